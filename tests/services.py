@@ -1,0 +1,103 @@
+"""The real servers that tests run against, started privately by the test process and gone with it.
+
+The one rule: a missing service skips a test at home and fails it where CI=true, so that nothing goes untested unseen.
+"""
+
+import asyncio
+import importlib.util
+import os
+import secrets
+import shutil
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Coroutine, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from engine.embedded import EmbeddedRedis, EmbeddedRedisError
+
+
+def missing(service: str) -> NoReturn:
+    """Skip the test for want of a service; where CI=true fail it instead. `service` says what is missing."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{service} (CI must have it)", pytrace=False)
+    pytest.skip(service)
+
+
+def run_apart(coroutine: Coroutine[object, object, None]) -> None:
+    """Run the coroutine in a loop and a thread of its own, so that the test's loop is neither used nor changed."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, coroutine).result()
+
+
+@contextmanager
+def running_redis(directory: Path) -> Generator[EmbeddedRedis]:
+    """A real Redis of the caller's own: `await close()` kills it, `await ensure()` starts it again, empty."""
+    redis = EmbeddedRedis(directory)
+    try:
+        run_apart(redis.ensure())
+    except EmbeddedRedisError as error:
+        missing(str(error))
+    try:
+        yield redis
+    finally:
+        run_apart(redis.close())
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A real PostgreSQL with fsync on, reached by a Unix socket in `socket_directory`; `psql` is its client program."""
+
+    socket_directory: Path
+    psql: Path
+
+    def url(self, database: str) -> str:
+        """The URL of one of its databases, without a driver's name."""
+        return f"postgresql://postgres@/{database}?host={self.socket_directory}"
+
+    def execute(self, statement: str, *, database: str = "postgres") -> str:
+        """Run one statement outside a transaction; returns its rows as unaligned text, fails on an SQL error."""
+        command = [str(self.psql), "-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statement, self.url(database)]
+        return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Generator[str]:
+        """The URL of a new database, a copy of the template; it is dropped at the end, whoever is still connected."""
+        name = f"test_{secrets.token_hex(8)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        try:
+            yield self.url(name)
+        finally:
+            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def running_postgres() -> Generator[PostgresServer]:
+    """A real PostgreSQL of the caller's own, from the pgserver wheel; stopped and deleted at the end.
+
+    Every test process has its own: a second costs about a second, and no lock can be left behind by a killed one.
+    """
+    if importlib.util.find_spec("pgserver") is None:
+        missing("PostgreSQL is not here: the pgserver wheel exists for Linux x86-64 on Python 3.11 and 3.12")
+    with warnings.catch_warnings():
+        # The import looks for XDG_RUNTIME_DIR and warns where there is none.
+        warnings.simplefilter("ignore")
+        import pgserver
+        from pgserver.postgres_server import get_server
+    # Not below pytest's own directory: that is made private to this user again and again, and a server started by root
+    # runs as another user. The path must be short enough for a Unix socket as well.
+    directory = Path(tempfile.mkdtemp(prefix="vectorbea-postgres-"))
+    server = get_server(directory / "data", cleanup_mode="stop")
+    try:
+        socket_directory = server.get_postmaster_info().socket_dir
+        assert socket_directory is not None
+        yield PostgresServer(socket_directory, Path(pgserver.__file__).parent / "pginstall" / "bin" / "psql")
+    finally:
+        server.cleanup()
+        shutil.rmtree(directory, ignore_errors=True)
