@@ -1,0 +1,144 @@
+"""What a step is told and may do while it runs: keys, recorded effects, lines in the timeline, cancellation.
+
+The one rule: an outside effect goes through ``StepContext.effect``; once recorded, it is never made again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from pydantic import JsonValue
+
+from engine.core.failures import FailureClass, StepError
+from engine.steps.jsonvalue import to_json_value
+
+T = TypeVar("T")
+
+LOG_LINE_LIMIT = 300
+LOG_LINES_PER_ATTEMPT = 50
+
+_EFFECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
+_WHOLE_STEP = "-"
+"""Stands for the step as a whole in its key. No effect can be named so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An effect that an earlier attempt (or the one that a crash cut short) has made and recorded."""
+
+    result: JsonValue
+
+
+class EffectRecorder(Protocol):
+    """The log, as one attempt of one step sees it. Each call returns when its event is durable."""
+
+    async def begin(self, name: str) -> Recorded | None:
+        """EFFECT_STARTED for ``name``; or, if that effect has been recorded before, its record and no event."""
+        ...
+
+    async def record(self, name: str, result: JsonValue) -> None:
+        """EFFECT_RECORDED: from here on ``result`` stands for the effect in every later attempt."""
+        ...
+
+    async def log(self, text: str) -> None:
+        """A line of the step in the run's timeline."""
+        ...
+
+
+def effect_key(run: str, step: str, effect: str, generation: int) -> str:
+    """The idempotency key of an effect. It does not know the attempt: all attempts share it."""
+    return f"{run}/{step}/{effect}/{generation}"
+
+
+class StepContext:
+    """One attempt of one step of a run. Made in the event loop that runs the attempt.
+
+    ``step`` is the step's path in the run, with item and iteration where there are any; ``attempt`` counts from 1.
+    ``generation`` grows only after an attempt whose effects are known not to have happened.
+    """
+
+    def __init__(self, run: str, step: str, attempt: int, effects: EffectRecorder, *, generation: int = 1) -> None:
+        self.run = run
+        self.step = step
+        self.attempt = attempt
+        self.generation = generation
+        self.cancelled = asyncio.Event()
+        """Set once nobody waits for this attempt any more: cancelled, timed out, or its lease lost."""
+        self._effects = effects
+        self._loop = asyncio.get_running_loop()
+        self._begun: set[str] = set()
+        self._lines = 0
+
+    @property
+    def idempotency_key(self) -> str:
+        """The key for a step that is a single operation; the same on every attempt."""
+        return effect_key(self.run, self.step, _WHOLE_STEP, self.generation)
+
+    def key_for(self, effect: str) -> str:
+        """The key under which a system downstream recognises ``effect`` of this step when it is asked again."""
+        return effect_key(self.run, self.step, effect, self.generation)
+
+    async def effect(self, name: str, fn: Callable[[str], Awaitable[object]]) -> JsonValue:
+        """The result of ``fn(key)`` as JSON, made at most once after it was recorded: then ``fn`` is not called.
+
+        ``fn`` is called again by a later attempt, with the same key, if it failed or if its outcome was never recorded.
+        ``StepError`` for a bad or repeated name, for a result that is not JSON, and once the attempt is cancelled.
+        """
+        self._claim(name)
+        self.check_cancelled()
+        recorded = await self._effects.begin(name)
+        if recorded is not None:
+            return recorded.result
+        made = await fn(self.key_for(name))
+        try:
+            result = to_json_value(made)
+        except ValueError as error:
+            raise StepError(f"the result of the effect {name!r} {error}", FailureClass.INVALID_OUTPUT) from None
+        await self._effects.record(name, result)
+        return result
+
+    async def log(self, text: str) -> None:
+        """Adds a line to the run's timeline: one line, at most 300 characters, at most 50 of them per attempt."""
+        self._lines += 1
+        if self._lines > LOG_LINES_PER_ATTEMPT:
+            return
+        line = " ".join(text.split())
+        if len(line) > LOG_LINE_LIMIT:
+            line = line[: LOG_LINE_LIMIT - 1] + "…"
+        if self._lines == LOG_LINES_PER_ATTEMPT:
+            line = f"further lines of this attempt are left out (at most {LOG_LINES_PER_ATTEMPT})"
+        await self._effects.log(line)
+
+    def check_cancelled(self) -> None:
+        """Raises once the attempt is cancelled. For loops in plain functions, whose thread nobody can interrupt."""
+        if self.cancelled.is_set():
+            raise StepError("the attempt was cancelled", FailureClass.CANCELLED)
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Lets a plain function use the calls above from its thread: ``ctx.wait(ctx.log("half done"))``.
+
+        ``StepError`` in an async function, which must ``await`` instead: waiting would stop the loop for good.
+        """
+        if _in_event_loop():
+            work.close()
+            raise StepError("ctx.wait is for plain functions; an async step awaits the call itself")
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _claim(self, name: str) -> None:
+        if not _EFFECT_NAME.fullmatch(name):
+            raise StepError(f"{name!r} cannot name an effect; use at most 100 letters, digits and _ . : -")
+        if name in self._begun:
+            raise StepError(f"the step has two effects named {name!r}; give each effect a name of its own")
+        self._begun.add(name)
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

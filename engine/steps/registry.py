@@ -1,0 +1,151 @@
+"""Steps as values: a function with a name, a version and a checked contract; and the set of them that a worker has.
+
+The one rule: there is no global registry. A worker can run exactly the functions that its ``Registry`` was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from pydantic import JsonValue, ValidationError
+
+from engine.core.failures import FailureClass, StepError
+from engine.core.stepspec import StepSpec
+from engine.steps.context import StepContext
+from engine.steps.jsonvalue import to_json_value
+from engine.steps.signature import Signature, in_words
+from engine.steps.threads import run_in_thread
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+
+
+class UnknownStep(LookupError):
+    """Asked for a step, by ``name@version``, that this process does not have."""
+
+    def __init__(self, key: str, known: Iterable[str]) -> None:
+        super().__init__(f"no step {key!r} here; there are: {', '.join(sorted(known)) or 'none'}")
+        self.key = key
+
+
+@dataclass(frozen=True, slots=True)
+class StepFunction:
+    """A function that definitions can name. Calling it calls the function itself, with no checks."""
+
+    name: str
+    version: int
+    fn: Callable[..., Any]
+    signature: Signature
+
+    @property
+    def key(self) -> str:
+        """``name@version``, as a pinned definition writes it in ``uses``."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """JSON schema (2020-12) of the arguments as ``with`` may give them."""
+        return self.signature.schema
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.fn(*args, **kwargs)
+
+    async def invoke(self, ctx: StepContext, args: Mapping[str, JsonValue]) -> JsonValue:
+        """Runs the function on checked ``args``; its result, checked and as plain JSON.
+
+        An async function runs in this loop. A plain one runs in a thread of its own, which is left to itself if this
+        call is cancelled; ``ctx.cancelled`` is set then. ``StepError`` INVALID_INPUT for arguments that do not fit
+        and INVALID_OUTPUT for a result that does not; every other exception is the function's own.
+        """
+        keywords = self._accept(args)
+        positional = (ctx,) if self.signature.takes_context else ()
+        try:
+            if self.signature.is_async:
+                result = await self.fn(*positional, **keywords)
+            else:
+                result = await run_in_thread(lambda: self.fn(*positional, **keywords))
+        except SystemExit:
+            raise StepError(f"{self.key} asked its process to exit; a step must return or raise") from None
+        except asyncio.CancelledError:
+            ctx.cancelled.set()
+            raise
+        return self._deliver(result)
+
+    def _accept(self, args: Mapping[str, JsonValue]) -> dict[str, Any]:
+        try:
+            return self.signature.parse(args)
+        except ValidationError as error:
+            raise StepError(f"{self.key}: {in_words(error)}", FailureClass.INVALID_INPUT) from None
+
+    def _deliver(self, result: object) -> JsonValue:
+        try:
+            return to_json_value(self.signature.dump(result))
+        except ValidationError as error:
+            reason = in_words(error, "its result")
+        except ValueError as error:
+            reason = f"its result {error}"
+        raise StepError(f"{self.key} broke its promise: {reason}", FailureClass.INVALID_OUTPUT) from None
+
+
+def step(name: str, *, version: int = 1) -> Callable[[Callable[..., Any]], StepFunction]:
+    """Makes a step of a function with typed keyword arguments, a typed result and perhaps, first, ``ctx: StepContext``.
+
+    ``TypeError`` or ``ValueError``, where it is written, if the name, the version or the signature cannot be a step's.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name!r} cannot name a step; write lower-case words joined by dots, such as git.tag")
+    if version < 1:
+        raise ValueError(f"versions of {name} count from 1, not {version}")
+
+    def decorate(fn: Callable[..., Any]) -> StepFunction:
+        return StepFunction(name, version, fn, Signature.of(fn))
+
+    return decorate
+
+
+class Registry:
+    """The steps that one process can run. Immutable. ``ValueError`` for two steps of one name and version."""
+
+    def __init__(self, functions: Iterable[StepFunction]) -> None:
+        self._functions: dict[str, StepFunction] = {}
+        for function in functions:
+            if function.key in self._functions:
+                raise ValueError(f"two steps are called {function.key}; raise the version of one or rename it")
+            self._functions[function.key] = function
+        self.keys: frozenset[str] = frozenset(self._functions)
+        self._catalog = {
+            name: _spec(list(versions))
+            for name, versions in groupby(
+                sorted(self._functions.values(), key=lambda f: (f.name, f.version)), key=lambda f: f.name
+            )
+        }
+
+    def get(self, key: str) -> StepFunction:
+        """The step of exactly this ``name@version``, or ``UnknownStep``."""
+        try:
+            return self._functions[key]
+        except KeyError:
+            raise UnknownStep(key, self.keys) from None
+
+    def latest(self, name: str) -> StepFunction:
+        """The highest version of ``name``, or ``UnknownStep``."""
+        if name not in self._catalog:
+            raise UnknownStep(name, self._catalog)
+        return self._functions[f"{name}@{self._catalog[name].latest}"]
+
+    def catalog(self) -> Mapping[str, StepSpec]:
+        """What a definition is checked and pinned against, by step name."""
+        return self._catalog
+
+
+def _spec(ascending: list[StepFunction]) -> StepSpec:
+    *older, latest = ascending
+    return StepSpec(
+        versions=tuple(function.version for function in ascending),
+        schema=latest.schema,
+        older={function.version: function.schema for function in older},
+    )

@@ -1,0 +1,115 @@
+"""The contract in a function's signature: how arguments become Python values, how a result becomes JSON.
+
+The one rule: a signature that cannot be checked is refused where the step is written, not where it runs.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
+
+from engine.steps.context import StepContext
+
+_PREFIX = "arg_"
+"""Before the names of fields (the argument's own is the alias), since a model cannot have a field named ``json``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a function takes and gives, ready to be checked."""
+
+    arguments: type[BaseModel]
+    result: TypeAdapter[Any]
+    schema: dict[str, Any]
+    takes_context: bool
+    is_async: bool
+
+    @classmethod
+    def of(cls, fn: Callable[..., Any]) -> Signature:
+        """Reads ``fn``. ``TypeError`` for positional arguments (but the context) and for missing annotations."""
+        hints = get_type_hints(fn, include_extras=True)
+        if "return" not in hints:
+            raise TypeError(f"{_called(fn)} must say the type of its result")
+        parameters = list(inspect.signature(fn).parameters.values())
+        takes_context = bool(parameters) and hints.get(parameters[0].name) is StepContext
+        arguments = _arguments_model(fn, parameters[takes_context:], hints)
+        return cls(
+            arguments=arguments,
+            result=TypeAdapter(hints["return"]),
+            schema=_schema(arguments),
+            takes_context=takes_context,
+            is_async=inspect.iscoroutinefunction(fn),
+        )
+
+    def parse(self, args: Mapping[str, JsonValue]) -> dict[str, Any]:
+        """Keyword arguments for the function. ``pydantic.ValidationError`` if they do not fit."""
+        model = self.arguments.model_validate(dict(args))
+        named = {name.removeprefix(_PREFIX): getattr(model, name) for name in type(model).model_fields}
+        return named | (model.model_extra or {})
+
+    def dump(self, result: object) -> Any:
+        """``result`` in JSON's types. ``pydantic.ValidationError`` if it is not of the promised type."""
+        return self.result.dump_python(self.result.validate_python(result), mode="json")
+
+
+def in_words(error: ValidationError, whole: str = "it") -> str:
+    """All that pydantic found wrong, as one line for people, without the values (one of them may be a secret)."""
+    return "; ".join(
+        _complaint(_place(problem["loc"]) or whole, problem["type"], problem["msg"])
+        for problem in error.errors(include_url=False, include_input=False)
+    )
+
+
+def _complaint(where: str, kind: str, message: str) -> str:
+    if kind == "missing":
+        return f"{where} is missing"
+    if kind == "extra_forbidden":
+        return f"{where} is not a known name"
+    for start, ours in (("Input should ", "must "), ("Value error, ", ""), ("Assertion failed, ", "")):
+        if message.startswith(start):
+            message = ours + message.removeprefix(start)
+            return f"{where} {message}" if ours else f"{where}: {message}"
+    return f"{where}: {message}"
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    """``("headers", 0, "name")`` as ``headers[0].name``."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def _arguments_model(
+    fn: Callable[..., Any], parameters: list[inspect.Parameter], hints: dict[str, Any]
+) -> type[BaseModel]:
+    fields: dict[str, Any] = {}
+    any_name = False
+    for parameter in parameters:
+        if parameter.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.VAR_POSITIONAL):
+            raise TypeError(f"{_called(fn)}: steps are called by keyword, but {parameter} is positional")
+        if parameter.name not in hints:
+            raise TypeError(f"{_called(fn)} must say the type of {parameter.name}")
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            any_name = True
+            continue
+        default = ... if parameter.default is inspect.Parameter.empty else parameter.default
+        fields[_PREFIX + parameter.name] = (hints[parameter.name], Field(default=default, alias=parameter.name))
+    config = ConfigDict(extra="allow" if any_name else "forbid", arbitrary_types_allowed=False)
+    return create_model("Arguments", __config__=config, **fields)
+
+
+def _schema(arguments: type[BaseModel]) -> dict[str, Any]:
+    schema = arguments.model_json_schema(by_alias=True)
+    schema.pop("title", None)
+    for definition in schema.get("properties", {}).values():
+        definition.pop("title", None)
+    return schema
+
+
+def _called(fn: Callable[..., Any]) -> str:
+    return getattr(fn, "__qualname__", repr(fn))
