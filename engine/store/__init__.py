@@ -1,0 +1,59 @@
+"""The SQL store: streams of events with their caches, open work, leases, and what consumers have delivered.
+
+This package alone imports SQLAlchemy and the databases' drivers. The names below are its interface; the tables `events`,
+`runs` and `open_work` are one too, for people who query them.
+"""
+
+from engine.store.errors import OutcomeUnknown, SchemaMismatch, StoreError, StoreUnavailable
+from engine.store.instants import from_text, to_text
+from engine.store.types import (
+    DEFAULT_WORKSPACE,
+    KEEP,
+    Append,
+    Appended,
+    Conflict,
+    Cursor,
+    Delivery,
+    DueKind,
+    Duplicate,
+    Guard,
+    Head,
+    JsonObject,
+    Keep,
+    LeaseExpired,
+    NewEvent,
+    Outcome,
+    Refused,
+    RunInfo,
+    RunRow,
+    StoredEvent,
+)
+
+__all__ = [
+    "DEFAULT_WORKSPACE",
+    "KEEP",
+    "Append",
+    "Appended",
+    "Conflict",
+    "Cursor",
+    "Delivery",
+    "DueKind",
+    "Duplicate",
+    "Guard",
+    "Head",
+    "JsonObject",
+    "Keep",
+    "LeaseExpired",
+    "NewEvent",
+    "Outcome",
+    "OutcomeUnknown",
+    "Refused",
+    "RunInfo",
+    "RunRow",
+    "SchemaMismatch",
+    "StoreError",
+    "StoreUnavailable",
+    "StoredEvent",
+    "from_text",
+    "to_text",
+]

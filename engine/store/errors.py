@@ -1,0 +1,25 @@
+"""What can go wrong in the store.
+
+    StoreError              base; its message is one sentence for a person, and never holds a password
+      StoreUnavailable      the database cannot be reached or does not answer; trying again later is right
+        OutcomeUnknown      ... and it is not known whether the append is durable: load the stream to see
+      SchemaMismatch        the database was made by a newer release, or migrations must run first
+
+The one rule: no error of SQLAlchemy or of a driver leaves engine.store.
+"""
+
+
+class StoreError(Exception):
+    """The message is one clear sentence that says what was wrong and what to do."""
+
+
+class StoreUnavailable(StoreError):
+    """The database cannot be reached, or did not answer in time; nothing was changed by the call."""
+
+
+class OutcomeUnknown(StoreUnavailable):
+    """The connection was lost during a commit and could not be had again: load the stream to learn what happened."""
+
+
+class SchemaMismatch(StoreError):
+    """The tables are not those of this release: newer, or older and not to be migrated by this call."""
