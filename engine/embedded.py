@@ -30,6 +30,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
+from engine.core.errors import EngineError
+
 MINIMUM_VERSION = (6, 2)
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, and redis-server cuts a longer path short without a word.
@@ -42,11 +44,12 @@ _PING_TIMEOUT_S = 1.0
 _POLL_S = 0.005
 
 # "$@" is the server's command line. The shell reads a pipe on which nothing is ever written, so `read` returns when the
-# owner has ended, and the server is killed then. It keeps no state worth a graceful stop.
-_WATCHDOG = '"$@" </dev/null & read -r _; kill -9 $!'
+# owner has ended. Then, or when the server has ended, the whole process group is killed: there is no state in it that
+# would be worth a graceful stop.
+_WATCHDOG = '{ "$@" </dev/null; kill -9 0; } & read -r _; kill -9 0'
 
 
-class EmbeddedRedisError(Exception):
+class EmbeddedRedisError(EngineError):
     """The embedded Redis cannot be had; the message is one sentence for a person, with what to do."""
 
 
@@ -83,7 +86,11 @@ class EmbeddedRedis:
         return self._lock is not None
 
     async def __aenter__(self) -> Self:
-        await self.ensure()
+        try:
+            await self.ensure()
+        except BaseException:
+            await self.close()
+            raise
         return self
 
     async def __aexit__(
@@ -136,7 +143,7 @@ class EmbeddedRedis:
         self._watchdog = await asyncio.to_thread(_spawn, program, self._directory, self.socket)
         deadline = time.monotonic() + _START_TIMEOUT_S
         while not await _answers(self.socket, b"PING\r\n"):
-            if time.monotonic() > deadline:
+            if self._watchdog.poll() is not None or time.monotonic() > deadline:
                 await asyncio.to_thread(self._stop)
                 raise EmbeddedRedisError(f"{program} did not start: {_last_words(self._directory)}")
             await asyncio.sleep(_POLL_S)
@@ -145,7 +152,8 @@ class EmbeddedRedis:
         """Kill our server with its shell; nothing in it is worth a graceful end. Without one, do nothing."""
         if self._watchdog is None:
             return
-        os.killpg(self._watchdog.pid, signal.SIGKILL)
+        if self._watchdog.poll() is None:
+            os.killpg(self._watchdog.pid, signal.SIGKILL)
         if self._watchdog.stdin is not None:
             self._watchdog.stdin.close()
         self._watchdog.wait(_STOP_TIMEOUT_S)
