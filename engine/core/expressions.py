@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import cast
+from functools import lru_cache
 
 from pydantic import JsonValue
 
@@ -45,19 +45,16 @@ class Template:
 
     text: str
     parts: tuple[str | Program, ...]
+    references: References
 
     @classmethod
     def parse(cls, text: str) -> Template:
         """Raises ``ExpressionError`` for the first expression that does not compile."""
-        return cls(text, tuple(_parts(text)))
+        return _parsed(text)
 
     @property
-    def programs(self) -> tuple[Program, ...]:
-        return tuple(part for part in self.parts if isinstance(part, Program))
-
-    @property
-    def references(self) -> References:
-        return frozenset(pair for program in self.programs for pair in program.references)
+    def is_constant(self) -> bool:
+        return all(isinstance(part, str) for part in self.parts)
 
     def render(self, scope: Scope) -> JsonValue:
         """The value in ``scope``. Raises ``ExpressionError``."""
@@ -138,6 +135,8 @@ def compile_value(value: JsonValue) -> Compiled:
     node = _compile(value)
     if isinstance(node, _Constant):
         return Compiled(node, _NONE)
+    if isinstance(node, Template):
+        return Compiled(node, node.references)
     return Compiled(node, frozenset(pair for template in _templates(node) for pair in template.references))
 
 
@@ -156,6 +155,14 @@ def condition(text: str) -> Condition:
     if len(parts) == 1 and isinstance(parts[0], Program):
         return Condition(parts[0])
     raise ExpressionError(bare, "a condition is one expression; write it whole, without ${{ }} inside it")
+
+
+@lru_cache(maxsize=8_192)
+def _parsed(text: str) -> Template:
+    """Templates hold no state, so that equal texts share one."""
+    parts = tuple(_parts(text))
+    pairs = (pair for part in parts if isinstance(part, Program) for pair in part.references)
+    return Template(text, parts, frozenset(pairs))
 
 
 def _parts(text: str) -> Iterator[str | Program]:
@@ -199,7 +206,7 @@ def _compile(value: JsonValue) -> _Node:
         if OPENING not in value:
             return _Constant(value)
         template = Template.parse(value)
-        return template if template.programs else _Constant(cast("str", template.render({})))
+        return _Constant(template.render({})) if template.is_constant else template
     if isinstance(value, dict):
         pairs = [(name, _compile(part)) for name, part in value.items()]
         fixed = {name: node.value for name, node in pairs if isinstance(node, _Constant)}
