@@ -11,23 +11,36 @@ from pathlib import Path
 import pytest
 
 from engine.core.loader import load_yaml
+from engine.steps.builtin import builtin_steps
+from engine.steps.http_policy import HttpPolicy
+from engine.steps.registry import Registry
+from engine.steps.shell import ShellPolicy
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 RECORDS = sorted(ROOT.glob("docs/decisions/[0-9]*.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
+CATALOG = Registry(builtin_steps(HttpPolicy(), ShellPolicy())).catalog()
+
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def fenced(text: str, language: str) -> list[str]:
+    """The code blocks of ``text`` that are marked with ``language``."""
     return [body for name, body in _FENCE.findall(text) if name == language]
+
+
+def table(header: str) -> list[str]:
+    """The names in code style in the first column of README's table whose first heading is ``header``."""
+    rows = README.split(f"\n| {header} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
 
 
 @pytest.mark.parametrize("text", fenced(README, "yaml"))
 def test_readme_definitions_load(text: str) -> None:
-    loaded = load_yaml(text, "README.md")
+    loaded = load_yaml(text, "README.md", CATALOG)
     assert [str(problem) for problem in loaded.problems] == []
     assert loaded.workflow is not None
 
@@ -35,6 +48,11 @@ def test_readme_definitions_load(text: str) -> None:
 def test_readme_shows_a_definition_and_a_query() -> None:
     assert fenced(README, "yaml")
     assert fenced(README, "sql")
+
+
+def test_readme_lists_every_step() -> None:
+    of_the_bot = {"slack.post"}
+    assert set(table("step")) == set(CATALOG) | of_the_bot
 
 
 @pytest.mark.parametrize("query", fenced(README, "sql"))
