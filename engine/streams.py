@@ -344,6 +344,7 @@ class _SharedConnection:
         self._server = server
         self._connection = _Connection(server)
         self._waiting: list[_Call] = []
+        self._under_way: list[_Call] = []
         self._sender: asyncio.Task[None] | None = None
 
     async def call(self, *commands: _Command) -> list[_Reply]:
@@ -358,20 +359,17 @@ class _SharedConnection:
         if self._sender is not None:
             self._sender.cancel()
             await asyncio.wait([self._sender])
+        self._fail(self._server.unavailable("was left: the stream was closed"))
         await self._connection.disconnect()
 
     async def _send_waiting(self) -> None:
-        batch = self._waiting
         try:
             while self._waiting:
-                batch, self._waiting = self._waiting, []
-                await self._send(batch)
+                self._under_way, self._waiting = self._waiting, []
+                await self._send(self._under_way)
         except StreamsUnavailable as error:
             # Those that came meanwhile would meet the same, only later than they were promised an answer.
-            self._fail([*batch, *self._waiting], error)
-        except asyncio.CancelledError:
-            self._fail([*batch, *self._waiting], self._server.unavailable("was left: the stream was closed"))
-            raise
+            self._fail(error)
         finally:
             self._sender = None
 
@@ -383,11 +381,11 @@ class _SharedConnection:
             if not answer.done():
                 answer.set_result(own)
 
-    def _fail(self, calls: list[_Call], error: StreamsUnavailable) -> None:
-        self._waiting = []
-        for _, answer in calls:
+    def _fail(self, error: StreamsUnavailable) -> None:
+        for _, answer in (*self._under_way, *self._waiting):
             if not answer.done():
                 answer.set_exception(StreamsUnavailable(error.place, error.problem))
+        self._under_way, self._waiting = [], []
 
 
 def _problem(error: Exception) -> str:

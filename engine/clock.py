@@ -1,0 +1,51 @@
+"""The engine's two clocks, in epoch milliseconds: one for timers, which a demo may move, and one for leases.
+
+The one rule: timers (gates, retries) follow ``Clock``; leases follow the database's clock, which nobody moves.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    def now(self) -> int:
+        """The current instant in epoch milliseconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000
+
+
+class MovableClock(SystemClock):
+    """The machine's clock, moved forward by whoever wants to see a timer fire without waiting."""
+
+    def __init__(self) -> None:
+        self.shift = 0
+
+    def now(self) -> int:
+        return super().now() + self.shift
+
+    def advance(self, ms: int) -> None:
+        """Moves the clock forward; it never goes back."""
+        if ms < 0:
+            raise ValueError("the clock only moves forward")
+        self.shift += ms
+
+
+class DatabaseClock:
+    """An estimate of the database's clock between two readings of it, good to the round trip of the reading."""
+
+    def __init__(self) -> None:
+        self._offset = 0.0
+
+    def set(self, database_now: int) -> None:
+        self._offset = database_now - time.monotonic() * 1_000
+
+    def now(self) -> int:
+        return int(time.monotonic() * 1_000 + self._offset)

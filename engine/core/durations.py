@@ -1,0 +1,56 @@
+"""Durations as people write them (``90s``, ``15m``, ``1h30m``, ``2d``), held as integer milliseconds."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import BeforeValidator, PlainSerializer
+
+_UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
+_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
+
+
+def parse_duration(text: object) -> int:
+    """Milliseconds of ``text``; a bare number is refused, since nobody can tell its unit.
+
+    Raises ``ValueError`` with an example that works.
+    """
+    if isinstance(text, str):
+        squeezed = text.replace(" ", "")
+        if _WHOLE.fullmatch(squeezed):
+            return round(sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(squeezed)))
+    raise ValueError(f"{text!r} is not a duration; write a number with its unit, such as 30s, 15m, 24h or 1h30m")
+
+
+def format_duration(ms: int) -> str:
+    """The shortest exact spelling that ``parse_duration`` reads back: ``90000`` is ``1m30s``."""
+    if ms <= 0:
+        return "0s"
+    parts: list[str] = []
+    for unit in ("d", "h", "m", "s", "ms"):
+        count, ms = divmod(ms, _UNITS[unit])
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts)
+
+
+def say_duration(ms: int) -> str:
+    """At most two units, as one says it in a sentence: ``1 h 30 min``, ``30 s``, ``under 1 s``."""
+    if ms < 1_000:
+        return "under 1 s"
+    names = (("d", "d"), ("h", "h"), ("m", "min"), ("s", "s"))
+    parts: list[str] = []
+    rest = ms
+    for unit, name in names:
+        count, rest = divmod(rest, _UNITS[unit])
+        if count:
+            parts.append(f"{count} {name}")
+        elif parts:
+            break
+    return " ".join(parts[:2])
+
+
+Duration = Annotated[int, BeforeValidator(parse_duration), PlainSerializer(format_duration, return_type=str)]
+"""A pydantic field that reads ``15m`` and holds 900000."""

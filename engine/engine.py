@@ -1,0 +1,248 @@
+"""The facade: everything that the bot, the command line and an embedding program ask of the engine.
+
+The one rule: nothing is implemented here. Each method finds the run, submits one command or one query, and translates
+the answer into what callers know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self
+
+from pydantic import JsonValue
+
+from engine.announcer import Announcer
+from engine.catalog import Catalog
+from engine.clock import Clock, SystemClock
+from engine.core import commands as c
+from engine.core import events as e
+from engine.core.definition import Workflow
+from engine.core.errors import AmbiguousRun, InvalidInput, UnknownRun, UnknownWorkflow
+from engine.core.graph import Plan
+from engine.core.inputs import validate_input
+from engine.core.outlook import something_ready
+from engine.core.state import Recorded, RunState
+from engine.core.words import nearest
+from engine.handle import Begun, Handle, Observer
+from engine.ids import run_id, worker_id
+from engine.records import cache_of, recorded
+from engine.scheduler import Scheduler, SchedulerSettings
+from engine.steps.registry import Registry
+from engine.store import DEFAULT_WORKSPACE, Log, RunInfo
+from engine.streams import Streams
+from engine.worker import Worker, WorkerSettings
+
+log = logging.getLogger(__name__)
+
+POLL_END_EVERY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSettings:
+    """Where the engine keeps its truth and its stream. ``chain_key`` signs the history; it is never shown."""
+
+    database_url: str
+    redis_url: str
+    chain_key: bytes = field(repr=False)
+    workspace: str = DEFAULT_WORKSPACE
+    namespace: str = "vb"
+    worker: WorkerSettings = field(default_factory=WorkerSettings)
+    scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
+
+
+class Engine:
+    """An open engine. Use ``async with Engine.open(…)``; call ``work`` to run steps in this process too."""
+
+    def __init__(
+        self, settings: EngineSettings, store: Log, streams: Streams, catalog: Catalog, registry: Registry, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.store = store
+        self.catalog = catalog
+        self.registry = registry
+        self.clock = clock
+        self._streams = streams
+        self._announcer = Announcer(streams)
+        self._plans: dict[str, Plan] = {}
+        self._ends: dict[str, asyncio.Event] = {}
+        self._handle = Handle(store, clock, self._plan_of)
+        self._handle.observe(self._on_append)
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls, settings: EngineSettings, *, catalog: Catalog, registry: Registry, clock: Clock | None = None
+    ) -> AsyncGenerator[Self]:
+        """Connect, migrating a fresh database. Redis need not be there: work then waits for it.
+
+        Raises ``StoreUnavailable``, in one sentence, if the database cannot be reached.
+        """
+        store = await Log.open(settings.database_url, settings.chain_key)
+        streams = Streams(settings.redis_url, settings.namespace)
+        engine = cls(settings, store, streams, catalog, registry, clock or SystemClock())
+        try:
+            yield engine
+        finally:
+            await engine._announcer.close()
+            await streams.close()
+            await store.close()
+
+    @asynccontextmanager
+    async def work(self) -> AsyncGenerator[Worker]:
+        """Run a worker and a scheduler in this process until the block is left; then stop them gracefully."""
+        worker = Worker(
+            worker_id(),
+            self._handle,
+            self.store,
+            self._streams,
+            self.registry,
+            self.clock,
+            self.settings.worker,
+        )
+        scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.workspace, self.settings.scheduler)
+        working = asyncio.create_task(worker.run())
+        scheduling = asyncio.create_task(scheduler.run())
+        try:
+            yield worker
+        finally:
+            scheduling.cancel()
+            worker.stop()
+            await asyncio.gather(working, scheduling, return_exceptions=True)
+
+    # Starting
+
+    async def start(
+        self,
+        workflow: str,
+        given: Mapping[str, object],
+        *,
+        by: e.Actor,
+        origin: Mapping[str, JsonValue] | None = None,
+        dedupe_key: str | None = None,
+        text: bool = False,
+    ) -> Begun:
+        """Start a run of the workflow of that name, as it is defined now. Durable on return.
+
+        ``text``: the inputs are words from a command line. Raises ``UnknownWorkflow`` and ``InvalidInput``.
+        """
+        definition = self.workflow(workflow)
+        values, problems = validate_input(definition, given, text=text)
+        if problems:
+            raise InvalidInput(workflow, problems)
+        plan = await self._pin(definition)
+        event = e.RunStarted(
+            workspace=self.settings.workspace,
+            workflow=definition.name,
+            definition=definition.hash,
+            input=values,
+            by=by,
+            origin=dict(origin or {}),
+            dedupe_key=dedupe_key,
+        )
+        return await self._handle.start(run_id(), plan, event)
+
+    def workflow(self, name: str) -> Workflow:
+        """The current definition. Raises ``UnknownWorkflow``, with the nearest name."""
+        found = self.catalog.get(name)
+        if found is None:
+            names = self.catalog.names()
+            raise UnknownWorkflow(name, names, nearest(name, names))
+        return found
+
+    # Acting on a run
+
+    async def vote(self, run: str, vote: c.Vote) -> c.Reply:
+        """Record a person's decision on a gate. The caller has established that they may decide."""
+        return (await self._handle.submit(run, vote)).reply
+
+    async def cancel(self, run: str, *, by: e.Actor, reason: str = "") -> c.Reply:
+        """Stop the run: nothing more starts, running steps are told to stop, then it ends as cancelled."""
+        return (await self._handle.submit(run, c.Cancel(by, reason))).reply
+
+    async def present(self, run: str, step: str, where: str, digest: str) -> c.Reply:
+        """Record that a gate's request was shown at ``where``; ``digest`` is the sha256 of exactly what was shown."""
+        return (await self._handle.submit(run, c.Present(step, where, digest))).reply
+
+    # Asking
+
+    async def state(self, run: str) -> RunState:
+        """The run as the log has it now. Raises ``UnknownRun``."""
+        return await self._handle.state(run)
+
+    async def history(self, run: str, after: int = 0) -> list[Recorded]:
+        """The run's events with a seq above ``after``, in order. Raises ``UnknownRun`` if the run has none at all."""
+        events, head = await self.store.load(run, after=after)
+        if head.seq == 0:
+            raise UnknownRun(run)
+        return [recorded(event) for event in events]
+
+    async def runs(
+        self, *, workflow: str | None = None, statuses: Sequence[str] | None = None, limit: int = 20
+    ) -> list[RunInfo]:
+        """The newest runs first."""
+        found = await self.store.runs(
+            workspace=self.settings.workspace, workflow=workflow, statuses=statuses, limit=limit
+        )
+        return list(found)
+
+    async def find(self, ref: str) -> str:
+        """The id of the one run that ``ref`` is an id or a prefix of, with or without ``run_``.
+
+        Raises ``UnknownRun`` and ``AmbiguousRun``.
+        """
+        found = await self.store.find_runs(self.settings.workspace, ref.strip().lower(), 4)
+        if not found:
+            raise UnknownRun(ref)
+        if len(found) > 1:
+            raise AmbiguousRun(ref, found)
+        return found[0]
+
+    async def wait(self, run: str) -> RunState:
+        """The run's state once it has ended, wherever it was run."""
+        ended = self._ends.setdefault(run, asyncio.Event())
+        try:
+            while True:
+                state = await self._handle.state(run)
+                if state.end is not None:
+                    return state
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(ended.wait(), POLL_END_EVERY)
+        finally:
+            self._ends.pop(run, None)
+
+    def observe(self, observer: Observer) -> None:
+        """Be told of every append that this process makes. Others' appends are found through cursors of the store."""
+        self._handle.observe(observer)
+
+    # Inside
+
+    def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
+        if state.end is not None and state.run in self._ends:
+            self._ends[state.run].set()
+        if something_ready(state, self.clock.now()):
+            self._announcer.announce(state.run)
+
+    async def _pin(self, definition: Workflow) -> Plan:
+        """Store the snapshot, if it is new, before any run refers to it."""
+        plan = self._plans.get(definition.hash)
+        if plan is None:
+            await self.store.put_definition(definition.hash, definition.name, definition.snapshot)
+            plan = self._plans[definition.hash] = Plan.of(definition)
+        return plan
+
+    async def _plan_of(self, definition: str) -> Plan:
+        plan = self._plans.get(definition)
+        if plan is None:
+            text = await self.store.definition(definition)
+            if text is None:
+                raise UnknownRun(f"with definition {definition[:12]}, whose snapshot is missing from the database")
+            plan = self._plans[definition] = Plan.of(Workflow.model_validate_json(text))
+        return plan
+
+
+__all__ = ["Engine", "EngineSettings", "cache_of"]

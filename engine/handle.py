@@ -1,0 +1,249 @@
+"""The only writer of runs: load, decide, append. Whoever wants something of a run submits a command here.
+
+The one rule: everything that reaches a run, from a worker's result to a person's click, takes this path. Each run has
+one mailbox per process: what came since its last commit is decided on together and becomes one append.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from engine.clock import Clock
+from engine.core import commands as c
+from engine.core import events as e
+from engine.core.commands import Command, Reply
+from engine.core.decide import Decision, decide, start
+from engine.core.errors import UnknownRun
+from engine.core.fold import evolve, fold
+from engine.core.graph import Plan
+from engine.core.state import Recorded, RunState
+from engine.records import append_of, recorded
+from engine.store import Append, Appended, Conflict, Duplicate, Head, Log, Outcome, Refused, StoredEvent
+
+CACHED_RUNS = 2_000
+CONFLICTS_BEFORE_LOCKING = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the sender of a command is told, and the run as it was right after."""
+
+    reply: Reply
+    state: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A start's outcome. ``duplicate``: its deduplication key had started ``run`` before, and nothing was stored."""
+
+    run: str
+    duplicate: bool = False
+
+
+PlanSource = Callable[[str], Awaitable[Plan]]
+
+
+class Observer(Protocol):
+    """Told of every append of this process, in order for each run, after it is durable. Must not block or raise."""
+
+    def __call__(self, state: RunState, events: Sequence[Recorded]) -> None: ...
+
+
+@dataclass(slots=True)
+class _Known:
+    """A run as this process last saw it."""
+
+    state: RunState
+    head: Head
+
+
+@dataclass(slots=True)
+class _Submitted:
+    command: Command
+    answer: asyncio.Future[Answer]
+
+
+@dataclass(slots=True)
+class _Mailbox:
+    queue: deque[_Submitted] = field(default_factory=deque["_Submitted"])
+    draining: asyncio.Task[None] | None = None
+
+
+class Handle:
+    """Decides and appends for any number of runs. ``load_plan`` gives the plan of a definition's hash."""
+
+    def __init__(self, log: Log, clock: Clock, plan_of: PlanSource) -> None:
+        self._log = log
+        self._clock = clock
+        self._plan_of = plan_of
+        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._mailboxes: dict[str, _Mailbox] = {}
+        self._observers: list[Observer] = []
+
+    def observe(self, observer: Observer) -> None:
+        self._observers.append(observer)
+
+    async def start(self, run: str, plan: Plan, event: e.RunStarted) -> Begun:
+        """Append RUN_STARTED and what follows from it at once. Returns when it is durable."""
+        decision = start(run, plan, event, self._clock.now())
+        outcome = await self._log.append(append_of(run, Head.EMPTY, [decision]))
+        match outcome:
+            case Appended(head):
+                self._remember(run, decision.state, head)
+                self._tell(decision.state, decision.events)
+                return Begun(run)
+            case Duplicate(original):
+                return Begun(original, duplicate=True)
+            case Conflict() | Refused():
+                raise RuntimeError(f"{run} exists already; run ids must be new")
+
+    async def submit(self, run: str, command: Command) -> Answer:
+        """Decide on ``command`` and return once what it led to is durable.
+
+        Raises ``UnknownRun``, ``UnknownEvent`` (the run is for a newer release), or the store's error if it cannot be
+        reached; the command may then have been recorded or not, and may be sent again.
+        """
+        box = self._mailboxes.setdefault(run, _Mailbox())
+        submitted = _Submitted(command, asyncio.get_running_loop().create_future())
+        box.queue.append(submitted)
+        if box.draining is None:
+            box.draining = asyncio.create_task(self._drain(run, box))
+        return await asyncio.shield(submitted.answer)
+
+    async def state(self, run: str) -> RunState:
+        """The run as the log has it now. Raises ``UnknownRun``."""
+        return (await self._fresh(run)).state
+
+    async def changed(self, runs: Collection[str]) -> list[str]:
+        """Those of ``runs`` that have events which this process has not seen."""
+        heads = await self._log.heads(runs)
+        return [run for run, seq in heads.items() if run not in self._known or self._known[run].state.seq < seq]
+
+    async def _drain(self, run: str, box: _Mailbox) -> None:
+        while box.queue:
+            batch = list(box.queue)
+            box.queue.clear()
+            try:
+                await self._settle(run, batch)
+            except Exception as error:  # noqa: BLE001 - whatever went wrong is the senders' to know
+                _fail_all(batch, error)
+        box.draining = None
+        del self._mailboxes[run]
+
+    async def _settle(self, run: str, batch: list[_Submitted]) -> None:
+        """Decide on ``batch`` until the log accepts it: a lost race or a refused condition means to decide again."""
+        known = self._known.get(run)
+        fresh = known is None
+        known = known or await self._fresh(run)
+        alive: frozenset[str] = frozenset()
+        conflicts = 0
+        while True:
+            decisions = self._decide(known.state, batch, alive)
+            if not any(decision.events for decision in decisions):
+                if not fresh:
+                    known, fresh = await self._fresh(run), True
+                    continue
+                _answer_all(batch, decisions)
+                return
+            if conflicts < CONFLICTS_BEFORE_LOCKING:
+                outcome = await self._log.append(append_of(run, known.head, decisions))
+            else:
+                outcome, decisions = await self._append_locked(run, known, batch, alive)
+            match outcome:
+                case Appended(head):
+                    state = decisions[-1].state
+                    self._remember(run, state, head)
+                    _answer_all(batch, decisions)
+                    self._tell(state, [event for decision in decisions for event in decision.events])
+                    return
+                case Conflict():
+                    known, fresh = await self._fresh(run), True
+                    conflicts += 1
+                case Refused(guard):
+                    alive |= {guard.owner}
+                case Duplicate():
+                    raise RuntimeError(f"{run}: only a start can be a duplicate")
+                case None:
+                    _answer_all(batch, decisions)
+                    return
+
+    async def _append_locked(
+        self, run: str, known: _Known, batch: Sequence[_Submitted], alive: frozenset[str]
+    ) -> tuple[Outcome | None, list[Decision]]:
+        """Decide and append while holding the run's head row, so that a sender that lost twice does not starve."""
+        decisions: list[Decision] = []
+
+        def decide_locked(tail: Sequence[StoredEvent], head: Head) -> Append | None:
+            state = known.state
+            for event in tail:
+                state = evolve(state, recorded(event))
+            decisions[:] = self._decide(state, batch, alive)
+            return append_of(run, head, decisions) if any(d.events for d in decisions) else None
+
+        outcome = await self._log.append_locked(run, known.head, decide_locked)
+        return outcome, decisions
+
+    def _decide(self, state: RunState, batch: Sequence[_Submitted], alive: frozenset[str]) -> list[Decision]:
+        now = self._clock.now()
+        decisions: list[Decision] = []
+        for submitted in batch:
+            command = submitted.command
+            if isinstance(command, c.Look) and alive:
+                command = replace(command, alive=command.alive | alive)
+            decision = decide(state, command, now)
+            decisions.append(decision)
+            state = decision.state
+        return decisions
+
+    async def _fresh(self, run: str) -> _Known:
+        """The run as the log has it now: what is known of it and the tail since, or its whole history."""
+        known = self._known.get(run)
+        events, head = await self._log.load(run, after=known.state.seq if known else 0)
+        if known is None:
+            known = await self._load(run, events, head)
+        else:
+            for event in events:
+                known.state = evolve(known.state, recorded(event))
+            known.head = head
+        self._remember(run, known.state, head)
+        return known
+
+    async def _load(self, run: str, events: Sequence[StoredEvent], head: Head) -> _Known:
+        if not events:
+            raise UnknownRun(run)
+        history = [recorded(event) for event in events]
+        first = history[0].event
+        if not isinstance(first, e.RunStarted):
+            raise UnknownRun(run)
+        return _Known(fold(run, await self._plan_of(first.definition), history), head)
+
+    def _remember(self, run: str, state: RunState, head: Head) -> None:
+        """Keep the state for the next command; an ended run is rarely asked again."""
+        if state.end is not None:
+            self._known.pop(run, None)
+            return
+        self._known[run] = _Known(state, head)
+        self._known.move_to_end(run)
+        while len(self._known) > CACHED_RUNS:
+            self._known.popitem(last=False)
+
+    def _tell(self, state: RunState, events: Sequence[Recorded]) -> None:
+        for observer in self._observers:
+            observer(state, events)
+
+
+def _answer_all(batch: Sequence[_Submitted], decisions: Sequence[Decision]) -> None:
+    state = decisions[-1].state
+    for submitted, decision in zip(batch, decisions, strict=True):
+        if not submitted.answer.done():
+            submitted.answer.set_result(Answer(decision.reply, state))
+
+
+def _fail_all(batch: Sequence[_Submitted], error: Exception) -> None:
+    for submitted in batch:
+        if not submitted.answer.done():
+            submitted.answer.set_exception(error)

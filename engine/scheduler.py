@@ -1,0 +1,65 @@
+"""Offers runs whose time has come: sweeps ``open_work`` and announces what is due.
+
+The one rule: SQL alone recovers. Whatever was lost, an activation, a worker or all of Redis, a run with something to do
+has a due here, and the sweep finds it. Any number of schedulers may run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from engine.announcer import Announcer
+from engine.clock import Clock
+from engine.store import Log, StoreError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerSettings:
+    """``every``: seconds between sweeps. ``push``: ms until a swept run that nobody took is swept again."""
+
+    every: float = 0.5
+    push: int = 2_000
+    batch: int = 500
+    anchor_every: float = 60.0
+
+
+class Scheduler:
+    """``run`` sweeps until it is cancelled; a store that is away is waited for."""
+
+    def __init__(
+        self, store: Log, announcer: Announcer, clock: Clock, workspace: str, settings: SchedulerSettings
+    ) -> None:
+        self._store = store
+        self._announcer = announcer
+        self._clock = clock
+        self._workspace = workspace
+        self._settings = settings
+        self._reachable = True
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        anchor_at = loop.time() + self._settings.anchor_every
+        while True:
+            try:
+                swept = await self.sweep()
+                if loop.time() >= anchor_at:
+                    await self._store.anchor(self._workspace, self._clock.now())
+                    anchor_at = loop.time() + self._settings.anchor_every
+                self._reachable = True
+            except StoreError as error:
+                if self._reachable:
+                    log.warning("%s Nothing is scheduled until it is back.", error)
+                self._reachable, swept = False, 0
+            if swept < self._settings.batch:
+                await asyncio.sleep(self._settings.every)
+
+    async def sweep(self) -> int:
+        """Announce the runs that are due now; how many there were."""
+        runs = await self._store.take_due(self._clock.now(), self._settings.batch, self._settings.push)
+        for run in runs:
+            self._announcer.announce(run)
+        return len(runs)

@@ -1,0 +1,239 @@
+"""Runs steps: takes activations for its free slots, claims what is ready, executes it, submits the result.
+
+The one rule: a worker runs what the log says it has claimed. An activation is acknowledged once the claim is committed;
+from then on the lease, renewed from a thread, is what keeps others away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.attempts import Attempt, AttemptKey, Stop
+from engine.clock import Clock, DatabaseClock
+from engine.core import commands as c
+from engine.core.commands import Claim
+from engine.core.errors import EngineError, UnknownEvent, UnknownRun
+from engine.core.state import Recorded, RunState
+from engine.handle import Handle
+from engine.keepalive import KeepAlive
+from engine.steps.registry import Registry
+from engine.store import Log, StoreUnavailable
+from engine.streams import Activation, GroupLost, Streams, StreamsUnavailable
+
+log = logging.getLogger(__name__)
+
+READ_BLOCK = 1_000
+CONTROL_EVERY = 0.25
+RECLAIM_EVERY = 5.0
+RECLAIM_IDLE = 10_000
+RECONNECT_AFTER = 0.5
+HAND_BACK_WITHIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """``slots``: steps at a time. ``lease``: ms until a silent worker's steps go to others. ``grace``: s to stop in."""
+
+    slots: int = 100
+    lease: int = 15_000
+    grace: float = 20.0
+
+
+class Worker:
+    """One process's worker.
+
+    ``run`` works until ``stop``; then nothing new is claimed, and what runs is finished or handed back within the grace
+    period.
+    """
+
+    def __init__(
+        self,
+        worker: str,
+        handle: Handle,
+        store: Log,
+        streams: Streams,
+        registry: Registry,
+        clock: Clock,
+        settings: WorkerSettings,
+    ) -> None:
+        self.id = worker
+        self._handle = handle
+        self._store = store
+        self._streams = streams
+        self._registry = registry
+        self._clock = clock
+        self._settings = settings
+        self._database_clock = DatabaseClock()
+        self._in_hand: dict[AttemptKey, Attempt] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._reserved = 0
+        self._redis_reachable = True
+        self._slot_freed = asyncio.Event()
+        self._stopping = asyncio.Event()
+        handle.observe(self._on_append)
+
+    @property
+    def busy(self) -> int:
+        """How many steps it has in hand."""
+        return len(self._in_hand)
+
+    async def run(self) -> None:
+        """Work until ``stop`` is called. Redis may be away, at the start too: then it waits for it to come back."""
+        self._database_clock.set(await self._store.now())
+        keep_alive = KeepAlive(self._store.url, self.id, self._settings.lease, self._database_clock)
+        keep_alive.start()
+        loops = [asyncio.create_task(loop) for loop in (self._read(), self._watch_control(), self._reclaim())]
+        try:
+            await self._stopping.wait()
+            for loop in loops:
+                loop.cancel()
+            await asyncio.gather(*loops, return_exceptions=True)
+            await self._let_go()
+        finally:
+            for loop in loops:
+                loop.cancel()
+            await asyncio.to_thread(keep_alive.stop)
+        await self._store.release(self.id)
+
+    def stop(self) -> None:
+        """Claim nothing new; ``run`` returns once what is in hand is finished or handed back."""
+        self._stopping.set()
+
+    # Claims
+
+    def _claim(self, slots: int) -> Claim:
+        now = self._database_clock.now()
+        free = 0 if self._stopping.is_set() else slots
+        return Claim(self.id, self._registry.keys, free, now, now + self._settings.lease)
+
+    def _take(self, state: RunState) -> None:
+        """Execute what the log says this worker has claimed, and has not in hand yet."""
+        for step, claimed in state.claimed_by(self.id):
+            key = AttemptKey(state.run, step, claimed.token)
+            if key not in self._in_hand:
+                attempt = Attempt(state, step, self._handle, self._registry, lambda: self._claim(1))
+                self._in_hand[key] = attempt
+                task = asyncio.create_task(self._execute(attempt))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def _execute(self, attempt: Attempt) -> None:
+        answer = None
+        try:
+            answer = await attempt.run()
+        except EngineError as error:
+            log.error("%s of %s could not be reported: %s", attempt.key.step, attempt.key.run, error)
+        finally:
+            del self._in_hand[attempt.key]
+            self._slot_freed.set()
+        if answer is not None:
+            self._take(answer.state)
+
+    # Activations
+
+    async def _read(self) -> None:
+        while True:
+            free = self._settings.slots - len(self._in_hand) - self._reserved
+            if free <= 0:
+                self._slot_freed.clear()
+                await self._slot_freed.wait()
+                continue
+            try:
+                activations = await self._streams.read(self.id, free, READ_BLOCK)
+            except GroupLost:
+                await self._make_all_due()
+            except StreamsUnavailable as error:
+                self._say_unreachable(error)
+                await asyncio.sleep(RECONNECT_AFTER)
+            else:
+                self._redis_reachable = True
+                self._look_at(activations, free)
+
+    def _look_at(self, activations: Sequence[Activation], free: int) -> None:
+        if not activations:
+            return
+        share = max(1, free // len(activations))
+        for activation in activations:
+            self._reserved += share
+            task = asyncio.create_task(self._look(activation, share))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _look(self, activation: Activation, slots: int) -> None:
+        """Claim what is ready in the run, acknowledge, execute."""
+        try:
+            answer = await self._handle.submit(activation.run, c.Look(self._claim(slots)))
+            self._take(answer.state)
+        except UnknownRun:
+            log.warning("An activation names %s, which the database does not have; it is dropped.", activation.run)
+        except UnknownEvent as error:
+            log.warning("%s is left to others: %s", activation.run, error)
+        except StoreUnavailable as error:
+            log.warning("%s will be looked at again: %s", activation.run, error)
+            return
+        finally:
+            self._reserved -= slots
+            self._slot_freed.set()
+        with contextlib.suppress(StreamsUnavailable):
+            await self._streams.acknowledge([activation])
+
+    async def _reclaim(self) -> None:
+        """Take over activations that were delivered to somebody who never acknowledged them."""
+        while True:
+            await asyncio.sleep(RECLAIM_EVERY)
+            free = self._settings.slots - len(self._in_hand) - self._reserved
+            if free <= 0:
+                continue
+            with contextlib.suppress(StreamsUnavailable, GroupLost):
+                self._look_at(await self._streams.reclaim(self.id, RECLAIM_IDLE, free), free)
+
+    async def _make_all_due(self) -> None:
+        """The stream was lost with all activations in it: have every run that may need one swept again."""
+        log.warning("Redis lost the stream of activations; it is filled again from the database.")
+        with contextlib.suppress(StoreUnavailable):
+            await self._store.make_all_due(self._clock.now())
+
+    def _say_unreachable(self, error: StreamsUnavailable) -> None:
+        if self._redis_reachable:
+            log.warning("%s The worker goes on when it is back.", error)
+        self._redis_reachable = False
+
+    # Control
+
+    def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
+        self._obey(state)
+
+    def _obey(self, state: RunState) -> None:
+        """Stop the attempts of a run that is being cancelled."""
+        if state.cancel is None:
+            return
+        for key, attempt in list(self._in_hand.items()):
+            if key.run == state.run:
+                attempt.stop(Stop.CANCELLED)
+
+    async def _watch_control(self) -> None:
+        """Notice what other processes recorded about the runs in hand."""
+        while True:
+            await asyncio.sleep(CONTROL_EVERY)
+            runs = {key.run for key in self._in_hand}
+            if not runs:
+                continue
+            with contextlib.suppress(StoreUnavailable, UnknownRun, UnknownEvent):
+                for run in await self._handle.changed(runs):
+                    self._obey(await self._handle.state(run))
+
+    # Stopping
+
+    async def _let_go(self) -> None:
+        """Finish what is in hand within the grace period, then hand the rest back."""
+        deadline = asyncio.get_running_loop().time() + self._settings.grace
+        while self._tasks and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+        for attempt in list(self._in_hand.values()):
+            attempt.stop(Stop.SHUTDOWN)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=HAND_BACK_WITHIN)

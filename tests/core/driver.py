@@ -1,0 +1,75 @@
+"""Drives `decide` without any I/O: a run, a worker's claim and a clock that the test moves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.core import commands as c
+from engine.core import events as e
+from engine.core.decide import Decision, decide, start
+from engine.core.definition import Workflow
+from engine.core.failures import Failure, FailureClass
+from engine.core.fold import fold
+from engine.core.graph import Plan
+from engine.core.state import Recorded, RunState
+
+ANA = e.Actor(via="slack", id="U1", name="Ana")
+BEN = e.Actor(via="slack", id="U2", name="Ben")
+LEASE = 15_000
+
+
+def workflow(*steps: dict[str, Any], **more: Any) -> Workflow:
+    return Workflow.model_validate({"name": "wf", "steps": steps, **more})
+
+
+class Run:
+    """A run in progress. Every decision is applied at once, as if each append succeeded."""
+
+    def __init__(self, definition: Workflow, **inputs: Any) -> None:
+        self.now = 1_000_000
+        self.plan = Plan.of(definition)
+        event = e.RunStarted(
+            workspace="ws_t", workflow=definition.name, definition=definition.hash, input=inputs, by=ANA
+        )
+        first = start("run_t", self.plan, event, self.now)
+        self.state: RunState = first.state
+        self.log: list[Recorded] = list(first.events)
+        self.last: Decision = first
+
+    def claim(self, slots: int = 10, worker: str = "w1", steps: frozenset[str] | None = None) -> c.Claim:
+        known = steps if steps is not None else frozenset({"noop", "noop@1", "other"})
+        return c.Claim(worker, known, slots, self.now, self.now + LEASE)
+
+    def do(self, command: c.Command, after: int = 0) -> c.Reply:
+        self.now += after
+        self.last = decide(self.state, command, self.now)
+        self.state = self.last.state
+        self.log.extend(self.last.events)
+        return self.last.reply
+
+    def look(self, after: int = 0, **claim: Any) -> c.Reply:
+        self.now += after
+        return self.do(c.Look(self.claim(**claim)))
+
+    def succeed(self, step: str, output: Any = None, worker: str = "w1") -> c.Reply:
+        token = self.state.steps[step].token
+        return self.do(c.Succeed(step, token, worker, output, self.claim(worker=worker)))
+
+    def fail(self, step: str, cls: FailureClass = FailureClass.TRANSIENT, **more: Any) -> c.Reply:
+        failure = Failure(cls=cls, message="connection refused", **more)
+        return self.do(c.Fail(step, self.state.steps[step].token, "w1", failure, self.claim()))
+
+    def vote(self, step: str, granted: bool = True, by: e.Actor = BEN, **more: Any) -> c.Reply:
+        return self.do(c.Vote(step, granted, by, **more))
+
+    @property
+    def types(self) -> list[str]:
+        return [one.event.type for one in self.log]
+
+    @property
+    def new(self) -> list[str]:
+        """Types of the events of the last decision."""
+        return [one.event.type for one in self.last.events]
+
+    def refolded(self) -> RunState:
+        return fold("run_t", self.plan, self.log)

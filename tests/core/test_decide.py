@@ -1,0 +1,395 @@
+"""What happens next, step by step and gate by gate; every run here also folds to the state that was decided on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from engine.core import commands as c
+from engine.core import events as e
+from engine.core.failures import FailureClass
+from engine.core.outlook import DueKind, due, something_ready, summary
+from engine.core.state import RunStatus, StepStatus, Verdict
+from tests.core.driver import ANA, BEN, Run, workflow
+
+MINUTE = 60_000
+
+
+def noop(step: str, **more: Any) -> dict[str, Any]:
+    return {"id": step, "uses": "noop", **more}
+
+
+def gate(step: str = "publish", **more: Any) -> dict[str, Any]:
+    return {"id": step, "approval": {"title": "Publish?", "approvers": ["@managers"], **more}}
+
+
+@pytest.fixture
+def runs() -> Iterator[list[Run]]:
+    """Runs put in here are folded again from their events, and must come out the same."""
+    made: list[Run] = []
+    yield made
+    for run in made:
+        assert run.refolded() == run.state
+
+
+@pytest.fixture
+def make(runs: list[Run]) -> Any:
+    def make(*steps: dict[str, Any], **inputs: Any) -> Run:
+        run = Run(workflow(*steps), **inputs)
+        runs.append(run)
+        return run
+
+    return make
+
+
+def test_a_chain_needs_one_append_per_step(make: Any) -> None:
+    run = make(noop("a"), noop("b"))
+    run.look()
+    assert run.new == ["STEP_STARTED"]
+    run.succeed("a", {"n": 1})
+    assert run.new == ["STEP_COMPLETED", "STEP_STARTED"]
+    run.succeed("b")
+    assert run.new == ["STEP_COMPLETED", "RUN_COMPLETED"]
+    assert run.state.status is RunStatus.COMPLETED
+    assert due(run.state, run.now) is None
+
+
+def test_without_a_claim_nothing_starts(make: Any) -> None:
+    run = make(noop("a"))
+    assert isinstance(run.do(c.Look()), c.Nothing)
+    assert isinstance(run.look(slots=0), c.Nothing)
+    assert something_ready(run.state, run.now)
+
+
+def test_a_claim_takes_no_more_than_its_slots(make: Any) -> None:
+    run = make(*(noop(f"s{n}", needs=[]) for n in range(5)))
+    run.look(slots=2)
+    assert run.new == ["STEP_STARTED"] * 2
+    assert something_ready(run.state, run.now)
+    run.look(slots=10)
+    assert run.new == ["STEP_STARTED"] * 3
+
+
+def test_branches_join(make: Any) -> None:
+    run = make(noop("a"), noop("b", needs=["a"]), noop("c", needs=["a"]), noop("d", needs=["b", "c"]))
+    run.look()
+    run.succeed("a")
+    run.look()
+    run.succeed("b")
+    assert run.state.step("d").status is StepStatus.PENDING
+    run.succeed("c")
+    assert run.state.step("d").status is StepStatus.RUNNING
+
+
+def test_a_condition_that_does_not_hold_skips_and_a_chain_goes_on(make: Any) -> None:
+    run = make(noop("a", **{"if": "input.go"}), noop("b"), go=False)
+    assert run.types == ["RUN_STARTED", "STEP_SKIPPED"]
+    run.look()
+    assert run.state.step("b").status is StepStatus.RUNNING
+
+
+def test_what_needs_only_skipped_steps_is_skipped_and_the_join_runs(make: Any) -> None:
+    left = noop("left", needs=[], **{"if": "input.go"})
+    run = make(
+        left, noop("after", needs=["left"]), noop("right", needs=[]), noop("join", needs=["after", "right"]), go=False
+    )
+    assert run.state.step("after").status is StepStatus.SKIPPED
+    run.look()
+    run.succeed("right")
+    assert run.state.step("join").status is StepStatus.RUNNING
+
+
+def test_a_run_whose_steps_are_all_skipped_completes(make: Any) -> None:
+    run = make(noop("a", **{"if": "false"}))
+    assert run.types == ["RUN_STARTED", "STEP_SKIPPED", "RUN_COMPLETED"]
+
+
+def test_a_mistake_in_a_condition_fails_the_run_with_the_reason(make: Any) -> None:
+    run = make(noop("a", **{"if": "input.nope == 1"}))
+    assert run.types == ["RUN_STARTED", "STEP_FAILED", "RUN_FAILED"]
+    assert run.state.end is not None
+    assert "nope" in run.state.end.reason
+
+
+def test_a_failed_attempt_is_tried_again_after_a_pause(make: Any) -> None:
+    run = make(noop("a", retry={"attempts": 3, "initial": "10s", "max": "1m"}))
+    run.look()
+    run.fail("a")
+    assert run.new == ["STEP_FAILED", "STEP_RETRIED"]
+    again = run.last.events[-1].event
+    assert isinstance(again, e.StepRetried)
+    assert (again.attempt, again.of) == (2, 3)
+    assert run.now + 1_000 <= again.at <= run.now + 10_000
+    assert due(run.state, run.now) is not None
+    assert isinstance(run.look(), c.Nothing), "not before its time"
+    run.look(after=again.at - run.now)
+    assert run.new == ["STEP_STARTED"]
+    assert run.state.step("a").attempt == 2
+
+
+def test_the_other_side_may_ask_for_a_longer_pause(make: Any) -> None:
+    run = make(noop("a", retry={"attempts": 2, "initial": "1s"}))
+    run.look()
+    run.fail("a", FailureClass.RATE_LIMITED, retry_after=90_000)
+    assert run.state.step("a").retry_at == run.now + 90_000
+
+
+def test_attempts_run_out(make: Any) -> None:
+    run = make(noop("a", retry={"attempts": 2}))
+    run.look()
+    run.fail("a")
+    run.look(after=MINUTE)
+    run.fail("a")
+    assert run.new == ["STEP_FAILED", "RUN_FAILED"]
+    assert run.state.end is not None
+    assert (run.state.end.step, run.state.end.reason) == ("a", "connection refused")
+
+
+@pytest.mark.parametrize("cls", [FailureClass.PERMANENT, FailureClass.INVALID_INPUT, FailureClass.PERMISSION])
+def test_what_cannot_succeed_is_not_tried_again(make: Any, cls: FailureClass) -> None:
+    run = make(noop("a", retry={"attempts": 5}))
+    run.look()
+    run.fail("a", cls)
+    assert run.state.status is RunStatus.FAILED
+
+
+def test_a_failure_lets_the_other_branch_finish_first(make: Any) -> None:
+    run = make(noop("a", needs=[]), noop("b", needs=[]), noop("c", needs=["b"]))
+    run.look()
+    run.fail("a")
+    assert run.new == ["STEP_FAILED"]
+    run.succeed("b")
+    assert run.new == ["STEP_COMPLETED", "RUN_FAILED"], "and starts nothing more"
+
+
+def test_a_result_of_an_attempt_that_was_given_up_is_refused(make: Any) -> None:
+    run = make(noop("a"))
+    run.look()
+    old = run.state.step("a").token
+    run.look(after=20_000, worker="w2")
+    assert run.new == ["STEP_FAILED", "STEP_RETRIED", "STEP_STARTED"]
+    assert run.last.conditions[0].owner == "w1"
+    reply = run.do(c.Succeed("a", old, "w1", "late"))
+    assert isinstance(reply, c.Stale)
+    assert run.new == ["LATE_RESULT_REFUSED"]
+    run.succeed("a", "in time", worker="w2")
+    assert run.state.step("a").output == "in time"
+
+
+def test_a_lost_worker_costs_no_attempt_but_not_for_ever(make: Any) -> None:
+    run = make(noop("a"))
+    for number in range(3):
+        run.look(after=20_000, worker=f"w{number}")
+        assert run.state.step("a").status is StepStatus.RUNNING
+        assert run.state.step("a").attempt == 1
+    run.look(after=20_000, worker="w9")
+    assert run.state.status is RunStatus.FAILED
+
+
+def test_a_living_worker_keeps_its_step(make: Any) -> None:
+    run = make(noop("a"))
+    run.look()
+    run.now += 20_000
+    run.do(c.Look(run.claim(worker="w2"), alive=frozenset({"w1"})))
+    assert run.new == []
+    run.look(after=20_000, worker="w1")
+    assert run.new == [], "nor does it declare itself lost"
+
+
+def test_a_claim_ends_with_the_steps_timeout_even_if_its_worker_lives(make: Any) -> None:
+    run = make(noop("a", timeout="1s"))
+    run.look()
+    run.now += 60_000
+    run.do(c.Look(run.claim(worker="w2"), alive=frozenset({"w1"})))
+    assert run.new[0] == "STEP_FAILED"
+
+
+def test_a_step_handed_back_starts_again_elsewhere(make: Any) -> None:
+    run = make(noop("a"))
+    run.look()
+    run.do(c.HandBack("a", run.state.step("a").token, "w1"))
+    assert run.new == ["STEP_HANDED_BACK"]
+    run.look(worker="w2")
+    assert run.state.step("a").attempt == 1
+    assert run.state.step("a").worker == "w2"
+
+
+def test_a_worker_without_the_code_leaves_the_step_and_says_so_once(make: Any) -> None:
+    run = make(noop("a"))
+    run.look(steps=frozenset({"other"}))
+    assert run.new == ["STEP_AWAITED_WORKER"]
+    run.look(steps=frozenset({"other"}))
+    assert run.new == []
+    assert not something_ready(run.state, run.now)
+    run.look()
+    assert run.new == ["STEP_STARTED"]
+
+
+def test_a_recorded_effect_is_known_to_the_next_attempt(make: Any) -> None:
+    run = make(noop("a", retry={"attempts": 2}))
+    run.look()
+    token = run.state.step("a").token
+    assert isinstance(run.do(c.BeginEffect("a", token, "pay", "k")), c.Accepted)
+    run.do(c.RecordEffect("a", token, "pay", {"id": 7}))
+    assert run.types[-2:] == ["EFFECT_STARTED", "EFFECT_RECORDED"]
+    run.fail("a")
+    run.look(after=MINUTE)
+    reply = run.do(c.BeginEffect("a", run.state.step("a").token, "pay", "k"))
+    assert reply == c.EffectKnown({"id": 7})
+    assert isinstance(run.do(c.BeginEffect("a", token, "other", "k")), c.Stale)
+
+
+def test_an_effect_of_unknown_outcome_is_not_recorded_twice_as_begun(make: Any) -> None:
+    run = make(noop("a"))
+    run.look()
+    run.do(c.BeginEffect("a", run.state.step("a").token, "pay", "k"))
+    run.look(after=20_000, worker="w2")
+    assert isinstance(run.do(c.BeginEffect("a", run.state.step("a").token, "pay", "k")), c.Accepted)
+    assert run.types.count("EFFECT_STARTED") == 1
+
+
+# Gates
+
+
+def test_a_gate_waits_for_a_person_and_nothing_else(make: Any) -> None:
+    run = make(gate(show={"what": "${{ input.version }}"}), noop("after"), version="v1")
+    assert run.types == ["RUN_STARTED", "APPROVAL_REQUESTED"]
+    assert run.state.status is RunStatus.WAITING
+    assert summary(run.state) == "waiting for a decision on publish"
+    request = run.log[-1].event
+    assert isinstance(request, e.ApprovalRequested)
+    assert request.show == {"what": "v1"}
+    look = due(run.state, run.now)
+    assert look is not None
+    assert (look.at, look.kind) == (request.expires_at, DueKind.TIMER)
+
+
+def test_granted(make: Any) -> None:
+    run = make(gate(), noop("after"))
+    assert isinstance(run.vote("publish", authority="in @managers", reason="fine"), c.Accepted)
+    assert run.new == ["APPROVAL_GRANTED"]
+    run.look()
+    assert run.state.step("after").status is StepStatus.RUNNING
+    assert run.state.step("publish").output == {"decision": "granted", "by": "Ben", "reason": "fine", "at": run.now}
+
+
+def test_denied(make: Any) -> None:
+    run = make(gate(), noop("after"))
+    run.vote("publish", granted=False, reason="not today")
+    assert run.new == ["APPROVAL_DENIED", "RUN_FAILED"]
+    assert run.state.end is not None
+    assert (run.state.end.kind, run.state.end.reason) == ("denied", "denied by Ben: not today")
+
+
+def test_a_second_click_finds_the_decision_made(make: Any) -> None:
+    run = make(gate(), noop("after"))
+    run.vote("publish", by=ANA)
+    reply = run.vote("publish", granted=False, by=BEN)
+    assert isinstance(reply, c.AlreadyDecided)
+    assert reply.decision.by == ANA
+    assert run.new == []
+    run.look()
+    run.succeed("after")
+    assert isinstance(run.vote("publish"), c.AlreadyDecided), "also after the end"
+
+
+def test_a_click_on_something_that_is_no_open_gate(make: Any) -> None:
+    run = make(gate(), noop("after"))
+    assert isinstance(run.vote("after"), c.NotOpen)
+    assert isinstance(run.vote("nowhere"), c.NotOpen)
+    assert isinstance(run.vote("publish", asked_seq=99), c.NotOpen)
+    assert run.state.status is RunStatus.WAITING
+
+
+def test_the_starter_may_be_shut_out(make: Any) -> None:
+    run = make(gate(allow_self=False))
+    assert isinstance(run.vote("publish", by=ANA), c.NotAllowed)
+    assert isinstance(run.vote("publish", by=BEN), c.Accepted)
+
+
+def test_the_ladder_is_climbed_rung_by_rung(make: Any) -> None:
+    ladder = [{"after": "15m", "to": "@oncall"}, {"after": "1h", "to": "#leads"}]
+    run = make(gate(escalate=ladder, expires_in="2h"))
+    run.do(c.Look(), after=14 * MINUTE)
+    assert run.new == []
+    run.do(c.Look(), after=1 * MINUTE)
+    assert run.new == ["APPROVAL_ESCALATED"]
+    gate_state = run.state.step("publish").gate
+    assert gate_state is not None
+    assert gate_state.asked == ("@managers", "@oncall")
+    run.do(c.Look())
+    assert run.new == [], "once each"
+    run.do(c.Look(), after=50 * MINUTE)
+    assert run.new == ["APPROVAL_ESCALATED"]
+
+
+def test_reminders_come_while_nobody_decides(make: Any) -> None:
+    run = make(gate(remind_every="10m", expires_in="1h"))
+    run.do(c.Look(), after=10 * MINUTE)
+    run.do(c.Look(), after=25 * MINUTE)
+    reminders = [one.event.count for one in run.log if isinstance(one.event, e.ApprovalReminded)]
+    assert reminders == [1, 3], "those that nobody could give are not made up for"
+
+
+@pytest.mark.parametrize(
+    ("policy", "status"), [("deny", RunStatus.FAILED), ("fail", RunStatus.FAILED), ("approve", RunStatus.COMPLETED)]
+)
+def test_expiry_does_as_the_definition_says(make: Any, policy: str, status: RunStatus) -> None:
+    run = make(gate(expires_in="1h", on_expiry=policy))
+    run.do(c.Look(), after=60 * MINUTE)
+    assert run.new[0] == "APPROVAL_EXPIRED"
+    assert run.state.status is status
+
+
+def test_a_click_after_the_time_finds_the_gate_expired(make: Any) -> None:
+    run = make(gate(expires_in="1h"))
+    run.now += 60 * MINUTE
+    reply = run.vote("publish")
+    assert isinstance(reply, c.AlreadyDecided | c.Ended)
+    decision = run.state.step("publish").gate
+    assert decision is not None
+    assert decision.decision is not None
+    assert decision.decision.verdict is Verdict.EXPIRED
+
+
+# Cancelling, and the end
+
+
+def test_cancel_waits_for_what_runs(make: Any) -> None:
+    run = make(noop("a"), noop("b"))
+    run.look()
+    run.do(c.Cancel(BEN, "wrong version"))
+    assert run.new == ["RUN_CANCEL_REQUESTED"]
+    assert run.state.status is RunStatus.CANCELLING
+    run.fail("a", FailureClass.CANCELLED)
+    assert run.new == ["STEP_FAILED", "RUN_CANCELLED"]
+
+
+def test_cancel_at_a_gate_is_immediate(make: Any) -> None:
+    run = make(gate())
+    run.do(c.Cancel(BEN))
+    assert run.new == ["RUN_CANCEL_REQUESTED", "RUN_CANCELLED"]
+    assert isinstance(run.vote("publish"), c.Ended)
+
+
+def test_after_the_end_only_bookkeeping_is_recorded(make: Any) -> None:
+    run = make(noop("a"))
+    run.look()
+    token = run.state.step("a").token
+    run.succeed("a")
+    assert isinstance(run.do(c.Succeed("a", token, "w1", None)), c.Accepted), "the same report again"
+    assert isinstance(run.do(c.Succeed("a", token + 7, "w2", None)), c.Stale)
+    assert run.new == ["LATE_RESULT_REFUSED"]
+    for command in (c.Look(run.claim()), c.Cancel(BEN), c.HandBack("a", token, "w1"), c.LogLine("a", token, "x")):
+        assert isinstance(run.do(command), c.Ended)
+        assert run.new == []
+
+
+def test_time_never_runs_backwards_in_a_stream(make: Any) -> None:
+    run = make(noop("a"))
+    run.now -= 5_000
+    run.look()
+    times = [one.at for one in run.log]
+    assert times == sorted(times)
