@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import cel
 from pydantic import JsonValue
@@ -24,7 +24,16 @@ from engine.core.functions import BARE, FUNCTIONS, KNOWN, NAMESPACES, Function, 
 from engine.core.scanner import Path, names, spell
 from engine.core.words import did_you_mean, kind, listed
 
-Scope = Mapping[str, Mapping[str, Any]]
+
+class Members(Protocol):
+    """What a root of the scope offers; ``steps`` need be no whole mapping."""
+
+    def __getitem__(self, name: str, /) -> Any: ...
+    def __contains__(self, name: object, /) -> bool: ...
+
+
+Scope = Mapping[str, Any]
+"""``input``, ``steps`` and ``run``: each a mapping, ``steps`` at least ``Members``."""
 
 # The library logs each failing function with the exception's text, which may hold values of a run.
 logging.getLogger("cel").setLevel(logging.CRITICAL)
@@ -74,7 +83,7 @@ class Program:
         """Only what is referenced: the library converts all that it is given."""
         variables: dict[str, Any] = {root: dict(scope.get(root, {})) for root in self.roots if root != "steps"}
         if self.steps:
-            known = scope.get("steps", {})
+            known: Members = scope.get("steps", {})
             variables["steps"] = {step: known[step] for step in self.steps if step in known}
         return variables
 
@@ -135,11 +144,12 @@ def _syntax(text: str) -> str:
 
 
 def _look_up(path: Path, scope: Scope) -> JsonValue:
-    value: Any = scope
-    for at, part in enumerate(path.parts):
-        if not isinstance(value, Mapping) or part not in value:
+    root = path.parts[0]
+    value: Any = scope.get(root, {})
+    for at, part in enumerate(path.parts[1:], start=1):
+        if not (isinstance(value, Mapping) or (at == 1 and root == "steps")) or part not in cast("Members", value):
             raise Invalid(_missing(path.parts, at, value))
-        value = cast("Mapping[str, Any]", value)[part]
+        value = cast("Members", value)[part]
     return cast("JsonValue", value)
 
 
