@@ -1,0 +1,60 @@
+"""The log of Web API calls, and the faults that a test asks for.
+
+Tokens are never kept: the log is printed by failing tests.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.simulator.model import Json
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call and its outcome. `answer` is None when the connection was dropped; `at` is workspace time in ms."""
+
+    method: str
+    args: Json
+    answer: Json | None
+    status: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What befalls one call: an `error` name or a `status` instead of an answer, a delay, a dropped connection.
+
+    `drop` is `before` the work is done (Slack never saw it) or `after` it (done, but the caller cannot know).
+    `retry_after_s` makes a 429 with that header.
+    """
+
+    error: str | None = None
+    status: int | None = None
+    retry_after_s: int | None = None
+    delay_ms: int = 0
+    drop: Literal["before", "after"] | None = None
+
+
+class CallLog:
+    """Every call in the order of its end, and the faults still to come, by method."""
+
+    def __init__(self, touched: Callable[[], None]) -> None:
+        self._calls: list[Call] = []
+        self._faults: dict[str, list[Fault]] = {}
+        self._touched = touched
+
+    def record(self, call: Call) -> None:
+        self._calls.append(call)
+        self._touched()
+
+    def calls(self, method: str | None = None) -> list[Call]:
+        return [call for call in self._calls if method in (None, call.method)]
+
+    def fail_next(self, method: str, fault: Fault, times: int = 1) -> None:
+        self._faults.setdefault(method, []).extend([fault] * times)
+
+    def next_fault(self, method: str) -> Fault:
+        """The fault for this call, or one that does nothing."""
+        waiting = self._faults.get(method)
+        return waiting.pop(0) if waiting else Fault()

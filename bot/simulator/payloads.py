@@ -1,0 +1,132 @@
+"""What the app receives: slash commands, interactions and events, in the published shapes.
+
+Facts: docs.slack.dev/reference/interaction-payloads and the samples of slackapi/java-slack-sdk.
+"""
+
+import secrets
+
+from bot.simulator.model import Channel, Json, Message, SlashCommand, User, View
+from bot.simulator.wire import message_wire, view_wire
+from bot.simulator.workspace import Workspace
+
+VERIFICATION = "simulator-verification"
+"""Slack's deprecated token, the same in every payload; it protects nothing."""
+
+
+def channel_name(channel: Channel) -> str:
+    return {"dm": "directmessage", "private": "privategroup"}.get(channel.kind, channel.name)
+
+
+def slash_command(
+    workspace: Workspace,
+    command: SlashCommand,
+    text: str,
+    user: User,
+    channel: Channel,
+    permits: tuple[str, str],
+) -> Json:
+    """`permits` are the trigger id and the response URL."""
+    return {
+        "token": VERIFICATION,
+        "team_id": workspace.team_id,
+        "team_domain": workspace.domain,
+        "channel_id": channel.id,
+        "channel_name": channel_name(channel),
+        "user_id": user.id,
+        "user_name": user.name,
+        "command": command.command,
+        "text": text,
+        "api_app_id": workspace.app.id,
+        "is_enterprise_install": "false",
+        "response_url": permits[1],
+        "trigger_id": permits[0],
+    }
+
+
+def interaction(workspace: Workspace, kind: str, user: User) -> Json:
+    """The fields that all interactions share."""
+    return {
+        "type": kind,
+        "team": {"id": workspace.team_id, "domain": workspace.domain},
+        "enterprise": None,
+        "is_enterprise_install": False,
+        "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": workspace.team_id},
+        "api_app_id": workspace.app.id,
+        "token": VERIFICATION,
+    }
+
+
+def in_message(workspace: Workspace, message: Message) -> Json:
+    """Where a click on a message happened. An ephemeral message's content is not sent along."""
+    container: Json = {
+        "type": "message",
+        "message_ts": message.ts,
+        "channel_id": message.channel,
+        "is_ephemeral": message.ephemeral,
+    }
+    if message.thread_ts:
+        container["thread_ts"] = message.thread_ts
+    channel = workspace.channels[message.channel]
+    fields: Json = {"container": container, "channel": {"id": channel.id, "name": channel_name(channel)}}
+    if not message.ephemeral:
+        fields["message"] = message_wire(workspace, message, with_metadata=True)
+    return fields
+
+
+def in_view(workspace: Workspace, view: View, state: Json) -> Json:
+    return {"container": {"type": "view", "view_id": view.id}, "view": view_wire(workspace, view, state)}
+
+
+def event(workspace: Workspace, inner: Json) -> Json:
+    """The outer object of the Events API around `inner`."""
+    app = workspace.app
+    return {
+        "token": VERIFICATION,
+        "team_id": workspace.team_id,
+        "context_team_id": workspace.team_id,
+        "context_enterprise_id": None,
+        "api_app_id": app.id,
+        "event": inner,
+        "type": "event_callback",
+        "event_id": workspace.new_id("Ev"),
+        "event_time": workspace.clock.now() // 1000,
+        "authorizations": [
+            {
+                "enterprise_id": None,
+                "team_id": workspace.team_id,
+                "user_id": app.bot_user_id,
+                "is_bot": True,
+                "is_enterprise_install": False,
+            }
+        ],
+        "is_ext_shared_channel": False,
+        "event_context": f"4-{secrets.token_urlsafe(30)}",
+    }
+
+
+def message_event(workspace: Workspace, message: Message, kind: str, channel_type: str | None) -> Json:
+    """`kind` is `message` or `app_mention`; only the former tells the type of the channel."""
+    inner: Json = {
+        "type": kind,
+        "user": message.user,
+        "text": message.text,
+        "ts": message.ts,
+        "team": workspace.team_id,
+        "channel": message.channel,
+        "event_ts": message.ts,
+    }
+    if message.thread_ts:
+        inner["thread_ts"] = message.thread_ts
+    return inner | ({"channel_type": channel_type} if channel_type else {})
+
+
+def home_opened_event(workspace: Workspace, user: User, channel: Channel) -> Json:
+    inner: Json = {
+        "type": "app_home_opened",
+        "user": user.id,
+        "channel": channel.id,
+        "tab": "home",
+        "event_ts": workspace.next_ts(),
+    }
+    home = workspace.homes.get(user.id)
+    return inner | ({"view": view_wire(workspace, home)} if home else {})

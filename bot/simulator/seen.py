@@ -1,0 +1,92 @@
+"""The workspace as a person's page sees it: plain JSON for the page's API, never what goes to the app.
+
+Nothing here decides who may see a thing; callers ask for what the person may see.
+"""
+
+from typing import TYPE_CHECKING
+
+from bot.simulator.model import Channel, Json, Message, User, UserGroup, View
+
+if TYPE_CHECKING:
+    from bot.simulator.workspace import Workspace
+
+
+def user_seen(user: User) -> Json:
+    return {
+        "id": user.id,
+        "name": user.name,
+        "real_name": user.real_name,
+        "display_name": user.name,
+        "title": user.title,
+        "tz": user.tz,
+        "tz_offset": user.tz_offset,
+        "is_admin": user.is_admin,
+        "is_guest": user.is_guest,
+        "deleted": user.deleted,
+        "is_bot": user.is_bot,
+        "color": user.color,
+    }
+
+
+def group_seen(group: UserGroup) -> Json:
+    return {"id": group.id, "handle": group.handle, "name": group.name, "users": list(group.users)}
+
+
+def channel_seen(workspace: "Workspace", channel: Channel, me: str | None = None) -> Json:
+    """`me` names a DM by its other side; without it a DM is seen from the person's side, not the app's."""
+    viewer = me
+    if viewer is None and channel.is_im:
+        viewer = next((m for m in channel.members if m != workspace.app.bot_user_id), channel.members[0])
+    other = channel.other_side(viewer) if viewer else None
+    return {
+        "id": channel.id,
+        "name": workspace.users[other].real_name if other else channel.name,
+        "kind": channel.kind,
+        "topic": channel.topic,
+        "members": list(channel.members),
+        "is_member": me is None or me in channel.members,
+        "user": other,
+        "is_archived": channel.is_archived,
+    }
+
+
+def message_seen(workspace: "Workspace", message: Message) -> Json:
+    replies = [] if message.is_reply or message.ephemeral else workspace.replies(message)
+    return {
+        "channel": message.channel,
+        "ts": message.ts,
+        "at": int(float(message.ts) * 1000),
+        "thread_ts": message.thread_ts,
+        "user": message.user,
+        "is_bot": workspace.users[message.user].is_bot,
+        "username": message.username,
+        "text": message.text,
+        "blocks": message.blocks,
+        "edited": message.edited,
+        "ephemeral": message.ephemeral,
+        "reply_count": len(replies),
+        "reply_users": list(dict.fromkeys(reply.user for reply in replies)),
+        "latest_reply": replies[-1].ts if replies else None,
+        "broadcast": message.broadcast,
+        "reactions": [{"name": name, "count": len(who), "users": list(who)} for name, who in message.reactions.items()],
+        "subtype": message.subtype,
+    }
+
+
+def view_seen(view: View) -> Json:
+    body = view.body
+    return {
+        "id": view.id,
+        "type": view.type,
+        "callback_id": body.get("callback_id") or "",
+        "title": body.get("title"),
+        "submit": body.get("submit"),
+        "close": body.get("close"),
+        "blocks": view.blocks,
+        "hash": view.hash,
+        "private_metadata": body.get("private_metadata") or "",
+        "notify_on_close": bool(body.get("notify_on_close")),
+        "clear_on_close": bool(body.get("clear_on_close")),
+        "root_view_id": view.root_view_id,
+        "previous_view_id": view.previous_view_id,
+    }

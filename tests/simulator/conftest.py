@@ -1,0 +1,64 @@
+"""A simulator on a free port, and a real bolt app connected to it over Socket Mode."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.simulator.demo import demo_workspace
+from bot.simulator.simulator import Options, Simulator
+
+QUICK = Options(event_retry_ms=(20, 20, 20))
+
+Connect = Callable[[AsyncApp], Awaitable[AsyncSocketModeHandler]]
+
+
+@pytest.fixture
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator(demo_workspace(), options=QUICK).serve() as serving:
+        yield serving
+
+
+def web_client(simulator: Simulator) -> AsyncWebClient:
+    return AsyncWebClient(token=simulator.bot_token, base_url=simulator.api_url)
+
+
+def bolt_app(simulator: Simulator) -> AsyncApp:
+    return AsyncApp(client=web_client(simulator), signing_secret=simulator.signing_secret)
+
+
+@asynccontextmanager
+async def connected(simulator: Simulator, app: AsyncApp) -> AsyncIterator[AsyncSocketModeHandler]:
+    """Bolt's own handler, from its first connection until the block ends."""
+    handler = AsyncSocketModeHandler(app, simulator.app_token, ping_interval=1)
+    before = simulator.socket.connections
+    await handler.connect_async()
+    try:
+        await simulator.wait_for(lambda: simulator.socket.connections > before)
+        yield handler
+    finally:
+        await handler.close_async()
+        await handler.client.aiohttp_client_session.close()
+
+
+@pytest.fixture
+def client(simulator: Simulator) -> AsyncWebClient:
+    return web_client(simulator)
+
+
+@pytest.fixture
+def app(simulator: Simulator) -> AsyncApp:
+    return bolt_app(simulator)
+
+
+@pytest.fixture
+async def connect(simulator: Simulator) -> AsyncIterator[Connect]:
+    async with AsyncExitStack() as stack:
+
+        async def connect_app(app: AsyncApp) -> AsyncSocketModeHandler:
+            return await stack.enter_async_context(connected(simulator, app))
+
+        yield connect_app
