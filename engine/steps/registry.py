@@ -61,13 +61,9 @@ class StepFunction:
         call is cancelled; ``ctx.cancelled`` is set then. ``StepError`` INVALID_INPUT for arguments that do not fit
         and INVALID_OUTPUT for a result that does not; every other exception is the function's own.
         """
-        keywords = self._accept(args)
-        positional = (ctx,) if self.signature.takes_context else ()
+        call = self._accept(ctx, args)
         try:
-            if self.signature.is_async:
-                result = await self.fn(*positional, **keywords)
-            else:
-                result = await run_in_thread(lambda: self.fn(*positional, **keywords))
+            result = await (call() if self.signature.is_async else run_in_thread(call))
         except SystemExit:
             raise StepError(f"{self.key} asked its process to exit; a step must return or raise") from None
         except asyncio.CancelledError:
@@ -75,9 +71,9 @@ class StepFunction:
             raise
         return self._deliver(result)
 
-    def _accept(self, args: Mapping[str, JsonValue]) -> dict[str, Any]:
+    def _accept(self, ctx: StepContext, args: Mapping[str, JsonValue]) -> Callable[[], Any]:
         try:
-            return self.signature.parse(args)
+            return self.signature.bind(self.fn, ctx, args)
         except ValidationError as error:
             raise StepError(f"{self.key}: {in_words(error)}", FailureClass.INVALID_INPUT) from None
 

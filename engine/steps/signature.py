@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
@@ -26,28 +27,43 @@ class Signature:
     result: TypeAdapter[Any]
     schema: dict[str, Any]
     takes_context: bool
+    takes_model: bool
+    """Whether the function has its arguments as one model, by position, instead of each by keyword."""
     is_async: bool
 
     @classmethod
     def of(cls, fn: Callable[..., Any]) -> Signature:
-        """Reads ``fn``. ``TypeError`` for positional arguments (but the context) and for missing annotations."""
+        """Reads ``fn``. ``TypeError`` for missing annotations and for arguments that have no name to be given by.
+
+        Arguments are keywords, each checked by its annotation; or one positional-only pydantic model, whose fields are
+        the arguments, where there are many of them or where they depend on each other.
+        """
         hints = get_type_hints(fn, include_extras=True)
         if "return" not in hints:
             raise TypeError(f"{_called(fn)} must say the type of its result")
         parameters = list(inspect.signature(fn).parameters.values())
         takes_context = bool(parameters) and hints.get(parameters[0].name) is StepContext
-        arguments = _arguments_model(fn, parameters[takes_context:], hints)
+        model = _single_model(parameters[takes_context:], hints)
+        arguments = model or _arguments_model(fn, parameters[takes_context:], hints)
         return cls(
             arguments=arguments,
             result=TypeAdapter(hints["return"]),
             schema=_schema(arguments),
             takes_context=takes_context,
+            takes_model=model is not None,
             is_async=inspect.iscoroutinefunction(fn),
         )
 
-    def parse(self, args: Mapping[str, JsonValue]) -> dict[str, Any]:
-        """Keyword arguments for the function. ``pydantic.ValidationError`` if they do not fit."""
+    def bind(self, fn: Callable[..., Any], ctx: StepContext, args: Mapping[str, JsonValue]) -> Callable[[], Any]:
+        """The call of ``fn`` with ``args``, ready to be made. ``pydantic.ValidationError`` if they do not fit."""
+        positional: list[Any] = [ctx] if self.takes_context else []
         model = self.arguments.model_validate(dict(args))
+        if self.takes_model:
+            return partial(fn, *positional, model)
+        return partial(fn, *positional, **self._keywords(model))
+
+    @staticmethod
+    def _keywords(model: BaseModel) -> dict[str, Any]:
         named = {name.removeprefix(_PREFIX): getattr(model, name) for name in type(model).model_fields}
         return named | (model.model_extra or {})
 
@@ -103,9 +119,17 @@ def _arguments_model(
     return create_model("Arguments", __config__=config, **fields)
 
 
+def _single_model(parameters: list[inspect.Parameter], hints: dict[str, Any]) -> type[BaseModel] | None:
+    if len(parameters) != 1 or parameters[0].kind is not inspect.Parameter.POSITIONAL_ONLY:
+        return None
+    hint = hints.get(parameters[0].name)
+    return hint if inspect.isclass(hint) and issubclass(hint, BaseModel) else None
+
+
 def _schema(arguments: type[BaseModel]) -> dict[str, Any]:
     schema = arguments.model_json_schema(by_alias=True)
     schema.pop("title", None)
+    schema.pop("description", None)
     for definition in schema.get("properties", {}).values():
         definition.pop("title", None)
     return schema

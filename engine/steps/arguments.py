@@ -1,0 +1,24 @@
+"""Types of arguments that several built-in steps share.
+
+The one rule: an argument's JSON schema says what a definition writes (``30s``), not what the function gets (30000).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, WithJsonSchema
+
+from engine.core.durations import Duration, say_duration
+
+Timeout = Annotated[
+    Duration,
+    Field(gt=0, le=86_400_000),
+    WithJsonSchema({"type": "string", "description": "a duration such as 30s or 5m, at most 1d"}),
+]
+"""Read from ``30s``, held in milliseconds."""
+
+
+def say_limit(ms: int) -> str:
+    """A limit as one says it: exact below a second, where ``say_duration`` would only say that it is below."""
+    return say_duration(ms) if ms >= 1_000 else f"{ms} ms"

@@ -1,0 +1,18 @@
+"""The steps that every Vectorbea has, for what its operator lets them do.
+
+The one rule: what a step may reach is given here, once, when the process starts; no definition can widen it.
+"""
+
+from __future__ import annotations
+
+from engine.steps.git import git_log, git_tag
+from engine.steps.http import http_request
+from engine.steps.http_policy import HttpPolicy
+from engine.steps.registry import StepFunction
+from engine.steps.set import set_values
+from engine.steps.shell import ShellPolicy, shell_run
+
+
+def builtin_steps(http: HttpPolicy, shell: ShellPolicy) -> list[StepFunction]:
+    """All built-in steps, ready for a ``Registry``."""
+    return [http_request(http), shell_run(shell), set_values, git_log, git_tag]
