@@ -43,10 +43,17 @@ _STOP_TIMEOUT_S = 2.0
 _PING_TIMEOUT_S = 1.0
 _POLL_S = 0.005
 
-# "$@" is the server's command line. The shell reads a pipe on which nothing is ever written, so `read` returns when the
-# owner has ended. Then, or when the server has ended, the whole process group is killed: there is no state in it that
-# would be worth a graceful stop.
-_WATCHDOG = '{ "$@" </dev/null; kill -9 0; } & read -r _; kill -9 0'
+# "$@" is the server's command line. On the standard input, a pipe, nothing is ever written, so `read` returns when the
+# owner closes it or ends, and the server is killed: it has no state that would be worth a graceful stop. Or it ends by
+# itself. In both cases the shell waits for its children and ends, and no zombie is left to a container without an init.
+_WATCHDOG = """
+exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+{ read -r _; kill -9 $server; } <&3 3<&- & reader=$!
+wait $server
+kill -9 $reader
+wait $reader
+"""
 
 
 class EmbeddedRedisError(EngineError):
@@ -149,14 +156,17 @@ class EmbeddedRedis:
             await asyncio.sleep(_POLL_S)
 
     def _stop(self) -> None:
-        """Kill our server with its shell; nothing in it is worth a graceful end. Without one, do nothing."""
+        """End our server and its shell, and wait for that. Without one, do nothing."""
         if self._watchdog is None:
             return
-        if self._watchdog.poll() is None:
-            os.killpg(self._watchdog.pid, signal.SIGKILL)
         if self._watchdog.stdin is not None:
             self._watchdog.stdin.close()
-        self._watchdog.wait(_STOP_TIMEOUT_S)
+        try:
+            self._watchdog.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            # The shell is stopped, or no shell; the number is the group's as long as nobody has waited for it.
+            os.killpg(self._watchdog.pid, signal.SIGKILL)
+            self._watchdog.wait()
         self._watchdog = None
         self.socket.unlink(missing_ok=True)
 

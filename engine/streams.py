@@ -29,6 +29,8 @@ Errors (their text is one sentence for a person):
 """
 
 import asyncio
+import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -106,8 +108,8 @@ class Depth:
 class Streams:
     """The activations of one namespace. One object serves a whole process; all methods may be called concurrently.
 
-    Calls made at the same time share a round trip. A method that cannot do its work within 2 s (`read`: plus its
-    block) raises StreamsUnavailable; when the server is back, the next call works, with nothing to restart.
+    Calls made at the same time share a round trip. A round trip that is not done within 2 s (`read`: plus its block)
+    raises StreamsUnavailable; when the server is back, the next call works, with nothing to restart.
     """
 
     def __init__(self, url: str, namespace: str) -> None:
@@ -233,14 +235,12 @@ class Streams:
 
     async def _check_version(self) -> None:
         [reply] = await self._commands.call(("INFO", "server"))
-        if isinstance(reply, ResponseError):
-            # An account may be barred from INFO and still do all that we need.
-            return
-        facts = dict(line.split(":", 1) for line in _text(reply).splitlines() if ":" in line)
-        version = facts.get("redis_version", "unknown")
-        if tuple(int(part) for part in version.split(".")[:2] if part.isdigit()) < MINIMUM_VERSION:
+        # An account may be barred from INFO and still do all that we need.
+        said = "" if isinstance(reply, ResponseError) else _text(reply)
+        found = re.search(r"redis_version:(\d+)\.(\d+)", said)
+        if found and (int(found[1]), int(found[2])) < MINIMUM_VERSION:
             wanted = ".".join(map(str, MINIMUM_VERSION))
-            raise self._server.unavailable(f"is version {version}, and {wanted} or newer is needed")
+            raise self._server.unavailable(f"is version {found[1]}.{found[2]}; {wanted} or newer is needed")
 
     def _removal(self, ids: Sequence[str]) -> list[_Command]:
         return [("MULTI",), ("XACK", self._stream, _GROUP, *ids), ("XDEL", self._stream, *ids), ("EXEC",)]
@@ -269,7 +269,7 @@ class _Server:
             parts = urlsplit(url)
             port = f":{parts.port}" if parts.port else ""
             self.place = parts.path if parts.scheme == "unix" else f"{parts.hostname or 'localhost'}{port}"
-            # Protocol 2, whose replies are the same on all versions; retries are ours, so that time limits hold.
+            # Protocol 2, whose replies are the same on all versions; time limits and retries are ours.
             self._pool = _Pool.from_url(url, protocol=2, socket_timeout=None, driver_info=None)
             self.connection()
         except (TypeError, ValueError) as error:
@@ -359,6 +359,7 @@ class _SharedConnection:
         if self._sender is not None:
             self._sender.cancel()
             await asyncio.wait([self._sender])
+            self._sender = None
         self._fail(self._server.unavailable("was left: the stream was closed"))
         await self._connection.disconnect()
 
@@ -395,7 +396,9 @@ def _problem(error: Exception) -> str:
     if isinstance(error, AuthenticationError):
         return "refuses the user or password in its URL"
     cause = error.__cause__ or error.__context__ or error
-    words = cause.strerror if isinstance(cause, OSError) and cause.strerror else "connection lost"
+    number = cause.errno if isinstance(cause, OSError) else None
+    # Negative numbers are those of name resolution.
+    words = os.strerror(number) if number and number > 0 else "unknown host" if number else "no connection"
     return f"cannot be reached ({words.lower()}); check that it runs and that its URL is right"
 
 
