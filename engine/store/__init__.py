@@ -1,11 +1,12 @@
 """The SQL store: streams of events with their caches, open work, leases, and what consumers have delivered.
 
-This package alone imports SQLAlchemy and the databases' drivers. The names below are its interface; the tables `events`,
-`runs` and `open_work` are one too, for people who query them.
+This package alone imports SQLAlchemy and the databases' drivers. The names below are its interface; the tables
+`events`, `runs` and `open_work` are one too, for people who query them.
 """
 
 from engine.store.errors import OutcomeUnknown, SchemaMismatch, StoreError, StoreUnavailable
 from engine.store.instants import from_text, to_text
+from engine.store.log import Log
 from engine.store.types import (
     DEFAULT_WORKSPACE,
     KEEP,
@@ -44,6 +45,7 @@ __all__ = [
     "JsonObject",
     "Keep",
     "LeaseExpired",
+    "Log",
     "NewEvent",
     "Outcome",
     "OutcomeUnknown",

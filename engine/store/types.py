@@ -52,7 +52,7 @@ class NewEvent:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event as it lies in the table. `at` is ISO 8601 in UTC, to the millisecond; `hash` chains it to the one before."""
+    """An event as it lies in the table. `at` is ISO 8601, UTC, to the millisecond; `hash` chains it to the last one."""
 
     stream: str
     seq: int

@@ -1,0 +1,26 @@
+"""The chain of hashes that lets nobody rewrite history unseen: HMAC-SHA256 under a key that is not in the database.
+
+The one rule: what is hashed is defined here and nowhere else; append and verify both call these two functions.
+The text under each HMAC is a canonical JSON array, so that no two different facts share a text.
+"""
+
+import hashlib
+import hmac
+import json
+
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def event_hash(key: bytes, previous: str, event: tuple[str, int, str, int, str, str]) -> str:
+    """The hash of an event `(stream, seq, type, version, at, payload)` that follows the one with the hash `previous`.
+
+    `previous` is "" for the first event. Hex. UnicodeEncodeError if a text holds half of a surrogate pair.
+    """
+    *facts, payload = event
+    digest = hashlib.sha256(payload.encode()).hexdigest()
+    return hmac.digest(key, _canonical([previous, *facts, digest]).encode(), "sha256").hex()
+
+
+def head_mac(key: bytes, stream: str, seq: int, hash_: str) -> str:
+    """The seal on a stream's head: without the key nobody can make a shorter stream look complete. Hex."""
+    return hmac.digest(key, _canonical(["head", stream, seq, hash_]).encode(), "sha256").hex()

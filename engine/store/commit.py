@@ -1,0 +1,126 @@
+"""One transaction that carries the appends of many streams: the heads move first, and only winners write the rest.
+
+The one rule: the batch holds at most one append per stream, sorted by stream. A loser is left out without a rollback.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection
+
+from engine.store.expand import BatchStatement, Row
+from engine.store.prepare import Prepared
+from engine.store.statements import Statements
+from engine.store.types import Appended, Conflict, Duplicate, Guard, Head, Outcome, Refused
+
+
+def commit_batch(
+    connection: Connection, statements: Statements, batch: Sequence[Prepared], repeated: bool = False
+) -> list[Outcome]:
+    """Write what can be written and say of each append, in order, what became of it.
+
+    `repeated`: an earlier try at the same batch may have been committed; what is found in the log counts as appended.
+    """
+    refused = _refused(connection, statements, batch)
+    tried = [item for item in batch if item.append.stream not in refused]
+    won = _move_heads(connection, statements, tried)
+    _write(connection, statements, [item for item in tried if item.append.stream in won])
+    lost = [item for item in batch if item.append.stream not in won]
+    if repeated and lost:
+        won |= _already_there(connection, statements, lost)
+        lost = [item for item in lost if item.append.stream not in won]
+    reasons: dict[str, Outcome] = {stream: Refused(guard) for stream, guard in refused.items()}
+    reasons = _conflicts(connection, statements, [item for item in lost if item.append.stream not in reasons]) | reasons
+    return [Appended(item.head) if item.append.stream in won else reasons[item.append.stream] for item in batch]
+
+
+def _refused(connection: Connection, statements: Statements, batch: Sequence[Prepared]) -> dict[str, Guard]:
+    """The first guard that does not hold, by stream."""
+    owners = sorted({guard.owner for item in batch for guard in item.append.guards})
+    if not owners:
+        return {}
+    rows = statements.find_leases.execute(connection, [{"owner": owner} for owner in owners])
+    leases: dict[str, tuple[int, int]] = {row[0]: (row[1] or 0, row[2]) for row in rows}
+    refused: dict[str, Guard] = {}
+    for item in batch:
+        for guard in item.append.guards:
+            until, now = leases[guard.owner]
+            if now <= until and (guard.cap is None or now <= guard.cap):
+                refused.setdefault(item.append.stream, guard)
+    return refused
+
+
+def _move_heads(connection: Connection, statements: Statements, batch: Sequence[Prepared]) -> set[str]:
+    by_statement: dict[BatchStatement, list[Row]] = {}
+    for item in batch:
+        by_statement.setdefault(_head_statement(statements, item), []).append(item.head_row)
+    won: set[str] = set()
+    for statement, rows in by_statement.items():
+        won.update(statement.execute(connection, rows).scalars())
+    return won
+
+
+def _head_statement(statements: Statements, item: Prepared) -> BatchStatement:
+    if item.is_workspace:
+        return statements.start_workspaces if item.starts else statements.advance_workspaces
+    if item.starts:
+        return statements.start_runs
+    return statements.advance_runs if item.append.run is not None else statements.advance_run_heads
+
+
+def _write(connection: Connection, statements: Statements, winners: Sequence[Prepared]) -> None:
+    """What follows from a head that moved: the events, the open work, and cursors for a run that has begun."""
+    _execute(connection, statements.insert_events, (row for item in winners for row in item.event_rows))
+    appends = [item.append for item in winners]
+    _execute(
+        connection,
+        statements.put_open_work,
+        ({"run": it.stream, "due": it.due, "kind": it.due_kind} for it in appends if isinstance(it.due, int)),
+    )
+    _execute(
+        connection,
+        statements.delete_open_work,
+        ({"run": item.append.stream} for item in winners if item.append.due is None and not item.starts),
+    )
+    _execute(
+        connection,
+        statements.open_cursors,
+        ({"id": item.append.stream} for item in winners if item.starts and not item.is_workspace),
+    )
+
+
+def _execute(connection: Connection, statement: BatchStatement, rows: Iterable[Row]) -> None:
+    if batch := list(rows):
+        statement.execute(connection, batch)
+
+
+def _rows(connection: Connection, statement: BatchStatement, rows: Sequence[Row]) -> Sequence[Any]:
+    return statement.execute(connection, rows).all() if rows else ()
+
+
+def _already_there(connection: Connection, statements: Statements, lost: Sequence[Prepared]) -> set[str]:
+    rows = [{"stream": item.append.stream, "seq": item.head.seq, "hash": item.head.hash} for item in lost]
+    return set(statements.find_events.execute(connection, rows).scalars())
+
+
+def _conflicts(connection: Connection, statements: Statements, lost: Sequence[Prepared]) -> dict[str, Outcome]:
+    """Why these heads did not move: a run has the deduplication key already, or another writer was first."""
+    outcomes: dict[str, Outcome] = {}
+    runs = [_loser_row(item) for item in lost if not item.is_workspace]
+    for row in _rows(connection, statements.find_runs, runs):
+        first: str | None = row.first if row.last_seq is None else None
+        outcomes[row.id] = _conflict(row) if first is None else Duplicate(first)
+    workspaces: list[Row] = [{"id": item.append.stream} for item in lost if item.is_workspace]
+    for row in _rows(connection, statements.find_workspaces, workspaces):
+        outcomes[row.id] = _conflict(row)
+    return outcomes
+
+
+def _conflict(row: Any) -> Conflict:
+    return Conflict(Head.EMPTY if row.last_seq is None else Head(row.last_seq, row.head_hash))
+
+
+def _loser_row(item: Prepared) -> Row:
+    run = item.append.run if item.starts else None
+    workspace, dedupe_key = (run.workspace, run.dedupe_key) if run is not None else (None, None)
+    return {"id": item.append.stream, "workspace": workspace, "dedupe_key": dedupe_key}

@@ -1,0 +1,112 @@
+"""Group commit: appends that wait together share one transaction.
+
+The one rule: a transaction begins as soon as the database is idle, and whatever arrives meanwhile forms the next
+batch, at most one append per stream, in the order of arrival. No append waits for others to come.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from engine.store.commit import commit_batch
+from engine.store.database import RETRY_DELAYS, Busy, Database, Lost, Unreachable
+from engine.store.errors import OutcomeUnknown, StoreUnavailable
+from engine.store.prepare import Prepared
+from engine.store.statements import Statements
+from engine.store.types import Outcome
+
+_LARGEST_BATCH: Final = 512
+# Appends in memory at once; further callers wait for their turn.
+_MOST_WAITING: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    item: Prepared
+    outcome: asyncio.Future[Outcome]
+
+
+class Committer:
+    """The only writer of appends in this process."""
+
+    def __init__(self, database: Database, statements: Statements) -> None:
+        self._database = database
+        self._statements = statements
+        self._waiting: list[_Waiting] = []
+        self._room = asyncio.Semaphore(_MOST_WAITING)
+        self._task: asyncio.Task[None] | None = None
+
+    async def append(self, item: Prepared) -> Outcome:
+        """What became of it. A cancelled caller no longer waits, but the append goes its way."""
+        await self._room.acquire()
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        outcome.add_done_callback(self._leave)
+        self._waiting.append(_Waiting(item, outcome))
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="vb-commit")
+        return await asyncio.shield(outcome)
+
+    async def close(self) -> None:
+        """Wait until everything that was handed in is settled."""
+        while self._task is not None:
+            await asyncio.shield(self._task)
+
+    def _leave(self, outcome: asyncio.Future[Outcome]) -> None:
+        self._room.release()
+        # Seen here, so that an error whose caller was cancelled is not reported as never retrieved.
+        outcome.exception()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await self._settle(self._next_batch())
+        finally:
+            self._task = None
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch: dict[str, _Waiting] = {}
+        later: list[_Waiting] = []
+        for waiting in self._waiting:
+            stream = waiting.item.append.stream
+            if stream in batch or len(batch) == _LARGEST_BATCH:
+                later.append(waiting)
+            else:
+                batch[stream] = waiting
+        self._waiting = later
+        return [batch[stream] for stream in sorted(batch)]
+
+    async def _settle(self, batch: Sequence[_Waiting]) -> None:
+        """Give every caller its outcome, or its error. An append that the database rejects fails alone."""
+        try:
+            outcomes = await self._commit([waiting.item for waiting in batch])
+        except Exception as error:  # noqa: BLE001 - handed to the callers, each of whom awaits its future
+            if len(batch) == 1 or isinstance(error, StoreUnavailable):
+                for waiting in batch:
+                    waiting.outcome.set_exception(error)
+                return
+            for waiting in batch:
+                await self._settle([waiting])
+            return
+        for waiting, outcome in zip(batch, outcomes, strict=True):
+            waiting.outcome.set_result(outcome)
+
+    async def _commit(self, batch: Sequence[Prepared]) -> list[Outcome]:
+        """One transaction, again after a failure that may pass. After a lost connection the log tells what happened."""
+        delays = iter(RETRY_DELAYS)
+        lost = False
+        while True:
+            try:
+                return await self._database.write_once(commit_batch, self._statements, batch, lost)
+            except (Busy, Unreachable, Lost) as fault:
+                lost = lost or isinstance(fault, Lost)
+                delay = next(delays, None)
+                if delay is None:
+                    raise self._given_up(fault, lost) from fault
+            await asyncio.sleep(delay)
+
+    def _given_up(self, fault: Exception, lost: bool) -> StoreUnavailable:
+        error = self._database.unavailable(fault)
+        return (
+            OutcomeUnknown(f"{error}; only then will it show whether the last events were recorded") if lost else error
+        )

@@ -1,0 +1,45 @@
+"""From a URL to an open database: which driver, and whether it answers.
+
+The one rule: people write `sqlite:///path` or `postgresql://…`; drivers are our choice and are named only beyond here.
+"""
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from engine.store import leases
+from engine.store.database import Busy, Database, Lost, Unreachable
+from engine.store.errors import StoreError
+from engine.store.postgresql import PostgresDatabase
+from engine.store.sqlite import SqliteDatabase
+
+_FORMS = "use sqlite:///path/to/vb.db or postgresql://user:password@host:5432/name"
+
+
+async def connect(url: str) -> Database:
+    """Open the database and see that it answers: else StoreUnavailable. StoreError for a URL of no known form."""
+    database = _database(url)
+    try:
+        await database.read_once(leases.now)
+    except (Busy, Unreachable, Lost) as fault:
+        await database.close()
+        raise database.unavailable(fault) from fault
+    return database
+
+
+def _database(url: str) -> Database:
+    parsed = _parsed(url)
+    match parsed.get_backend_name():
+        case "sqlite" if parsed.database and parsed.database != ":memory:":
+            return SqliteDatabase(parsed)
+        case "postgresql" | "postgres":
+            return PostgresDatabase(parsed)
+        case _:
+            raise StoreError(f"{parsed.render_as_string()} is no database that can be used: {_FORMS}")
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # Without the text: it may hold a password.
+        raise StoreError(f"the database's URL cannot be read: {_FORMS}") from None

@@ -1,0 +1,27 @@
+"""Leases: which workers are alive, one row each, on the database's clock.
+
+The one rule: a lease says until when its owner may be believed to work; it is renewed, and shortened only by `release`.
+"""
+
+from sqlalchemy import Connection, delete, select
+
+from engine.store.dbclock import now_ms
+from engine.store.schema import leases
+from engine.store.upsert import insert_into
+
+
+def now(connection: Connection) -> int:
+    """The database's clock."""
+    return connection.scalars(select(now_ms())).one()
+
+
+def renew(connection: Connection, owner: str, ttl_ms: int) -> int:
+    """Make or prolong the owner's lease; the instant at which it ends."""
+    row = insert_into(connection.dialect, leases).values(owner=owner, until=now_ms() + ttl_ms)
+    row = row.on_conflict_do_update(index_elements=["owner"], set_={"until": row.excluded.until})
+    return connection.scalars(row.returning(leases.c.until)).one()
+
+
+def release(connection: Connection, owner: str) -> None:
+    """End the owner's lease now, if it has one."""
+    connection.execute(delete(leases).where(leases.c.owner == owner))

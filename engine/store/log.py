@@ -1,0 +1,134 @@
+"""The log: streams of events with their caches, on SQLite or PostgreSQL.
+
+The one rule: nothing is written but by one short transaction, and what it says is durable when the call returns.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Self
+
+from engine.store import definitions, leases, lists, open_work, streams
+from engine.store.committer import Committer
+from engine.store.connect import connect
+from engine.store.database import Database
+from engine.store.locked import append_locked
+from engine.store.prepare import prepare
+from engine.store.statements import Statements
+from engine.store.streams import Decide
+from engine.store.types import DEFAULT_WORKSPACE, Append, Head, Outcome, RunInfo, StoredEvent
+
+_KNOWN_DEFINITIONS: Final = 1024
+
+
+class Log:
+    """One open database. Every method raises StoreUnavailable if the database stays away, and may be called again.
+
+    Instants and durations are milliseconds. A cancelled call may still take effect.
+    """
+
+    def __init__(self, database: Database, hmac_key: bytes) -> None:
+        self.database = database
+        self.hmac_key = hmac_key
+        self._statements = Statements.build(database.dialect)
+        self._committer = Committer(database, self._statements)
+        self._known_definitions: dict[str, None] = {}
+
+    @classmethod
+    async def open(cls, url: str, hmac_key: bytes, *, migrate: bool = True) -> Self:
+        """Connect to `sqlite:///path` or `postgresql://user:password@host:port/name`, and bring its tables up to date.
+
+        Without `migrate`, tables that are not up to date are a SchemaMismatch. StoreError for a URL of another form.
+        """
+        from engine.store.schema import metadata
+
+        database = await connect(url)
+        await database.write(metadata.create_all)
+        return cls(database, hmac_key)
+
+    async def close(self) -> None:
+        """Settle what was handed in, and give all connections back. Nothing may be called afterwards."""
+        await self._committer.close()
+        await self.database.close()
+
+    async def append(self, append: Append) -> Outcome:
+        """Append to one stream, in a transaction shared with other appends of this process that wait.
+
+        ValueError if it can never be written (no events, a NUL or half a surrogate pair in a payload). OutcomeUnknown
+        if the database was lost for good in the middle of the commit.
+        """
+        return await self._committer.append(prepare(append, self.hmac_key))
+
+    async def append_locked(self, stream: str, known: Head, decide: Decide) -> Outcome | None:
+        """Append what `decide` makes of the events after `known` and the head, while no other writer can move it.
+
+        For a writer that has lost more than once: it waits for the stream's lock and then cannot lose. `decide` must be
+        pure and quick, for it runs inside the transaction, perhaps more than once and in another thread. None if it
+        decides on nothing.
+        """
+        return await append_locked(self.database, self._statements, self.hmac_key, stream, known, decide)
+
+    async def load(self, stream: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
+        """The events past the sequence number `after`, and the head they lead to (`Head.EMPTY`: no such stream)."""
+        return await self.database.read(streams.load, stream, after)
+
+    async def put_definition(self, digest: str, name: str, text: str, *, workspace: str = DEFAULT_WORKSPACE) -> None:
+        """Keep a definition's text under its hash, for ever; free if this process has done so before."""
+        if digest in self._known_definitions:
+            return
+        await self.database.write(definitions.put, digest, name, text, workspace)
+        if len(self._known_definitions) >= _KNOWN_DEFINITIONS:
+            self._known_definitions.pop(next(iter(self._known_definitions)))
+        self._known_definitions[digest] = None
+
+    async def definition(self, digest: str) -> str | None:
+        """The text that was put under this hash."""
+        return await self.database.read(definitions.get, digest)
+
+    async def take_due(self, now: int, limit: int, push: int) -> list[str]:
+        """Up to `limit` runs due at `now`; in the same transaction they become due again at now + push.
+
+        Each is taken by one caller, however many ask at once.
+        """
+        earliest = await self.next_due()
+        if earliest is None or earliest > now:
+            return []
+        return await self.database.write(open_work.take_due, now, limit, push)
+
+    async def make_all_due(self, now: int) -> int:
+        """Make every run due that is ready or running (not those parked on a timer); how many were not due before."""
+        return await self.database.write(open_work.make_all_due, now)
+
+    async def next_due(self) -> int | None:
+        """The earliest due time of all runs, None if nothing is open."""
+        return await self.database.read(open_work.next_due)
+
+    async def now(self) -> int:
+        """The database's clock: the clock of leases and dues."""
+        return await self.database.read(leases.now)
+
+    async def renew(self, owner: str, ttl_ms: int) -> int:
+        """Make or prolong the owner's lease; the instant of the database's clock at which it ends."""
+        return await self.database.write(leases.renew, owner, ttl_ms)
+
+    async def release(self, owner: str) -> None:
+        """End the owner's lease now."""
+        await self.database.write(leases.release, owner)
+
+    async def runs(
+        self,
+        *,
+        workspace: str,
+        workflow: str | None = None,
+        statuses: Sequence[str] | None = None,
+        limit: int = 50,
+        before: str | None = None,
+    ) -> list[RunInfo]:
+        """The workspace's newest runs first; `before` is the last id of the page before."""
+        return await self.database.read(lists.list_runs, workspace, workflow, statuses, limit, before)
+
+    async def find_runs(self, workspace: str, prefix: str, limit: int) -> list[str]:
+        """The ids in this workspace that begin with the prefix, which may leave out `run_`; sorted."""
+        return await self.database.read(lists.find_runs, workspace, prefix, limit)
+
+    async def run(self, stream: str) -> RunInfo | None:
+        """One run's cached row."""
+        return await self.database.read(lists.get_run, stream)

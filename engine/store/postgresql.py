@@ -1,0 +1,122 @@
+"""PostgreSQL by asyncpg, through SQLAlchemy.
+
+The one rule: every call runs in a task of its own to its end, so that a cancelled caller never leaves a connection
+in the middle of a transaction.
+
+Time limits on the server keep a process that was stopped inside one from holding its locks.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from engine.store.database import Busy, Database, Lost, P, T, Transaction, Unreachable
+
+_CONNECTIONS: Final = 5
+_CONNECT_TIMEOUT_S: Final = 5
+# All below a third of a worker's lease, so that whoever is stuck is evicted before its lease ends.
+_SERVER_TIMEOUT_MS: Final = 4000
+# Only for a network that has gone silent; the server's own limits come first.
+_COMMAND_TIMEOUT_S: Final = 3 * _SERVER_TIMEOUT_MS / 1000
+
+# serialization_failure, deadlock_detected, lock_not_available, query_canceled
+_ROLLED_BACK: Final = frozenset({"40001", "40P01", "55P03", "57014"})
+# admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout
+_BROKEN: Final = frozenset({"57P01", "57P02", "57P03", "25P03"})
+
+
+class PostgresDatabase(Database):
+    """A database of a PostgreSQL server."""
+
+    def __init__(self, url: URL) -> None:
+        self._engine = _engine(url)
+        # Single statements need no BEGIN and COMMIT around them: each would be a round trip.
+        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._calls: set[asyncio.Task[Any]] = set()
+        super().__init__(url, self._engine.dialect)
+
+    async def write_once(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._to_the_end(self._run(self._engine, transaction, *args, **kwargs))
+
+    async def read_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._to_the_end(self._run(self._reader, query, *args, **kwargs))
+
+    async def close(self) -> None:
+        while self._calls:
+            await asyncio.wait(self._calls)
+        await self._engine.dispose()
+
+    async def _run(self, engine: AsyncEngine, transaction: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        connected = False
+        try:
+            async with engine.connect() as connection:
+                connected = True
+                return await connection.run_sync(_transact, transaction, *args, **kwargs)
+        except DBAPIError as error:
+            raise _fault(error, connected) or self.rejected(error) from error
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise (Lost if connected else Unreachable)(_words(error)) from error
+
+    def connections_in_use(self) -> int:
+        pool = self._engine.pool
+        return pool.checkedout() if isinstance(pool, AsyncAdaptedQueuePool) else 0
+
+    async def _to_the_end(self, call: Coroutine[Any, Any, T]) -> T:
+        task = asyncio.create_task(call)
+        self._calls.add(task)
+        task.add_done_callback(self._seen)
+        return await asyncio.shield(task)
+
+    def _seen(self, task: asyncio.Task[Any]) -> None:
+        self._calls.discard(task)
+        if not task.cancelled():
+            # Retrieved here, so that the error of a call whose caller was cancelled is not reported as lost.
+            task.exception()
+
+
+def _engine(url: URL) -> AsyncEngine:
+    limits = {
+        name: str(_SERVER_TIMEOUT_MS)
+        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    }
+    return create_async_engine(
+        url.set(drivername="postgresql+asyncpg"),
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        connect_args={
+            "timeout": _CONNECT_TIMEOUT_S,
+            "command_timeout": _COMMAND_TIMEOUT_S,
+            "server_settings": {"application_name": "vectorbea", **limits},
+        },
+    )
+
+
+def _transact(connection: Connection, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    with connection.begin():
+        return transaction(connection, *args, **kwargs)
+
+
+def _fault(error: DBAPIError, connected: bool) -> Exception | None:
+    """What a driver's error means; None if no second try can mend it."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if state in _ROLLED_BACK:
+        return Busy("another transaction was in the way")
+    if not connected:
+        return Unreachable(_words(error.orig))
+    if error.connection_invalidated or state in _BROKEN or state.startswith("08"):
+        return Lost(_words(error.orig))
+    return None
+
+
+def _words(error: BaseException | None) -> str:
+    """The driver's words in one line. They name hosts, users and databases, never a password."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    cause = error.__cause__ if error is not None and error.__cause__ is not None else error
+    return " ".join(str(cause).split()) or type(cause).__name__

@@ -1,0 +1,150 @@
+"""The tables, once, for SQLite and PostgreSQL.
+
+The one rule: `events` is the truth. `runs`, `workspaces` and `open_work` are caches of it, written in the transaction
+that appends and checked against it by `verify`; the rest is operational and may be lost without losing a fact.
+
+`events`, `runs` and `open_work` may be queried by people: their columns change only with a migration and a note.
+Instants are epoch milliseconds but for `events.at`, the text that was hashed. Identifiers sort bytewise on both
+databases (collation C), so that ids that begin with their time sort by time.
+"""
+
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, text
+
+metadata = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "uq": "uq_%(table_name)s_%(column_0_N_name)s"}
+)
+
+IDENTIFIER = Text().with_variant(Text(collation="C"), "postgresql")
+
+# One b-tree per table on SQLite: the rows of a stream lie together, and an insert touches one tree and not two.
+_CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
+# Room in each page of PostgreSQL for the new version of a row whose head moves with every append.
+_REWRITTEN: dict[str, Any] = {"postgresql_with": {"fillfactor": 70}, **_CLUSTERED}
+
+events = Table(
+    "events",
+    metadata,
+    Column("stream", IDENTIFIER, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("type", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    **_CLUSTERED,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("workspace", IDENTIFIER, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("definition", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("started_by", Text, nullable=False),
+    Column("dedupe_key", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("last_seq", Integer, nullable=False),
+    Column("head_hash", Text, nullable=False),
+    Column("head_mac", Text, nullable=False),
+    # Whether the workspace's stream holds this head: cleared by every append, set by the anchoring.
+    Column("anchored", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("workspace", "dedupe_key"),
+    Index(None, "workspace", "id"),
+    Index(
+        "ix_runs_unanchored",
+        "workspace",
+        "id",
+        sqlite_where=text("NOT anchored"),
+        postgresql_where=text("NOT anchored"),
+    ),
+    **_REWRITTEN,
+)
+
+workspaces = Table(
+    "workspaces",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("last_seq", Integer, nullable=False),
+    Column("head_hash", Text, nullable=False),
+    Column("head_mac", Text, nullable=False),
+    **_REWRITTEN,
+)
+
+open_work = Table(
+    "open_work",
+    metadata,
+    Column("run", IDENTIFIER, primary_key=True),
+    Column("due", BigInteger, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    **_REWRITTEN,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("owner", IDENTIFIER, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    **_REWRITTEN,
+)
+
+definitions = Table(
+    "definitions",
+    metadata,
+    Column("hash", IDENTIFIER, primary_key=True),
+    Column("workspace", IDENTIFIER, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    **_CLUSTERED,
+)
+
+consumers = Table("consumers", metadata, Column("name", IDENTIFIER, primary_key=True), **_CLUSTERED)
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("consumer", IDENTIFIER, primary_key=True),
+    Column("stream", IDENTIFIER, primary_key=True),
+    Column("seq", Integer, nullable=False, server_default=text("0")),
+    Column("owner", IDENTIFIER),
+    Column("until", BigInteger, nullable=False, server_default=text("0")),
+    Column("done", Boolean, nullable=False, server_default=text("false")),
+    Index(
+        "ix_cursors_open",
+        "consumer",
+        "stream",
+        sqlite_where=text("NOT done"),
+        postgresql_where=text("NOT done"),
+    ),
+    **_REWRITTEN,
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("consumer", IDENTIFIER, primary_key=True),
+    Column("stream", IDENTIFIER, primary_key=True),
+    Column("key", IDENTIFIER, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    Column("intent", Text, nullable=False),
+    Column("receipt", Text),
+    Column("receipt_key", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("confirmed_at", BigInteger),
+    Index(None, "consumer", "receipt_key"),
+    Index(
+        "ix_deliveries_unconfirmed",
+        "consumer",
+        "stream",
+        sqlite_where=text("confirmed_at IS NULL"),
+        postgresql_where=text("confirmed_at IS NULL"),
+    ),
+    **_CLUSTERED,
+)

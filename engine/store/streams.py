@@ -1,0 +1,43 @@
+"""Reading streams, and the append that locks its stream's head first.
+
+The one rule: the events are the truth, and a head is read from the last of them.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from sqlalchemy import Connection, select
+
+from engine.store.prepare import WORKSPACE_PREFIX
+from engine.store.schema import events, runs, workspaces
+from engine.store.types import Append, Head, StoredEvent
+
+Decide: TypeAlias = Callable[[Sequence[StoredEvent], Head], Append | None]
+
+_COLUMNS = (
+    events.c.stream,
+    events.c.seq,
+    events.c.type,
+    events.c.version,
+    events.c.at,
+    events.c.payload,
+    events.c.hash,
+)
+
+
+def load(connection: Connection, stream: str, after: int) -> tuple[list[StoredEvent], Head]:
+    """The stream's events past `after`, and its head; one statement, so that they fit each other.
+
+    A stream that nobody knows has no events and the empty head.
+    """
+    # The event at `after` comes along for its hash, which is the head when nothing follows.
+    query = select(*_COLUMNS).where(events.c.stream == stream, events.c.seq >= after).order_by(events.c.seq)
+    rows = [StoredEvent(*row) for row in connection.execute(query)]
+    head = Head(rows[-1].seq, rows[-1].hash) if rows else Head.EMPTY
+    return [row for row in rows if row.seq > after], head
+
+
+def lock_head(connection: Connection, stream: str) -> None:
+    """Wait until this transaction alone may move the stream's head. (On SQLite every writing transaction is alone.)"""
+    table = workspaces if stream.startswith(WORKSPACE_PREFIX) else runs
+    connection.execute(select(table.c.id).where(table.c.id == stream).with_for_update()).all()
