@@ -409,8 +409,8 @@ def _refusals(replies: list[_Reply]) -> Iterator[ResponseError]:
 
 
 def _is_group_lost(reply: _Reply) -> bool:
-    # XINFO has words of its own for it.
-    return isinstance(reply, ResponseError) and str(reply).startswith(("NOGROUP", "no such key"))
+    # XINFO has words of its own for it, and so has Redis 7 for a read that was waiting.
+    return isinstance(reply, ResponseError) and str(reply).startswith(("NOGROUP", "UNBLOCKED", "no such key"))
 
 
 def _activations(entries: Iterable[_Reply]) -> list[Activation]:

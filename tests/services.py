@@ -67,10 +67,10 @@ class PostgresServer:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
 
     @contextmanager
-    def database(self, template: str = "template1") -> Generator[str]:
-        """The URL of a new database, a copy of the template; it is dropped at the end, whoever is still connected."""
+    def database(self) -> Generator[str]:
+        """The URL of a new, empty database; it is dropped at the end, whoever is still connected."""
         name = f"test_{secrets.token_hex(8)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name}")
         try:
             yield self.url(name)
         finally:
@@ -95,9 +95,21 @@ def running_postgres() -> Generator[PostgresServer]:
     directory = Path(tempfile.mkdtemp(prefix="vectorbea-postgres-"))
     server = get_server(directory / "data", cleanup_mode="stop")
     try:
-        socket_directory = server.get_postmaster_info().socket_dir
-        assert socket_directory is not None
-        yield PostgresServer(socket_directory, Path(pgserver.__file__).parent / "pginstall" / "bin" / "psql")
+        postmaster = server.get_postmaster_info()
+        assert postmaster.socket_dir is not None
+        with ended_with_us(postmaster.pid):
+            yield PostgresServer(postmaster.socket_dir, Path(pgserver.__file__).parent / "pginstall" / "bin" / "psql")
     finally:
         server.cleanup()
         shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextmanager
+def ended_with_us(pid: int) -> Generator[None]:
+    """Have the process told to quit if we are killed meanwhile: the kernel closes the pipe on which a shell waits."""
+    command = ["/bin/sh", "-c", 'read -r _; kill -QUIT "$1"', "sh", str(pid)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watchdog:
+        try:
+            yield
+        finally:
+            watchdog.kill()
