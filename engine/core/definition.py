@@ -77,7 +77,7 @@ class Retry(_Model):
 class Rung(_Model):
     """One rung of an escalation ladder: ``after`` this long since the request, ``to`` is asked too."""
 
-    after: Duration
+    after: Duration = Field(gt=0)
     to: Who
 
 
@@ -93,7 +93,7 @@ class Approval(_Model):
     title: str = Field(min_length=1, max_length=200)
     show: dict[str, JsonValue] = {}
     approvers: tuple[Who, ...] = Field(min_length=1)
-    expires_in: Duration = 86_400_000
+    expires_in: Duration = Field(default=86_400_000, gt=0)
     on_expiry: OnExpiry = OnExpiry.DENY
     remind_every: Duration | None = None
     escalate: tuple[Rung, ...] = ()
@@ -126,7 +126,7 @@ class Step(_Model):
     needs: tuple[Name, ...] | None = None
     if_: str | None = Field(default=None, alias="if")
     retry: Retry = Retry()
-    timeout: Duration = DEFAULT_TIMEOUT
+    timeout: Duration = Field(default=DEFAULT_TIMEOUT, gt=0)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Step:

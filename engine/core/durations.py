@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer
 
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+LONGEST = 3_650 * _UNITS["d"]
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d|w))+")
 
@@ -20,7 +21,10 @@ def parse_duration(text: object) -> int:
     if isinstance(text, str):
         squeezed = text.replace(" ", "")
         if _WHOLE.fullmatch(squeezed):
-            return round(sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(squeezed)))
+            ms = sum(float(n) * _UNITS[unit] for n, unit in _PART.findall(squeezed))
+            if ms > LONGEST:
+                raise ValueError(f"{text[:20]!r} is too long; {format_duration(LONGEST)} is the longest duration")
+            return round(ms)
     raise ValueError(f"{text!r} is not a duration; write a number with its unit, such as 30s, 15m, 24h or 1h30m")
 
 

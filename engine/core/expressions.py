@@ -19,7 +19,7 @@ from engine.core.errors import EngineError
 from engine.core.functions import as_text
 from engine.core.program import Invalid, Program, Scope, compiled
 from engine.core.scanner import closing
-from engine.core.words import kind
+from engine.core.words import kind, one_line
 
 OPENING = "${{"
 References = frozenset[tuple[str, str]]
@@ -32,7 +32,7 @@ class ExpressionError(EngineError, ValueError):
     def __init__(self, expression: str, reason: str) -> None:
         self.expression = expression
         self.reason = reason
-        super().__init__(f"{reason} (in ${{{{ {expression} }}}})")
+        super().__init__(f"{reason} (in ${{{{ {one_line(expression)} }}}})")
 
 
 @dataclass(frozen=True, slots=True)

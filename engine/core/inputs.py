@@ -181,6 +181,8 @@ def _check_text(name: str, field: InputField, value: str) -> None:
             advice = f"; did you mean {match}?" if match else ""
             raise ValueError(f"{name} must be one of {listed(field.choices)}; you gave {_said(value)}{advice}")
         return
+    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
+        raise ValueError(f"{name} holds characters that are no text")
     limit = LONGEST[field.type]
     if len(value) > limit:
         raise ValueError(f"{name} has {len(value):,} characters; {limit:,} are the most")

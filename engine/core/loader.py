@@ -35,7 +35,9 @@ def load_yaml(text: str, source: str = "workflow.yaml", catalog: Catalog | None 
     workflow = None
     if document.data is not None or not findings:
         workflow, shape = validate(document.data)
-        findings += [*shape, *_meaning(document.data, catalog)]
+        misshapen = {finding.path for finding in shape}
+        meaning = [finding for finding in _meaning(document.data, catalog) if finding.path not in misshapen]
+        findings += [*shape, *meaning]
     problems = {locate(finding, document.data, source, document.marks): None for finding in findings}
     ordered = sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0))
     return Loaded(None if ordered else workflow, tuple(ordered))

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
+from engine.core.words import one_line
+
 Path = tuple[str | int, ...]
 
 
@@ -59,7 +61,8 @@ def locate(finding: Finding, data: object, file: str | None, marks: Mapping[Path
     while path and path not in marks:
         path = path[:-1]
     line, column = finding.mark or marks.get(path) or (None, None)
-    return Problem(file, line, column, spell_path(finding.path, data), finding.message, finding.hint)
+    words = (spell_path(finding.path, data), finding.message, finding.hint)
+    return Problem(file, line, column, *map(one_line, words))
 
 
 def spell_path(path: Path, data: object) -> str:

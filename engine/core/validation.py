@@ -123,6 +123,7 @@ def _expected(error: ErrorDetails) -> str:
     kind_of, ctx = error["type"], error.get("ctx", {})
     limits = {
         "greater_than_equal": f"at least {ctx.get('ge')}",
+        "greater_than": f"more than {ctx.get('gt')}",
         "less_than_equal": f"at most {ctx.get('le')}",
         "string_too_short": "a text that is not empty",
         "string_too_long": f"at most {ctx.get('max_length')} characters long",

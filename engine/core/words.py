@@ -12,8 +12,14 @@ from collections.abc import Iterable, Mapping, Sequence
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The known word that ``word`` was probably meant to be, or None if none is close."""
     lowered = {known.lower(): known for known in words}
-    matches = difflib.get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+    meant = word.lower()
+    matches = difflib.get_close_matches(meant, list(lowered), n=1, cutoff=0.6)
+    matches = matches or [known for known in lowered if min(len(known), len(meant)) > 2 and _abbreviates(known, meant)]
     return lowered[matches[0]] if matches else None
+
+
+def _abbreviates(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
 
 
 def did_you_mean(word: str, words: Iterable[str]) -> str:
@@ -23,6 +29,11 @@ def did_you_mean(word: str, words: Iterable[str]) -> str:
     if match is not None:
         return f"did you mean {match}?"
     return f"there is: {listed(known)}" if known else ""
+
+
+def one_line(text: str) -> str:
+    """``text`` with every run of spaces and line breaks as one space."""
+    return " ".join(text.split())
 
 
 def listed(names: Sequence[str], limit: int = 8) -> str:

@@ -43,7 +43,7 @@ def read(text: str) -> Document:
     """The data of ``text`` and what is wrong with it as YAML. Never raises."""
     document = Document()
     start = Mark(1, 1)
-    if len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
+    if len(text) > MAX_BYTES or len(text.encode("utf-8", "surrogatepass")) > MAX_BYTES:
         document.refuse(start, f"the file is larger than {MAX_BYTES // 1024} KiB", "split the workflow")
         return document
     try:
@@ -53,7 +53,7 @@ def read(text: str) -> Document:
         place = error.problem_mark or error.context_mark
         mark = Mark(place.line + 1, place.column + 1) if place else start
         document.refuse(mark, f"this is not YAML: {_say(error)}")
-    except yaml.YAMLError:
+    except (yaml.YAMLError, UnicodeError):
         document.refuse(start, "this is not YAML: it has characters that no text file has", "save it as UTF-8")
     except _Refused as refused:
         document.refuse(refused.mark, refused.message, refused.hint)
@@ -151,6 +151,7 @@ _PLAINER = (
         "cannot start any token",
         'a tab, @ or ` starts something here; indent with spaces, and quote texts such as "@team"',
     ),
+    ("tab character that violates indentation", "a tab is used for indentation; use spaces"),
     ("mapping values are not allowed", "a colon is not expected here; quote the text, or check the indentation"),
     ("did not find expected key", "the indentation or a quote does not fit the lines above"),
     ("did not find expected '-' indicator", "the indentation does not fit the list above"),
