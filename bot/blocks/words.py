@@ -1,0 +1,129 @@
+"""The words that all messages share: escaped data, people, instants, durations, what a run is called.
+
+The one rule: whatever comes from outside (inputs, outputs, names, failures) passes ``escape`` or ``one_line`` before it
+is put into mrkdwn; so no data can ping anybody or pose as a link. Escaping and date tokens as described at
+docs.slack.dev/messaging/formatting-message-text.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import JsonValue
+
+from bot.blocks.kit import clip
+from engine.core.definition import InputType
+from engine.core.events import Actor
+from engine.core.graph import Plan
+from engine.core.state import RunState
+
+ONE_LINE = 300
+"""Characters of a piece of data within a sentence."""
+
+SHORT_ID = len("run_") + 10
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody whom a definition names (``@release-managers``, ``@ana``, ``#eng-leads``), as the workspace knows them.
+
+    ``kind`` is ``missing`` where nobody there is called so, and ``unread`` where that could not be found out.
+    """
+
+    who: str
+    kind: Literal["group", "person", "channel", "missing", "unread"]
+    id: str = ""
+
+    @property
+    def mention(self) -> str:
+        """Markup that notifies a group or a person; for all others just the name."""
+        if self.kind == "group":
+            return f"<!subteam^{self.id}>"
+        if self.kind == "person":
+            return f"<@{self.id}>"
+        return f"<#{self.id}>" if self.kind == "channel" else escape(self.who)
+
+
+def escape(text: str) -> str:
+    """Text for mrkdwn with Slack's three control characters as entities."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def one_line(text: str, limit: int = ONE_LINE) -> str:
+    """Data within a sentence: on one line, cut to ``limit`` characters, escaped."""
+    return escape(clip(" ".join(text.split()), limit))
+
+
+def plain(value: JsonValue) -> str:
+    """A JSON value as a person would write it down; not escaped."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, indent=2)
+    return json.dumps(value, ensure_ascii=False)
+
+
+def date(at: int) -> str:
+    """An instant in the reader's zone, such as ``today at 16:05``; with the UTC time where tokens are not read."""
+    fallback = datetime.fromtimestamp(at / 1_000, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"<!date^{at // 1_000}^{{date_short_pretty}} at {{time}}|{fallback}>"
+
+
+def moment(at: int) -> str:
+    """An instant within the hour, to the second."""
+    fallback = datetime.fromtimestamp(at / 1_000, UTC).strftime("%H:%M:%S UTC")
+    return f"<!date^{at // 1_000}^{{time_secs}}|{fallback}>"
+
+
+def named(actor: Actor) -> str:
+    """A person by name, without a ping; how they came if it was not Slack."""
+    via = {"cli": " (command line)", "api": " (API)"}.get(actor.via, "")
+    return one_line(actor.name, 80) + via
+
+
+def either(names: Sequence[str]) -> str:
+    """``a, b or c``, escaped."""
+    known = [one_line(name, 80) for name in dict.fromkeys(names)]
+    return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} or {known[-1]}"
+
+
+def because(reason: str) -> str:
+    return f": {one_line(reason)}" if reason.strip() else ""
+
+
+def count(number: int, thing: str) -> str:
+    """``1 step``, ``2 steps``."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def attempt(number: int, of: int) -> str:
+    return f"attempt {number} of {of}"
+
+
+def short_id(run: str) -> str:
+    """Enough of a run's id to find it by."""
+    return run[:SHORT_ID]
+
+
+def run_title(state: RunState) -> str:
+    """``publish_release · v1.4.2``: the workflow and the inputs that tell this run from others. Not escaped."""
+    telling = ", ".join(_telling_inputs(state.plan, state.started.input))
+    return f"{state.started.workflow} · {clip(telling, 80)}" if telling else state.started.workflow
+
+
+def _telling_inputs(plan: Plan, given: dict[str, JsonValue]) -> list[str]:
+    """The values that differ from their defaults, in the definition's order."""
+    told: list[str] = []
+    for name, field in plan.workflow.input.items():
+        value = given.get(name)
+        if value is None or value == field.default or field.type is InputType.TEXT:
+            continue
+        bare = isinstance(value, str)
+        told.append(" ".join(plain(value).split()) if bare else f"{name}={plain(value)}")
+    return [value for value in told if value]
