@@ -213,5 +213,6 @@ def test_a_text_does_not_grow_without_bound() -> None:
 
 def test_values_of_a_run_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG), pytest.raises(ExpressionError) as raised:
-        Template.parse("${{ charAt(input.version, 99) }}").render({"input": {"version": "s3cret"}})
-    assert "s3cret" not in caplog.text + str(raised.value)
+        Template.parse("${{ bool(input.version) }}").render({"input": {"version": "s3cret"}})
+    assert caplog.text == ""
+    assert "s3cret" not in str(raised.value)
