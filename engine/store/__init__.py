@@ -6,6 +6,7 @@ This package alone imports SQLAlchemy and the databases' drivers. The names belo
 
 from engine.store.errors import OutcomeUnknown, SchemaMismatch, StoreError, StoreUnavailable
 from engine.store.instants import from_text, to_text
+from engine.store.keeper import LeaseKeeper
 from engine.store.log import Log
 from engine.store.types import (
     DEFAULT_WORKSPACE,
@@ -45,6 +46,7 @@ __all__ = [
     "JsonObject",
     "Keep",
     "LeaseExpired",
+    "LeaseKeeper",
     "Log",
     "NewEvent",
     "Outcome",

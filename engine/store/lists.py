@@ -3,7 +3,7 @@
 The one rule: what is read here is shown, never decided on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
@@ -44,6 +44,12 @@ def get_run(connection: Connection, stream: str) -> RunInfo | None:
     """The cached row of one run."""
     row = connection.execute(select(*_COLUMNS).where(runs.c.id == stream)).one_or_none()
     return None if row is None else _info(row)
+
+
+def heads(connection: Connection, ids: Collection[str]) -> dict[str, int]:
+    """The last sequence number of each of these runs that exists."""
+    query = select(runs.c.id, runs.c.last_seq).where(runs.c.id.in_(list(ids)))
+    return {run: seq for run, seq in connection.execute(query).tuples()}
 
 
 def _info(row: Row[Any]) -> RunInfo:

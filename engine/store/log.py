@@ -3,7 +3,7 @@
 The one rule: nothing is written but by one short transaction, and what it says is durable when the call returns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, Self
 
 from engine.store import definitions, leases, lists, open_work, streams
@@ -11,6 +11,7 @@ from engine.store.committer import Committer
 from engine.store.connect import connect
 from engine.store.database import Database
 from engine.store.locked import append_locked
+from engine.store.migrate import ensure_schema
 from engine.store.prepare import prepare
 from engine.store.statements import Statements
 from engine.store.streams import Decide
@@ -38,10 +39,12 @@ class Log:
 
         Without `migrate`, tables that are not up to date are a SchemaMismatch. StoreError for a URL of another form.
         """
-        from engine.store.schema import metadata
-
         database = await connect(url)
-        await database.write(metadata.create_all)
+        try:
+            await ensure_schema(database, migrate=migrate)
+        except BaseException:
+            await database.close()
+            raise
         return cls(database, hmac_key)
 
     async def close(self) -> None:
@@ -69,6 +72,10 @@ class Log:
     async def load(self, stream: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
         """The events past the sequence number `after`, and the head they lead to (`Head.EMPTY`: no such stream)."""
         return await self.database.read(streams.load, stream, after)
+
+    async def heads(self, runs: Collection[str]) -> dict[str, int]:
+        """The sequence number of the last event of each of these runs that exists."""
+        return await self.database.read(lists.heads, runs)
 
     async def put_definition(self, digest: str, name: str, text: str, *, workspace: str = DEFAULT_WORKSPACE) -> None:
         """Keep a definition's text under its hash, for ever; free if this process has done so before."""

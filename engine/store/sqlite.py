@@ -52,8 +52,8 @@ class SqliteDatabase(Database):
 
     async def close(self) -> None:
         for threads, engine in ((self._writing, self._writer), (self._reading, self._reader)):
-            await _hop(threads, engine.dispose)
-            threads.shutdown()
+            await asyncio.to_thread(threads.shutdown)
+            engine.dispose()
 
     def connections_in_use(self) -> int:
         return _checked_out(self._writer) + _checked_out(self._reader)

@@ -1,0 +1,1 @@
+"""How the tables came to be: one script per change, in order. See engine/store/migrate.py."""

@@ -1,0 +1,54 @@
+"""Migrations: the tables they make are those of the schema, and openers do not collide."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+import engine.store.migrations
+from engine.store import Log, SchemaMismatch
+from engine.store.migrate import NEWEST
+from engine.store.schema import metadata
+from tests.store.build import KEY, append, appended, query, tamper
+
+
+async def test_migrated_tables_are_those_of_the_schema(log: Log) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        return list(compare_metadata(context, metadata))
+
+    assert await log.database.read(differences) == []
+
+
+def test_the_newest_script_is_the_one_the_release_knows() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(engine.store.migrations.__path__[0])))
+
+    assert ScriptDirectory.from_config(config).get_heads() == [NEWEST]
+
+
+async def test_many_openers_of_a_fresh_database_do_not_collide(database_url: str) -> None:
+    logs = await asyncio.gather(*(Log.open(database_url, KEY) for _ in range(6)))
+    try:
+        await appended(logs[0], append("run_a"))
+        assert await query(logs[-1], "SELECT version_num FROM alembic_version") == [(NEWEST,)]
+    finally:
+        for log in logs:
+            await log.close()
+
+
+async def test_without_migrate_a_fresh_database_is_refused_in_one_sentence(database_url: str) -> None:
+    with pytest.raises(SchemaMismatch, match="run `vb migrate`"):
+        await Log.open(database_url, KEY, migrate=False)
+
+
+async def test_tables_of_a_newer_release_are_refused(log: Log, database_url: str) -> None:
+    await tamper(log, "UPDATE alembic_version SET version_num = '9999'")
+
+    with pytest.raises(SchemaMismatch, match="version 9999, which this release does not know"):
+        await Log.open(database_url, KEY)
