@@ -23,10 +23,8 @@ def to_json_value(value: object) -> JsonValue:
         json.dumps(plain, ensure_ascii=False, allow_nan=False).encode()
     except UnicodeEncodeError:
         raise ValueError("holds text with half a surrogate pair, which is not valid Unicode") from None
-    except RecursionError:
-        raise ValueError("is nested too deeply") from None
-    except PydanticSerializationError as error:
-        raise ValueError(f"cannot be written as JSON ({error})") from None
-    except (TypeError, ValueError):
-        raise ValueError("cannot be written as JSON: it holds NaN, an infinity or itself") from None
+    except PydanticSerializationError:
+        raise ValueError("cannot be written as JSON: it holds an object of a kind that JSON does not know") from None
+    except (RecursionError, ValueError):
+        raise ValueError("cannot be written as JSON: it holds NaN or an infinity, or is nested too deeply") from None
     return plain

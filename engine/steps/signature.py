@@ -68,8 +68,11 @@ class Signature:
         return named | (model.model_extra or {})
 
     def dump(self, result: object) -> Any:
-        """``result`` in JSON's types. ``pydantic.ValidationError`` if it is not of the promised type."""
-        return self.result.dump_python(self.result.validate_python(result), mode="json")
+        """``result`` as plain data. ``pydantic.ValidationError`` if it is not of the promised type.
+
+        Not yet as JSON: pydantic's JSON mode would turn a NaN into null without a word.
+        """
+        return self.result.dump_python(self.result.validate_python(result))
 
 
 def in_words(error: ValidationError, whole: str = "it") -> str:

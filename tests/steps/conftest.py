@@ -1,0 +1,98 @@
+"""What the tests of steps share: a recorder that keeps effects in memory, and a real HTTP server on loopback."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+from aiohttp import web
+from pydantic import JsonValue
+
+from engine.steps.context import Recorded, StepContext
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Notebook:
+    """An ``EffectRecorder`` whose log is a list; it outlives contexts, as the real log outlives attempts."""
+
+    results: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    events: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+
+    async def begin(self, name: str) -> Recorded | None:
+        if name in self.results:
+            return Recorded(self.results[name])
+        self.events.append(("started", name))
+        return None
+
+    async def record(self, name: str, result: JsonValue) -> None:
+        self.results[name] = result
+        self.events.append(("recorded", name))
+
+    async def log(self, text: str) -> None:
+        self.events.append(("log", text))
+
+    def context(self, attempt: int = 1) -> StepContext:
+        return StepContext("run_1", "publish", attempt, self)
+
+
+@pytest.fixture
+def notebook() -> Notebook:
+    return Notebook()
+
+
+@pytest.fixture
+async def ctx(notebook: Notebook) -> StepContext:
+    return notebook.context()
+
+
+@dataclass
+class Site:
+    """A server whose handlers a test sets; it counts what reached it."""
+
+    port: int = 0
+    handlers: dict[str, Handler] = field(default_factory=dict[str, Handler])
+    requests: list[web.Request] = field(default_factory=list[web.Request])
+    bodies: list[bytes] = field(default_factory=list[bytes])
+
+    def url(self, path: str, host: str = "127.0.0.1") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def answers(self, path: str, **response: object) -> None:
+        """``path`` answers with ``web.Response(**response)``."""
+
+        async def handler(_: web.Request) -> web.Response:
+            return web.Response(**response)  # pyright: ignore[reportArgumentType] - whatever Response takes
+
+        self.handlers[path] = handler
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(request)
+        self.bodies.append(await request.read())
+        return await self.handlers[request.path](request)
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """One server per test, on a port that the system chose."""
+    place = Site()
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", place.handle)
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    tcp = web.TCPSite(runner, "127.0.0.1", 0)
+    await tcp.start()
+    place.port = runner.addresses[0][1]
+    yield place
+    await runner.cleanup()
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Returns as soon as ``condition`` holds; fails the test if it does not within ``seconds``."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not condition():  # noqa: ASYNC110 - other processes set no event of ours
+                await asyncio.sleep(0.01)
+    assert condition()
