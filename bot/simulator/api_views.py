@@ -49,6 +49,8 @@ def update_view(slack: Slack, args: Arguments) -> Json:
 
 
 def publish_view(slack: Slack, args: Arguments) -> Json:
+    if not slack.workspace.app.home_tab:
+        raise SlackError("not_enabled")
     body = check_view(args.parsed("view"), "home")
     user = slack.user(args.text("user_id"))
     if user.is_bot or user.deleted:

@@ -3,6 +3,7 @@
 Ids have the letters of Slack's and are readable, so that a log of the demo can be followed by eye.
 """
 
+from bot.simulator.installation import APP_ID, BOT_ID, BOT_USER_ID
 from bot.simulator.model import App, Channel, SlashCommand, User, UserGroup
 from bot.simulator.workspace import Workspace
 from engine.clock import MovableClock
@@ -31,12 +32,12 @@ ANA, BEN, CHEN, DANA, EVE, FINN = (f"U0{name:X<8}" for name in ("ANA", "BEN", "C
 
 
 def vectorbea_app(scopes: tuple[str, ...] = SCOPES) -> App:
-    """The app as its manifest installs it."""
+    """An app that was granted all that the simulator knows; for the real one see `installation`."""
     return App(
-        id="A0VECTORBE",
+        id=APP_ID,
         name="Vectorbea",
-        bot_user_id="U0VECTORBE",
-        bot_id="B0VECTORBE",
+        bot_user_id=BOT_USER_ID,
+        bot_id=BOT_ID,
         scopes=scopes,
         commands=COMMANDS,
         events=EVENTS,

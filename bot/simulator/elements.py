@@ -141,6 +141,9 @@ _button = _element(
         "style": enum("primary", "danger"),
         "confirm": confirm,
         "accessibility_label": string(75),
+        "agent_prompt": anything,
+        "agent_prompt_display": anything,
+        "visible_to_user_ids": array(_some_id, 100),
     },
     ("text",),
 )

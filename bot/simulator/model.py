@@ -140,7 +140,10 @@ class SlashCommand:
 
 @dataclass(slots=True)
 class App:
-    """The app as it is installed: its identity, scopes and subscriptions."""
+    """The app as it is installed: its identity, scopes and subscriptions.
+
+    `home_tab`: it has an App Home. `writable`: people may write in their direct messages with it.
+    """
 
     id: str
     name: str
@@ -149,3 +152,5 @@ class App:
     scopes: tuple[str, ...]
     commands: tuple[SlashCommand, ...]
     events: tuple[str, ...]
+    home_tab: bool = True
+    writable: bool = True

@@ -132,6 +132,8 @@ class PageApi:
             "connected": self._desk.courier.transport.connected,
             "connections": self._connections(),
             "mode": self._mode(),
+            "home_tab": app.home_tab,
+            "writable": app.writable,
             "commands": [
                 {"command": c.command, "description": c.description, "usage_hint": c.usage_hint} for c in app.commands
             ],

@@ -120,6 +120,9 @@ def post_message(desk: Desk, user: User, channel: Channel, text: str, thread_ts:
     """Write in a channel, thread or DM; the app hears of it where it is subscribed. Raises PersonError."""
     if user.id not in channel.members:
         raise PersonError("not_in_channel", f"{user.real_name} is not a member of #{channel.name}.")
+    app = desk.workspace.app
+    if channel.is_im and app.bot_user_id in channel.members and not app.writable:
+        raise PersonError("not_in_channel", f"{app.name} does not take messages. Use its commands instead.")
     if not text.strip():
         raise PersonError("bad_request", "The message is empty.")
     if thread_ts is not None:
@@ -157,7 +160,9 @@ def tell_event(desk: Desk, inner: Json) -> None:
 
 
 def open_home(desk: Desk, user: User) -> None:
-    """Open the app's Home tab."""
+    """Open the app's Home tab. Raises PersonError when the app has none."""
+    if not desk.workspace.app.home_tab:
+        raise PersonError("not_found", f"{desk.workspace.app.name} has no Home tab.")
     channel = desk.workspace.open_direct_channel(user.id, desk.workspace.app.bot_user_id)
     if "app_home_opened" in desk.workspace.app.events:
         tell_event(desk, payloads.home_opened_event(desk.workspace, user, channel))

@@ -1,11 +1,13 @@
 """A simulator on a free port, and a real bolt app connected to it over Socket Mode."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
 
 import pytest
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
+from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.simulator.demo import demo_workspace
@@ -30,8 +32,25 @@ def bolt_app(simulator: Simulator) -> AsyncApp:
     return AsyncApp(client=web_client(simulator), signing_secret=simulator.signing_secret)
 
 
+async def refusal(call: Awaitable[Any]) -> dict[str, Any]:
+    """The answer of a call that Slack refuses."""
+    with pytest.raises(SlackApiError) as refused:
+        await call
+    error: Any = refused.value
+    return error.response.data
+
+
+Listener = TypeVar("Listener", bound=Callable[..., Awaitable[Any]])
+
+
+def on(app: AsyncApp, kind: str, key: str) -> Callable[[Listener], Listener]:
+    """`app.command(key)` and the like, with the type that bolt's decorators do not tell."""
+    register: Any = getattr(app, kind)
+    return register(key)
+
+
 @asynccontextmanager
-async def connected(simulator: Simulator, app: AsyncApp) -> AsyncIterator[AsyncSocketModeHandler]:
+async def connected(simulator: Simulator, app: AsyncApp) -> AsyncGenerator[AsyncSocketModeHandler]:
     """Bolt's own handler, from its first connection until the block ends."""
     handler = AsyncSocketModeHandler(app, simulator.app_token, ping_interval=1)
     before = simulator.socket.connections
@@ -45,7 +64,8 @@ async def connected(simulator: Simulator, app: AsyncApp) -> AsyncIterator[AsyncS
 
 
 @pytest.fixture
-def client(simulator: Simulator) -> AsyncWebClient:
+def client(simulator: Simulator) -> Any:
+    """The real AsyncWebClient; Any, because its methods are typed with unknown keyword arguments."""
     return web_client(simulator)
 
 
