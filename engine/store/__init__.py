@@ -4,6 +4,7 @@ This package alone imports SQLAlchemy and the databases' drivers. The names belo
 `events`, `runs` and `open_work` are one too, for people who query them.
 """
 
+from engine.store.deliveries import Deliveries
 from engine.store.errors import OutcomeUnknown, SchemaMismatch, StoreError, StoreUnavailable
 from engine.store.instants import from_text, to_text
 from engine.store.keeper import LeaseKeeper
@@ -38,6 +39,7 @@ __all__ = [
     "Appended",
     "Conflict",
     "Cursor",
+    "Deliveries",
     "Delivery",
     "DueKind",
     "Duplicate",

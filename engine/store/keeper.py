@@ -1,34 +1,40 @@
-"""Renewing a lease from a plain thread, with a connection and a loop of its own.
+"""Keeping a lease alive from a plain thread, while the process's event loop may be blocked by somebody's step.
 
-The one rule: it shares nothing with the process's event loop, so that a step that blocks the loop does not stop it.
+The one rule: it shares nothing with the loop: its connection and its own small loop live and die in the calling thread.
 """
 
 import asyncio
+from types import TracebackType
+from typing import Self
 
 from engine.store import leases
 from engine.store.connect import connect
-from engine.store.database import Database
 
 
 class LeaseKeeper:
-    """Used by one thread. Connects at the first renewal, and again after the database was away."""
+    """Renews leases synchronously. Open, use and close it (or leave it as a context) in one thread without a loop."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._loop = asyncio.new_event_loop()
-        self._database: Database | None = None
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+        try:
+            self._database = self._runner.run(connect(url))
+        except BaseException:
+            self._runner.close()
+            raise
 
     def renew(self, owner: str, ttl_ms: int) -> int:
-        """Make or prolong the owner's lease; the instant (database's clock) at which it ends. StoreUnavailable."""
-        return self._loop.run_until_complete(self._renew(owner, ttl_ms))
+        """Make or prolong the owner's lease; the instant of the database's clock at which it ends. StoreUnavailable."""
+        return self._runner.run(self._database.write(leases.renew, owner, ttl_ms))
 
     def close(self) -> None:
-        """Give the connection back. Nothing may be called afterwards."""
-        if self._database is not None:
-            self._loop.run_until_complete(self._database.close())
-        self._loop.close()
+        """Give the connection back."""
+        self._runner.run(self._database.close())
+        self._runner.close()
 
-    async def _renew(self, owner: str, ttl_ms: int) -> int:
-        if self._database is None:
-            self._database = await connect(self._url)
-        return await self._database.write(leases.renew, owner, ttl_ms)
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,128 @@
+"""Open work, leases, definitions and lists."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+from engine.store import Head, LeaseKeeper, Log
+from tests.store.build import T0, append, appended, query, run_row
+
+
+async def test_due_runs_are_taken_once_and_pushed(log: Log) -> None:
+    for number in range(5):
+        await appended(log, append(f"run_{number}", due=T0 + number))
+
+    assert await log.next_due() == T0
+    assert await log.take_due(T0 - 1, 10, 1000) == []
+    assert sorted(await log.take_due(T0 + 2, 2, 1000)) == ["run_0", "run_1"]
+    assert await log.take_due(T0 + 2, 10, 1000) == ["run_2"]
+    assert await log.take_due(T0 + 2, 10, 1000) == []
+    assert await query(log, "SELECT run, due FROM open_work ORDER BY run") == [
+        ("run_0", T0 + 1002), ("run_1", T0 + 1002), ("run_2", T0 + 1002), ("run_3", T0 + 3), ("run_4", T0 + 4),
+    ]  # fmt: skip
+
+
+async def test_each_due_run_goes_to_one_of_many_takers(log: Log, other: Log) -> None:
+    runs = [f"run_{number:03d}" for number in range(100)]
+    await asyncio.gather(*(appended(log, append(run, due=T0)) for run in runs))
+
+    taken = await asyncio.gather(*((log, other)[n % 2].take_due(T0, 10, 1000) for n in range(20)))
+
+    got = [run for part in taken for run in part]
+    assert len(got) == len(set(got))
+    assert sorted(got + await log.take_due(T0, 100, 1000)) == runs
+
+
+async def test_due_is_set_kept_and_deleted_by_appends(log: Log) -> None:
+    head = await appended(log, append("run_a", due=T0, due_kind="running"))
+    head = await appended(log, append("run_a", head))
+    assert await query(log, "SELECT due, kind FROM open_work") == [(T0, "running")]
+
+    head = await appended(log, append("run_a", head, due=T0 + 7, due_kind="timer"))
+    assert await query(log, "SELECT due, kind FROM open_work") == [(T0 + 7, "timer")]
+
+    await appended(log, append("run_a", head, due=None))
+    assert await query(log, "SELECT due, kind FROM open_work") == []
+    assert await log.next_due() is None
+
+
+async def test_after_a_lost_stream_all_but_parked_runs_become_due(log: Log) -> None:
+    for kind in ("ready", "running", "timer"):
+        await appended(log, append(f"run_{kind}", due=T0 + 60_000, due_kind=kind))
+
+    assert await log.make_all_due(T0) == 2
+    assert sorted(await log.take_due(T0, 10, 1)) == ["run_ready", "run_running"]
+
+
+async def test_a_lease_is_renewed_on_the_database_s_clock_and_released(log: Log) -> None:
+    before = await log.now()
+    until = await log.renew("wrk_a", 10_000)
+    after = await log.now()
+
+    assert before + 10_000 <= until <= after + 10_000
+    assert await log.renew("wrk_a", 20_000) >= until + 10_000
+    await log.release("wrk_a")
+    assert await query(log, "SELECT * FROM leases") == []
+
+
+async def test_a_plain_thread_keeps_a_lease_while_the_loop_is_blocked(log: Log, database_url: str) -> None:
+    renewed: list[int] = []
+
+    def keep() -> None:
+        with LeaseKeeper(database_url) as keeper:
+            renewed.extend(keeper.renew("wrk_a", 10_000) for _ in range(3))
+
+    thread = threading.Thread(target=keep)
+    thread.start()
+    thread.join(30)  # on the loop's own thread: nothing of the log's can run meanwhile
+
+    assert len(renewed) == 3
+    assert await query(log, "SELECT owner, until FROM leases") == [("wrk_a", renewed[-1])]
+
+
+async def test_a_definition_is_kept_once_under_its_hash(log: Log, other: Log) -> None:
+    assert await log.definition("abc") is None
+    await log.put_definition("abc", "publish_release", "{}")
+    await other.put_definition("abc", "publish_release", "another text")
+    await log.put_definition("abc", "publish_release", "{}")
+
+    assert await other.definition("abc") == "{}"
+    assert await query(log, "SELECT hash, workspace, name FROM definitions") == [("abc", "ws_local", "publish_release")]
+
+
+async def test_runs_are_listed_newest_first_page_by_page(log: Log) -> None:
+    for number in range(6):
+        row = run_row(status="completed" if number % 2 else "running", workflow="a" if number < 3 else "b")
+        await appended(log, append(f"run_{number}", run=row))
+    await appended(log, append("run_9", run=run_row("ws_other")))
+
+    async def ids(**filters: Any) -> list[str]:
+        return [info.id for info in await log.runs(workspace="ws_local", **filters)]
+
+    assert await ids() == ["run_5", "run_4", "run_3", "run_2", "run_1", "run_0"]
+    assert await ids(limit=2) == ["run_5", "run_4"]
+    assert await ids(limit=2, before="run_4") == ["run_3", "run_2"]
+    assert await ids(workflow="a", statuses=["running"]) == ["run_2", "run_0"]
+    assert await ids(statuses=[]) == []
+
+
+@pytest.mark.parametrize("prefix", ["01ab", "run_01ab"])
+async def test_runs_are_found_by_a_prefix_of_their_id(log: Log, prefix: str) -> None:
+    for run in ("run_01aa9", "run_01abx", "run_01aby", "run_01b00"):
+        await appended(log, append(run))
+    await appended(log, append("run_01abz", run=run_row("ws_other")))
+
+    assert await log.find_runs("ws_local", prefix, 10) == ["run_01abx", "run_01aby"]
+    assert await log.find_runs("ws_local", prefix, 1) == ["run_01abx"]
+    assert await log.find_runs("ws_local", prefix + "%", 1) == []
+
+
+async def test_one_run_s_row_is_read_back(log: Log) -> None:
+    head = await appended(log, append("run_a", Head.EMPTY, run=run_row(dedupe_key="Ev1")))
+    info = await log.run("run_a")
+
+    assert info is not None
+    assert (info.id, info.last_seq, info.dedupe_key, info.started_by) == ("run_a", head.seq, "Ev1", "Ana")
+    assert await log.run("run_none") is None
