@@ -36,6 +36,11 @@ class Message:
         return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+def escape(text: str) -> str:
+    """Text for mrkdwn, with Slack's three control characters as entities."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def clip(text: str, limit: int) -> str:
     """At most ``limit`` characters; what was cut is shown by an ellipsis."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
@@ -53,8 +58,14 @@ def clip_markup(text: str, limit: int) -> str:
     return f"{cut}…"
 
 
-def header(text: str) -> Block:
-    """A title; plain text, so nothing in it is markup."""
+def title(text: str) -> Block:
+    """A message's title, from a text that is not escaped.
+
+    It is a header, which is plain text; but a text with Slack's control characters is bold mrkdwn instead, since how
+    plain text treats those is not documented.
+    """
+    if any(character in text for character in "&<>"):
+        return section(f"*{escape(clip(text, HEADER_LIMIT))}*")
     return {"type": "header", "text": {"type": "plain_text", "text": clip(text, HEADER_LIMIT), "emoji": False}}
 
 

@@ -162,8 +162,8 @@ EXPIRED = {"deny": "it was denied", "approve": "it was approved", "fail": "the r
 def _gate_line(before: RunState, at: int, event: _GateEvent) -> str:
     match event:
         case e.ApprovalRequested():
-            policy = EXPIRY[event.on_expiry]
-            return f"… {event.step} waits for {either(event.approvers)}; {policy} {date(event.expires_at)}"
+            end = f"{EXPIRY[event.on_expiry]} {date(event.expires_at)}"
+            return f"… {event.step} waits for {either(event.approvers)}; if nobody decides, {end}"
         case e.ApprovalEscalated():
             waited = say_duration(at - _gate(before, event.step).asked_at)
             return f"↑ {event.step} has waited {waited} for a decision: {one_line(event.to)} is asked too"

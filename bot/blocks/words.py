@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from bot.blocks.kit import clip
+from bot.blocks.kit import clip, escape
 from engine.core.definition import InputType
 from engine.core.events import Actor
 from engine.core.graph import Plan
@@ -46,11 +46,6 @@ class Asked:
         if self.kind == "person":
             return f"<@{self.id}>"
         return f"<#{self.id}>" if self.kind == "channel" else escape(self.who)
-
-
-def escape(text: str) -> str:
-    """Text for mrkdwn with Slack's three control characters as entities."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def one_line(text: str, limit: int = ONE_LINE) -> str:
@@ -97,7 +92,7 @@ def because(reason: str) -> str:
     return f": {one_line(reason)}" if reason.strip() else ""
 
 
-def count(number: int, thing: str) -> str:
+def counted(number: int, thing: str) -> str:
     """``1 step``, ``2 steps``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 

@@ -1,0 +1,213 @@
+"""A gate's messages in Slack, in every state: the question, its copies and reminders, and what became of it.
+
+The one rule: a message is a function of the run's state and of who was asked, so the same is shown wherever and
+whenever it is made; its buttons are there exactly while a click can decide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from bot.blocks.card import decision_words, if_nobody_decides
+from bot.blocks.kit import (
+    TEXT_LIMIT,
+    Block,
+    Message,
+    actions,
+    button,
+    clip,
+    clip_markup,
+    context,
+    escape,
+    literal,
+    section,
+)
+from bot.blocks.words import Asked, counted, either, named, one_line, plain, run_title, short_id
+from engine.core.durations import say_duration
+from engine.core.state import Gate, RunState
+
+APPROVE = "gate_approve"
+DENY = "gate_deny"
+
+EVIDENCE_LIMIT = 2_000
+"""Characters of evidence in all, as escaped for mrkdwn: the text beside the blocks has to hold it too."""
+
+EVIDENCE_ITEMS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One message about a gate. ``asked``: everybody asked so far, by the name in the definition.
+
+    ``rung``: 0 for the first request, else the rung of the ladder that this copy was made for. ``pinged``: those whom
+    this message notifies. ``elsewhere``: it is not in the run's thread; ``thread`` is then a link to that.
+    """
+
+    asked: Mapping[str, Asked]
+    pinged: Sequence[str]
+    rung: int = 0
+    elsewhere: bool = False
+    thread: str = ""
+
+
+def can_be_decided(state: RunState, gate: Gate) -> bool:
+    return gate.decision is None and not state.stopping
+
+
+def click_value(state: RunState, step: str, gate: Gate) -> str:
+    """What a button carries: which asking of which run a click is for."""
+    return f"{state.run}:{gate.asked_seq}:{step}"
+
+
+def read_click(value: str) -> tuple[str, int, str]:
+    """(run, asked_seq, step) of a button's value. Raises ``ValueError`` for anything else."""
+    run, seq, step = value.split(":", 2)
+    if not run.startswith("run_") or not step:
+        raise ValueError(f"not a button of a gate: {clip(value, 40)}")
+    return run, int(seq), step
+
+
+def approval(state: RunState, step: str, gate: Gate, question: Question) -> Message:
+    """The message about ``gate`` as it stands. ``gate`` is given apart, since a step may be asked about again."""
+    question_asked = one_line(gate.request.title, 200)
+    evidence = tuple(_evidence(gate.request.show))
+    foot = f"Asked by {named(state.started.by)}, who started {escape(run_title(state))} · {short_id(state.run)}"
+    above, below = _open(state, step, gate, question) if can_be_decided(state, gate) else _closed(state, step, gate)
+    blocks = [section(f"*{question_asked}*"), section("\n".join(above))]
+    for item in evidence:
+        blocks += item.blocks()
+    blocks += [section("\n".join(below))] if below else []
+    blocks.append(context(foot))
+    if can_be_decided(state, gate):
+        blocks.append(_buttons(state, step, gate))
+    text = "\n".join([question_asked, *above, *(item.text() for item in evidence), *below, foot])
+    return Message(clip_markup(text, TEXT_LIMIT), tuple(blocks))
+
+
+def reminder(step: str, gate: Gate, question: Question, count: int) -> Message:
+    """The ``count``-th reply that asks once more, without buttons: those are in the messages above it."""
+    waited = say_duration((gate.request.remind_every or 0) * count)
+    lead = f"Reminder: {one_line(gate.request.title, 200)}"
+    return Message(
+        f"{lead}\n{_mentions(question)}: {step} has waited {waited} for your decision. {if_nobody_decides(gate)}"
+    )
+
+
+def _open(state: RunState, step: str, gate: Gate, question: Question) -> tuple[list[str], list[str]]:
+    above = [_request(gate, question), *_unreachable(question)]
+    if question.elsewhere:
+        above.append(f"The run and its thread: {question.thread}" if question.thread else "")
+    after = ", ".join(state.plan.steps[step].dependents[:5])
+    granted = f"the run goes on with {after}" if after else "the run goes on"
+    below = [f"*Approve*: {granted}. *Deny*: the run ends, after asking you why.", if_nobody_decides(gate)]
+    return [line for line in above if line], below
+
+
+def _request(gate: Gate, question: Question) -> str:
+    whom = _mentions(question)
+    if question.rung:
+        waited = say_duration(gate.request.escalate[question.rung - 1].at - gate.asked_at)
+        first = either(gate.request.approvers)
+        return f"{whom}: please decide. {first} has not for {waited}, so you are asked too."
+    others = [who for who in gate.asked if who not in question.pinged]
+    also = f" {either(others)} may decide too." if others else ""
+    return f"{whom}: please decide.{also}"
+
+
+def _mentions(question: Question) -> str:
+    found = [question.asked[who].mention if who in question.asked else one_line(who) for who in question.pinged]
+    return ", ".join(found)
+
+
+def _unreachable(question: Question) -> Iterator[str]:
+    """Says of everybody who cannot be asked why, and who can help."""
+    for asked in question.asked.values():
+        name = one_line(asked.who)
+        if asked.kind == "missing":
+            kind = "channel" if asked.who.startswith("#") else "user group or person"
+            yield (
+                f"! There is no {kind} {name} in this workspace. Whoever manages them can create it, and it counts "
+                "from then on; or the run can be cancelled."
+            )
+        elif asked.kind == "unread":
+            yield f"! Slack did not say who {name} is, so nobody there was notified."
+
+
+def _closed(state: RunState, step: str, gate: Gate) -> tuple[list[str], list[str]]:
+    if gate.decision is not None:
+        return [decision_words(gate)], []
+    if state.cancel is not None:
+        return [f"■ No decision is needed any more: {named(state.cancel.by)} stopped the run."], []
+    why = f" at {state.failed_step}" if state.failed_step and state.failed_step != step else ""
+    return [f"■ No decision is needed any more: the run failed{why}."], []
+
+
+def _buttons(state: RunState, step: str, gate: Gate) -> Block:
+    value = click_value(state, step, gate)
+    return actions("gate", [button("Approve", APPROVE, value, "primary"), button("Deny", DENY, value, "danger")])
+
+
+# Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """One shown value, cut to fit. ``whole`` is its full length in characters."""
+
+    name: str
+    value: str
+    whole: int
+
+    @property
+    def label(self) -> str:
+        cut = f" (the first {len(self.value):,} of {self.whole:,} characters)" if self.whole > len(self.value) else ""
+        return f"*{one_line(self.name, 80)}*{cut}"
+
+    @property
+    def short(self) -> bool:
+        return "\n" not in self.value and len(self.value) <= 120
+
+    def blocks(self) -> list[Block]:
+        if self.short:
+            return [section(f"{self.label}: {escape(self.value) or 'empty'}")]
+        return [section(self.label), literal(self.value)]
+
+    def text(self) -> str:
+        between = " " if self.short else "\n"
+        return f"{self.label.replace('*', '')}:{between}{escape(self.value) or 'empty'}"
+
+
+def _evidence(show: Mapping[str, JsonValue]) -> Iterator[_Item]:
+    """The values in their order, sharing ``EVIDENCE_LIMIT``: short ones whole, the rest in equal parts."""
+    items = list(show.items())
+    kept = [(name, plain(value).strip("\n")) for name, value in items[:EVIDENCE_ITEMS]]
+    share = _fair_share([len(escape(value)) for _, value in kept], EVIDENCE_LIMIT)
+    for name, value in kept:
+        yield _Item(name, _cut(value, share), len(value))
+    if len(items) > EVIDENCE_ITEMS:
+        more = counted(len(items) - EVIDENCE_ITEMS, "more value")
+        yield _Item("Not shown here", f"{more}; vb show tells all", 0)
+
+
+def _fair_share(sizes: Sequence[int], total: int) -> int:
+    """The most that each of ``sizes`` may take so that all fit into ``total``."""
+    left = total
+    for position, size in enumerate(sorted(sizes)):
+        share = left // (len(sizes) - position)
+        if size > share:
+            return share
+        left -= size
+    return total
+
+
+def _cut(value: str, limit: int) -> str:
+    """The longest beginning of ``value`` that takes at most ``limit`` characters once it is escaped."""
+    length = 0
+    for position, character in enumerate(value):
+        length += len(escape(character))
+        if length > limit:
+            return value[:position]
+    return value

@@ -1,0 +1,163 @@
+"""A gate's messages in every state: who is asked, what a click does, what is shown, what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.blocks.approval import Question, approval, can_be_decided, read_click, reminder
+from bot.blocks.kit import TEXT_LIMIT, Message
+from bot.blocks.words import Asked, date
+from bot.simulator.blockkit import check_message_blocks
+from engine.core.state import Gate
+from tests.bot.reading import buttons, unsaid
+from tests.bot.scenes import GATE, asked, scenes
+from tests.core.driver import Run
+
+SCENES = {name: run for name, run in scenes().items() if any(step.gate for step in run.state.steps.values())}
+OPEN = ("asked", "reminded", "escalated", "escalated_twice", "parallel", "hostile")
+PEOPLE = {
+    "@release-managers": Asked("@release-managers", "group", "S1"),
+    "@oncall": Asked("@oncall", "person", "U9"),
+    "#eng-leads": Asked("#eng-leads", "channel", "C7"),
+}
+FIRST = Question(PEOPLE, ("@release-managers",))
+FOOT = "Asked by Ana, who started wf · v1.4.2 · run_t"
+ONCALL, LEADS, END = date(1_901_500), date(8_201_500), date(87_401_500)
+REST = f"If nobody decides: #eng-leads is asked too {LEADS}, then it is denied {END}."
+LADDER = (
+    f"If nobody decides: @oncall is asked too {ONCALL}, then #eng-leads is asked too {LEADS}, then it is denied {END}."
+)
+EVIDENCE = ["notes: Fixes it &amp; adds it", "changes:", "a1b2 Fix it", "c3d4 Add it"]
+
+
+def gate_of(run: Run) -> tuple[str, Gate]:
+    return next((step, state.gate) for step, state in run.state.steps.items() if state.gate is not None)
+
+
+def shown(run: Run, question: Question = FIRST) -> Message:
+    step, gate = gate_of(run)
+    return approval(run.state, step, gate, question)
+
+
+def test_a_request_says_first_what_a_click_decides_then_who_why_and_until_when() -> None:
+    assert shown(SCENES["asked"]).text.splitlines() == [
+        "Publish v1.4.2?",
+        "<!subteam^S1>: please decide.",
+        *EVIDENCE,
+        "*Approve*: the run goes on with tag. *Deny*: the run ends, after asking you why.",
+        LADDER,
+        FOOT,
+    ]
+
+
+def test_its_buttons_name_the_asking_that_they_decide() -> None:
+    step, gate = gate_of(SCENES["asked"])
+    found = buttons(shown(SCENES["asked"]))
+    assert list(found) == ["Approve", "Deny"]
+    assert set(found.values()) == {f"run_t:{gate.asked_seq}:publish"}
+    assert read_click(found["Approve"]) == ("run_t", gate.asked_seq, step)
+
+
+@pytest.mark.parametrize("value", ["", "run_t", "run_t:x:publish", "other:1:publish", "run_t:1:"])
+def test_a_foreign_button_is_refused(value: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        read_click(value)
+
+
+def test_an_escalation_pings_only_who_is_asked_now_and_says_why() -> None:
+    copy = shown(SCENES["escalated"], Question(PEOPLE, ("@oncall",), rung=1))
+    assert copy.text.splitlines()[:2] == [
+        "Publish v1.4.2?",
+        "<@U9>: please decide. @release-managers has not for 15 min, so you are asked too.",
+    ]
+    assert "<!subteam" not in copy.text
+    first = shown(SCENES["escalated"])
+    assert first.text.splitlines()[1] == "<!subteam^S1>: please decide. @oncall may decide too."
+    assert "@oncall is asked too" not in first.text
+
+
+def test_a_copy_in_a_channel_links_to_the_thread() -> None:
+    question = Question(PEOPLE, ("#eng-leads",), rung=2, elsewhere=True, thread="<https://x.example/p1|the thread>")
+    copy = shown(SCENES["escalated_twice"], question)
+    assert copy.text.splitlines()[1:3] == [
+        "<#C7>: please decide. @release-managers has not for 2 h, so you are asked too.",
+        "The run and its thread: <https://x.example/p1|the thread>",
+    ]
+
+
+def test_who_does_not_exist_is_said_plainly() -> None:
+    people = {**PEOPLE, "@release-managers": Asked("@release-managers", "missing")}
+    text = shown(SCENES["asked"], Question(people, ("@release-managers",))).text
+    assert "There is no user group or person @release-managers in this workspace." in text
+    assert "can create it" in text
+
+
+def test_who_could_not_be_looked_up_is_said_too() -> None:
+    people = {**PEOPLE, "#eng-leads": Asked("#eng-leads", "unread")}
+    assert "Slack did not say who #eng-leads is" in shown(SCENES["asked"], Question(people, ("#eng-leads",))).text
+
+
+@pytest.mark.parametrize(
+    ("scene", "said"),
+    [
+        ("granted", f"✓ Approved by Ben (in @release-managers) {date(1_061_500)}"),
+        ("denied", f"✗ Denied by Ben (in @release-managers) {date(1_061_500)}: not on a Friday"),
+        ("expired_deny", f"✗ Expired {date(91_001_500)}: nobody decided in time, so it was denied."),
+        ("expired_approve", f"✓ Expired {date(91_001_500)}: nobody decided in time, so it was approved."),
+        ("expired_fail", f"✗ Expired {date(91_001_500)}: nobody decided in time, so the run failed."),
+        ("cancelled_at_gate", "■ No decision is needed any more: Ana stopped the run."),
+    ],
+)
+def test_after_its_end_it_says_who_when_and_why_and_has_no_buttons(scene: str, said: str) -> None:
+    after = shown(SCENES[scene])
+    assert after.text.splitlines() == ["Publish v1.4.2?", said, *EVIDENCE, FOOT]
+    assert not buttons(after)
+
+
+def test_a_run_that_failed_elsewhere_needs_no_decision() -> None:
+    assert "No decision is needed any more: the run failed at build." in shown(SCENES["failed_beside_a_gate"]).text
+
+
+def test_a_reminder_asks_the_same_people_once_more() -> None:
+    step, gate = gate_of(SCENES["reminded"])
+    again = reminder(step, gate, Question(PEOPLE, gate.asked), 1)
+    assert again.text.splitlines() == [
+        "Reminder: Publish v1.4.2?",
+        f"<!subteam^S1>, <@U9>: publish has waited 1 h for your decision. {REST}",
+    ]
+
+
+def test_evidence_that_is_too_long_is_shown_in_part_and_says_so() -> None:
+    text = shown(asked(changes="x" * 50_000)).text
+    assert "of 50,000 characters)" in text
+    assert "notes: Fixes it &amp; adds it" in text, "a short value is not cut for the sake of a long one"
+
+
+def test_values_beyond_a_dozen_are_counted() -> None:
+    many: dict[str, Any] = {f"v{n}": n for n in range(20)}
+    text = shown(asked({**GATE, "approval": {**GATE["approval"], "show": many}})).text
+    assert "v11: 11" in text
+    assert "v12" not in text
+    assert "8 more values" in text
+
+
+@pytest.mark.parametrize("scene", SCENES)
+def test_every_state_is_within_slacks_limits_and_its_text_says_all(scene: str) -> None:
+    step, gate = gate_of(SCENES[scene])
+    for question in (FIRST, Question(PEOPLE, gate.asked, rung=min(1, gate.escalated), elsewhere=True, thread="<x|y>")):
+        message = approval(SCENES[scene].state, step, gate, question)
+        check_message_blocks(list(message.blocks))
+        assert len(message.text) <= TEXT_LIMIT
+        assert not unsaid(message)
+        assert bool(buttons(message)) is can_be_decided(SCENES[scene].state, gate) is (scene in OPEN)
+
+
+def test_data_cannot_ping() -> None:
+    message = shown(SCENES["hostile"])
+    markup = [message.text, *(b["text"]["text"] for b in message.blocks if b["type"] == "section")]
+    for text in markup:
+        assert "<!channel>" not in text
+        assert "<!everyone>" not in text
+        assert "<@" not in text

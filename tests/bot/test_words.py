@@ -1,0 +1,77 @@
+"""Data never becomes markup, and what is cut stays whole."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from bot.blocks.kit import Message, clip, clip_markup, escape, title
+from bot.blocks.words import Asked, date, either, moment, one_line, plain, run_title, short_id
+from tests.bot.scenes import release, skipped
+
+
+def test_no_data_can_ping_or_link() -> None:
+    assert escape("<!channel> & <@U1>") == "&lt;!channel&gt; &amp; &lt;@U1&gt;"
+
+
+def test_data_within_a_sentence_is_one_line_and_cut_before_it_is_escaped() -> None:
+    assert one_line("a\n\n  b\tc") == "a b c"
+    assert one_line("&" * 400) == "&amp;" * 299 + "…"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("as it is", "as it is"),
+        (None, "nothing"),
+        (True, "true"),
+        (1.5, "1.5"),
+        ({"a": ["é"]}, '{\n  "a": [\n    "é"\n  ]\n}'),
+    ],
+)
+def test_values_are_written_as_a_person_would(value: object, said: str) -> None:
+    assert plain(value) == said  # type: ignore[arg-type]
+
+
+def test_instants_are_tokens_with_a_fallback_in_utc() -> None:
+    assert date(1_732_249_200_123) == "<!date^1732249200^{date_short_pretty} at {time}|2024-11-22 04:20 UTC>"
+    assert moment(1_732_249_200_123) == "<!date^1732249200^{time_secs}|04:20:00 UTC>"
+
+
+def test_lists_of_people_name_each_once() -> None:
+    assert either(["@a"]) == "@a"
+    assert either(["@a", "@b", "@a", "#c"]) == "@a, @b or #c"
+
+
+def test_only_groups_and_people_are_pinged() -> None:
+    assert Asked("@rm", "group", "S1").mention == "<!subteam^S1>"
+    assert Asked("@ana", "person", "U1").mention == "<@U1>"
+    assert Asked("#leads", "channel", "C1").mention == "<#C1>"
+    assert Asked("@<!here>", "missing").mention == "@&lt;!here&gt;"
+
+
+def test_a_run_is_called_by_what_tells_it_from_others() -> None:
+    assert run_title(release().state) == "wf · v1.4.2"
+    assert run_title(skipped().state) == "wf · go=false"
+    assert short_id("run_01kqwertyuiop") == "run_01kqwertyu"
+
+
+def test_a_cut_never_halves_a_token_or_an_entity() -> None:
+    assert clip("abcdef", 4) == "abc…"
+    assert clip_markup("at <!date^1^x|y> on", 10) == "at …"
+    assert clip_markup("ab &amp; cd", 6) == "ab …"
+    assert clip_markup("short", 5) == "short"
+
+
+def test_a_digest_is_of_exactly_what_is_shown() -> None:
+    shown = Message("Publish?", ({"type": "divider"},))
+    assert shown.digest == Message("Publish?", ({"type": "divider"},)).digest
+    assert shown.digest != Message("Publish!", ({"type": "divider"},)).digest
+    assert shown.digest != Message("Publish?").digest
+    assert shown.digest == hashlib.sha256(b'{"blocks":[{"type":"divider"}],"text":"Publish?"}').hexdigest()
+
+
+def test_a_title_with_control_characters_is_no_header() -> None:
+    assert title("publish · v1")["type"] == "header"
+    assert title("<!here>")["text"] == {"type": "mrkdwn", "text": "*&lt;!here&gt;*", "verbatim": True}
