@@ -22,12 +22,11 @@ from engine.clock import Clock, SystemClock
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.definition import Workflow
-from engine.core.errors import AmbiguousRun, InvalidInput, UnknownRun, UnknownWorkflow
+from engine.core.errors import AmbiguousRun, InvalidInput, UnknownRun
 from engine.core.graph import Plan
 from engine.core.inputs import validate_input
 from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
-from engine.core.words import nearest
 from engine.handle import Begun, Handle, Observer
 from engine.ids import run_id, worker_id
 from engine.records import cache_of, recorded
@@ -102,6 +101,7 @@ class Engine:
             self._streams,
             self.registry,
             self.clock,
+            self.settings.database_url,
             self.settings.worker,
         )
         scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.workspace, self.settings.scheduler)
@@ -148,11 +148,7 @@ class Engine:
 
     def workflow(self, name: str) -> Workflow:
         """The current definition. Raises ``UnknownWorkflow``, with the nearest name."""
-        found = self.catalog.get(name)
-        if found is None:
-            names = self.catalog.names()
-            raise UnknownWorkflow(name, names, nearest(name, names))
-        return found
+        return self.catalog.get(name)
 
     # Acting on a run
 

@@ -6,16 +6,19 @@ import logging
 import threading
 
 from engine.clock import DatabaseClock
-from engine.store import LeaseKeeper, StoreUnavailable
+from engine.store import LeaseKeeper, StoreError
 
 log = logging.getLogger(__name__)
 
 
 class KeepAlive:
-    """Renews ``worker``'s lease of ``lease`` ms three times per lease, and sets ``clock`` by the database's."""
+    """Renews ``worker``'s lease of ``lease`` ms three times per lease, and sets ``clock`` by the database's.
 
-    def __init__(self, url: str, worker: str, lease: int, clock: DatabaseClock) -> None:
-        self._keeper = LeaseKeeper(url)
+    A database that is away is tried again at the next renewal.
+    """
+
+    def __init__(self, database_url: str, worker: str, lease: int, clock: DatabaseClock) -> None:
+        self._database_url = database_url
         self._worker = worker
         self._lease = lease
         self._clock = clock
@@ -26,16 +29,21 @@ class KeepAlive:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the renewals and gives the lease up. Blocks for the renewal under way, if any."""
+        """Ends the renewals. Blocks for the one under way, if any."""
         self._stopped.set()
         self._thread.join()
-        self._keeper.close()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                until = self._keeper.renew(self._worker, self._lease)
-                self._clock.set(until - self._lease)
-            except StoreUnavailable as error:
+                with LeaseKeeper(self._database_url) as keeper:
+                    while not self._stopped.is_set():
+                        until = keeper.renew(self._worker, self._lease)
+                        self._clock.set(until - self._lease)
+                        self._pause()
+            except StoreError as error:
                 log.warning("The lease of %s could not be renewed: %s", self._worker, error)
-            self._stopped.wait(self._lease / 3_000)
+                self._pause()
+
+    def _pause(self) -> None:
+        self._stopped.wait(self._lease / 3_000)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from engine.attempts import Attempt, AttemptKey, Stop
@@ -58,6 +58,7 @@ class Worker:
         streams: Streams,
         registry: Registry,
         clock: Clock,
+        database_url: str,
         settings: WorkerSettings,
     ) -> None:
         self.id = worker
@@ -66,6 +67,7 @@ class Worker:
         self._streams = streams
         self._registry = registry
         self._clock = clock
+        self._database_url = database_url
         self._settings = settings
         self._database_clock = DatabaseClock()
         self._in_hand: dict[AttemptKey, Attempt] = {}
@@ -84,9 +86,9 @@ class Worker:
     async def run(self) -> None:
         """Work until ``stop`` is called. Redis may be away, at the start too: then it waits for it to come back."""
         self._database_clock.set(await self._store.now())
-        keep_alive = KeepAlive(self._store.url, self.id, self._settings.lease, self._database_clock)
+        keep_alive = KeepAlive(self._database_url, self.id, self._settings.lease, self._database_clock)
         keep_alive.start()
-        loops = [asyncio.create_task(loop) for loop in (self._read(), self._watch_control(), self._reclaim())]
+        loops = [asyncio.create_task(_go_on(loop)) for loop in (self._read, self._watch_control, self._reclaim)]
         try:
             await self._stopping.wait()
             for loop in loops:
@@ -237,3 +239,13 @@ class Worker:
             attempt.stop(Stop.SHUTDOWN)
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=HAND_BACK_WITHIN)
+
+
+async def _go_on(loop: Callable[[], Awaitable[None]]) -> None:
+    """Run one of the worker's loops for ever: a fault that nobody foresaw is logged, and must not end the work."""
+    while True:
+        try:
+            await loop()
+        except Exception:
+            log.exception("The worker meets a fault that nobody foresaw, and goes on in a second.")
+            await asyncio.sleep(1)

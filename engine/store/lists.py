@@ -49,7 +49,7 @@ def get_run(connection: Connection, stream: str) -> RunInfo | None:
 def heads(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     """The last sequence number of each of these runs that exists."""
     query = select(runs.c.id, runs.c.last_seq).where(runs.c.id.in_(list(ids)))
-    return dict(connection.execute(query).tuples().all())
+    return {row.id: row.last_seq for row in connection.execute(query)}
 
 
 def _info(row: Row[Any]) -> RunInfo:
