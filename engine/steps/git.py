@@ -105,7 +105,8 @@ async def git_tag(repo: Text, name: Text, message: str | None = None, ref: Text 
         raise StepError(f"there is no commit {ref!r} in {repo}")
     if await _is_tagged(repo, name, tag_ref, commit):
         return GitTag(name, commit, created=False)
-    done = await _git(repo, *await _tag_command(repo, message), "--", name, commit, check=False)
+    options = await _tag_options(repo) if message else ("tag",)
+    done = await _git(repo, *options, "--", name, commit, stdin=message or "", check=False)
     if done.exit_code != 0:
         if await _is_tagged(repo, name, tag_ref, commit):  # somebody was quicker
             return GitTag(name, commit, created=False)
@@ -113,12 +114,11 @@ async def git_tag(repo: Text, name: Text, message: str | None = None, ref: Text 
     return GitTag(name, commit, created=True)
 
 
-async def _tag_command(repo: str, message: str | None) -> tuple[str, ...]:
-    if not message:
-        return ("tag", "--no-sign")
+async def _tag_options(repo: str) -> tuple[str, ...]:
+    """The beginning of the command for an annotated tag, whose message is on stdin: it may be long."""
     known = await _git(repo, "config", "--get", "user.email", check=False)
     who = () if known.exit_code == 0 else _TAGGER
-    return (*who, "tag", "--no-sign", "--annotate", "--cleanup=whitespace", f"--message={message}")
+    return (*who, "tag", "--annotate", "--cleanup=whitespace", "--file=-")
 
 
 async def _is_tagged(repo: str, name: str, tag_ref: str, commit: str) -> bool:
@@ -160,12 +160,20 @@ def _commits(text: str) -> tuple[Commit, ...]:
     )
 
 
-async def _git(repo: str, *args: str, check: bool = True) -> Finished:
+async def _git(repo: str, *args: str, stdin: str = "", check: bool = True) -> Finished:
     program = shutil.which("git")
     if program is None:
         raise StepError("the program git is not installed where the step ran")
     done = await run(
-        Command("git", program, (*_SETTINGS, *args), cwd=repo, environment=_ENVIRONMENT, output_limit=LOG_BYTES)
+        Command(
+            "git",
+            program,
+            (*_SETTINGS, *args),
+            cwd=repo,
+            stdin=stdin,
+            environment=_ENVIRONMENT,
+            output_limit=LOG_BYTES,
+        )
     )
     if check and done.exit_code != 0:
         _fail(repo, args[0], done)

@@ -50,13 +50,19 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """The kept beginning of a stream as text (undecodable bytes become U+FFFD), and how many bytes were cut off."""
+    """The beginning of a stream as text, in whole lines if it was cut, and how many bytes were cut off.
+
+    Undecodable bytes become U+FFFD.
+    """
 
     text: str
     cut: int
 
     def __str__(self) -> str:
-        return f"{self.text}\n[{self.cut} more bytes cut off]" if self.cut else self.text
+        if not self.cut:
+            return self.text
+        separator = "" if self.text.endswith("\n") else "\n"
+        return f"{self.text}{separator}[{self.cut} more bytes cut off]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +124,12 @@ class _Kept:
         self._bytes += data[: self._limit - len(self._bytes)]
 
     def output(self) -> Output:
-        cut = self._total - len(self._bytes)
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a character that was cut in two is left out
-        return Output(decoder.decode(bytes(self._bytes), final=not cut), cut)
+        kept = bytes(self._bytes)
+        if self._total > len(kept):  # no half line, which may look like a whole one: half a path is another path
+            kept = kept[: kept.rfind(b"\n") + 1] or kept
+        cut = self._total - len(kept)
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")  # nor half a character
+        return Output(decoder.decode(kept, final=not cut), cut)
 
 
 class _Child(asyncio.SubprocessProtocol):

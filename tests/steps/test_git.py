@@ -125,6 +125,12 @@ class TestTag:
         assert repository.git("tag", "--list", "--format=%(contents)", "v1") == message
         assert repository.git("tag", "--list", "--format=%(taggername)", "v1") == "Vectorbea"
 
+    async def test_a_message_may_be_longer_than_an_argument(self, ctx: StepContext, repository: Repository) -> None:
+        repository.commit("First")
+        message = "\n".join(f"- line {number}" for number in range(20_000))
+        await call(git_tag, ctx, repository, name="v1", message=message)
+        assert repository.git("tag", "--list", "--format=%(contents)", "v1") == message
+
     async def test_the_repositorys_own_name_signs_if_there_is_one(
         self, ctx: StepContext, repository: Repository
     ) -> None:
@@ -162,7 +168,8 @@ class TestTag:
     @pytest.mark.parametrize("ref", ["nowhere", "--all", "-q", "HEAD^{tree}", "@{u}"])
     async def test_what_is_no_commit_is_refused(self, ctx: StepContext, repository: Repository, ref: str) -> None:
         repository.commit("First")
-        await refusal(git_tag, ctx, repository, name="v1", ref=ref)
+        error = await refusal(git_tag, ctx, repository, name="v1", ref=ref)
+        assert (error.cls is FailureClass.INVALID_INPUT) == ref.startswith("-")
         assert repository.tags() == []
 
     async def test_a_lock_that_another_git_holds_is_worth_another_attempt(
@@ -182,6 +189,7 @@ class TestTag:
         for setting in ("core.fsmonitor", "core.pager", "gpg.program", "core.editor", "pager.log"):
             repository.git("config", setting, str(trap))
         repository.git("config", "tag.gpgSign", "true")
+        repository.git("config", "tag.forceSignAnnotated", "true")
         repository.git("config", "log.showSignature", "true")
         (tmp_path / "ran").unlink(missing_ok=True)
         await call(git_tag, ctx, repository, name="v1", message="One")

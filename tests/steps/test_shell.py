@@ -63,7 +63,8 @@ async def test_the_environment_is_clean(ctx: StepContext, monkeypatch: pytest.Mo
 
 
 async def test_it_runs_in_the_folder_given(ctx: StepContext, tmp_path: Path) -> None:
-    assert (await sh(ctx, "pwd -P", cwd=str(tmp_path)))["stdout"] == f"{os.path.realpath(tmp_path)}\n"
+    (tmp_path / "here").write_text("x")
+    assert (await sh(ctx, "cat here", cwd=str(tmp_path)))["stdout"] == "x"
     error = await refusal(ctx, cwd=str(tmp_path / "none"))
     assert error.cls is FailureClass.INVALID_INPUT
     assert "there is no folder" in str(error)
@@ -83,6 +84,13 @@ async def test_output_beyond_the_limit_is_cut_and_said(ctx: StepContext) -> None
     assert text == "x" * 65_536
     assert note == f"[{200_000 - 65_536} more bytes cut off]"
     assert done["stderr"] == "short\n"
+
+
+async def test_a_list_is_cut_between_its_lines(ctx: StepContext) -> None:
+    done = await sh(ctx, "yes ./a/long/path | head -n 10000")
+    *paths, note = done["stdout"].split("\n")
+    assert set(paths) == {"./a/long/path"}
+    assert note == f"[{14 * (10_000 - len(paths))} more bytes cut off]"
 
 
 async def test_a_character_cut_in_two_and_bytes_that_are_no_text(ctx: StepContext) -> None:
