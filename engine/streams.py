@@ -296,8 +296,8 @@ class _Connection:
     async def exchange(self, commands: Sequence[_Command], timeout_s: float) -> list[_Reply]:
         """Send the commands together; one reply each, errors of single commands among them as ResponseError.
 
-        Raises StreamsUnavailable. An exchange that did not end, whatever the reason, drops the connection, as the
-        next one would read its replies.
+        Raises StreamsUnavailable. An exchange that is cut short, by whatever, costs the connection, as the next one
+        would read its replies: the driver sees to that, which hangs up when it is interrupted.
         """
         async with self._turn:
             if self._server.closed:
@@ -306,11 +306,7 @@ class _Connection:
                 async with asyncio.timeout(timeout_s):
                     return await self._exchange(commands)
             except (RedisError, OSError, TimeoutError) as error:
-                await self.disconnect()
                 raise self._server.unavailable(_problem(error)) from error
-            except BaseException:
-                await self.disconnect()
-                raise
 
     async def disconnect(self) -> None:
         await self._driver.disconnect(nowait=True)
@@ -321,7 +317,6 @@ class _Connection:
                 return await self._send(commands)
             except (RedisConnectionError, OSError):
                 # The server may have restarted since the last exchange, or hung up on an idle connection.
-                await self.disconnect()
                 if self._server.closed:
                     raise
         return await self._send(commands)

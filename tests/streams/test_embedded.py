@@ -109,7 +109,10 @@ async def test_it_leaves_nothing_but_the_lock_and_its_log(tmp_path: Path) -> Non
 async def test_the_server_is_given_none_of_our_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", "hunter2")
     async with EmbeddedRedis(tmp_path) as redis, connected(redis) as client:
-        assert "hunter2" not in about_process((await client.info("server"))["process_id"], "environ")
+        # Redis writes over its own environment; the shell beside it, whose group it is in, was given the same.
+        shell = os.getpgid((await client.info("server"))["process_id"])
+        assert "LC_ALL" in about_process(shell, "environ")
+        assert "hunter2" not in about_process(shell, "environ")
 
 
 async def test_a_second_one_is_a_guest_of_the_first(tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ async def test_a_second_one_is_a_guest_of_the_first(tmp_path: Path) -> None:
 
 async def test_many_that_start_together_agree_on_one_owner(tmp_path: Path) -> None:
     everyone = [EmbeddedRedis(tmp_path) for _ in range(8)]
-    await asyncio.gather(*(each.ensure() for each in everyone))
+    await asyncio.gather(*(each.ensure() for each in everyone for _ in range(3)))
     assert sum(each.is_owner for each in everyone) == 1
     await asyncio.gather(*(each.close() for each in everyone))
 
@@ -146,9 +149,14 @@ async def test_an_owner_starts_its_server_again_when_that_has_died(tmp_path: Pat
     async with EmbeddedRedis(tmp_path) as redis:
         for _ in range(3):
             async with connected(redis) as client:
-                os.kill((await client.info("server"))["process_id"], signal.SIGKILL)
+                server = (await client.info("server"))["process_id"]
+            group = os.getpgid(server)
+            os.kill(server, signal.SIGKILL)
             await redis.ensure()
             assert await answers(redis)
+            # Neither of its shells is left, which would later kill whatever has the server's number then.
+            with pytest.raises(ProcessLookupError):
+                os.killpg(group, 0)
         await redis.ensure()
         assert await answers(redis)
 
@@ -262,7 +270,8 @@ async def test_a_server_that_does_not_start_is_one_sentence_and_gives_the_owners
     with monkeypatch.context() as patched:
         patched.setenv("PATH", str(tmp_path / "bin"))
         with pytest.raises(EmbeddedRedisError, match="redis-server did not start: it wrote no log"):
-            await EmbeddedRedis(tmp_path).__aenter__()
+            async with asyncio.timeout(5):
+                await EmbeddedRedis(tmp_path).__aenter__()
     async with EmbeddedRedis(tmp_path) as redis:
         assert redis.is_owner
 
