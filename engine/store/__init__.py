@@ -4,6 +4,7 @@ This package alone imports SQLAlchemy and the databases' drivers. The names belo
 `events`, `runs` and `open_work` are one too, for people who query them.
 """
 
+from engine.store.check import Finding, Fold
 from engine.store.deliveries import Deliveries
 from engine.store.errors import OutcomeUnknown, SchemaMismatch, StoreError, StoreUnavailable
 from engine.store.instants import from_text, to_text
@@ -31,6 +32,7 @@ from engine.store.types import (
     RunRow,
     StoredEvent,
 )
+from engine.store.verify import Report, verify
 
 __all__ = [
     "DEFAULT_WORKSPACE",
@@ -43,6 +45,8 @@ __all__ = [
     "Delivery",
     "DueKind",
     "Duplicate",
+    "Finding",
+    "Fold",
     "Guard",
     "Head",
     "JsonObject",
@@ -54,6 +58,7 @@ __all__ = [
     "Outcome",
     "OutcomeUnknown",
     "Refused",
+    "Report",
     "RunInfo",
     "RunRow",
     "SchemaMismatch",
@@ -62,4 +67,5 @@ __all__ = [
     "StoredEvent",
     "from_text",
     "to_text",
+    "verify",
 ]

@@ -43,11 +43,15 @@ class Lost(Exception):
 
 
 class Database(ABC):
-    """One database with its connections. `name` is its URL without the password, for messages."""
+    """One database with its connections.
+
+    `name` is its URL without the password, for messages; `commits` counts the writing transactions of this process.
+    """
 
     def __init__(self, url: URL, dialect: Dialect) -> None:
         self.name = url.render_as_string(hide_password=True)
         self.dialect = dialect
+        self.commits = 0
 
     @abstractmethod
     async def write_once(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -61,6 +65,10 @@ class Database(ABC):
         """Run it on a connection for reading, where each statement sees what was committed before it."""
 
     @abstractmethod
+    async def snapshot_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Like `read_once`, but all statements see the same state."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Wait for what is under way and give all connections back. Nothing may be called afterwards."""
 
@@ -71,6 +79,10 @@ class Database(ABC):
     async def read(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read_once`, tried again as often as it makes sense."""
         return await self._patiently(lambda: self.read_once(query, *args, **kwargs))
+
+    async def snapshot(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`snapshot_once`, tried again as often as it makes sense."""
+        return await self._patiently(lambda: self.snapshot_once(query, *args, **kwargs))
 
     def unavailable(self, fault: Exception) -> StoreUnavailable:
         """The error for callers after the last try has ended in this fault."""

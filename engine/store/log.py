@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Final, Self
 
 from engine.store import definitions, leases, lists, open_work, streams
+from engine.store.anchors import MOST_HEADS, anchor_some
 from engine.store.committer import Committer
 from engine.store.connect import connect
 from engine.store.database import Database
@@ -89,6 +90,15 @@ class Log:
     async def definition(self, digest: str) -> str | None:
         """The text that was put under this hash."""
         return await self.database.read(definitions.get, digest)
+
+    async def anchor(self, workspace: str, now: int) -> int:
+        """Write the heads of the workspace's runs that changed since the last time into its stream; how many."""
+        total = 0
+        while True:
+            count = await self.database.write(anchor_some, self._statements, self.hmac_key, workspace, now)
+            total += count or 0
+            if count is not None and count < MOST_HEADS:
+                return total
 
     async def take_due(self, now: int, limit: int, push: int) -> list[str]:
         """Up to `limit` runs due at `now`; in the same transaction they become due again at now + push.

@@ -38,14 +38,20 @@ class PostgresDatabase(Database):
         self._engine = _engine(url)
         # Single statements need no BEGIN and COMMIT around them: each would be a round trip.
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._calls: set[asyncio.Task[Any]] = set()
         super().__init__(url, self._engine.dialect)
 
     async def write_once(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._to_the_end(self._run(self._engine, transaction, *args, **kwargs))
+        written = await self._to_the_end(self._run(self._engine, transaction, *args, **kwargs))
+        self.commits += 1
+        return written
 
     async def read_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._to_the_end(self._run(self._reader, query, *args, **kwargs))
+
+    async def snapshot_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._to_the_end(self._run(self._snapshots, query, *args, **kwargs))
 
     async def close(self) -> None:
         while self._calls:

@@ -45,10 +45,16 @@ class SqliteDatabase(Database):
         super().__init__(url, self._writer.dialect)
 
     async def write_once(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await _hop(self._writing, partial(self._transact, self._writer, transaction, *args, **kwargs))
+        written = await _hop(self._writing, partial(self._transact, self._writer, transaction, *args, **kwargs))
+        self.commits += 1
+        return written
 
     async def read_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await _hop(self._reading, partial(self._transact, self._reader, query, *args, **kwargs))
+
+    async def snapshot_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        # In WAL mode every transaction that reads sees one state.
+        return await self.read_once(query, *args, **kwargs)
 
     async def close(self) -> None:
         for threads, engine in ((self._writing, self._writer), (self._reading, self._reader)):

@@ -52,6 +52,8 @@ class Statements:
     find_workspaces: BatchStatement
     # stream, seq, hash -> those that are there, for an append whose outcome is not known.
     find_events: BatchStatement
+    # id, last_seq: the heads that an anchoring holds, if they have not moved on.
+    mark_anchored: BatchStatement
     # owner -> owner, its lease's end or None, and the database's now.
     find_leases: BatchStatement
 
@@ -72,6 +74,7 @@ class Statements:
             find_runs=_find_runs(dialect),
             find_workspaces=_find_workspaces(dialect),
             find_events=_find_events(dialect),
+            mark_anchored=_mark_anchored(dialect),
             find_leases=_find_leases(dialect),
         )
 
@@ -155,6 +158,13 @@ def _find_events(dialect: Dialect) -> BatchStatement:
     rows = batch_rows(dialect, _columns(events, ("stream", "seq", "hash")))
     same = and_(events.c.stream == rows.c.stream, events.c.seq == rows.c.seq, events.c.hash == rows.c.hash)
     return BatchStatement(dialect, select(events.c.stream).join_from(rows, events, same))
+
+
+def _mark_anchored(dialect: Dialect) -> BatchStatement:
+    runs = schema.runs
+    rows = batch_rows(dialect, _columns(runs, ("id", "last_seq")))
+    unmoved = and_(runs.c.id == rows.c.id, runs.c.last_seq == rows.c.last_seq)
+    return BatchStatement(dialect, update(runs).values(anchored=true()).where(unmoved))
 
 
 def _find_leases(dialect: Dialect) -> BatchStatement:

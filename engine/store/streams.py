@@ -14,7 +14,7 @@ from engine.store.types import Append, Head, StoredEvent
 
 Decide: TypeAlias = Callable[[Sequence[StoredEvent], Head], Append | None]
 
-_COLUMNS = (
+COLUMNS = (
     events.c.stream,
     events.c.seq,
     events.c.type,
@@ -31,10 +31,17 @@ def load(connection: Connection, stream: str, after: int) -> tuple[list[StoredEv
     A stream that nobody knows has no events and the empty head.
     """
     # The event at `after` comes along for its hash, which is the head when nothing follows.
-    query = select(*_COLUMNS).where(events.c.stream == stream, events.c.seq >= after).order_by(events.c.seq)
+    query = select(*COLUMNS).where(events.c.stream == stream, events.c.seq >= after).order_by(events.c.seq)
     rows = [StoredEvent(*row) for row in connection.execute(query)]
     head = Head(rows[-1].seq, rows[-1].hash) if rows else Head.EMPTY
     return [row for row in rows if row.seq > after], head
+
+
+def last_event(connection: Connection, stream: str) -> StoredEvent | None:
+    """The stream's last event."""
+    query = select(*COLUMNS).where(events.c.stream == stream).order_by(events.c.seq.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else StoredEvent(*row)
 
 
 def lock_head(connection: Connection, stream: str) -> None:
