@@ -7,7 +7,6 @@ the answer into what callers know.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -68,7 +67,7 @@ class Engine:
         self._streams = streams
         self._announcer = Announcer(streams)
         self._plans: dict[str, Plan] = {}
-        self._ends: dict[str, asyncio.Event] = {}
+        self._ends: dict[str, asyncio.Future[RunState]] = {}
         self._handle = Handle(store, clock, self._plan_of)
         self._handle.observe(self._on_append)
 
@@ -199,15 +198,14 @@ class Engine:
         return found[0]
 
     async def wait(self, run: str) -> RunState:
-        """The run's state once it has ended, wherever it was run."""
-        ended = self._ends.setdefault(run, asyncio.Event())
+        """The run's state once it has ended, wherever it was run. Raises ``UnknownRun``."""
+        ended = self._ends.setdefault(run, asyncio.get_running_loop().create_future())
         try:
-            while True:
-                state = await self._handle.state(run)
-                if state.end is not None:
-                    return state
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(ended.wait(), POLL_END_EVERY)
+            state = self._handle.last_seen(run) or await self._handle.state(run)
+            while state.end is None:
+                done, _ = await asyncio.wait([ended], timeout=POLL_END_EVERY)
+                state = ended.result() if done else await self._handle.state(run)
+            return state
         finally:
             self._ends.pop(run, None)
 
@@ -218,8 +216,9 @@ class Engine:
     # Inside
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
-        if state.end is not None and state.run in self._ends:
-            self._ends[state.run].set()
+        ended = self._ends.get(state.run) if state.end is not None else None
+        if ended is not None and not ended.done():
+            ended.set_result(state)
         if something_ready(state, self.clock.now()):
             self._announcer.announce(state.run)
 

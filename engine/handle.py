@@ -24,7 +24,7 @@ from engine.core.state import Recorded, RunState
 from engine.records import append_of, recorded
 from engine.store import Append, Appended, Conflict, Duplicate, Head, Log, Outcome, Refused, StoredEvent
 
-CACHED_RUNS = 2_000
+CACHED_RUNS = 512
 CONFLICTS_BEFORE_LOCKING = 2
 
 
@@ -112,11 +112,16 @@ class Handle:
         box.queue.append(submitted)
         if box.draining is None:
             box.draining = asyncio.create_task(self._drain(run, box))
-        return await asyncio.shield(submitted.answer)
+        return await submitted.answer
 
     async def state(self, run: str) -> RunState:
         """The run as the log has it now. Raises ``UnknownRun``."""
         return (await self._fresh(run)).state
+
+    def last_seen(self, run: str) -> RunState | None:
+        """The run as this process saw it last, if it still remembers; others may have written since."""
+        known = self._known.get(run)
+        return known.state if known else None
 
     async def changed(self, runs: Collection[str]) -> list[str]:
         """Those of ``runs`` that have events which this process has not seen."""
@@ -222,10 +227,6 @@ class Handle:
         return _Known(fold(run, await self._plan_of(first.definition), history), head)
 
     def _remember(self, run: str, state: RunState, head: Head) -> None:
-        """Keep the state for the next command; an ended run is rarely asked again."""
-        if state.end is not None:
-            self._known.pop(run, None)
-            return
         self._known[run] = _Known(state, head)
         self._known.move_to_end(run)
         while len(self._known) > CACHED_RUNS:

@@ -16,7 +16,6 @@ Time is an argument and nothing is remembered beside the state.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import assert_never
 
 from immutables import Map
@@ -73,18 +72,18 @@ def fold(run: str, plan: Plan, history: Iterable[Recorded]) -> RunState:
 def evolve(state: RunState, recorded: Recorded) -> RunState:
     """The state after one more event. Every event of the union has its arm; an omission fails type checking."""
     event, at = recorded.event, recorded.at
-    state = replace(state, seq=recorded.seq, at=at)
+    state = state._replace(seq=recorded.seq, at=at)
     match event:
         case e.RunStarted():
             raise ValueError(f"{state.run} has a second RUN_STARTED, at seq {recorded.seq}")
         case e.RunCancelRequested():
-            return replace(state, cancel=event)
+            return state._replace(cancel=event)
         case e.RunCompleted():
-            return replace(state, end=End(RunStatus.COMPLETED, at))
+            return state._replace(end=End(RunStatus.COMPLETED, at))
         case e.RunFailed():
-            return replace(state, end=End(RunStatus.FAILED, at, event.reason, event.step, event.kind))
+            return state._replace(end=End(RunStatus.FAILED, at, event.reason, event.step, event.kind))
         case e.RunCancelled():
-            return replace(state, end=End(RunStatus.CANCELLED, at, event.reason))
+            return state._replace(end=End(RunStatus.CANCELLED, at, event.reason))
         case e.LateResultRefused() | e.ApprovalPresented():
             return state
         case (
@@ -120,32 +119,32 @@ def _evolve_step(state: RunState, event: _StepEvent) -> RunState:
         case e.StepStarted():
             return _put(state, event.step, _started(step, event, state))
         case e.StepCompleted():
-            ended = replace(
-                step, status=StepStatus.COMPLETED, output=event.output, ended_at=state.at, effects=Map(), failure=None
+            ended = step._replace(
+                status=StepStatus.COMPLETED, output=event.output, ended_at=state.at, effects=Map(), failure=None
             )
             return _ended(state, event.step, ended)
         case e.StepFailed():
             losses = step.losses + (event.failure.cls is FailureClass.WORKER_LOST)
-            failed = replace(step, status=StepStatus.FAILED, failure=event.failure, ended_at=state.at, losses=losses)
-            return replace(_ended(state, event.step, failed), failed_step=event.step)
+            failed = step._replace(status=StepStatus.FAILED, failure=event.failure, ended_at=state.at, losses=losses)
+            return _ended(state, event.step, failed)._replace(failed_step=event.step)
         case e.StepRetried():
-            waiting = replace(step, status=StepStatus.RETRYING, retry_at=event.at, attempt=event.attempt, ended_at=0)
+            waiting = step._replace(status=StepStatus.RETRYING, retry_at=event.at, attempt=event.attempt, ended_at=0)
             return _reopened(state, event.step, waiting)
         case e.StepHandedBack():
-            return _put(state, event.step, replace(step, status=StepStatus.READY, worker=""))
+            return _put(state, event.step, step._replace(status=StepStatus.READY, worker=""))
         case e.StepSkipped():
-            return _ended(state, event.step, replace(step, status=StepStatus.SKIPPED, ended_at=state.at))
+            return _ended(state, event.step, step._replace(status=StepStatus.SKIPPED, ended_at=state.at))
         case e.StepAwaitedWorker():
-            return _put(state, event.step, replace(step, awaited=True))
+            return _put(state, event.step, step._replace(awaited=True))
         case e.StepLogged():
-            return _put(state, event.step, replace(step, log=(*step.log, event.text)))
+            return _put(state, event.step, step._replace(log=(*step.log, event.text)))
         case e.EffectStarted():
             known = step.effects.set(event.effect, Effect(event.key))
-            return _put(state, event.step, replace(step, effects=known))
+            return _put(state, event.step, step._replace(effects=known))
         case e.EffectRecorded():
             begun = step.effects[event.effect]
             known = step.effects.set(event.effect, Effect(begun.key, recorded=True, result=event.result))
-            return _put(state, event.step, replace(step, effects=known))
+            return _put(state, event.step, step._replace(effects=known))
         case _:
             assert_never(event)
 
@@ -163,7 +162,7 @@ _GateEvent = (
 def _evolve_gate(state: RunState, event: _GateEvent) -> RunState:
     if isinstance(event, e.ApprovalRequested):
         gate = Gate(event, state.at, state.seq)
-        waiting = replace(state.step(event.step), status=StepStatus.WAITING, gate=gate, started_at=state.at)
+        waiting = state.step(event.step)._replace(status=StepStatus.WAITING, gate=gate, started_at=state.at)
         return _put(state, event.step, waiting)
     step = state.steps[event.step]
     gate = step.gate
@@ -171,9 +170,9 @@ def _evolve_gate(state: RunState, event: _GateEvent) -> RunState:
         raise ValueError(f"{state.run} has {event.type} for {event.step}, which was never requested")
     match event:
         case e.ApprovalReminded():
-            return _put(state, event.step, replace(step, gate=replace(gate, reminded=event.count)))
+            return _put(state, event.step, step._replace(gate=gate._replace(reminded=event.count)))
         case e.ApprovalEscalated():
-            return _put(state, event.step, replace(step, gate=replace(gate, escalated=event.rung)))
+            return _put(state, event.step, step._replace(gate=gate._replace(escalated=event.rung)))
         case e.ApprovalGranted():
             decision = GateDecision(Verdict.GRANTED, state.at, event.by, event.authority, event.reason)
         case e.ApprovalDenied():
@@ -182,7 +181,7 @@ def _evolve_gate(state: RunState, event: _GateEvent) -> RunState:
             decision = GateDecision(Verdict.EXPIRED, state.at, policy=event.policy)
         case _:
             assert_never(event)
-    return _decided(state, event.step, step, replace(gate, decision=decision))
+    return _decided(state, event.step, step, gate._replace(decision=decision))
 
 
 def _decided(state: RunState, step_id: str, step: StepState, gate: Gate) -> RunState:
@@ -198,13 +197,12 @@ def _decided(state: RunState, step_id: str, step: StepState, gate: Gate) -> RunS
         "at": decision.at,
     }
     status = StepStatus.COMPLETED if granted else StepStatus.FAILED
-    after = _ended(state, step_id, replace(step, status=status, gate=gate, output=output, ended_at=state.at))
-    return after if granted else replace(after, failed_step=step_id)
+    after = _ended(state, step_id, step._replace(status=status, gate=gate, output=output, ended_at=state.at))
+    return after if granted else after._replace(failed_step=step_id)
 
 
 def _started(step: StepState, event: e.StepStarted, state: RunState) -> StepState:
-    return replace(
-        step,
+    return step._replace(
         status=StepStatus.RUNNING,
         attempt=event.attempt,
         token=state.seq,
@@ -217,7 +215,7 @@ def _started(step: StepState, event: e.StepStarted, state: RunState) -> StepStat
 
 
 def _put(state: RunState, step: str, value: StepState) -> RunState:
-    return replace(state, steps=state.steps.set(step, value))
+    return state._replace(steps=state.steps.set(step, value))
 
 
 def _ended(state: RunState, step: str, value: StepState) -> RunState:
@@ -230,7 +228,7 @@ def _ended(state: RunState, step: str, value: StepState) -> RunState:
             if dependent not in steps and all(_has_ended(steps, need) for need in needs):
                 steps = steps.set(dependent, READY)
                 opened.append(dependent)
-    return replace(state, steps=steps, open=tuple(opened), unfinished=state.unfinished - 1)
+    return state._replace(steps=steps, open=tuple(opened), unfinished=state.unfinished - 1)
 
 
 def _has_ended(steps: Map[str, StepState], step: str) -> bool:
@@ -240,8 +238,7 @@ def _has_ended(steps: Map[str, StepState], step: str) -> bool:
 
 def _reopened(state: RunState, step: str, value: StepState) -> RunState:
     """A failed step will be tried again: the run is no longer failing because of it."""
-    return replace(
-        state,
+    return state._replace(
         steps=state.steps.set(step, value),
         open=(*state.open, step),
         unfinished=state.unfinished + 1,

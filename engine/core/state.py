@@ -1,15 +1,14 @@
 """What a run is at one moment: plain frozen values, made by ``engine.core.fold`` and read by everybody else.
 
-The one rule: nothing here is ever changed in place, and maps are persistent, so that an event costs the same in a run of
-ten thousand steps as in one of ten.
+The one rule: nothing here is ever changed in place, and maps are persistent, so that an event costs the same in a run
+of ten thousand steps as in one of ten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from immutables import Map
 from pydantic import JsonValue
@@ -42,8 +41,7 @@ class RunStatus(StrEnum):
 ENDED_RUN = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """An event at its place in the stream."""
 
     seq: int
@@ -57,8 +55,7 @@ class Verdict(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True)
-class GateDecision:
+class GateDecision(NamedTuple):
     """How a gate ended. ``by`` is None where nobody decided in time; ``policy`` then says what that meant."""
 
     verdict: Verdict
@@ -69,8 +66,7 @@ class GateDecision:
     policy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(NamedTuple):
     """An opened gate. ``asked_seq`` is the place of its request in the stream, and names this asking for ever."""
 
     request: e.ApprovalRequested
@@ -96,8 +92,7 @@ class Gate:
         return None if every is None else self.asked_at + every * (self.reminded + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
+class Effect(NamedTuple):
     """A side effect that was begun; ``recorded`` tells whether its outcome is known."""
 
     key: str
@@ -105,8 +100,7 @@ class Effect:
     result: JsonValue = None
 
 
-@dataclass(frozen=True, slots=True)
-class StepState:
+class StepState(NamedTuple):
     """One step. ``token`` is the seq of the STEP_STARTED that counts: results of any other attempt are refused."""
 
     status: StepStatus = StepStatus.PENDING
@@ -127,8 +121,7 @@ class StepState:
     log: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(NamedTuple):
     """The terminal event, as far as others ask about it."""
 
     status: RunStatus
@@ -142,8 +135,7 @@ PENDING = StepState()
 READY = StepState(status=StepStatus.READY)
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(NamedTuple):
     """A run up to event ``seq``. ``open``: the steps that are neither pending nor ended, in the order they opened."""
 
     run: str

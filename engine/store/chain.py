@@ -28,7 +28,7 @@ def head_mac(key: bytes, stream: str, seq: int, hash_: str) -> str:
 
 
 def _seal(key: bytes, facts: list[object]) -> str:
-    """Not ``hmac.digest``: that gives the interpreter's lock away for every short text, and costs far more than it does."""
+    """Not by ``hmac.digest``, which gives the interpreter's lock away for each short text: that costs far more."""
     seal = _keyed(key).copy()
     seal.update(_canonical(facts).encode())
     return seal.hexdigest()

@@ -104,19 +104,19 @@ class Bench:
     async def w1(self) -> None:
         await self.run("chain20")
         figures: list[float] = []
-        commits = await self.engine.store.commits()
+        commits = self.engine.store.database.commits
         for _ in range(5):
             began = time.perf_counter()
             await self.run("chain100")
             figures.append((time.perf_counter() - began) * 10)
-        per_step = (await self.engine.store.commits() - commits) / 500
+        per_step = (self.engine.store.database.commits - commits) / 500
         emit(self.peer, "W1", statistics.median(figures), "ms/step", **spread(figures), commits_per_step=per_step)
 
     async def w2(self) -> None:
         await self.run_many(200, 10)
-        commits = await self.engine.store.commits()
+        commits = self.engine.store.database.commits
         figures = [await self.run_many(200, 10) for _ in range(3)]
-        per_step = (await self.engine.store.commits() - commits) / 6_000
+        per_step = (self.engine.store.database.commits - commits) / 6_000
         emit(self.peer, "W2", statistics.median(figures), "steps/s", **spread(figures), commits_per_step=per_step)
 
     async def w3_single(self, count: int = 50) -> None:
