@@ -18,6 +18,10 @@ TEXT_LIMIT = 40_000
 UPDATE_TEXT_LIMIT = 4_000
 _METADATA_BYTES = 16_000
 _UNDISPLAYABLE = "This content can't be displayed."
+_NOT_TOLD_AFTER_UPDATE = frozenset(
+    {"ts", "thread_ts", "parent_user_id", "reply_count", "reply_users_count", "latest_reply", "reply_users"}
+    | {"is_locked", "subscribed", "reactions"}
+)
 _TS = re.compile(r"\d{10}\.\d{6}")
 
 
@@ -58,6 +62,7 @@ def update(slack: Slack, args: Arguments) -> Json:
         message.metadata = _metadata(args)
     slack.workspace.edited(message)
     wire = message_wire(slack.workspace, message, with_metadata=True)
+    wire = {name: value for name, value in wire.items() if name not in _NOT_TOLD_AFTER_UPDATE}
     return {"channel": channel.id, "ts": message.ts, "text": message.text, "message": wire}
 
 

@@ -79,8 +79,8 @@ def replies(slack: Slack, args: Arguments) -> Json:
     message = slack.workspace.message(channel.id, args.text("ts"))
     if message is None or message.ephemeral:
         raise SlackError("thread_not_found")
-    root = slack.workspace.message(channel.id, message.thread_ts or message.ts) or message
-    some, cursor = page([root, *_between(slack.workspace.replies(root), args)], args, limit=1000)
+    # A reply's ts gives that reply alone, as in Slack: the thread is asked for by its root.
+    some, cursor = page([message, *_between(slack.workspace.replies(message), args)], args, limit=1000)
     return _messages(slack, some, cursor, args)
 
 

@@ -1,13 +1,17 @@
-"""The log of Web API calls, and the faults that a test asks for.
+"""The log of Web API calls (the latest ones), and the faults that a test asks for.
 
 Tokens are never kept: the log is printed by failing tests.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from bot.simulator.model import Json
+
+KEPT = 20_000
+"""How many calls are remembered, so that a demo may run for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class CallLog:
     """Every call in the order of its end, and the faults still to come, by method."""
 
     def __init__(self, touched: Callable[[], None]) -> None:
-        self._calls: list[Call] = []
+        self._calls: deque[Call] = deque(maxlen=KEPT)
         self._faults: dict[str, list[Fault]] = {}
         self._touched = touched
 

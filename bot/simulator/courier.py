@@ -5,6 +5,7 @@ acknowledged, at most four times in all. Facts: docs.slack.dev/apis/events-api.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -15,6 +16,8 @@ from bot.simulator.model import Json
 Kind = Literal["slash_commands", "interactive", "events_api"]
 EVENT_RETRY_MS = (0, 60_000, 300_000)
 ACK_TIMEOUT_MS = 3_000
+KEPT = 20_000
+"""How many deliveries are remembered, so that a demo may run for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,7 @@ class Courier:
         event_retry_ms: tuple[int, ...] = EVENT_RETRY_MS,
     ) -> None:
         self.transport = transport
-        self.deliveries: list[Delivery] = []
+        self.deliveries: deque[Delivery] = deque(maxlen=KEPT)
         self._touched = touched
         self._redeliver = redeliver
         self._event_retry_ms = event_retry_ms

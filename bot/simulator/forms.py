@@ -4,15 +4,16 @@ The app's answer to a submission decides what happens to the stack: nothing clos
 updates, pushes or clears. Facts: docs.slack.dev/surfaces/modals.
 """
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from bot.simulator import payloads
 from bot.simulator.api_views import push_on_stack, replace_body
-from bot.simulator.blockkit import check_view
+from bot.simulator.blockkit import check_view, interactive_elements
 from bot.simulator.courier import Parcel
 from bot.simulator.elements import option_groups, options
-from bot.simulator.errors import PersonError, SlackError
+from bot.simulator.errors import DeliveryFailed, PersonError, SlackError
 from bot.simulator.model import Json, Message, User, View
 from bot.simulator.person import Desk, Use, find_element
 from bot.simulator.schema import Report, is_object
@@ -47,13 +48,28 @@ async def submit(desk: Desk, user: User, view: View, values: PageValues) -> Subm
     payload = payloads.interaction(desk.workspace, "view_submission", user)
     payload["trigger_id"] = desk.triggers.issue(user.id)
     state = form_state(view.blocks, values, desk.suggested)
-    payload |= {"view": payloads.in_view(desk.workspace, view, state)["view"], "response_urls": []}
+    payload["view"] = payloads.in_view(desk.workspace, view, state)["view"]
+    payload["response_urls"] = _response_urls(desk, user, view, state)
     answer = await desk.ask(Parcel("interactive", payload))
     try:
         return _follow(desk, user, view, answer or {})
     except SlackError as refused:
         detail = "; ".join(refused.extra.get("errors", []))
         raise PersonError("app_error", f"The app's answer was refused: {refused.name}. {detail}".strip()) from None
+
+
+def _response_urls(desk: Desk, user: User, view: View, state: Json) -> list[Json]:
+    """One for each channel chosen in an element that asked for it with `response_url_enabled`."""
+    urls: list[Json] = []
+    for block in view.blocks:
+        for element in interactive_elements(block):
+            chosen: Json = state.get(block["block_id"], {}).get(element["action_id"], {})
+            channel_id = chosen.get("selected_conversation") or chosen.get("selected_channel")
+            channel = desk.workspace.channels.get(channel_id or "")
+            if element.get("response_url_enabled") and channel is not None:
+                where = {"block_id": block["block_id"], "action_id": element["action_id"], "channel_id": channel.id}
+                urls.append({**where, "response_url": desk.response_url(user, channel)})
+    return urls
 
 
 def _follow(desk: Desk, user: User, view: View, answer: Json) -> Submitted:
@@ -89,7 +105,10 @@ def _field_errors(view: View, errors: Any) -> dict[str, str]:
 
 
 async def close(desk: Desk, user: User, view: View, *, everything: bool = False) -> None:
-    """Cancel one modal, or with `everything` (the ×) the whole stack; the app hears of it when it asked to."""
+    """Cancel one modal, or with `everything` (the ×) the whole stack; the app hears of it when it asked to.
+
+    The person has closed it either way: an app that does not answer is no error here.
+    """
     stack = desk.workspace.stack(user.id)
     closed = list(stack) if everything else [view]
     told = stack[0] if everything and stack else view
@@ -98,7 +117,8 @@ async def close(desk: Desk, user: User, view: View, *, everything: bool = False)
         return
     payload = payloads.interaction(desk.workspace, "view_closed", user)
     payload |= {"view": payloads.in_view(desk.workspace, told, {})["view"], "is_cleared": everything}
-    await desk.ask(Parcel("interactive", payload, answerable=False))
+    with contextlib.suppress(DeliveryFailed):
+        await desk.courier.ask(Parcel("interactive", payload, answerable=False))
 
 
 async def suggest(desk: Desk, user: User, where: View | Message, use: Use) -> Json:

@@ -83,7 +83,7 @@ class Simulator:
             ack_timeout_ms=options.ack_timeout_ms,
             lifetime_ms=options.connection_lifetime_ms,
         )
-        self._http: HttpDelivery | None = None
+        self._http: list[HttpDelivery] = []
         self._courier = Courier(
             self.socket, changes.touch, redeliver=options.redeliver, event_retry_ms=options.event_retry_ms
         )
@@ -117,8 +117,8 @@ class Simulator:
             yield self
         finally:
             await self._courier.close()
-            if self._http is not None:
-                await self._http.close()
+            for http in self._http:
+                await http.close()
             await runner.cleanup()
 
     def _application(self) -> web.Application:
@@ -150,9 +150,10 @@ class Simulator:
 
     def use_http(self, request_url: str) -> HttpDelivery:
         """Deliver signed requests to this URL from now on, instead of Socket Mode."""
-        self._http = HttpDelivery(request_url, self.signing_secret, ack_timeout_ms=self._options.ack_timeout_ms)
-        self._courier.transport = self._http
-        return self._http
+        http = HttpDelivery(request_url, self.signing_secret, ack_timeout_ms=self._options.ack_timeout_ms)
+        self._http.append(http)
+        self._courier.transport = http
+        return http
 
     def duplicate_next(self, kind: Kind, times: int = 1) -> None:
         """Deliver the next payloads of this kind twice."""

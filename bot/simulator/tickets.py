@@ -9,12 +9,16 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bot.simulator.errors import SlackError
 
 TRIGGER_LIFETIME_MS = 3_000
 RESPONSE_URL_LIFETIME_MS = 30 * 60 * 1000
 RESPONSE_URL_USES = 5
+_KEPT = 20_000
+
+T = TypeVar("T")
 
 
 def new_uuid() -> str:
@@ -24,6 +28,12 @@ def new_uuid() -> str:
 
 def monotonic_ms() -> int:
     return time.monotonic_ns() // 1_000_000
+
+
+def _forget_oldest(issued: dict[str, T]) -> None:
+    """Keep the latest ones, so that a demo may run for days; dictionaries are in order of insertion."""
+    while len(issued) > _KEPT:
+        del issued[next(iter(issued))]
 
 
 @dataclass(slots=True)
@@ -42,9 +52,9 @@ class Triggers:
         self._triggers: dict[str, _Trigger] = {}
 
     def issue(self, user: str) -> str:
-        number = len(self._triggers) + 1
-        trigger_id = f"{1000 + number}.{secrets.randbelow(10**12):012d}.{secrets.token_hex(16)}"
+        trigger_id = f"{secrets.randbelow(10**12):012d}.{secrets.randbelow(10**12):012d}.{secrets.token_hex(16)}"
         self._triggers[trigger_id] = _Trigger(user, self._now_ms())
+        _forget_oldest(self._triggers)
         return trigger_id
 
     def redeem(self, trigger_id: str) -> str:
@@ -81,6 +91,7 @@ class ResponseUrls:
     def issue(self, user: str, channel: str, message_ts: str | None = None) -> str:
         token = f"{secrets.randbelow(10**12):012d}/{secrets.token_urlsafe(18)}"
         self._urls[token] = ResponseUrl(user, channel, self._now_ms(), message_ts)
+        _forget_oldest(self._urls)
         return token
 
     def use(self, token: str) -> ResponseUrl:

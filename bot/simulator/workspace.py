@@ -28,6 +28,7 @@ class Workspace:
         self.stacks: dict[str, list[View]] = {}
         self.homes: dict[str, View] = {}
         self._messages: dict[str, dict[str, Message]] = {}
+        self._replies: dict[tuple[str, str], dict[str, Message]] = {}
         self._last_us = 0
         self._last_number = 0
         self.add_user(User(SLACKBOT, "slackbot", "Slackbot", is_bot=True))
@@ -77,8 +78,10 @@ class Workspace:
     # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def post(self, message: Message) -> Message:
-        """Store and show a new message. Its `ts` comes from `next_ts`."""
+        """Store and show a new message. Its `ts` comes from `next_ts`, so that messages are kept in order of time."""
         self._messages[message.channel][message.ts] = message
+        if message.thread_ts is not None and message.is_reply and not message.ephemeral:
+            self._replies.setdefault((message.channel, message.thread_ts), {})[message.ts] = message
         self._publish_message("message.posted", message)
         self._publish_root_of(message)
         return message
@@ -89,6 +92,7 @@ class Workspace:
 
     def delete(self, message: Message) -> None:
         del self._messages[message.channel][message.ts]
+        self._replies.get((message.channel, message.thread_ts or ""), {}).pop(message.ts, None)
         body = {"channel": message.channel, "ts": message.ts}
         self.changes.publish("message.deleted", body, self._audience_of(message))
         self._publish_root_of(message)
@@ -98,12 +102,11 @@ class Workspace:
 
     def messages(self, channel_id: str) -> Iterator[Message]:
         """Of one channel, oldest first, threads and ephemeral ones included."""
-        yield from sorted(self._messages.get(channel_id, {}).values(), key=lambda message: float(message.ts))
+        yield from list(self._messages.get(channel_id, {}).values())
 
     def replies(self, root: Message) -> list[Message]:
         """The visible answers in a thread, without its root."""
-        found = self.messages(root.channel)
-        return [m for m in found if m.thread_ts == root.ts and m.is_reply and not m.ephemeral]
+        return list(self._replies.get((root.channel, root.ts), {}).values())
 
     # ── views ────────────────────────────────────────────────────────────────────────────────────────────────────
 
