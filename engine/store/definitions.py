@@ -18,6 +18,11 @@ def put(connection: Connection, digest: str, name: str, text: str, workspace: st
     connection.execute(row.on_conflict_do_nothing())
 
 
+def everything(connection: Connection) -> dict[str, str]:
+    """All texts by their hashes."""
+    return {row.hash: row.text for row in connection.execute(select(definitions.c.hash, definitions.c.text))}
+
+
 def get(connection: Connection, digest: str) -> str | None:
     """The text with this hash."""
     return connection.scalars(select(definitions.c.text).where(definitions.c.hash == digest)).one_or_none()

@@ -91,6 +91,10 @@ class Log:
         """The text that was put under this hash."""
         return await self.database.read(definitions.get, digest)
 
+    async def definitions(self) -> dict[str, str]:
+        """All definitions' texts by their hashes."""
+        return await self.database.read(definitions.everything)
+
     async def anchor(self, workspace: str, now: int) -> int:
         """Write the heads of the workspace's runs that changed since the last time into its stream; how many."""
         total = 0

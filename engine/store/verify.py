@@ -101,9 +101,7 @@ def _anchors_of(connection: Connection, run: str) -> list[_Anchor]:
         events.c.type == ANCHORED,
         events.c.payload.contains(f'"{run}"', autoescape=True),
     )
-    found = (
-        (stream, seq, anchored_heads(payload).get(run)) for stream, seq, payload in connection.execute(query)
-    )
+    found = ((stream, seq, anchored_heads(payload).get(run)) for stream, seq, payload in connection.execute(query))
     return [(stream, seq, run, head) for stream, seq, head in found if head is not None]
 
 

@@ -1,0 +1,67 @@
+"""A proxy before a real PostgreSQL that cuts a connection at the one moment where the outcome is hard to know.
+
+The one rule: it changes no byte; it forwards, or it cuts.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+# As asyncpg asks for it, and as the server reports it done.
+_ASKED, _DONE = b"COMMIT;", b"COMMIT\0"
+
+
+@dataclass
+class CommitCutter:
+    """Set `at` to cut the next commit: before the server sees it, or after it is done and before the client knows.
+
+    `cuts` counts what was cut.
+    """
+
+    socket: Path
+    at: Literal["before", "after"] | None = None
+    cuts: int = 0
+    url: str = ""
+
+    async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        server, to_server = await asyncio.open_unix_connection(self.socket)
+        both = (to_client, to_server)
+        await asyncio.gather(
+            self._pipe(client, to_server, "before", _ASKED, both), self._pipe(server, to_client, "after", _DONE, both)
+        )
+
+    async def _pipe(
+        self,
+        source: asyncio.StreamReader,
+        target: asyncio.StreamWriter,
+        at: Literal["before", "after"],
+        mark: bytes,
+        both: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
+    ) -> None:
+        try:
+            while data := await source.read(65536):
+                if self.at == at and mark in data:
+                    self.at = None
+                    self.cuts += 1
+                    break
+                target.write(data)
+                await target.drain()
+        except ConnectionError:
+            pass
+        finally:
+            for writer in both:
+                writer.close()
+
+
+@asynccontextmanager
+async def commit_cutter(socket_directory: Path, database: str) -> AsyncGenerator[CommitCutter]:
+    """A proxy of the server's Unix socket on a TCP port of the loopback; `url` is the database's URL through it."""
+    cutter = CommitCutter(socket_directory / ".s.PGSQL.5432")
+    listener = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    cutter.url = f"postgresql://postgres@127.0.0.1:{port}/{database}"
+    async with listener:
+        yield cutter
