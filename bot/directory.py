@@ -1,0 +1,243 @@
+"""Who is who in the Slack workspace: people, and the members of the groups and channels that definitions name.
+
+The one rule: an answer is Slack's, and its age is bounded. Who a person is and who belongs to a group or channel is at
+most ``STALENESS_S`` old; which id a channel's or a person's name stands for, at most ``NAMES_STALENESS_S``. What Slack
+did not say is told apart from what it denied, so that nothing is ever decided on a guess.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.blocks.words import Asked
+from bot.memo import Memo
+
+log = logging.getLogger(__name__)
+
+STALENESS_S = 30.0
+NAMES_STALENESS_S = 300.0
+
+ANSWER_WITHIN_S = 1.2
+"""Longest wait for one answer, since a click must be acknowledged within 3 s. A later one is kept for the next time."""
+
+_PAGE = 200
+_UNKNOWN = frozenset({"user_not_found", "user_not_visible", "no_such_subteam", "channel_not_found"})
+
+Standing = Literal["member", "guest", "deactivated", "bot", "outsider"]
+
+
+class Unreadable(Exception):
+    """Slack did not answer a question about people. The text is a sentence for a person."""
+
+    def __init__(self, about: str) -> None:
+        self.about = about
+        super().__init__(f"Slack did not say {about}. Try again in a minute.")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """``handle`` is their unique user name, ``name`` the one that others see. Only a ``member`` may do anything."""
+
+    id: str
+    handle: str
+    name: str
+    standing: Standing = "member"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Somebody whom a definition names, with the ids of all people who count as them."""
+
+    asked: Asked
+    members: frozenset[str] = frozenset()
+
+
+class Directory:
+    """Reads people, groups and channels of the workspace ``team``. Concurrent questions share one call."""
+
+    def __init__(self, client: AsyncWebClient, team: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._client: Any = client
+        self._team = team
+        self._memo = Memo(monotonic)
+
+    async def close(self) -> None:
+        """Give up the questions that are still under way."""
+        await self._memo.close()
+
+    # People
+
+    async def person(self, user: str) -> Person | None:
+        """The person with this id, or None if there is none. Raises ``Unreadable``."""
+        return await self._known(("person", user), "who you are", lambda: self._read_person(user))
+
+    async def _read_person(self, user: str) -> Person | None:
+        try:
+            answer = await self._client.users_info(user=user)
+        except SlackApiError as error:
+            if _name(error) in _UNKNOWN:
+                return None
+            raise
+        return _person(answer["user"], self._team)
+
+    # Groups and channels
+
+    async def asked(self, who: str) -> Asked:
+        """Whom ``@release-managers``, ``@ana`` or ``#eng-leads`` stands for. Never raises: see ``Asked.kind``."""
+        try:
+            return await (self._channel(who) if who.startswith("#") else self._group_or_person(who))
+        except Unreadable as trouble:
+            log.warning("Who %s is was not found out: %s", who, trouble)
+            return Asked(who, "unread")
+
+    async def targets(self, names: Iterable[str]) -> tuple[Target, ...]:
+        """The same with their members as they are now. Those who could not be read are ``unread`` and have none."""
+        return tuple(await asyncio.gather(*(self._target(who) for who in dict.fromkeys(names))))
+
+    async def _target(self, who: str) -> Target:
+        asked = await self.asked(who)
+        try:
+            return Target(asked, await self._members(asked))
+        except Unreadable as trouble:
+            log.warning("The members of %s could not be read: %s", who, trouble)
+            return Target(Asked(who, "unread"))
+
+    async def _members(self, asked: Asked) -> frozenset[str]:
+        match asked.kind:
+            case "person":
+                return frozenset({asked.id})
+            case "group":
+                read = self._read_group
+            case "channel":
+                read = self._read_channel
+            case _:
+                return frozenset()
+        return await self._known(("members", asked.id), f"who is in {asked.who}", lambda: read(asked.id))
+
+    async def _group_or_person(self, who: str) -> Asked:
+        """A group's handle comes first, then a user name, which is unique too, and only then a name that people choose.
+
+        A name that several people have chosen stands for nobody: otherwise taking an approver's name would be enough to
+        decide in their place.
+        """
+        name = who[1:]
+        groups = await self._known(("groups",), "which user groups there are", self._read_groups)
+        if (group := groups.get(name.lower())) is not None or name in groups.values():
+            return Asked(who, "group", group or name)
+        found = await self._by_name("people", name, self._read_people)
+        return Asked(who, "person", found) if found else Asked(who, "missing")
+
+    async def _channel(self, who: str) -> Asked:
+        found = await self._by_name("channels", who[1:], self._read_channels)
+        return Asked(who, "channel", found) if found else Asked(who, "missing")
+
+    async def _by_name(self, kind: str, name: str, read: Callable[[], Awaitable[dict[str, str]]]) -> str | None:
+        """The id for a name or an id. A name that is not there is looked up again in a newer list."""
+        for staleness in (NAMES_STALENESS_S, STALENESS_S):
+            known = await self._known((kind,), f"which {kind} there are", read, staleness)
+            found = known.get(name.lower()) or (name if name in known.values() else None)
+            if found:
+                return found
+        return None
+
+    # Reading
+
+    async def _read_groups(self) -> dict[str, str]:
+        try:
+            answer = await self._client.usergroups_list()
+        except SlackApiError as error:
+            if _name(error) == "plan_upgrade_required":  # the plan has no user groups, so there are none
+                return {}
+            raise
+        return {group["handle"].lower(): group["id"] for group in answer["usergroups"] if not group.get("date_delete")}
+
+    async def _read_group(self, group: str) -> frozenset[str]:
+        answer = await self._client.usergroups_users_list(usergroup=group)
+        return frozenset(answer["users"])
+
+    async def _read_channel(self, channel: str) -> frozenset[str]:
+        pages = self._pages(self._client.conversations_members, "members", channel=channel)
+        return frozenset([member async for member in pages])
+
+    async def _read_channels(self) -> dict[str, str]:
+        pages = self._pages(
+            self._client.conversations_list,
+            "channels",
+            types="public_channel,private_channel",
+            exclude_archived=True,
+        )
+        return {channel["name"].lower(): channel["id"] async for channel in pages}
+
+    async def _read_people(self) -> dict[str, str]:
+        people = [_person(user, self._team) async for user in self._pages(self._client.users_list, "members")]
+        members = [person for person in people if person.standing == "member"]
+        chosen: dict[str, str] = {}
+        shared: set[str] = set()
+        for person in members:
+            if chosen.setdefault(person.name.lower(), person.id) != person.id:
+                shared.add(person.name.lower())
+        unique = {name: user for name, user in chosen.items() if name not in shared}
+        return unique | {person.handle.lower(): person.id for person in members}
+
+    async def _pages(self, method: Callable[..., Awaitable[Any]], field: str, **arguments: Any) -> AsyncIterator[Any]:
+        cursor = ""
+        while True:
+            answer = await method(limit=_PAGE, cursor=cursor, **arguments)
+            for item in answer[field]:
+                yield item
+            metadata: dict[str, Any] = answer.get("response_metadata") or {}
+            cursor = str(metadata.get("next_cursor") or "")
+            if not cursor:
+                return
+
+    async def _known(
+        self, key: tuple[str, ...], about: str, read: Callable[[], Awaitable[Any]], staleness: float = STALENESS_S
+    ) -> Any:
+        """What was read before, if it is young enough, else what Slack says now. Raises ``Unreadable``."""
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                return await self._memo.get(key, staleness, read)
+        except (SlackApiError, SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.warning("Slack did not say %s (%s).", about, _reason(error))
+            raise Unreadable(about) from None
+
+
+def _person(user: dict[str, Any], team: str) -> Person:
+    profile: dict[str, Any] = user.get("profile") or {}
+    handle: str = user.get("name") or user["id"]
+    name = profile.get("display_name") or profile.get("real_name") or user.get("real_name") or handle
+    return Person(user["id"], handle, name, _standing(user, team))
+
+
+def _standing(user: dict[str, Any], team: str) -> Standing:
+    if user.get("deleted"):
+        return "deactivated"
+    if user.get("is_bot"):
+        return "bot"
+    organization: dict[str, Any] = user.get("enterprise_user") or {}
+    teams: list[str] = organization.get("teams") or [user.get("team_id", team)]
+    if user.get("is_stranger") or team not in teams:
+        return "outsider"
+    if user.get("is_restricted") or user.get("is_ultra_restricted"):
+        return "guest"
+    return "member"
+
+
+def _name(error: SlackApiError) -> str:
+    response: Any = error.response
+    data: dict[str, Any] = response.data if isinstance(response.data, dict) else {}
+    return str(data.get("error", ""))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, SlackApiError):
+        return _name(error) or "an answer that is no JSON"
+    return "no answer in time" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__)

@@ -1,0 +1,68 @@
+"""Answers kept for a while: one question at a time per key, however many ask.
+
+The one rule: only answers are kept, never failures, and how old an answer may be is said by whoever asks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+KEPT = 10_000
+"""Answers in memory; past it, the oldest half is forgotten."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    value: Any
+    at: float
+
+
+class Memo:
+    """Remembers what ``read`` functions returned. ``monotonic`` gives seconds."""
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self._answers: dict[Hashable, _Answer] = {}
+        self._asking: dict[Hashable, asyncio.Task[Any]] = {}
+
+    async def get(self, key: Hashable, staleness: float, read: Callable[[], Awaitable[Any]]) -> Any:
+        """The kept answer if it is at most ``staleness`` seconds old, else a new one.
+
+        Raises what ``read`` raises, to everybody who waits for it. Whoever is cancelled does not stop the reading.
+        """
+        kept = self._answers.get(key)
+        if kept is not None and self._monotonic() - kept.at <= staleness:
+            return kept.value
+        asking = self._asking.get(key)
+        if asking is None:
+            asking = self._asking[key] = asyncio.create_task(self._ask(key, read))
+            asking.add_done_callback(lambda task: self._answered(key, task))
+        return await asyncio.shield(asking)
+
+    async def close(self) -> None:
+        """Stop all reading that is under way."""
+        asking = list(self._asking.values())
+        for task in asking:
+            task.cancel()
+        await asyncio.gather(*asking, return_exceptions=True)
+
+    async def _ask(self, key: Hashable, read: Callable[[], Awaitable[Any]]) -> Any:
+        at = self._monotonic()  # an answer is as old as its question
+        value = await read()
+        self._answers[key] = _Answer(value, at)
+        if len(self._answers) > KEPT:
+            self._forget_oldest()
+        return value
+
+    def _forget_oldest(self) -> None:
+        by_age = sorted(self._answers, key=lambda key: self._answers[key].at)
+        for key in by_age[: KEPT // 2]:
+            del self._answers[key]
+
+    def _answered(self, key: Hashable, task: asyncio.Task[Any]) -> None:
+        del self._asking[key]
+        if not task.cancelled():
+            task.exception()  # seen, even if all who waited have left
