@@ -16,12 +16,13 @@ from typing import Self
 from pydantic import JsonValue
 
 from engine.announcer import Announcer
+from engine.audit import audit, read_plan
 from engine.catalog import Catalog
 from engine.clock import Clock, SystemClock
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.definition import Workflow
-from engine.core.errors import AmbiguousRun, InvalidInput, UnknownRun
+from engine.core.errors import AmbiguousRun, BrokenDefinition, InvalidInput, UnknownRun
 from engine.core.graph import Plan
 from engine.core.inputs import validate_input
 from engine.core.outlook import something_ready
@@ -31,7 +32,7 @@ from engine.ids import run_id, worker_id
 from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
-from engine.store import DEFAULT_WORKSPACE, Log, RunInfo
+from engine.store import DEFAULT_WORKSPACE, Log, Report, RunInfo
 from engine.streams import Streams
 from engine.worker import Worker, WorkerSettings
 
@@ -209,6 +210,10 @@ class Engine:
         finally:
             self._ends.pop(run, None)
 
+    async def verify(self, run: str | None = None) -> Report:
+        """Check one run, or everything: hashes, heads, anchors, definitions, and that the caches equal the fold."""
+        return await audit(self.store, run)
+
     def observe(self, observer: Observer) -> None:
         """Be told of every append that this process makes. Others' appends are found through cursors of the store."""
         self._handle.observe(observer)
@@ -235,8 +240,8 @@ class Engine:
         if plan is None:
             text = await self.store.definition(definition)
             if text is None:
-                raise UnknownRun(f"with definition {definition[:12]}, whose snapshot is missing from the database")
-            plan = self._plans[definition] = Plan.of(Workflow.model_validate_json(text))
+                raise BrokenDefinition(definition, "is missing")
+            plan = self._plans[definition] = read_plan(definition, text)
         return plan
 
 

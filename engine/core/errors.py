@@ -6,6 +6,7 @@
     ├── AmbiguousRun        several runs start with that prefix
     ├── InvalidInput        the inputs of a start do not fit the workflow
     ├── InvalidDefinition   a definition has problems, all listed
+    ├── BrokenDefinition    a run's pinned definition is missing, or is not the text it was
     └── UnknownEvent        a stored event is of a type or version newer than this release
 
 Each message is one sentence for a person, ending in what to do. Unavailable services raise the store's and the
@@ -61,6 +62,12 @@ class InvalidDefinition(EngineError, ValueError):
         self.problems = tuple(problems)
         count = "1 problem" if len(self.problems) == 1 else f"{len(self.problems)} problems"
         super().__init__("\n".join([f"{count}, and nothing was stored:", *self.problems]))
+
+
+class BrokenDefinition(EngineError):
+    def __init__(self, definition: str, what: str) -> None:
+        self.definition = definition
+        super().__init__(f"The definition {definition[:12]} {what} in the database; restore the table from a backup.")
 
 
 class UnknownEvent(EngineError):

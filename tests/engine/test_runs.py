@@ -54,7 +54,7 @@ async def test_history_is_complete_and_verifies(setup: Setup) -> None:
         "STEP_COMPLETED",
         "RUN_COMPLETED",
     ]
-    assert report.findings == ()
+    assert report.ok
 
 
 async def test_two_starts_with_one_key_are_one_run(setup: Setup, world: World) -> None:
@@ -208,4 +208,4 @@ async def test_many_runs_at_once(setup: Setup) -> None:
         states = [await ended(engine, run) for run in runs]
         report = await engine.verify()
     assert {state.status for state in states} == {RunStatus.COMPLETED}
-    assert report.findings == ()
+    assert report.ok
