@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench
 
+# Pyright does not look for a newer one over the network.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
@@ -11,11 +14,14 @@ demo: .venv/.runtime ## Play with Vectorbea in a Slack of its own on this machin
 test: .venv/.dev ## Run the tests, two at a time (ARGS=what pytest takes)
 	@.venv/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
+# All four always run, so that one run tells all.
 check: .venv/.dev ## Check format, lint, types and the direction of imports
-	.venv/bin/ruff format --check $(ARGS)
-	.venv/bin/ruff check $(ARGS)
-	PYRIGHT_PYTHON_IGNORE_WARNINGS=1 .venv/bin/pyright $(ARGS)
-	.venv/bin/lint-imports
+	@status=0; \
+	for gate in "ruff format --check" "ruff check" "pyright"; do \
+		echo "$$gate"; .venv/bin/$$gate $(ARGS) || status=1; \
+	done; \
+	.venv/bin/lint-imports --no-logo || status=1; \
+	exit $$status
 
 bench: .venv/.dev ## Measure the engine, one JSON line per figure (ARGS=what to measure)
 	@.venv/bin/python -m tests.bench $(ARGS)
