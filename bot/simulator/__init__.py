@@ -1,0 +1,19 @@
+"""A strict local Slack: one workspace, its people, and the wire to one app, for demos, tests, and writing workflows.
+
+It refuses what Slack would refuse. It knows Slack's wire alone: nothing of runs, approvals or the engine.
+
+    simulator      the whole as one object: serve it, act as its people, look at what happened
+    demo           a small company; installation: an app as its manifest installs it
+    model, workspace, changes, seen, wire
+                   the state, what changed, and how it looks to the page and to the app
+    webapi, args, methods, api_*, rates, calls
+                   the Web API: one door for all methods, then the methods
+    schema, elements, blockkit
+                   Block Kit's rules
+    courier, socket_mode, http_delivery, payloads, tickets
+                   the way to the app: what is sent, how often, over which transport, and with which permits
+    person, forms, values, mentions, answers
+                   what people do, what they enter, and what the app's answers do
+    page_api, page/
+                   the page in the browser and its API
+"""

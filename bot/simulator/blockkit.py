@@ -44,6 +44,8 @@ MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 MESSAGE_CHARACTERS = 13_000
 VIEW_BYTES = 250_000
+UNPUBLISHED = 3_000
+"""Characters, where Slack publishes no limit of its own: the one that most texts have."""
 
 
 def _block(fields: dict[str, Check], required: tuple[str, ...] = ()) -> Check:
@@ -136,24 +138,32 @@ _cell = by_type(
     }
 )
 _table = _block({"rows": array(array(_cell, 20), 100), "column_settings": array(anything, 20)}, ("rows",))
-_card = _block(
-    {
-        "title": any_text(150),
-        "subtitle": any_text(150),
-        "body": any_text(200),
-        "icon": anything,
-        "hero_image": anything,
-        "actions": array(element_of(frozenset({"button"})), 25),
-    }
+_card = also(
+    _block(
+        {
+            "title": any_text(150),
+            "subtitle": any_text(150),
+            "body": any_text(200),
+            "icon": anything,
+            "hero_image": anything,
+            "actions": array(element_of(frozenset({"button"})), 25),
+        }
+    ),
+    rule(
+        lambda card: not any(card.get(name) for name in ("hero_image", "title", "actions", "body")),
+        "must have one of: hero_image, title, actions, body",
+    ),
 )
+
+
 _task_card = _block(
     {
         "task_id": string(255, 1),
-        "title": string(255, 1),
+        "title": string(UNPUBLISHED, 1),
         "status": enum("pending", "in_progress", "complete", "error"),
         "details": _rich_text,
         "output": _rich_text,
-        "sources": array(by_type({"url": typed({"url": url, "text": string(255)}, ["url", "text"])}), 100, 0),
+        "sources": array(by_type({"url": typed({"url": url, "text": string(UNPUBLISHED)}, ["url", "text"])}), 100, 0),
     },
     ("task_id", "title"),
 )
@@ -169,7 +179,7 @@ _EVERYWHERE: dict[str, Check] = {
     "section": _section,
     "video": _video,
     "alert": _block(
-        {"text": any_text(200), "level": enum("default", "info", "warning", "error", "success")}, ("text",)
+        {"text": any_text(UNPUBLISHED), "level": enum("default", "info", "warning", "error", "success")}, ("text",)
     ),
 }
 _MESSAGE_ONLY: dict[str, Check] = {
@@ -179,7 +189,9 @@ _MESSAGE_ONLY: dict[str, Check] = {
         {"elements": array(element_of(frozenset({"feedback_buttons", "icon_button"})), 5)}, ("elements",)
     ),
     "markdown": _block({"text": string(12_000, 1)}, ("text",)),
-    "plan": _block({"title": string(255, 1), "tasks": array(by_type({"task_card": _task_card}), 50)}, ("title",)),
+    "plan": _block(
+        {"title": string(UNPUBLISHED, 1), "tasks": array(by_type({"task_card": _task_card}), 50)}, ("title",)
+    ),
     "table": _table,
     "task_card": _task_card,
 }

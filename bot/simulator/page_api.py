@@ -163,9 +163,11 @@ class PageApi:
             await socket.send_json({"type": "hello", "rev": changes.rev, "now": self._workspace.clock.now()})
             while not subscription.lost:
                 getting = asyncio.create_task(subscription.queue.get())
-                await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
-                if not getting.done():
-                    getting.cancel()
+                try:
+                    await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    gone = not getting.done() and getting.cancel()
+                if gone:
                     return
                 change = getting.result()
                 frame = {"type": change.type, "rev": change.rev, "now": self._workspace.clock.now(), **change.body}

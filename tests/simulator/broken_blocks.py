@@ -269,6 +269,10 @@ BROKEN_MESSAGES: dict[str, tuple[list[Any], str]] = {
         [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]], "column_settings": [{}] * 21}],
         "no more than 20 items allowed [json-pointer:/blocks/0/column_settings]",
     ),
+    "empty card": (
+        [{"type": "card", "subtitle": mrkdwn()}],
+        "must have one of: hero_image, title, actions, body [json-pointer:/blocks/0]",
+    ),
     "long card title": (
         [{"type": "card", "title": mrkdwn(151)}],
         "must be less than 151 characters [json-pointer:/blocks/0/title/text]",

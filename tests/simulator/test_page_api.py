@@ -1,5 +1,6 @@
 """The page's own API: what a person sees and does, what changes are told, and who else is kept out."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -213,6 +214,10 @@ async def test_other_sites_are_kept_out(simulator: Simulator) -> None:
 
 async def test_only_the_pages_own_files_are_served(simulator: Simulator) -> None:
     async with aiohttp.ClientSession() as session:
+        for name in ("", "archives/C0RELEASES/p1763786000000100"):
+            async with session.get(simulator.page_url + name) as response:
+                assert (response.status, response.content_type) == (200, "text/html")
+                assert "default-src 'self'" in response.headers["Content-Security-Policy"]
         for name in ("simulator.py", "..%2Fsimulator.py", "%2e%2e%2fsimulator.py", "nothing.js"):
             async with session.get(simulator.page_url + name) as response:
                 assert response.status == 404
@@ -233,3 +238,13 @@ async def test_a_page_that_does_not_read_is_cut_off(simulator: Simulator) -> Non
             changes.publish("clock.moved", {"number": number})
         assert slow.lost
         assert slow.queue.qsize() == 2_000
+
+
+async def test_the_server_stops_at_once_with_pages_open() -> None:
+    async with aiohttp.ClientSession() as session:
+        async with asyncio.timeout(5):
+            async with Simulator(demo_workspace()).serve() as simulator:
+                socket = await session.ws_connect(f"{simulator.page_url}_sim/events")
+                await socket.receive_json(timeout=5)
+            closed = await socket.receive(timeout=5)
+    assert closed.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
