@@ -19,8 +19,8 @@ def commit_batch(
 ) -> list[Outcome]:
     """Write what can be written and say of each append, in order, what became of it.
 
-    `repeated`: an earlier try at the same batch may have been committed. An event with our hash at our place is ours, or
-    one that another writer made of the same facts at the same instant, which comes to the same.
+    `repeated`: an earlier try at the same batch may have been committed. An event with our hash at our place is ours,
+    or one that another writer made of the same facts at the same instant, which comes to the same.
     """
     refused = _refused(connection, statements, batch)
     tried = [item for item in batch if item.append.stream not in refused]
