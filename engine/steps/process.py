@@ -95,11 +95,25 @@ async def run(command: Command) -> Finished:
     ``StepError``: INVALID_INPUT for arguments or a folder that cannot be, TIMEOUT, and PERMANENT for a program that
     cannot be started. An exit code other than 0 is no error here.
     """
+    over = asyncio.Event()
+    work = asyncio.create_task(_supervise(command, over))
+    try:
+        return await asyncio.shield(work)
+    finally:
+        over.set()
+        await asyncio.wait({work})
+
+
+async def _supervise(command: Command, over: asyncio.Event) -> Finished:
+    """Runs ``command`` until it ends, or until ``over`` is set from outside.
+
+    It is a task that nobody cancels: asyncio, cancelled while it starts a process, would forget all but its leader.
+    """
     with tempfile.TemporaryDirectory(prefix="vectorbea-", ignore_cleanup_errors=True) as home:
-        transport, child = await _start(command, home)
+        transport, child = await _start(command, home, over)
         try:
             async with asyncio.timeout(command.timeout / 1_000):
-                await child.exited.wait()
+                await over.wait()
         except TimeoutError:
             raise StepError(
                 f"{command.name} was still running after {say_limit(command.timeout)} and was stopped",
@@ -135,7 +149,8 @@ class _Kept:
 class _Child(asyncio.SubprocessProtocol):
     """Hears of the exit when it happens. (``Process.wait`` also waits for whoever still holds the child's pipes.)"""
 
-    def __init__(self, output_limit: int) -> None:
+    def __init__(self, output_limit: int, over: asyncio.Event) -> None:
+        self._over = over
         self.stdout = _Kept(output_limit)
         self.stderr = _Kept(output_limit)
         self.exited = asyncio.Event()
@@ -151,14 +166,15 @@ class _Child(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self.exited.set()
+        self._over.set()
 
 
-async def _start(command: Command, home: str) -> tuple[asyncio.SubprocessTransport, _Child]:
+async def _start(command: Command, home: str, over: asyncio.Event) -> tuple[asyncio.SubprocessTransport, _Child]:
     if not _is_folder(command.cwd):
         raise StepError(f"there is no folder {command.cwd!r} to run {command.name} in", FailureClass.INVALID_INPUT)
     try:
         transport, child = await asyncio.get_running_loop().subprocess_exec(
-            lambda: _Child(command.output_limit),
+            lambda: _Child(command.output_limit, over),
             command.program,
             *command.args,
             cwd=command.cwd,
@@ -185,7 +201,7 @@ def _is_folder(path: str) -> bool:
 async def _end(transport: asyncio.SubprocessTransport, child: _Child) -> None:
     """If it still runs: SIGTERM and a grace. Then SIGKILL for the rest of its group, and the end of the output.
 
-    If we are cancelled meanwhile, SIGKILL comes at once.
+    If the loop itself comes to its end meanwhile, SIGKILL comes at once.
     """
     group = transport.get_pid()
     try:

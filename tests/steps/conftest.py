@@ -93,6 +93,6 @@ async def eventually(condition: Callable[[], bool], seconds: float = 10) -> None
     """Returns as soon as ``condition`` holds; fails the test if it does not within ``seconds``."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while not condition():  # noqa: ASYNC110 - other processes set no event of ours
+            while not condition():
                 await asyncio.sleep(0.01)
     assert condition()

@@ -4,6 +4,8 @@ import asyncio
 import os
 import shutil
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,13 @@ def is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def block_until(condition: Callable[[], bool], seconds: float) -> None:
+    """Holds the event loop itself until ``condition``, or so long."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.005)
 
 
 async def test_output_exit_code_and_input(ctx: StepContext) -> None:
@@ -149,6 +158,21 @@ class TestNothingIsLeftRunning:
         with pytest.raises(asyncio.CancelledError):
             await task
         await eventually(lambda: self.are_gone(tmp_path))
+
+    @pytest.mark.parametrize("turns", range(1, 9))
+    async def test_after_a_cancellation_while_it_is_being_started(
+        self, ctx: StepContext, tmp_path: Path, turns: int
+    ) -> None:
+        script = 'sleep 1000 & echo $! > "$1/child"; echo $$ > "$1/sh"; wait'
+        task = asyncio.create_task(sh(ctx, script, str(tmp_path)))
+        for _ in range(turns):  # of the loop; in one of them the program starts, some later its start is known
+            await asyncio.sleep(0)
+        block_until(lambda: self.are_named(tmp_path), seconds=1 if turns > 3 else 0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(20):
+                await task
+        await eventually(lambda: not any(is_alive(pid) for pid in self.pids(tmp_path)))
 
     async def test_after_a_normal_end_though_a_child_still_holds_the_output(
         self, ctx: StepContext, tmp_path: Path
