@@ -1,0 +1,189 @@
+"""Worker processes killed with SIGKILL at every boundary, counted; afterwards nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.core import commands as c
+from engine.core.events import EffectRecorded
+from engine.core.state import RunStatus
+from engine.embedded import EmbeddedRedis
+from engine.engine import Engine
+from tests.crash.recorder import Recorder, recording
+from tests.crash.victim import ANA, BOUNDARIES, Orders, live, open_engine
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
+
+KILLS = int(os.environ.get("VB_KILLS", "20"))
+POLL = 0.01
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.crash.victim"])
+
+
+class Drill:
+    """One database, a stream of victims, and an engine without a worker that starts runs, decides and checks."""
+
+    def __init__(self, orders: Orders, engine: Engine, recorder: Recorder) -> None:
+        self.orders = orders
+        self.engine = engine
+        self.recorder = recorder
+        self.runs: list[str] = []
+        self.kills = 0
+
+    async def start(self, key: str | None = None) -> str:
+        """Start a run; with the key of one that a victim may have started, find that."""
+        run = (await self.engine.start("paying", {}, by=ANA, dedupe_key=key)).run
+        self.runs.append(run)
+        return run
+
+    def spawn(self, boundary: str | None = None, nth: int = 1, start: str | None = None) -> BaseProcess:
+        orders = replace(self.orders, boundary=boundary, nth=nth, start=start)
+        victim = FORKS.Process(target=live, args=(orders,))
+        victim.start()
+        return victim
+
+    async def status(self, run: str) -> RunStatus:
+        return (await self.engine.state(run)).status
+
+    async def decide_when_asked(self, run: str) -> None:
+        """Approve the run's gate once it waits there. A run that has passed it needs nobody."""
+
+        async def asked() -> bool:
+            return (await self.engine.state(run)).step("gate").gate is not None
+
+        await until(asked)
+        await self.engine.vote(run, c.Vote("gate", granted=True, by=ANA))
+
+    async def killed_at(self, victim: BaseProcess, boundary: str) -> None:
+        """Wait for the victim's death, and see that it was by SIGKILL at its boundary."""
+
+        async def dead() -> bool:
+            return not victim.is_alive()
+
+        await until(dead)
+        assert victim.exitcode == -signal.SIGKILL
+        assert self.orders.marker.read_text() == boundary
+        self.orders.marker.unlink()
+        self.kills += 1
+
+    async def finish(self) -> None:
+        """Let a healthy worker end every run, then check the promises from the log and from the outside."""
+        healthy = self.spawn()
+        try:
+            async with asyncio.timeout(60):
+                for run in self.runs:
+                    await self.decide_when_asked(run)
+                    assert (await self.engine.wait(run)).status is RunStatus.COMPLETED
+        finally:
+            await stop(healthy)
+        await self.check()
+
+    async def check(self) -> None:
+        for run in self.runs:
+            history = await self.engine.history(run)
+            types = [one.event.type for one in history]
+            assert types.count("RUN_COMPLETED") == 1
+            assert types.count("STEP_COMPLETED") == 2
+            assert types.count("APPROVAL_GRANTED") == 1
+            for one in history:
+                if isinstance(one.event, EffectRecorded):
+                    self.check_effect(f"{run}/{one.event.step}/{one.event.effect}/1", one.at)
+        report = await self.engine.verify()
+        assert report.ok, report.findings[0]
+
+    def check_effect(self, key: str, recorded_at: int) -> None:
+        arrivals = self.recorder.arrivals[key]
+        again = [at for at in arrivals if at > recorded_at + 1]
+        assert not again, f"{key} was asked for again after it had been recorded"
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:
+    async with asyncio.timeout(within):
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(POLL)
+
+
+async def stop(victim: BaseProcess) -> None:
+    victim.terminate()
+    await asyncio.to_thread(victim.join, 20)
+    assert victim.exitcode == 0, "a worker that is told to stop ends by itself, without error"
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    with recording() as recorder:
+        yield recorder
+
+
+@pytest.fixture
+def orders(
+    database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, recorder: Recorder, tmp_path: Path
+) -> Orders:
+    return Orders(database_url, redis_server.url, redis_namespace, recorder.url, tmp_path / "marker")
+
+
+@pytest.fixture
+async def drill(orders: Orders, recorder: Recorder) -> Any:
+    async with open_engine(orders, lambda _: None) as engine:
+        yield Drill(orders, engine, recorder)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+async def test_killed_at_a_boundary(drill: Drill, boundary: str) -> None:
+    for number in range(KILLS):
+        # Appends: the start, the claim, the effect's two records, the result with what follows.
+        nth = 1 + number % 5 if "append" in boundary else 1
+        await drill.killed_at(drill.spawn(boundary, nth, start=f"command {number}"), boundary)
+        await drill.start(f"command {number}")
+    assert drill.kills == KILLS
+    await drill.finish()
+
+
+async def test_killed_while_a_run_waits_at_its_gate(drill: Drill, orders: Orders) -> None:
+    for _ in range(KILLS):
+        run = await drill.start()
+        victim = drill.spawn()
+
+        async def waits(run: str = run) -> bool:
+            return await drill.status(run) is RunStatus.WAITING
+
+        await until(waits)
+        victim.kill()
+        orders.marker.write_text("at the gate")
+        await drill.killed_at(victim, "at the gate")
+    assert drill.kills == KILLS
+    await drill.finish()
+
+
+async def test_redis_flushed_in_the_middle(drill: Drill, redis_server: EmbeddedRedis) -> None:
+    for _ in range(KILLS):
+        await drill.start()
+        flush(redis_server)
+    healthy = drill.spawn()
+    try:
+        for run in drill.runs:
+            await drill.decide_when_asked(run)
+            flush(redis_server)
+    finally:
+        await stop(healthy)
+    await drill.finish()
+
+
+def flush(redis: EmbeddedRedis) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(redis.socket))
+        connection.sendall(b"FLUSHALL\r\n")
+        assert connection.recv(64).startswith(b"+OK")

@@ -1,0 +1,138 @@
+"""A worker process that kills itself with SIGKILL at one boundary, or works until it is told to stop.
+
+The boundaries are put around the engine's own calls from outside; nothing in the engine knows of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from engine.catalog import Catalog
+from engine.core.definition import Workflow
+from engine.core.events import Actor
+from engine.engine import Engine, EngineSettings
+from engine.steps.context import StepContext
+from engine.steps.registry import Registry, step
+from engine.store import Log
+from engine.streams import Streams
+from engine.worker import WorkerSettings
+
+BOUNDARIES = ("before append", "after append", "before add", "after add", "inside step", "after effect")
+LEASE = 600
+ANA = Actor(via="cli", id="ana", name="Ana")
+
+PAYING = Workflow.model_validate(
+    {
+        "name": "paying",
+        "steps": [
+            {"id": "first", "uses": "crash.pay"},
+            {"id": "gate", "approval": {"title": "Pay again?", "approvers": ["@all"]}},
+            {"id": "second", "uses": "crash.pay"},
+        ],
+    }
+)
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a victim is to do. It dies at the ``nth`` passing of ``boundary``; without one it works until SIGTERM."""
+
+    database_url: str
+    redis_url: str
+    namespace: str
+    charge_url: str
+    marker: Path
+    boundary: str | None = None
+    nth: int = 1
+    start: str | None = None
+    """The deduplication key of a run that the victim itself starts, as a bot does that hears a command."""
+
+
+class Fuse:
+    """Counts passings of the armed boundary, and kills the process at the nth, having marked that it got there."""
+
+    def __init__(self, orders: Orders) -> None:
+        self._orders = orders
+        self._passed = 0
+
+    def at(self, boundary: str) -> None:
+        if boundary != self._orders.boundary:
+            return
+        self._passed += 1
+        if self._passed == self._orders.nth:
+            self._orders.marker.write_text(boundary)
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arm(fuse: Fuse) -> None:
+    """Put the boundaries around the append and the stream add, in this process."""
+    append, add = Log.append, Streams.add
+
+    async def armed_append(log: Log, what: Any) -> Any:
+        fuse.at("before append")
+        outcome = await append(log, what)
+        fuse.at("after append")
+        return outcome
+
+    async def armed_add(streams: Streams, runs: Any) -> None:
+        fuse.at("before add")
+        await add(streams, runs)
+        fuse.at("after add")
+
+    setattr(Log, "append", armed_append)  # noqa: B010 - assigning to a method is what is meant
+    setattr(Streams, "add", armed_add)  # noqa: B010
+
+
+def registry(charge_url: str, passing: Callable[[str], None]) -> Registry:
+    @step("crash.pay")
+    async def pay(ctx: StepContext) -> object:
+        passing("inside step")
+
+        async def charge(key: str) -> object:
+            headers = {"Idempotency-Key": key}
+            async with aiohttp.ClientSession() as session, session.post(charge_url, headers=headers) as answer:
+                return await answer.json()
+
+        receipt = await ctx.effect("charge", charge)
+        passing("after effect")
+        return receipt
+
+    return Registry([pay])
+
+
+def open_engine(orders: Orders, passing: Callable[[str], None]) -> Any:
+    steps = registry(orders.charge_url, passing)
+    catalog = Catalog(steps.catalog())
+    catalog.add(PAYING)
+    settings = EngineSettings(
+        orders.database_url,
+        orders.redis_url,
+        chain_key=b"k" * 32,
+        namespace=orders.namespace,
+        worker=WorkerSettings(lease=LEASE, grace=3.0),
+    )
+    return Engine.open(settings, catalog=catalog, registry=steps)
+
+
+def live(orders: Orders) -> None:
+    """The victim's whole life; to be the target of a process."""
+    fuse = Fuse(orders)
+    arm(fuse)
+    asyncio.run(_work(orders, fuse.at))
+
+
+async def _work(orders: Orders, passing: Callable[[str], None]) -> None:
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    async with open_engine(orders, passing) as engine, engine.work():
+        if orders.start is not None:
+            await engine.start("paying", {}, by=ANA, dedupe_key=orders.start)
+        await told.wait()
