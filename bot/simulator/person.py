@@ -127,6 +127,8 @@ def post_message(desk: Desk, user: User, channel: Channel, text: str, thread_ts:
         raise PersonError("bad_request", "The message is empty.")
     if thread_ts is not None:
         root = desk.seen_message(user, channel, thread_ts)
+        if root.ephemeral:
+            raise PersonError("bad_request", "A message that only you see has no thread.")
         thread_ts = root.thread_ts or root.ts
     markup = typed_to_markup(desk.workspace, text)
     message = Message(channel.id, desk.workspace.next_ts(), user.id, markup, thread_ts=thread_ts)

@@ -51,7 +51,7 @@ def channel_seen(workspace: "Workspace", channel: Channel, me: str | None = None
 
 
 def message_seen(workspace: "Workspace", message: Message) -> Json:
-    replies = [] if message.is_reply or message.ephemeral else workspace.replies(message)
+    replies = workspace.replies(message)
     return {
         "channel": message.channel,
         "ts": message.ts,

@@ -141,7 +141,7 @@ def _bot_fields(workspace: Workspace) -> Json:
 
 
 def _thread_fields(workspace: Workspace, message: Message) -> Json:
-    replies = [] if message.is_reply or message.ephemeral else workspace.replies(message)
+    replies = workspace.replies(message)
     if not replies:
         return {}
     users = list(dict.fromkeys(reply.user for reply in replies))

@@ -224,9 +224,12 @@ async def test_tokens_and_scopes(simulator: Simulator) -> None:
 
 async def test_no_token_is_kept_in_the_log(simulator: Simulator, client: Any) -> None:
     await client.chat_postMessage(channel="#releases", text="x")
-    await client.api_call(
-        "chat.postMessage", params={"channel": "C0RELEASES", "text": "y", "token": simulator.bot_token}
-    )
+    in_form = {"channel": "C0RELEASES", "text": "y", "token": simulator.bot_token}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{simulator.api_url}chat.postMessage", data=in_form) as response,
+    ):
+        assert (await response.json())["ok"]
     assert [call.args["text"] for call in simulator.calls("chat.postMessage")] == ["x", "y"]
     assert simulator.bot_token not in repr(simulator.calls())
     assert simulator.bot_token not in repr(simulator)

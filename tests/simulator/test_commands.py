@@ -252,6 +252,12 @@ async def test_people_write_only_where_they_may(simulator: Simulator) -> None:
         simulator.post_message("ben", "#eng-leads", "hello")
     with pytest.raises(PersonError, match="empty"):
         simulator.post_message("ben", "#releases", "  ")
+    root = simulator.post_message("ben", "#releases", "root")
+    reply = simulator.post_message("ana", "#releases", "reply", thread_ts=root.ts)
+    assert simulator.post_message("ben", "#releases", "more", thread_ts=reply.ts).thread_ts == root.ts
+    root.visible_to = BEN
+    with pytest.raises(PersonError, match="has no thread"):
+        simulator.post_message("ben", "#releases", "x", thread_ts=root.ts)
 
 
 async def test_an_answer_that_slack_refuses_is_told(simulator: Simulator, app: AsyncApp, connect: Connect) -> None:
