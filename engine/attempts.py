@@ -43,8 +43,11 @@ class Stop(Enum):
     SHUTDOWN = "the worker is stopping"
 
 
-class AttemptLost(Exception):
-    """Raised inside a step that records something although the log no longer counts its attempt."""
+class AttemptLost(BaseException):
+    """Raised inside a step that records something although the log no longer counts its attempt.
+
+    No ``Exception``, as ``CancelledError`` is none: a step that catches all its own errors must not go on.
+    """
 
 
 class Attempt:
