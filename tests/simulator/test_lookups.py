@@ -9,6 +9,7 @@ from bot.simulator.demo import ANA, BEN, CHEN, DANA, EVE, FINN, demo_workspace
 from bot.simulator.model import Channel
 from bot.simulator.rates import RateLimits
 from bot.simulator.simulator import Options, Simulator
+from bot.simulator.tickets import monotonic_ms
 
 from .conftest import refusal, web_client
 
@@ -167,3 +168,10 @@ async def test_faults_are_counted_per_method(simulator: Simulator, client: Any, 
     for _ in range(times):
         assert (await refusal(client.auth_test()))["error"] == "fatal_error"
     assert (await client.auth_test())["ok"]
+
+
+async def test_a_delayed_call_is_answered_late(simulator: Simulator, client: Any) -> None:
+    simulator.fail_next("auth.test", Fault(delay_ms=80))
+    started = monotonic_ms()
+    assert (await client.auth_test())["ok"]
+    assert monotonic_ms() - started >= 80
