@@ -92,9 +92,9 @@ class Database(ABC):
             f"the database {self.name} cannot be reached ({fault}): check its address and its server"
         )
 
-    def rejected(self, error: DBAPIError) -> StoreError:
+    def rejected(self, error: Exception) -> StoreError:
         """The error for a statement that will never succeed here."""
-        words = " ".join(str(error.orig).split())
+        words = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
         return StoreError(
             f"the database {self.name} rejected a statement ({words}): are its tables those of this release?"
         )

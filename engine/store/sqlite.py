@@ -42,38 +42,55 @@ class SqliteDatabase(Database):
         self._reader = _engine(url, _READERS, "BEGIN", _READER_PRAGMAS)
         self._writing = ThreadPoolExecutor(1, "vb-sqlite-write")
         self._reading = ThreadPoolExecutor(_READERS, "vb-sqlite-read")
+        self._connection: Connection | None = None
         super().__init__(url, self._writer.dialect)
 
     async def write_once(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        written = await _hop(self._writing, partial(self._transact, self._writer, transaction, *args, **kwargs))
+        written = await _hop(self._writing, partial(self._write, transaction, *args, **kwargs))
         self.commits += 1
         return written
 
     async def read_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await _hop(self._reading, partial(self._transact, self._reader, query, *args, **kwargs))
+        return await _hop(self._reading, partial(self._read, query, *args, **kwargs))
 
     async def snapshot_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         # In WAL mode every transaction that reads sees one state.
         return await self.read_once(query, *args, **kwargs)
 
     async def close(self) -> None:
-        for threads, engine in ((self._writing, self._writer), (self._reading, self._reader)):
+        for threads in (self._writing, self._reading):
             await asyncio.to_thread(threads.shutdown)
-            engine.dispose()
+        self._hang_up()
+        self._writer.dispose()
+        self._reader.dispose()
 
     def connections_in_use(self) -> int:
-        return _checked_out(self._writer) + _checked_out(self._reader)
+        writing = self._connection is not None and self._connection.in_transaction()
+        pool = self._reader.pool
+        return int(writing) + (pool.checkedout() if isinstance(pool, QueuePool) else 0)
 
-    def _transact(self, engine: Engine, transaction: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    def _write(self, transaction: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """In the writer thread, which keeps its connection: taking it from a pool would cost as much as a statement."""
         try:
-            with engine.begin() as connection:
-                return transaction(connection, *args, **kwargs)
-        except DBAPIError as error:
+            if self._connection is None:
+                self._connection = self._writer.connect()
+            with self._connection.begin():
+                return transaction(self._connection, *args, **kwargs)
+        except (DBAPIError, sqlite3.Error) as error:
+            self._hang_up()
             raise _fault(error) or self.rejected(error) from error
 
+    def _read(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        try:
+            with self._reader.begin() as connection:
+                return query(connection, *args, **kwargs)
+        except (DBAPIError, sqlite3.Error) as error:
+            raise _fault(error) or self.rejected(error) from error
 
-def _checked_out(engine: Engine) -> int:
-    return engine.pool.checkedout() if isinstance(engine.pool, QueuePool) else 0
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 async def _hop(threads: ThreadPoolExecutor, function: Callable[[], T]) -> T:
@@ -95,16 +112,19 @@ def _engine(url: URL, connections: int, begin: str, pragmas: tuple[str, ...]) ->
             connection.execute(f"PRAGMA {pragma}").close()
 
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # Past SQLAlchemy's own layer, which would take longer than the statement.
+        raw: Any = connection.connection.dbapi_connection
+        raw.execute(begin).close()
 
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
     return engine
 
 
-def _fault(error: DBAPIError) -> Exception | None:
+def _fault(error: DBAPIError | sqlite3.Error) -> Exception | None:
     """What a driver's error means; None if no second try can mend it."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code in _BUSY:
         return Busy("another process holds its lock")
-    return Unreachable(str(error.orig)) if code in _NO_FILE else None
+    return Unreachable(str(cause)) if code in _NO_FILE else None
