@@ -40,7 +40,7 @@ EVIDENCE_ITEMS = 12
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One message about a gate. ``asked``: everybody asked so far, by the name in the definition.
+    """One message about a gate. ``asked``: those whom it speaks of, by the name in the definition.
 
     ``rung``: 0 for the first request, else the rung of the ladder that this copy was made for. ``pinged``: those whom
     this message notifies. ``elsewhere``: it is not in the run's thread; ``thread`` is then a link to that.
@@ -134,6 +134,8 @@ def _unreachable(question: Question) -> Iterator[str]:
             )
         elif asked.kind == "unread":
             yield f"! Slack did not say who {name} is, so nobody there was notified."
+        elif asked.kind == "closed":
+            yield f"! I may not post in {name}, so nobody there was notified; invite me there with /invite."
 
 
 def _closed(state: RunState, step: str, gate: Gate) -> tuple[list[str], list[str]]:

@@ -178,3 +178,13 @@ def decision_words(gate: Gate) -> str:
     word = "✓ Approved" if made.verdict == "granted" else "✗ Denied"
     right = f" ({one_line(made.authority)})" if made.authority else ""
     return f"{word} by {named(made.by)}{right} {date(made.at)}{because(made.reason)}"
+
+
+def told_here_since(channel: str, error: str) -> str:
+    """Why a run that was started in ``channel`` (its id) is told elsewhere. ``error`` is Slack's name for it."""
+    reason = {
+        "not_in_channel": "I am not in that channel; invite me there with /invite, and later runs are told there",
+        "channel_not_found": "I cannot see that channel; invite me there with /invite, and later runs are told there",
+        "is_archived": "that channel is archived",
+    }.get(error, f"Slack did not let me post there ({escape(error)})")
+    return f"This run was started in <#{channel}> and is told here: {reason}."

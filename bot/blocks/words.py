@@ -31,11 +31,12 @@ SHORT_ID = len("run_") + 10
 class Asked:
     """Somebody whom a definition names (``@release-managers``, ``@ana``, ``#eng-leads``), as the workspace knows them.
 
-    ``kind`` is ``missing`` where nobody there is called so, and ``unread`` where that could not be found out.
+    ``kind`` is ``missing`` where nobody there is called so, ``unread`` where that could not be found out, and
+    ``closed`` for a channel in which the app may not post.
     """
 
     who: str
-    kind: Literal["group", "person", "channel", "missing", "unread"]
+    kind: Literal["group", "person", "channel", "missing", "unread", "closed"]
     id: str = ""
 
     @property

@@ -1,0 +1,134 @@
+"""What is to be posted or updated next for one run, from its story, its place and the people it asks.
+
+The one rule: a calculation, asked again whenever a turn to send has come; so what is sent is what is due then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bot.blocks.approval import Question, approval, reminder
+from bot.blocks.card import card
+from bot.blocks.kit import Message
+from bot.blocks.timeline import MESSAGE_LIMIT, Line
+from bot.blocks.words import Asked
+from bot.outbox import Priority
+from bot.postings import Posted, Target
+from bot.story import Ask, Remind, Story
+from engine.store import JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the run is told: a conversation, the key of the card there, and why it is not elsewhere (mrkdwn)."""
+
+    key: str
+    channel: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Telling:
+    """Lines of the timeline; their message is named after ``first``.
+
+    ``last``: the message was begun for the events up to there, before a crash.
+    """
+
+    first: int
+    waiting: Sequence[Line]
+    last: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """The next message to post: the card of a place, lines, a request or a reminder."""
+
+    what: Place | Telling | Ask | Remind
+    target: Target
+    priority: Priority
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A message that shows something else than it should. ``is_card``: it is the run's card."""
+
+    key: str
+    posted: Posted
+    message: Message
+    priority: Priority
+    is_card: bool = False
+
+
+@dataclass(slots=True)
+class Agenda:
+    """``place``: None where the run cannot be told at all. ``asked``: the people it asks, as far as they are known."""
+
+    story: Story
+    place: Place | None = None
+    asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
+
+    def next_post(self) -> Post | None:
+        """What to post next.
+
+        A request goes before lines, unless they fit into one message: then they go just before. What has to go before
+        a request hurries as much as the request itself.
+        """
+        if self.place is None:
+            return None
+        ask = next(self.story.missing_asks(), None)
+        root = self.story.posted.get(self.place.key)
+        if root is None:
+            return Post(self.place, Target(self.place.channel), Priority.CARD if ask is None else Priority.APPROVAL)
+        thread = Target(root.channel, root.ts)
+        telling = self._telling()
+        if telling is not None and (ask is None or _fits(telling.waiting)):
+            return Post(telling, thread, Priority.TIMELINE if ask is None else Priority.APPROVAL)
+        if ask is not None:
+            return Post(ask, self._target_of(ask, thread), Priority.APPROVAL)
+        remind = next(self.story.missing_reminders(), None)
+        return None if remind is None else Post(remind, thread, Priority.ALERT)
+
+    def updates(self) -> Iterator[Update]:
+        """The messages that show something else than they should, those about gates first."""
+        for shown in self.story.shown_gates():
+            message = self.request(shown.step, shown.intent)
+            if message is not None and message.digest != shown.posted.digest:
+                yield Update(shown.key, shown.posted, message, Priority.APPROVAL)
+        root = None if self.place is None else self.story.posted.get(self.place.key)
+        if self.place is None or root is None or root.failed:
+            return
+        message = self.card(self.place)
+        if message.digest != root.digest:
+            yield Update(self.place.key, root, message, Priority.CARD, is_card=True)
+
+    def card(self, place: Place) -> Message:
+        return card(self.story.state, place.note)
+
+    def request(self, step: str, intent: JsonObject) -> Message | None:
+        """The message about a gate as it has to be now, for the intent with which it was or will be posted."""
+        gate = self.story.state.step(step).gate
+        if gate is None:
+            return None
+        pinged = tuple(str(who) for who in intent["pinged"])
+        people = pinged if intent["rung"] else gate.asked
+        known = {who: self.asked[who] for who in people if who in self.asked}
+        question = Question(known, pinged, int(intent["rung"]), bool(intent["elsewhere"]), str(intent["thread"]))
+        return approval(self.story.state, step, gate, question)
+
+    def reminder(self, remind: Remind) -> Message:
+        return reminder(remind.step, remind.gate, Question(self.asked, remind.gate.asked), remind.count)
+
+    def _telling(self) -> Telling | None:
+        found = self.story.next_lines()
+        return None if found is None else Telling(found[0], found[1], self.story.begun_until(found[0]))
+
+    def _target_of(self, ask: Ask, thread: Target) -> Target:
+        """A channel that is not there, or closed to the app, is asked for in the thread, which says so."""
+        asked = None if ask.place is None else self.asked.get(ask.place)
+        return Target(asked.id) if asked is not None and asked.kind == "channel" else thread
+
+
+def _fits(lines: Sequence[Line]) -> bool:
+    """Whether the lines make one message."""
+    return sum(len(line.text) + 1 for line in lines) <= MESSAGE_LIMIT

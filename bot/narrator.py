@@ -1,0 +1,429 @@
+"""Tells one run in Slack, for as long as this process holds the run's cursor: its card, its thread, its gates.
+
+The one rule: what to do next is asked of the ``Agenda`` again whenever a turn to send has come, never remembered; so
+lines that waited go out together, a message shows the latest state, and the cursor moves only when nothing is left.
+
+Tasks work side by side, so that none waits for another's turn: one reads the log, one posts, one updates what was
+posted, and one keeps the cursor's lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from bot.agenda import Agenda, Place, Post, Telling, Update
+from bot.blocks import timeline
+from bot.blocks.card import told_here_since
+from bot.blocks.kit import Message
+from bot.blocks.words import Asked
+from bot.directory import Directory
+from bot.outbox import TIMEOUT_S, Priority, Refused
+from bot.postings import Item, Posted, Postings
+from bot.pulse import Pulse
+from bot.story import CARD, CARD_IN_DM, TIMELINE, Ask, Remind, Story
+from engine.core import events as e
+from engine.core.state import Recorded
+from engine.engine import Engine
+from engine.store import Deliveries, JsonObject
+
+log = logging.getLogger(__name__)
+
+LONG_OVER_MS = 86_400_000
+"""A run that ended longer ago than this, and was never told, is not told any more."""
+
+_ASK_AGAIN_S = (1, 2)
+"""Pauses before a request goes out although Slack does not say whom it should notify."""
+
+_PLACE_IS_GONE = frozenset(
+    {
+        "cannot_reply_to_message",
+        "channel_not_found",
+        "is_archived",
+        "message_not_found",
+        "not_in_channel",
+        "thread_not_found",
+    }
+)
+"""Errors after which nothing more can be said in the run's place."""
+
+
+class LeaseLost(Exception):
+    """Another process tells the run now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times in seconds. ``lease`` must be well above an answer's time-out, since a post must end within it."""
+
+    lease: float = 30.0
+    card: float = 3.0
+    linger: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all narrators of a process share. ``default_channel``: for runs that were not started in a channel."""
+
+    engine: Engine
+    postings: Postings
+    directory: Directory
+    owner: str
+    default_channel: str | None = None
+    pace: Pace = field(default_factory=Pace)
+
+    @property
+    def cursors(self) -> Deliveries:
+        return self.postings.deliveries
+
+    async def load(self, run: str) -> Story:
+        """The run from its beginning. Raises ``UnknownRun`` and ``UnknownEvent``."""
+        history = await self.engine.history(run)
+        plan = (await self.engine.state(run)).plan
+        story = Story(run, plan, history[0])
+        story.read(history[1:])
+        return story
+
+
+class Narrator:
+    """Tells the run of ``story``."""
+
+    def __init__(self, shared: Shared, story: Story) -> None:
+        self._shared = shared
+        self._story = story
+        self._run = story.state.run
+        self._agenda = Agenda(story)
+        self._pulse = Pulse()
+        self._woken = asyncio.Event()
+        self._woken.set()
+        self._reading = False
+        self._held_until = 0.0
+        self._card_at = time.monotonic() - shared.pace.card
+
+    def wake(self) -> None:
+        """The run has new events."""
+        self._woken.set()
+
+    @property
+    def woken(self) -> bool:
+        """Whether a wake-up came that has not been acted on."""
+        return self._woken.is_set()
+
+    async def tell(self) -> None:
+        """Say all that is to be said, and return when nothing has followed for a little while.
+
+        Returns at once if another process tells the run. Raises what the store raises; the run is then to be told anew.
+        """
+        seq = await self._claim()
+        if seq is None:
+            return
+        try:
+            self._story.resume(seq, await self._shared.cursors.deliveries(self._consumer, self._run))
+            await self._meet(self._story.people())
+            self._agenda.place = await self._find_place()
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(each()) for each in (self._read, self._post, self._update, self._keep)]
+                await self._until_told()
+                for task in tasks:
+                    task.cancel()
+        finally:
+            await asyncio.shield(self._shared.cursors.release_cursor(self._consumer, self._run, self._shared.owner))
+
+    async def _until_told(self) -> None:
+        """Return when everything is said, the cursor says so, and no event has come for a while."""
+        while True:
+            version = self._pulse.version
+            if not self._quiet():
+                await self._pulse.past(version)
+                continue
+            over = self._story.state.end is not None
+            if not await self._shared.cursors.advance(
+                self._consumer, self._run, self._shared.owner, self._story.state.seq, done=over
+            ):
+                raise LeaseLost(self._run)
+            try:
+                await asyncio.wait_for(self._pulse.past(version), 0 if over else self._shared.pace.linger)
+            except TimeoutError:
+                return
+
+    def _quiet(self) -> bool:
+        return not (
+            self._woken.is_set()
+            or self._reading
+            or self._agenda.next_post() is not None
+            or any(True for _ in self._agenda.updates())
+            or any(True for _ in self._story.unpresented())
+        )
+
+    # The cursor
+
+    @property
+    def _consumer(self) -> str:
+        return self._shared.postings.consumer
+
+    async def _claim(self) -> int | None:
+        """Take or prolong the cursor; its seq, or None if another process has it."""
+        lease, asked_at = self._shared.pace.lease, time.monotonic()
+        cursor = await self._shared.cursors.claim_cursor(
+            self._consumer, self._run, self._shared.owner, int(lease * 1_000)
+        )
+        if cursor is None:
+            return None
+        self._held_until = asked_at + lease
+        return cursor.seq
+
+    async def _hold(self) -> None:
+        """Make sure that the cursor stays ours until a call that is made now has ended."""
+        if self._held_until - time.monotonic() < TIMEOUT_S + 2 and await self._claim() is None:
+            raise LeaseLost(self._run)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(self._shared.pace.lease / 3)
+            if await self._claim() is None:
+                raise LeaseLost(self._run)
+
+    # Reading
+
+    async def _read(self) -> None:
+        while True:
+            await self._woken.wait()
+            self._reading = True
+            self._woken.clear()
+            events = await self._shared.engine.history(self._run, after=self._story.state.seq)
+            await self._meet(_asked_in(events))
+            self._story.read(events)
+            self._reading = False
+            self._pulse.beat()
+
+    async def _meet(self, names: Iterable[str]) -> None:
+        """Find out whom the names stand for."""
+        for who in names:
+            if who in self._agenda.asked:
+                continue
+            for pause in (*_ASK_AGAIN_S, 0):
+                self._agenda.asked[who] = asked = await self._shared.directory.asked(who)
+                if asked.kind != "unread":
+                    break
+                await asyncio.sleep(pause)
+
+    # Posting
+
+    async def _post(self) -> None:
+        while True:
+            version = self._pulse.version
+            wanted = self._agenda.next_post()
+            if wanted is None:
+                await self._pulse.past(version)
+                continue
+            await self._turn("chat.postMessage", wanted.target.channel, self._post_priority)
+            due = self._agenda.next_post()
+            if due is not None and due.target.channel == wanted.target.channel:
+                await self._hold()
+                await self._perform(due)
+                self._pulse.beat()
+
+    def _post_priority(self) -> Priority:
+        wanted = self._agenda.next_post()
+        return Priority.TIMELINE if wanted is None else wanted.priority
+
+    async def _turn(self, method: str, channel: str | None, priority: Callable[[], Priority]) -> None:
+        """Wait for a turn to call, moving up as soon as something more important waits for it."""
+        outbox = self._shared.postings.outbox
+        turn = outbox.queue(method, priority(), channel)
+        try:
+            while not turn.granted.done():
+                changed = asyncio.ensure_future(self._pulse.past(self._pulse.version))
+                try:
+                    await asyncio.wait((turn.granted, changed), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    changed.cancel()
+                outbox.hurry(turn, priority())
+        finally:
+            outbox.leave(turn)
+
+    async def _perform(self, due: Post) -> None:
+        match due.what:
+            case Place() as place:
+                await self._post_card(place, due)
+            case Telling() as telling:
+                await self._post_lines(telling, due)
+            case Ask() as ask:
+                await self._post_request(ask, due)
+            case Remind() as remind:
+                item = Item(self._run, remind.key, remind.gate.asked_seq, {"kind": "reminder"})
+                await self._send(due, item, self._agenda.reminder(remind))
+
+    async def _send(self, due: Post, item: Item, message: Message) -> Posted | None:
+        """Post, and note where it is; None if the run's place does not take it any more."""
+        try:
+            posted = await self._shared.postings.post(item, due.target, message, due.priority, in_turn=True)
+        except Refused as refused:
+            if refused.error in _PLACE_IS_GONE and due.target.thread is not None:
+                await self._leave_place(refused.error)
+                return None
+            log.warning("%s of %s cannot be told: %s.", item.key, self._run, refused)
+            posted = await self._shared.postings.give_up(item, refused.error)
+        self._story.record(item.key, posted, item.intent)
+        return posted
+
+    async def _post_card(self, place: Place, due: Post) -> None:
+        posted = await self._send(due, self._card_item(place), self._agenda.card(place))
+        if posted is not None and posted.failed:
+            self._agenda.place = await self._find_place()
+
+    def _card_item(self, place: Place) -> Item:
+        return Item(self._run, place.key, 1, {"kind": "card", "channel": place.channel})
+
+    async def _post_lines(self, telling: Telling, due: Post) -> None:
+        last = telling.first if telling.last is None else telling.last
+        message = None
+        if telling.waiting:
+            message, taken = timeline.message(telling.waiting)
+            last = telling.waiting[taken - 1].seq if telling.last is None else telling.last
+        item = Item(self._run, f"{TIMELINE}{telling.first}", telling.first, {"kind": "timeline", "last": last})
+        if message is None:
+            await self._shared.postings.give_up(item, "there is nothing to tell of it any more")
+        elif await self._send(due, item, message) is None:
+            return
+        self._story.told(last)
+
+    async def _post_request(self, ask: Ask, due: Post) -> None:
+        elsewhere = due.target.thread is None
+        intent: JsonObject = {
+            "kind": "approval",
+            "step": ask.step,
+            "pinged": list(ask.pinged),
+            "rung": ask.rung,
+            "elsewhere": elsewhere,
+            "thread": await self._link() if elsewhere else "",
+        }
+        message = self._agenda.request(ask.step, intent)
+        if message is None:
+            return
+        # Twice is better than never, where it cannot be seen whether it is there: the run waits for the answer.
+        item = Item(self._run, ask.key, ask.gate.asked_seq, intent, if_unsure="repeat")
+        if not elsewhere:
+            await self._send(due, item, message)
+            return
+        try:
+            posted = await self._shared.postings.post(item, due.target, message, due.priority, in_turn=True)
+        except Refused as refused:
+            log.warning("%s of %s cannot be asked in %s: %s.", ask.step, self._run, ask.place, refused)
+            self._agenda.asked[ask.pinged[0]] = Asked(ask.pinged[0], "closed")
+        else:
+            self._story.record(ask.key, posted, intent)
+
+    async def _link(self) -> str:
+        """Markup that leads to the run's thread, or nothing."""
+        root = None if self._agenda.place is None else self._story.posted.get(self._agenda.place.key)
+        if root is None:
+            return ""
+        arguments = {"channel": root.channel, "message_ts": root.ts}
+        try:
+            answer = await self._shared.postings.outbox.call("chat.getPermalink", arguments, Priority.APPROVAL)
+        except Refused:
+            return ""
+        return f"<{answer['permalink']}|open it>"
+
+    # Places
+
+    async def _find_place(self) -> Place | None:
+        """Where to tell the run: where it was started, else in a direct message to its starter, else nowhere."""
+        started, end = self._story.state.started, self._story.state.end
+        first, second = self._story.posted.get(CARD), self._story.posted.get(CARD_IN_DM)
+        origin = str(started.origin.get("channel") or self._shared.default_channel or "")
+        long_over = end is not None and first is None and end.at < self._shared.engine.clock.now() - LONG_OVER_MS
+        if origin and not long_over:
+            if first is None or not first.failed:
+                return Place(CARD, origin)
+            if started.by.via == "slack" and (second is None or not second.failed):
+                channel = await self._open_direct(started.by.id)
+                if channel:
+                    return Place(CARD_IN_DM, channel, told_here_since(origin, first.failed))
+        self._story.told(self._story.state.seq)
+        return None
+
+    async def _open_direct(self, user: str) -> str:
+        """The id of the conversation with the user, or nothing if there can be none."""
+        try:
+            answer = await self._shared.postings.outbox.call("conversations.open", {"users": user}, Priority.CARD)
+        except Refused as refused:
+            log.warning("%s is told nowhere: its starter cannot be written to (%s).", self._run, refused)
+            return ""
+        return str(answer["channel"]["id"])
+
+    async def _leave_place(self, error: str) -> None:
+        """Nothing more can be said here; go on in the next place."""
+        place = self._agenda.place
+        if place is not None:
+            log.warning("%s can no longer be told where it was (%s).", self._run, error)
+            posted = await self._shared.postings.give_up(self._card_item(place), error)
+            self._story.record(place.key, posted)
+            self._agenda.place = await self._find_place()
+
+    # Updating
+
+    async def _update(self) -> None:
+        while True:
+            version = self._pulse.version
+            await self._present()
+            if next(self._due_updates(), None) is None:
+                await self._until_changed_or_card_may(version)
+                continue
+            await self._turn("chat.update", None, self._update_priority)
+            due = next(self._due_updates(), None)
+            if due is not None:
+                await self._hold()
+                await self._replace(due)
+                self._pulse.beat()
+
+    def _due_updates(self) -> Iterator[Update]:
+        may_card = time.monotonic() >= self._card_at + self._shared.pace.card
+        return (update for update in self._agenda.updates() if may_card or not update.is_card)
+
+    def _update_priority(self) -> Priority:
+        wanted = next(self._due_updates(), None)
+        return Priority.CARD if wanted is None else wanted.priority
+
+    async def _until_changed_or_card_may(self, version: int) -> None:
+        """Wait for something new, or for the time when a card that is behind may be updated again."""
+        behind = any(True for _ in self._agenda.updates())
+        pause = max(self._card_at + self._shared.pace.card - time.monotonic(), 0) if behind else None
+        try:
+            await asyncio.wait_for(self._pulse.past(version), pause)
+        except TimeoutError:
+            return
+
+    async def _replace(self, due: Update) -> None:
+        if due.is_card:
+            self._card_at = time.monotonic()
+        try:
+            shown = await self._shared.postings.update(self._run, due.key, due.posted, due.message, due.priority)
+        except Refused as refused:
+            if due.is_card and refused.error in _PLACE_IS_GONE:
+                await self._leave_place(refused.error)
+                return
+            log.warning("%s of %s can no longer be changed: %s.", due.key, self._run, refused)
+            failed = "" if due.is_card else refused.error  # under a card that stands still, the thread goes on
+            shown = Posted(due.posted.channel, due.posted.ts, due.message.digest, failed)
+            await self._shared.cursors.update_receipt(self._consumer, self._run, due.key, shown.receipt())
+        self._story.record(due.key, shown)
+
+    async def _present(self) -> None:
+        """Put on record exactly what those asked have before them."""
+        for shown in list(self._story.unpresented()):
+            await self._shared.engine.present(self._run, shown.step, shown.posted.where, shown.posted.digest)
+            self._story.presented[shown.posted.where] = shown.posted.digest
+            self._pulse.beat()
+
+
+def _asked_in(events: Iterable[Recorded]) -> Iterator[str]:
+    """Everybody whom these events ask, or will ask."""
+    for recorded in events:
+        if isinstance(recorded.event, e.ApprovalRequested):
+            yield from recorded.event.approvers
+            yield from (rung.to for rung in recorded.event.escalate)

@@ -1,0 +1,183 @@
+"""One run as its thread tells it: what the log says, what has been said, and so what is still to be said.
+
+The one rule: no I/O. Events and deliveries go in; which messages are missing comes out. The same events and deliveries
+always call for the same messages under the same keys, so that whoever takes over a run goes on where the last one was.
+
+Keys of deliveries, each unique in its run:
+
+    card, card:dm                 the run's root message, where it was started, or in a direct message to its starter
+    timeline:FIRST                the lines of the events from seq FIRST to the intent's ``last``
+    approval:ASKED:N              a gate's request; N is 0 in the thread, K for rung K of the ladder, and above the
+                                  ladder for the channels among the approvers
+    reminder:ASKED:COUNT          the COUNT-th reminder of that gate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bot.blocks.approval import can_be_decided
+from bot.blocks.timeline import Line, first_line, lines
+from bot.postings import Posted
+from engine.core import events as e
+from engine.core.fold import begin
+from engine.core.graph import Plan
+from engine.core.state import Gate, Recorded, RunState, StepStatus
+from engine.store import Delivery, JsonObject
+
+CARD = "card"
+CARD_IN_DM = "card:dm"
+TIMELINE = "timeline:"
+APPROVAL = "approval:"
+REMINDER = "reminder:"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A message that asks for a decision. ``place``: the channel it goes to (``#name``); None is the run's thread."""
+
+    key: str
+    step: str
+    gate: Gate
+    pinged: tuple[str, ...]
+    rung: int = 0
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    key: str
+    step: str
+    gate: Gate
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A gate's message that is in Slack, with what its intent says about it."""
+
+    key: str
+    step: str
+    gate: Gate
+    posted: Posted
+    intent: JsonObject
+
+
+class Story:
+    """A run so far. Made from its first event; ``read`` takes the others in order."""
+
+    def __init__(self, run: str, plan: Plan, first: Recorded) -> None:
+        if not isinstance(first.event, e.RunStarted):
+            raise ValueError(f"{run} does not begin with RUN_STARTED")
+        self.state: RunState = begin(run, plan, first.event, first.at)
+        self.pending: list[Line] = [first_line(self.state)]
+        self.presented: dict[str, str] = {}
+        self.posted: dict[str, Posted] = {}
+        self._intents: dict[str, JsonObject] = {}
+        self._begun: dict[int, int] = {}
+
+    def read(self, events: Sequence[Recorded]) -> None:
+        """Take in what the log has after ``state.seq``."""
+        told, self.state = lines(self.state, events)
+        self.pending += told
+        for recorded in events:
+            if isinstance(recorded.event, e.ApprovalPresented):
+                self.presented[recorded.event.where] = recorded.event.digest
+
+    def resume(self, seq: int, deliveries: Sequence[Delivery]) -> None:
+        """Take in how far the run has been told: up to ``seq``, and by ``deliveries``."""
+        told = seq
+        self._begun.clear()
+        for delivery in deliveries:
+            self._intents[delivery.key] = delivery.intent
+            if delivery.receipt is not None:
+                self.posted[delivery.key] = Posted.of(delivery.receipt)
+            if delivery.key.startswith(TIMELINE):
+                first, last = int(delivery.key.removeprefix(TIMELINE)), int(delivery.intent["last"])
+                if delivery.receipt is not None:
+                    told = max(told, last)
+                else:
+                    self._begun[first] = last
+        self.told(told)
+
+    def told(self, seq: int) -> None:
+        """Everything up to ``seq`` has been said, or will not be."""
+        self.pending = [line for line in self.pending if line.seq > seq]
+        self._begun = {first: last for first, last in self._begun.items() if last > seq}
+
+    def record(self, key: str, posted: Posted, intent: JsonObject | None = None) -> None:
+        """The message ``key`` is where ``posted`` says, and shows what it says."""
+        self.posted[key] = posted
+        if intent is not None:
+            self._intents[key] = intent
+
+    # What is missing
+
+    def next_lines(self) -> tuple[int, list[Line]] | None:
+        """The lines to tell next, and the seq that names their message.
+
+        A message that was begun before a crash is finished with exactly the events that it was begun for.
+        """
+        if self._begun:
+            first = min(self._begun)
+            return first, [line for line in self.pending if first <= line.seq <= self._begun[first]]
+        return (self.pending[0].seq, self.pending) if self.pending else None
+
+    def begun_until(self, first: int) -> int | None:
+        """The last event of a message that was begun before a crash."""
+        return self._begun.get(first)
+
+    def missing_asks(self) -> Iterator[Ask]:
+        """Requests that ought to be in Slack and are not; those of gates that are decided by now ought not."""
+        for step, gate in self._waiting_gates():
+            yield from (ask for ask in _asks(step, gate) if ask.key not in self.posted)
+
+    def missing_reminders(self) -> Iterator[Remind]:
+        """The last reminder of each waiting gate, if it was not sent; those before it are stale."""
+        for step, gate in self._waiting_gates():
+            key = f"{REMINDER}{gate.asked_seq}:{gate.reminded}"
+            if gate.reminded and key not in self.posted:
+                yield Remind(key, step, gate, gate.reminded)
+
+    def shown_gates(self) -> Iterator[Shown]:
+        """The messages about gates that are in Slack."""
+        for key, posted in self.posted.items():
+            if not key.startswith(APPROVAL) or posted.failed:
+                continue
+            intent = self._intents[key]
+            gate = self.state.step(intent["step"]).gate
+            if gate is not None and gate.asked_seq == int(key.split(":")[1]):
+                yield Shown(key, intent["step"], gate, posted, intent)
+
+    def unpresented(self) -> Iterator[Shown]:
+        """Messages about waiting gates whose present content is not on record."""
+        for shown in self.shown_gates():
+            digest = shown.posted.digest
+            if digest and can_be_decided(self.state, shown.gate) and self.presented.get(shown.posted.where) != digest:
+                yield shown
+
+    def people(self) -> Iterator[str]:
+        """Everybody whom an open gate has asked, or will ask."""
+        for _, gate in self._waiting_gates():
+            yield from gate.request.approvers
+            yield from (rung.to for rung in gate.request.escalate)
+
+    def _waiting_gates(self) -> Iterator[tuple[str, Gate]]:
+        for step, known in self.state.opened(StepStatus.WAITING):
+            if known.gate is not None and can_be_decided(self.state, known.gate):
+                yield step, known.gate
+
+
+def _asks(step: str, gate: Gate) -> Iterator[Ask]:
+    """Every message that the gate calls for by now, the first request first."""
+    approvers, ladder = gate.request.approvers, gate.request.escalate
+    key = f"{APPROVAL}{gate.asked_seq}:"
+    people = tuple(who for who in approvers if not who.startswith("#"))
+    yield Ask(f"{key}0", step, gate, people or approvers)
+    for position, who in enumerate(approvers):
+        if who.startswith("#"):
+            yield Ask(f"{key}{len(ladder) + 1 + position}", step, gate, (who,), place=who)
+    for rung, asked in enumerate(ladder[: gate.escalated], 1):
+        place = asked.to if asked.to.startswith("#") else None
+        yield Ask(f"{key}{rung}", step, gate, (asked.to,), rung, place)
