@@ -83,7 +83,7 @@ class Directory:
         try:
             answer = await self._client.users_info(user=user)
         except SlackApiError as error:
-            if _name(error) in _UNKNOWN:
+            if error_name(error) in _UNKNOWN:
                 return None
             raise
         return _person(answer["user"], self._team)
@@ -154,7 +154,7 @@ class Directory:
         try:
             answer = await self._client.usergroups_list()
         except SlackApiError as error:
-            if _name(error) == "plan_upgrade_required":  # the plan has no user groups, so there are none
+            if error_name(error) == "plan_upgrade_required":  # the plan has no user groups, so there are none
                 return {}
             raise
         return {group["handle"].lower(): group["id"] for group in answer["usergroups"] if not group.get("date_delete")}
@@ -231,13 +231,13 @@ def _standing(user: dict[str, Any], team: str) -> Standing:
     return "member"
 
 
-def _name(error: SlackApiError) -> str:
+def error_name(error: SlackApiError) -> str:
+    """Slack's name of the refusal; empty where the answer was none of Slack's own."""
     response: Any = error.response
-    data: dict[str, Any] = response.data if isinstance(response.data, dict) else {}
-    return str(data.get("error", ""))
+    return str(response.get("error", ""))
 
 
 def _reason(error: Exception) -> str:
     if isinstance(error, SlackApiError):
-        return _name(error) or "an answer that is no JSON"
+        return error_name(error) or "an answer that is no JSON"
     return "no answer in time" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__)

@@ -15,8 +15,9 @@ from bot.directory import Person, Target
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """``authority`` says by what right, for the record (not escaped): ``in @release-managers``."""
+    """``person`` may. ``authority`` says by what right, for the record (not escaped): ``in @release-managers``."""
 
+    person: Person
     authority: str = ""
 
 
@@ -50,12 +51,12 @@ def may_stop(person: Person | None) -> Verdict:
 
 def may_decide(person: Person | None, asked: Sequence[Target]) -> Verdict:
     """Whether ``person`` may decide for one of ``asked``; by what right, where several give it, the first one's."""
-    standing = _member(person)
-    if person is None or isinstance(standing, Refused):
-        return standing
+    member = _member(person)
+    if isinstance(member, Refused):
+        return member
     for target in asked:
-        if person.id in target.members:
-            return Allowed(_authority(target))
+        if member.person.id in target.members:
+            return Allowed(member.person, _authority(target))
     unread = [target.asked.who for target in asked if target.asked.kind == "unread"]
     if unread:
         return Refused(
@@ -70,7 +71,7 @@ def _member(person: Person | None) -> Verdict:
     if person is None:
         return Refused(f"Slack does not know you in this workspace; {_ASK}")
     if person.standing == "member":
-        return Allowed()
+        return Allowed(person)
     return Refused(f"{_STANDING[person.standing]}; {_ASK}")
 
 

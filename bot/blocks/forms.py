@@ -1,0 +1,255 @@
+"""Modals: the inputs of a workflow, the picker, and the reason of a denial.
+
+The one rule: a form is made from the definition alone, and its blocks are named after the inputs, so that what is
+wrong with an input is said at its field. Shapes and limits: docs.slack.dev/reference/views/modal-views and
+docs.slack.dev/reference/block-kit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bot.blocks.kit import Block, clip, escape, section
+from bot.blocks.words import one_line, run_title
+from engine.core.definition import InputField, InputType, Workflow
+from engine.core.inputs import LONGEST, example_of
+from engine.core.state import Gate, RunState
+
+View = dict[str, Any]
+
+PICKER = "picker_form"
+START = "start_form"
+DENY = "deny_form"
+
+FIELD = "value"
+"""The action id of every field; fields differ by their blocks."""
+
+WORKFLOW_BLOCK = "workflow"
+REASON_BLOCK = "reason"
+
+MOST_FIELDS = 95
+"""Of the 100 blocks of a modal; the rest is for what is said above the fields."""
+
+_OPTIONS = 100
+_INPUT = "input_"
+_TITLE = 24
+_LONGEST_TEXT = 3_000
+_LONGEST_VALUE = 150
+_NUMBERS = (InputType.INTEGER, InputType.NUMBER)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a form remembers from the moment it was opened: where, and what it is about.
+
+    ``about``: the workflow that it starts, or the value of the button that opened it.
+    """
+
+    channel: str
+    about: str = ""
+    thread: str = ""
+
+    def packed(self) -> str:
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def unpacked(cls, text: str) -> Place:
+        """Reads ``packed``. Raises ``ValueError`` for anything else."""
+        try:
+            return cls(**json.loads(text))
+        except TypeError as error:
+            raise ValueError(f"not the place of a form: {error}") from None
+
+
+def block_of(name: str) -> str:
+    """The block of the input ``name``, at which its problem is shown."""
+    return f"{_INPUT}{name}"
+
+
+def can_be_shown(workflow: Workflow) -> bool:
+    """Whether all its inputs fit into one form."""
+    return len(workflow.input) <= MOST_FIELDS
+
+
+# Starting
+
+
+def start_form(
+    workflow: Workflow, place: Place, given: Mapping[str, str], problems: Mapping[str, str], notes: Sequence[str] = ()
+) -> View:
+    """The inputs of ``workflow``, filled with what was ``given``.
+
+    ``problems`` has a sentence for each field that is wrong, ``notes`` says what was wrong besides.
+    """
+    blocks: list[Block] = []
+    if notes:
+        blocks.append(section("\n".join(f"✗ {one_line(note)}." for note in notes)))
+    blocks.append(section(_about(workflow)))
+    for name, field in workflow.input.items():
+        blocks.append(_field(name, field, given.get(name), problems.get(name, "")))
+    return _modal(START, f"Start {workflow.name}", "Start", place, blocks)
+
+
+def _about(workflow: Workflow) -> str:
+    about = f"*{workflow.name}*"
+    if workflow.description:
+        about += f"\n{one_line(workflow.description)}"
+    return about if workflow.input else f"{about}\nIt takes no inputs."
+
+
+def read_start(values: Mapping[str, Any]) -> dict[str, str]:
+    """What was entered, by input, from a submitted form's ``state.values``; fields left empty are not there."""
+    entered: dict[str, str] = {}
+    for block, fields in values.items():
+        value = _entered(fields.get(FIELD) or {})
+        if block.startswith(_INPUT) and value is not None:
+            entered[block.removeprefix(_INPUT)] = value
+    return entered
+
+
+def _entered(state: Mapping[str, Any]) -> str | None:
+    option: Mapping[str, str] | None = state.get("selected_option")
+    return state.get("value") if option is None else option["value"]
+
+
+def _field(name: str, field: InputField, given: str | None, problem: str) -> Block:
+    block: Block = {
+        "type": "input",
+        "block_id": block_of(name),
+        "label": _plain(name),
+        "optional": not field.is_required,
+        "element": {"action_id": FIELD, **_element(field, _initial(field, given))},
+    }
+    hint = ". ".join(part for part in (f"✗ {problem}" if problem else "", field.description.rstrip(".")) if part)
+    if hint:
+        block["hint"] = _plain(clip(hint, 2_000))
+    return block
+
+
+def _initial(field: InputField, given: str | None) -> str:
+    """What the field holds at first: what was typed, else the default."""
+    if given is not None:
+        return given
+    if isinstance(field.default, bool):
+        return "true" if field.default else "false"
+    return "" if field.default is None else str(field.default)
+
+
+def _element(field: InputField, initial: str) -> Block:
+    if field.type is InputType.BOOLEAN:
+        options = [_option("Yes", "true"), _option("No", "false")]
+        return _with_initial_option({"type": "radio_buttons", "options": options}, initial.lower())
+    if field.type is InputType.CHOICE and _selectable(field.choices):
+        options = [_option(choice, choice) for choice in field.choices]
+        return _with_initial_option({"type": "static_select", "options": options}, initial)
+    if field.type in _NUMBERS:
+        number: Block = {"type": "number_input", "is_decimal_allowed": field.type is InputType.NUMBER}
+        return number | ({"initial_value": initial} if _is_number(field, initial) else {})
+    return _text(field, initial)
+
+
+def _selectable(choices: Sequence[str]) -> bool:
+    return len(choices) <= _OPTIONS and all(choice.strip() and len(choice) <= _LONGEST_VALUE for choice in choices)
+
+
+def _is_number(field: InputField, text: str) -> bool:
+    whole, _, fraction = text.removeprefix("-").partition(".")
+    is_fraction = "." in text and field.type is InputType.NUMBER and fraction.isdecimal()
+    return text.isascii() and whole.isdecimal() and ("." not in text or is_fraction)
+
+
+def _text(field: InputField, initial: str) -> Block:
+    element: Block = {"type": "plain_text_input", "max_length": min(_LONGEST_TEXT, LONGEST.get(field.type, 1_000))}
+    if field.type is InputType.TEXT:
+        element["multiline"] = True
+    example = example_of(field.pattern) if field.pattern else None
+    if example:
+        element["placeholder"] = _plain(clip(f"such as {example}", 150))
+    if initial:
+        element["initial_value"] = initial[: element["max_length"]]
+    return element
+
+
+def _with_initial_option(element: Block, value: str) -> Block:
+    chosen = [option for option in element["options"] if option["value"] == value]
+    return {**element, "initial_option": chosen[0]} if chosen else element
+
+
+def picker(workflows: Sequence[Workflow], place: Place) -> View:
+    """A choice of the workflows, which leads to the form of the chosen one. At least one is needed."""
+    options = [_option(workflow.name, workflow.name, workflow.description) for workflow in workflows[:_OPTIONS]]
+    blocks: list[Block] = [
+        {
+            "type": "input",
+            "block_id": WORKFLOW_BLOCK,
+            "label": _plain("Workflow"),
+            "element": {"type": "static_select", "action_id": FIELD, "options": options},
+        }
+    ]
+    if len(workflows) > _OPTIONS:
+        blocks.append(section(f"These are the first {_OPTIONS} of {len(workflows)}; start others by name."))
+    return _modal(PICKER, "Start a workflow", "Next", place, blocks)
+
+
+def read_picker(values: Mapping[str, Any]) -> str:
+    """The chosen workflow's name."""
+    return values[WORKFLOW_BLOCK][FIELD]["selected_option"]["value"]
+
+
+# Denying
+
+
+def deny_form(state: RunState, gate: Gate, place: Place) -> View:
+    """Asks for the reason of a denial, and says what it will do."""
+    what = f"*{one_line(gate.request.title, 200)}*\nDenying ends the run {escape(run_title(state))}."
+    reason: Block = {
+        "type": "input",
+        "block_id": REASON_BLOCK,
+        "label": _plain("Why?"),
+        "hint": _plain("Shown in the run's thread and kept in its history."),
+        "element": {
+            "type": "plain_text_input",
+            "action_id": FIELD,
+            "multiline": True,
+            "max_length": 1_000,
+            "focus_on_load": True,
+        },
+    }
+    return _modal(DENY, "Deny", "Deny", place, [section(what), reason])
+
+
+def read_reason(values: Mapping[str, Any]) -> str:
+    """Why somebody denies; empty if only spaces were entered."""
+    return (_entered(values[REASON_BLOCK][FIELD]) or "").strip()
+
+
+def notice(title: str, text: str) -> View:
+    """A modal that only says something (mrkdwn), in the place of a form that has become useless."""
+    return {"type": "modal", "title": _plain(clip(title, _TITLE)), "close": _plain("Close"), "blocks": [section(text)]}
+
+
+# Shapes
+
+
+def _modal(callback_id: str, title: str, submit: str, place: Place, blocks: Sequence[Block]) -> View:
+    return {
+        "type": "modal",
+        "callback_id": callback_id,
+        "title": _plain(clip(title, _TITLE)),
+        "submit": _plain(submit),
+        "close": _plain("Cancel"),
+        "private_metadata": place.packed(),
+        "blocks": list(blocks),
+    }
+
+
+def _plain(text: str) -> Block:
+    return {"type": "plain_text", "text": text, "emoji": False}
+
+
+def _option(label: str, value: str, description: str = "") -> Block:
+    option: Block = {"text": _plain(clip(label, 75)), "value": value}
+    return {**option, "description": _plain(clip(" ".join(description.split()), 75))} if description else option

@@ -1,0 +1,205 @@
+"""What only the person who asked sees: help, lists, and what was wrong and what to do about it.
+
+The one rule: an answer to a mistake has one clear sentence and an example that works.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+from bot.blocks.card import status_words
+from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, section
+from bot.blocks.words import counted, date, either, named, one_line, run_title, short_id
+from engine.core.definition import InputField, Workflow
+from engine.core.durations import say_duration
+from engine.core.inputs import example_of
+from engine.core.state import GateDecision, RunState, RunStatus, Verdict
+from engine.core.words import nearest
+
+USAGE: Mapping[str, str] = {
+    "run": "run NAME key=value …` starts a workflow; `run` alone lets you pick one",
+    "list": "list` shows the workflows and their inputs",
+    "runs": "runs` shows the newest runs; `runs NAME` those of one workflow",
+    "status": "status RUN` shows what a run is doing; the start of its id is enough",
+    "cancel": "cancel RUN why …` stops a run",
+    "help": "help` shows this",
+}
+"""The words after the command, with what each does; a backtick is still open where the entry begins."""
+
+LISTED = 30
+AGAIN_IN_TIME = 1_000
+
+
+class RunLine(Protocol):
+    """What a list shows of a run."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def workflow(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def summary(self) -> str: ...
+    @property
+    def started_by(self) -> str: ...
+    @property
+    def created_at(self) -> int: ...
+
+
+def said(text: str) -> Message:
+    """A message of mrkdwn text alone."""
+    return Message(clip_markup(text, TEXT_LIMIT))
+
+
+def mistake(sentence: str, example: str = "") -> Message:
+    """What was wrong (mrkdwn), and a command that works."""
+    return said(f"{sentence}\nFor example: `{example}`" if example else sentence)
+
+
+def _paragraphs(lines: Iterable[str]) -> Message:
+    """Lines, in as few sections as they fit into."""
+    sections: list[str] = []
+    for line in lines:
+        if sections and len(sections[-1]) + len(line) < SECTION_LIMIT:
+            sections[-1] += f"\n{line}"
+        else:
+            sections.append(line)
+    return Message(clip_markup("\n".join(sections), TEXT_LIMIT), tuple(section(text) for text in sections))
+
+
+# Help
+
+
+def usage(command: str) -> Message:
+    """All that can be typed after ``command``."""
+    lines = [f"• `{command} {line}" for line in USAGE.values()]
+    return _paragraphs(["Workflows, with approvals where you say so. Type:", *lines])
+
+
+def unknown_word(command: str, word: str, workflows: Iterable[str]) -> Message:
+    """The nearest word, or the workflow that was probably meant, or everything there is."""
+    known = nearest(word, USAGE)
+    meant = nearest(word, workflows)
+    problem = f"There is no `{command} {one_line(word, 40).replace('`', '')}`"
+    if known:
+        return said(f"{problem}; did you mean `{command} {known}`?")
+    if meant:
+        return said(f"{problem}; did you mean `{command} run {meant}`?")
+    return said(f"{problem}. There is: {', '.join(f'`{each}`' for each in USAGE)}. `{command} help` explains them.")
+
+
+def needs_a_run(command: str, word: str, runs: Sequence[RunLine]) -> Message:
+    """A run's id is missing from the command."""
+    example = f"{command} {word} {short_id(runs[0].id)}" if runs else ""
+    return mistake(f"Which run? Write the start of its id after `{word}`; `{command} runs` lists them.", example)
+
+
+# Lists
+
+
+def workflows(command: str, known: Sequence[Workflow]) -> Message:
+    """The workflows with their inputs, and how to start each."""
+    if not known:
+        return no_workflows()
+    lines: list[str] = []
+    for workflow in known[:LISTED]:
+        about = f": {one_line(workflow.description)}" if workflow.description else ""
+        lines.append(f"*{workflow.name}*{about}\n`{example(command, workflow)}`")
+    if len(known) > LISTED:
+        lines.append(f"and {len(known) - LISTED} more.")
+    return _paragraphs(lines)
+
+
+def no_workflows() -> Message:
+    return said("No workflow is loaded. Put a definition into the workflows folder of the bot, and restart it.")
+
+
+def example(command: str, workflow: Workflow) -> str:
+    """A command that starts ``workflow``, with every required input; escaped."""
+    words = [f"{name}={_sample(field)}" for name, field in workflow.input.items() if field.is_required]
+    return " ".join([command, "run", workflow.name, *(one_line(word, 80).replace("`", "") for word in words)])
+
+
+def _sample(field: InputField) -> str:
+    if field.choices:
+        value = field.choices[0]
+    elif field.pattern:
+        value = example_of(field.pattern) or "…"
+    else:
+        value = {"integer": "3", "number": "2.5", "boolean": "true"}.get(field.type, "…")
+    return f'"{value}"' if " " in value else value
+
+
+def runs(command: str, known: Sequence[RunLine], workflow: str = "") -> Message:
+    """The newest runs first, one line each."""
+    if not known:
+        of = f" of {one_line(workflow)}" if workflow else ""
+        return said(f"There are no runs{of} yet. Start one with `{command} run`.")
+    lines = [
+        f"`{short_id(run.id)}` *{run.workflow}* {run.status}: {one_line(run.summary, 120)} · "
+        f"{one_line(run.started_by, 80)}, {date(run.created_at)}"
+        for run in known
+    ]
+    return _paragraphs([*lines, f"`{command} status RUN` tells more."])
+
+
+# Runs
+
+
+def stopping(state: RunState) -> Message:
+    """The run was told to stop."""
+    return said(f"Stopping {_named_run(state)}. Its card tells when it has ended.")
+
+
+def ended_before(state: RunState) -> Message:
+    """The run cannot be stopped any more."""
+    return said(f"{_named_run(state)} has ended already ({status_words(state)}); nothing was changed.")
+
+
+def _named_run(state: RunState) -> str:
+    return f"{one_line(run_title(state))} (`{short_id(state.run)}`)"
+
+
+def unknown_groups(workflow: str, missing: Sequence[str]) -> Message:
+    """The workflow asks people whom the workspace does not have."""
+    what = counted(len(missing), "name")
+    whom = either(missing)
+    return said(
+        f"{workflow} was not started: it asks {whom} to decide, and this workspace does not have that {what[2:]}. "
+        "Create the user group or channel (and invite this bot to it, if it is private), or correct the definition."
+    )
+
+
+# Decisions
+
+
+def decided_before(decision: GateDecision, clicker: str, now: int) -> Message:
+    """A second click, by the Slack user ``clicker``, finds the decision made."""
+    passed = now - decision.at
+    when = "just now" if passed < AGAIN_IN_TIME else f"{say_duration(passed)} ago"
+    if decision.by is None:
+        return said(f"Already expired {when}: nobody decided in time. Nothing was changed by your click.")
+    word = "approved" if decision.verdict is Verdict.GRANTED else "denied"
+    who = "you" if (decision.by.via, decision.by.id) == ("slack", clicker) else named(decision.by)
+    return said(f"Already {word} by {who} {when}. Nothing was changed by your click.")
+
+
+def not_open(status: RunStatus | None = None) -> Message:
+    """The question is not waiting for a decision."""
+    why = f"the run is {status.value}" if status is not None else "the run has gone on since"
+    return said(f"This question is not open any more: {why}. Nothing was changed.")
+
+
+NOT_IN_TIME = (
+    "The database did not answer in time, so your decision could not be recorded. Click again; "
+    "if the first click did count after all, you are told so."
+)
+START_NOT_IN_TIME = (
+    "The database did not answer in time, so it is not certain that the run was started. "
+    "Look with `{command} runs` before you try again."
+)
+ASK_NOT_IN_TIME = "The database did not answer in time. Try again in a moment."
+FORM_NOT_OPENED = "Slack did not open the form in time. Please try once more."
+UNEXPECTED = "Something went wrong in the bot, and the details are in its log. Try again, or tell whoever runs the bot."

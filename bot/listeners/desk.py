@@ -1,0 +1,126 @@
+"""What all listeners need: the engine, the directory, the way back to the person, and the time there is.
+
+The one rule: Slack waits 3 s for an acknowledgement, so whatever happens before it has ``WITHIN_S`` in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import aiohttp
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.blocks.forms import View
+from bot.blocks.kit import Message, clip_markup
+from bot.directory import Directory, Person, error_name
+from engine.core.errors import UnknownRun
+from engine.core.events import Actor
+from engine.core.state import RunState
+from engine.engine import Engine
+from engine.store.errors import StoreUnavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Ack = Callable[..., Awaitable[Any]]
+"""Bolt's acknowledgement; its arguments are the answer that it carries."""
+
+WITHIN_S = 2.0
+"""For everything that is read and recorded before the acknowledgement."""
+
+EPHEMERAL_LIMIT = 3_900
+
+
+class NotInTime(Exception):
+    """The database did not answer in time; what was asked of it may have happened or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The person who typed or clicked, and where; ``thread`` is empty outside of threads."""
+
+    user: str
+    channel: str
+    thread: str = ""
+    response_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """``client`` is an ``AsyncWebClient``, whose methods have no useful types; ``team`` is the workspace's id."""
+
+    engine: Engine
+    directory: Directory
+    client: Any
+    team: str
+
+    async def in_time(self, answer: Awaitable[T]) -> T:
+        """What ``answer`` returns. Raises ``NotInTime`` if the database is away or slow."""
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                return await answer
+        except (TimeoutError, StoreUnavailable) as error:
+            log.warning("The database did not answer in time (%s).", error or "no answer")
+            raise NotInTime from None
+
+    async def run(self, run: str) -> RunState:
+        """The run's state. Raises ``UnknownRun`` also for a run of another workspace, of which nothing is told here."""
+        state = await self.engine.state(run)
+        if state.started.workspace != self.engine.settings.workspace:
+            raise UnknownRun(run)
+        if state.started.origin.get("team") not in (None, self.team):
+            raise UnknownRun(run)
+        return state
+
+    async def open(self, trigger_id: str, view: View) -> bool:
+        """Open a modal. False if Slack did not; a trigger that a copy of the same payload has used counts as opened."""
+        try:
+            await self.client.views_open(trigger_id=trigger_id, view=view)
+        except SlackApiError as error:
+            if error_name(error) == "exchanged_trigger_id":
+                return True
+            log.warning("Slack did not open a form: %s", error_name(error))
+            return False
+        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+            log.warning("Slack did not open a form: %s", error or type(error).__name__)
+            return False
+        return True
+
+    async def whisper(self, where: Where, message: Message) -> None:
+        """Tell one person, in the thread if there is one, and where the bot may not post, at the response URL."""
+        text = clip_markup(message.text, EPHEMERAL_LIMIT)
+        content: dict[str, Any] = {"text": text, **({"blocks": list(message.blocks)} if message.blocks else {})}
+        thread = {"thread_ts": where.thread} if where.thread else {}
+        try:
+            await self.client.chat_postEphemeral(channel=where.channel, user=where.user, **thread, **content)
+        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+            log.info("An answer goes to the response URL, since it could not be posted (%s).", error)
+            await self._answer_at_url(where, content)
+
+    async def _answer_at_url(self, where: Where, content: dict[str, Any]) -> None:
+        if not where.response_url:
+            log.warning("Nothing could be said to %s in %s.", where.user, where.channel)
+            return
+        body = {"response_type": "ephemeral", "replace_original": False, **content}
+        try:
+            async with self.client.session.post(where.response_url, json=body) as answer:
+                if answer.status >= 400:
+                    log.warning("Slack refused an answer at a response URL (status %s).", answer.status)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            log.warning("An answer did not reach Slack: %s", error or type(error).__name__)
+
+
+def actor(person: Person) -> Actor:
+    """The person as the history names them."""
+    return Actor(via="slack", id=person.id, name=person.name)
+
+
+def ephemeral(message: Message) -> dict[str, Any]:
+    """A message as the answer in an acknowledgement, seen by one person only."""
+    body: dict[str, Any] = {"response_type": "ephemeral", "text": message.text}
+    return {**body, "blocks": list(message.blocks)} if message.blocks else body

@@ -1,0 +1,82 @@
+"""Starting a run on a person's word, whether they typed it all or filled a form in.
+
+The one rule: everything that can be known to be wrong is said before anything is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from bot.blocks import replies
+from bot.blocks.kit import Message
+from bot.blocks.words import one_line
+from bot.listeners.desk import Desk, actor
+from bot.policy import Refused, may_start
+from engine.core.definition import Workflow
+from engine.core.inputs import validate_input
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A start as a person asked for it. Two with one ``dedupe_key`` are one run."""
+
+    workflow: Workflow
+    given: Mapping[str, str]
+    user: str
+    channel: str
+    dedupe_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class BadInputs:
+    """``problems``: a sentence for each input that is wrong or missing, also for names that are no inputs."""
+
+    problems: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class NotStarted:
+    """It cannot be started by this person or in this workspace, whatever the inputs."""
+
+    message: Message
+
+
+async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
+    """Start the run, durably, or say what is wrong. Raises ``Unreadable``, ``NotInTime`` is the caller's."""
+    _, problems = validate_input(wanted.workflow, wanted.given, text=True)
+    if problems:
+        return BadInputs(problems)
+    verdict = may_start(await desk.directory.person(wanted.user))
+    if isinstance(verdict, Refused):
+        return NotStarted(replies.said(verdict.sentence))
+    missing = await _missing(desk, wanted.workflow)
+    if missing:
+        return NotStarted(replies.unknown_groups(one_line(wanted.workflow.name), missing))
+    begun = await desk.engine.start(
+        wanted.workflow.name,
+        wanted.given,
+        by=actor(verdict.person),
+        origin={"team": desk.team, "channel": wanted.channel, "user": wanted.user},
+        dedupe_key=wanted.dedupe_key,
+        text=True,
+    )
+    return Started(begun.run)
+
+
+async def _missing(desk: Desk, workflow: Workflow) -> list[str]:
+    """Those asked by the workflow whom the workspace surely does not have."""
+    targets = await desk.directory.targets(_asked(workflow))
+    return [target.asked.who for target in targets if target.asked.kind == "missing"]
+
+
+def _asked(workflow: Workflow) -> Iterator[str]:
+    for step in workflow.steps:
+        if step.approval is not None:
+            yield from step.approval.approvers
+            yield from (rung.to for rung in step.approval.escalate)

@@ -1,0 +1,143 @@
+"""The bot's front door: a served bot, and what people type, click and see there.
+
+The one rule: a test acts as a person or as Slack does, and looks at what arrived in the workspace and in the log.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from bot.app import BotSettings, Service
+from bot.simulator.forms import Submitted
+from bot.simulator.model import Message, View
+from bot.simulator.simulator import Simulator
+from bot.simulator.values import PageValues
+from engine.core.definition import Workflow
+from engine.core.state import Gate, RunState
+from engine.engine import Engine
+from tests.bot.conftest import Setup, gate, until, workflow
+
+SOCKET, HTTP = "socket", "http"
+
+RELEASE = workflow(
+    {"id": "notes", "uses": "t.echo", "with": {"text": "for ${{ input.version }}"}},
+    gate(show={"notes": "${{ steps.notes.output }}"}, escalate=[{"after": "15m", "to": "@oncall"}]),
+    {"id": "tag", "uses": "t.echo", "with": {"text": "tagged"}},
+    name="release",
+    description="Publish a version.",
+    input={
+        "version": {"type": "string", "pattern": r"^v\d+\.\d+\.\d+$", "description": "What to publish."},
+        "count": {"type": "integer", "default": 1, "min": 1, "max": 9},
+        "dry": {"type": "boolean", "default": False},
+        "ring": {"type": "choice", "choices": ["canary", "all"], "default": "canary"},
+        "note": {"type": "text", "required": False},
+    },
+)
+SIMPLE = workflow({"id": "one", "uses": "t.echo", "with": {"text": "hi"}}, name="simple")
+HOLD = workflow({"id": "one", "uses": "t.hold"}, name="hold")
+EVERYTHING = (RELEASE, SIMPLE, HOLD)
+
+
+def bot_settings(simulator: Simulator, transport: str = SOCKET, **more: str) -> BotSettings:
+    known = {"bot_token": simulator.bot_token, "api_url": simulator.api_url, **more}
+    if transport == HTTP:
+        return BotSettings(**{"signing_secret": simulator.signing_secret, **known}, http_port=0)
+    return BotSettings(**{"app_token": simulator.app_token, **known})
+
+
+@dataclass
+class Front:
+    """A served bot and its workspace."""
+
+    simulator: Simulator
+    engine: Engine
+    service: Service
+
+    async def type(self, who: str, text: str, channel: str = "#releases") -> str:
+        """Type ``/vb text``; returns the newest answer that only they see, or an empty text."""
+        before = len(self.whispers(who, channel))
+        await self.simulator.type_command(who, channel, f"/vb {text}")
+        told = self.whispers(who, channel)
+        return told[-1] if len(told) > before else ""
+
+    def whispers(self, who: str, channel: str = "#releases") -> list[str]:
+        return [one.text for one in self.simulator.channel_messages(channel, seen_by=who) if one.ephemeral]
+
+    async def told(self, who: str, count: int, channel: str = "#releases") -> str:
+        """The ``count``-th whisper, once it is there."""
+        await self.simulator.wait_for(lambda: len(self.whispers(who, channel)) >= count)
+        return self.whispers(who, channel)[count - 1]
+
+    async def form(self, who: str) -> View:
+        """The form that is on top, once one is open."""
+        await self.simulator.wait_for(lambda: self.simulator.views(who))
+        return self.simulator.views(who)[-1]
+
+    async def fill(self, who: str, **inputs: str | None) -> Submitted:
+        """Fill the start form in and send it."""
+        values: PageValues = {f"input_{name}": {"value": value} for name, value in inputs.items()}
+        return await self.simulator.submit_view(who, (await self.form(who)).id, values)
+
+    async def runs(self) -> list[str]:
+        return [run.id for run in await self.engine.runs()]
+
+    async def release(self, who: str = "ben", version: str = "v1.2.3") -> str:
+        """Start the release as a person does; returns the run once its question is in the channel."""
+        answer = await self.type(who, f"run release version={version}")
+        assert answer == ""
+        run = (await self.runs())[0]
+        await self.question()
+        return run
+
+    async def question(self, count: int = 1) -> Message:
+        """The ``count``-th message with the buttons, once it is there."""
+
+        def found() -> list[Message]:
+            return [one for one in self.simulator.channel_messages("#releases") if _has_buttons(one)]
+
+        return (await self.simulator.wait_for(lambda: found()[count - 1 : count]))[0]
+
+    async def click(self, who: str, action: str = "gate_approve") -> None:
+        await self.simulator.click(who, "#releases", (await self.question()).ts, action)
+
+    async def gate(self, run: str) -> Gate:
+        found = (await self.engine.state(run)).step("publish").gate
+        assert found is not None
+        return found
+
+    async def decided(self, run: str) -> Gate:
+        async def is_decided() -> bool:
+            return (await self.gate(run)).decision is not None
+
+        await until(is_decided)
+        return await self.gate(run)
+
+    async def ended(self, run: str) -> RunState:
+        async def has_ended() -> bool:
+            return (await self.engine.state(run)).end is not None
+
+        await until(has_ended)
+        return await self.engine.state(run)
+
+
+def _has_buttons(message: Message) -> bool:
+    return any(block["type"] == "actions" for block in message.blocks)
+
+
+@asynccontextmanager
+async def serving(
+    setup: Setup, simulator: Simulator, *workflows: Workflow, transport: str = SOCKET, **more: str
+) -> AsyncGenerator[Front]:
+    """A bot that serves the workspace, with a worker beside it."""
+    settings = bot_settings(simulator, transport, **more)
+    async with (
+        setup.working(*(workflows or EVERYTHING)) as engine,
+        Service(engine, settings, sender=setup.world.sender) as service,
+    ):
+        if transport == HTTP:
+            simulator.use_http(service.request_url)
+        else:
+            await simulator.wait_connected()
+        yield Front(simulator, engine, service)
