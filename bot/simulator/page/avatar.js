@@ -6,9 +6,15 @@ import { store } from "./store.js";
 /** The tile of a person or bot, by id. */
 export function avatar(id, size = "medium") {
   const person = store.people.get(id);
-  if (id === store.app.user_id) return h("span", { class: `avatar avatar-${size} avatar-app`, "aria-hidden": "true" }, mark());
+  if (id === store.app.user_id)
+    return h("span", { class: `avatar avatar-${size} avatar-app`, "aria-hidden": "true" }, mark());
   const name = person?.real_name || person?.name || "?";
-  const initials = name.split(/\s+/).filter(Boolean).slice(0, 2).map((word) => word[0].toUpperCase()).join("");
+  const initials = name
+    .split(/\s+/)
+    .filter(Boolean)
+    .slice(0, 2)
+    .map((word) => word[0].toUpperCase())
+    .join("");
   const colour = /^[0-9a-f]{6}$/i.test(person?.color ?? "") ? `#${person.color}` : "#7a8288";
   return h("span", { class: `avatar avatar-${size}`, "aria-hidden": "true", style: { "--tint": colour } }, initials);
 }

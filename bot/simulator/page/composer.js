@@ -32,14 +32,32 @@ export class Composer {
   constructor() {
     const listId = uid("hints");
     this.input = h("textarea", {
-      rows: "1", class: "composer-input", autocomplete: "off", "aria-autocomplete": "list", "aria-controls": listId,
-      oninput: () => this.typed(), onkeydown: (event) => this.key(event), onblur: () => this.hideHints(), onclick: () => this.showHints(),
+      rows: "1",
+      class: "composer-input",
+      autocomplete: "off",
+      "aria-autocomplete": "list",
+      "aria-controls": listId,
+      oninput: () => this.typed(),
+      onkeydown: (event) => this.key(event),
+      onblur: () => this.hideHints(),
+      onclick: () => this.showHints(),
     });
-    this.sendButton = h("button", { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" }, icon("send"));
+    this.sendButton = h(
+      "button",
+      { type: "submit", class: "send", "aria-label": "Send", title: "Send (Enter)" },
+      icon("send"),
+    );
     this.hints = h("div", { class: "hints", role: "listbox", id: listId, "aria-label": "Suggestions", hidden: true });
     this.hints.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
     this.usage = h("div", { class: "usage", hidden: true });
-    this.node = h("form", { class: "composer", onsubmit: (event) => this.submit(event) }, this.hints, this.usage, this.input, this.sendButton);
+    this.node = h(
+      "form",
+      { class: "composer", onsubmit: (event) => this.submit(event) },
+      this.hints,
+      this.usage,
+      this.input,
+      this.sendButton,
+    );
     this.target = null;
     this.items = [];
   }
@@ -73,10 +91,14 @@ export class Composer {
   }
 
   showHints() {
-    const { word, items, hint } = hintsFor(this.input.value, this.input.selectionStart, { commands: !this.target?.thread_ts });
+    const { word, items, hint } = hintsFor(this.input.value, this.input.selectionStart, {
+      commands: !this.target?.thread_ts,
+    });
     this.word = word;
     this.items = document.activeElement === this.input ? items : [];
-    this.hints.replaceChildren(...this.items.map((item, i) => hintRow(item, `${this.hints.id}-${i}`, () => this.complete(item))));
+    this.hints.replaceChildren(
+      ...this.items.map((item, i) => hintRow(item, `${this.hints.id}-${i}`, () => this.complete(item))),
+    );
     this.hints.hidden = !this.items.length;
     this.usage.hidden = !hint;
     this.usage.textContent = hint ?? "";
@@ -114,7 +136,12 @@ export class Composer {
     const item = this.items[this.picked];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (item && step) this.pick((this.picked + step + this.items.length) % this.items.length);
-    else if (item && (event.key === "Tab" && !event.shiftKey || event.key === "Enter" && !event.shiftKey && this.word !== item.exact)) this.complete(item);
+    else if (
+      item &&
+      ((event.key === "Tab" && !event.shiftKey) ||
+        (event.key === "Enter" && !event.shiftKey && this.word !== item.exact))
+    )
+      this.complete(item);
     else if (item && event.key === "Escape") this.hideHints();
     else if (event.key === "Enter" && !event.shiftKey) this.node.requestSubmit();
     else if (step && this.recall(step)) this.hideHints();

@@ -55,27 +55,51 @@ export class Conversation {
   /** Another conversation: a new list, with the new messages marked as they were when the person came. */
   enter(channel, key) {
     this.shown = key;
-    const read = readUpTo(channel.id);
-    this.newFrom = read === "0" ? null : read;
+    const read = Number(readUpTo(channel.id));
+    const isNew = (message) => Number(message.ts) > read && message.user !== store.me;
+    this.newTs = read ? (timeline(channel.id).find(isNew)?.ts ?? null) : null;
     this.timeline = new Timeline({ label: `Messages in ${channelName(channel)}`, onRead: () => this.read() });
     this.body.replaceChildren(this.timeline.frame);
     this.drawMessages();
-    if (matchMedia("(hover: hover) and (min-width: 760px)").matches && !document.querySelector("dialog[open]")) this.composer.input.focus({ preventScroll: true });
+    if (matchMedia("(hover: hover) and (min-width: 760px)").matches && !document.querySelector("dialog[open]"))
+      this.composer.input.focus({ preventScroll: true });
   }
 
   drawHead(channel, atHome) {
-    const sign = channel.kind === "dm" ? avatar(channel.user, "small") : icon(channel.kind === "private" ? "lock" : "hash");
+    const sign =
+      channel.kind === "dm" ? avatar(channel.user, "small") : icon(channel.kind === "private" ? "lock" : "hash");
     const count = channel.members.length;
     const about = channel.kind === "dm" ? store.people.get(channel.user)?.title : channel.topic;
-    const members = channel.kind === "dm" ? null : h("span", { class: "members", title: channel.members.map(personName).join(", ") }, count === 1 ? "1 member" : `${count} members`);
+    const members =
+      channel.kind === "dm"
+        ? null
+        : h(
+            "span",
+            { class: "members", title: channel.members.map(personName).join(", ") },
+            count === 1 ? "1 member" : `${count} members`,
+          );
     const title = h("h1", { "aria-label": channelName(channel) }, sign, h("span", {}, channel.name));
-    this.head.replaceChildren(h("div", { class: "pane-title" }, title, about && h("p", { class: "topic" }, mrkdwn(about))), members ?? "", this.tabs(channel, atHome) ?? "");
+    this.head.replaceChildren(
+      h("div", { class: "pane-title" }, title, about && h("p", { class: "topic" }, mrkdwn(about))),
+      members ?? "",
+      this.tabs(channel, atHome) ?? "",
+    );
   }
 
   tabs(channel, atHome) {
     if (channel.user !== store.app.user_id || store.app.home_tab === false) return null;
-    const tab = (name, text, selected) => h("button", { type: "button", role: "tab", "aria-selected": String(selected), onclick: () => go({ tab: name }) }, text);
-    return h("div", { class: "tabs", role: "tablist", "aria-label": store.app.name }, tab("home", "Home", atHome), tab("messages", "Messages", !atHome));
+    const tab = (name, text, selected) =>
+      h(
+        "button",
+        { type: "button", role: "tab", "aria-selected": String(selected), onclick: () => go({ tab: name }) },
+        text,
+      );
+    return h(
+      "div",
+      { class: "tabs", role: "tablist", "aria-label": store.app.name },
+      tab("home", "Home", atHome),
+      tab("messages", "Messages", !atHome),
+    );
   }
 
   aim(channel) {
@@ -91,8 +115,10 @@ export class Conversation {
   /** Why nothing can be written here, in a sentence; null where it can. */
   whyClosed(channel) {
     if (channel.is_archived) return `${channelName(channel)} is archived.`;
-    if (!channel.is_member) return `${personName(store.me)} is not a member of ${channelName(channel)}, and can only read it.`;
-    if (channel.user === store.app.user_id && store.app.writable === false) return `${store.app.name} takes no messages here. Type its commands in a channel.`;
+    if (!channel.is_member)
+      return `${personName(store.me)} is not a member of ${channelName(channel)}, and can only read it.`;
+    if (channel.user === store.app.user_id && store.app.writable === false)
+      return `${store.app.name} takes no messages here. Type its commands in a channel.`;
     return null;
   }
 
@@ -100,21 +126,27 @@ export class Conversation {
     const { channel } = this;
     if (!channel || place.tab === "home" || !this.timeline) return;
     const pending = store.pending.filter((one) => one.channel === channel.id && !one.thread_ts);
-    this.timeline.show(timeline(channel.id), pending, { empty: this.welcome(channel), newFrom: this.newFrom });
+    this.timeline.show(timeline(channel.id), pending, { empty: this.welcome(channel), newTs: this.newTs });
     this.read();
   }
 
   welcome(channel) {
     const command = store.app.commands?.[0];
     const hint = command && fragment("Type ", h("code", {}, `${command.command} ${command.usage_hint}`), " to begin.");
-    return fragment(channel.user === store.app.user_id ? mark() : null, h("p", { class: "empty-title" }, `This is the beginning of ${channelName(channel)}.`), h("p", {}, hint ?? "Nothing has been said here yet."));
+    return fragment(
+      channel.user === store.app.user_id ? mark() : null,
+      h("p", { class: "empty-title" }, `This is the beginning of ${channelName(channel)}.`),
+      h("p", {}, hint ?? "Nothing has been said here yet."),
+    );
   }
 
   /** What is on the screen at the end of the list has been read. */
   read() {
     const { channel } = this;
     if (!channel || place.tab === "home" || document.hidden || !this.timeline?.stick) return;
-    const last = [...(store.messages.get(channel.id)?.values() ?? [])].filter((message) => !message.thread_ts || message.thread_ts === message.ts || message.broadcast).at(-1);
+    const last = [...(store.messages.get(channel.id)?.values() ?? [])]
+      .filter((message) => !message.thread_ts || message.thread_ts === message.ts || message.broadcast)
+      .at(-1);
     if (last) markRead(channel.id, null, last.ts);
   }
 }

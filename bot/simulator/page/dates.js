@@ -13,7 +13,15 @@ const formats = new Map();
 
 function format(tz) {
   if (!formats.has(tz)) {
-    const options = { hourCycle: "h23", year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" };
+    const options = {
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    };
     let made;
     try {
       made = new Intl.DateTimeFormat("en-US", { ...options, timeZone: tz || "UTC" });

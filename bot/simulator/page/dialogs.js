@@ -39,11 +39,28 @@ export function confirmed(confirm) {
       dismiss(node);
       resolve(yes);
     };
-    const { node, heading } = dialog({ title: plain(confirm.title), className: "confirm", onCancel: () => answer(false) });
+    const { node, heading } = dialog({
+      title: plain(confirm.title),
+      className: "confirm",
+      onCancel: () => answer(false),
+    });
     const style = confirm.style === "danger" ? "button danger" : "button primary";
-    const no = h("button", { type: "button", class: "button", onclick: () => answer(false) }, plain(confirm.deny) || "Cancel");
-    const yes = h("button", { type: "button", class: style, onclick: () => answer(true) }, plain(confirm.confirm) || "Yes");
-    append(node, heading, h("div", { class: "confirm-text text" }, textObject(confirm.text)), h("div", { class: "dialog-foot" }, no, yes));
+    const no = h(
+      "button",
+      { type: "button", class: "button", onclick: () => answer(false) },
+      plain(confirm.deny) || "Cancel",
+    );
+    const yes = h(
+      "button",
+      { type: "button", class: style, onclick: () => answer(true) },
+      plain(confirm.confirm) || "Yes",
+    );
+    append(
+      node,
+      heading,
+      h("div", { class: "confirm-text text" }, textObject(confirm.text)),
+      h("div", { class: "dialog-foot" }, no, yes),
+    );
     document.body.append(node);
     node.showModal();
     (confirm.style === "danger" ? no : yes).focus();
@@ -54,8 +71,12 @@ export function confirmed(confirm) {
 export function information(title, ...content) {
   const close = () => dismiss(node);
   const { node, heading } = dialog({ title, className: "information", onCancel: close });
-  const shut = h("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: close }, icon("close"));
-  append(node, h("header", { class: "dialog-head" }, heading, shut), h("div", { class: "dialog-body" }, content));
+  const shut = h(
+    "button",
+    { type: "button", class: "icon-button", "aria-label": "Close", onclick: close },
+    icon("close"),
+  );
+  append(node, h("div", { class: "dialog-head" }, heading, shut), h("div", { class: "dialog-body" }, content));
   document.body.append(node);
   node.showModal();
 }

@@ -23,7 +23,9 @@ one 1️⃣|two 2️⃣|three 3️⃣|four 4️⃣|five 5️⃣|black_right_poin
 `;
 
 const EMOJI = new Map(
-  TABLE.split(/[|\n]/).filter(Boolean).map((entry) => [entry.slice(0, entry.lastIndexOf(" ")), entry.slice(entry.lastIndexOf(" ") + 1)]),
+  TABLE.split(/[|\n]/)
+    .filter(Boolean)
+    .map((entry) => [entry.slice(0, entry.lastIndexOf(" ")), entry.slice(entry.lastIndexOf(" ") + 1)]),
 );
 
 /** The character of a shortcode (without its colons, skin tone ignored), or null. */

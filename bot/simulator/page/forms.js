@@ -10,13 +10,20 @@ export function initialValue(element) {
   const kind = element.type.replace(/^multi_/, "");
   const several = element.type.startsWith("multi_") || element.type === "checkboxes";
   if (several) {
-    if (["static_select", "external_select", "checkboxes"].includes(kind)) return (element.initial_options ?? []).map((option) => option.value);
+    if (["static_select", "external_select", "checkboxes"].includes(kind))
+      return (element.initial_options ?? []).map((option) => option.value);
     return [...(element[`initial_${kind.replace("_select", "")}`] ?? [])];
   }
   const field = {
-    static_select: element.initial_option?.value, external_select: element.initial_option?.value, radio_buttons: element.initial_option?.value,
-    users_select: element.initial_user, conversations_select: element.initial_conversation, channels_select: element.initial_channel,
-    datepicker: element.initial_date, timepicker: element.initial_time, datetimepicker: element.initial_date_time,
+    static_select: element.initial_option?.value,
+    external_select: element.initial_option?.value,
+    radio_buttons: element.initial_option?.value,
+    users_select: element.initial_user,
+    conversations_select: element.initial_conversation,
+    channels_select: element.initial_channel,
+    datepicker: element.initial_date,
+    timepicker: element.initial_time,
+    datetimepicker: element.initial_date_time,
   };
   return (kind in field ? field[kind] : element.initial_value) ?? null;
 }
@@ -47,12 +54,23 @@ export class FormState {
   /** `{block_id: {action_id: value}}` of every element in `blocks` that holds a value. */
   all(blocks) {
     const values = {};
-    for (const [block, element] of statefulElements(blocks)) (values[block.block_id] ??= {})[element.action_id] = this.get(block, element);
+    for (const [block, element] of statefulElements(blocks))
+      (values[block.block_id] ??= {})[element.action_id] = this.get(block, element);
     return values;
   }
 }
 
-const STATELESS = new Set(["button", "image", "overflow", "workflow_button", "feedback_buttons", "icon_button", "file_input", "plain_text", "mrkdwn"]);
+const STATELESS = new Set([
+  "button",
+  "image",
+  "overflow",
+  "workflow_button",
+  "feedback_buttons",
+  "icon_button",
+  "file_input",
+  "plain_text",
+  "mrkdwn",
+]);
 
 function* statefulElements(blocks) {
   for (const block of blocks) {
@@ -65,10 +83,17 @@ function* statefulElements(blocks) {
 /** All options of a static select, checkboxes, radio buttons: [{label?, options: [{value, text}]}]. */
 export function optionGroups(element) {
   const groups = element.option_groups ?? [{ options: element.options ?? [] }];
-  return groups.map((group) => ({ label: group.label ? plain(group.label) : null, options: (group.options ?? []).map(asChoice) }));
+  return groups.map((group) => ({
+    label: group.label ? plain(group.label) : null,
+    options: (group.options ?? []).map(asChoice),
+  }));
 }
 
 /** A Block Kit option as the picker shows it. */
 export function asChoice(option) {
-  return { value: option.value, text: plain(option.text), detail: option.description ? plain(option.description) : null };
+  return {
+    value: option.value,
+    text: plain(option.text),
+    detail: option.description ? plain(option.description) : null,
+  };
 }

@@ -33,7 +33,15 @@ export class HomeTab {
   draw() {
     const view = store.home;
     if (!view) {
-      this.node.replaceChildren(h("div", { class: "empty" }, mark(), h("p", { class: "empty-title" }, `${store.app.name} has published no Home.`), h("p", {}, "What it has to say is under Messages.")));
+      this.node.replaceChildren(
+        h(
+          "div",
+          { class: "empty" },
+          mark(),
+          h("p", { class: "empty-title" }, `${store.app.name} has published no Home.`),
+          h("p", {}, "What it has to say is under Messages."),
+        ),
+      );
       return;
     }
     if (this.surface?.address.view_id !== view.id) {
@@ -42,6 +50,8 @@ export class HomeTab {
     }
     this.surface.blocks = view.blocks;
     this.surface.form.keepOnly(view.blocks);
-    keepingFocus(this.node, () => this.node.replaceChildren(h("div", { class: "home-page" }, blockList(this.surface, view.blocks))));
+    keepingFocus(this.node, () =>
+      this.node.replaceChildren(h("div", { class: "home-page" }, blockList(this.surface, view.blocks))),
+    );
   }
 }

@@ -19,8 +19,16 @@ import { announce, toast } from "./toasts.js";
 import { Topbar } from "./topbar.js";
 
 const KEYS = [
-  ["Enter", "send"], ["Shift + Enter", "new line"], ["↑ in an empty field", "what you sent before"], ["/", "commands"], ["@", "people and groups"],
-  ["Alt + ↑ ↓", "next conversation"], ["F6", "next part of the page"], ["↑ ↓ in the messages", "next message"], ["Enter on a message", "its thread"], ["Esc", "close the thread or form"],
+  ["Enter", "send"],
+  ["Shift + Enter", "new line"],
+  ["↑ in an empty field", "what you sent before"],
+  ["/", "commands"],
+  ["@", "people and groups"],
+  ["Alt + ↑ ↓", "next conversation"],
+  ["F6", "next part of the page"],
+  ["↑ ↓ in the messages", "next message"],
+  ["Enter on a message", "its thread"],
+  ["Esc", "close the thread or form"],
 ];
 const byId = (id) => document.getElementById(id);
 let stop = () => {};
@@ -63,28 +71,47 @@ function retryLater(error) {
 function drawNotice() {
   const notice = byId("notice");
   const { app } = store;
-  const text = !store.connected ? "The connection to the simulator is lost. Trying again…" : !app.connected ? `${app.name} is not connected: commands and buttons will not be answered until it is.` : "";
+  const text = !store.connected
+    ? "The connection to the simulator is lost. Trying again…"
+    : !app.connected
+      ? `${app.name} is not connected: commands and buttons will not be answered until it is.`
+      : "";
   notice.hidden = !text;
   notice.textContent = text;
 }
 
 function toggleDrawer(open) {
+  const leaving = !open && byId("sidebar").contains(document.activeElement) && topbar.menu.checkVisibility();
   document.body.classList.toggle("drawer-open", open);
+  if (leaving) topbar.menu.focus();
   topbar.menu.setAttribute("aria-expanded", String(open));
   if (open) byId("sidebar").querySelector("button, a")?.focus();
 }
 
 function speak(message) {
   if (message.user === store.me && !message.ephemeral) return;
-  const here = message.channel === place.channel && (!isReply(message) || message.broadcast || message.thread_ts === place.thread);
-  const where = here ? "" : ` in ${channelName(store.channels.get(message.channel) ?? { kind: "channel", name: "another channel" })}`;
+  const here =
+    message.channel === place.channel && (!isReply(message) || message.broadcast || message.thread_ts === place.thread);
+  const where = here
+    ? ""
+    : ` in ${channelName(store.channels.get(message.channel) ?? { kind: "channel", name: "another channel" })}`;
   announce(`${message.username || personName(message.user)}${where}: ${mrkdwn(message.text).textContent}`);
 }
 
 function nextPart(back) {
-  const parts = [byId("topbar").querySelector("button:not(.menu-button)"), byId("sidebar").querySelector("[aria-current], button"), document.querySelector("#conversation .log, #conversation .home"), document.querySelector("#conversation textarea"), document.querySelector("#thread:not([hidden]) textarea")];
+  const parts = [
+    byId("topbar").querySelector("button:not(.menu-button)"),
+    byId("sidebar").querySelector("[aria-current], button"),
+    document.querySelector("#conversation .log, #conversation .home"),
+    document.querySelector("#conversation textarea"),
+    document.querySelector("#thread:not([hidden]) textarea"),
+  ];
   const able = parts.filter((part) => part && part.checkVisibility());
-  const at = able.findIndex((part) => part.closest("#topbar, #sidebar, .log, .home, form") === document.activeElement?.closest("#topbar, #sidebar, .log, .home, form"));
+  const at = able.findIndex(
+    (part) =>
+      part.closest("#topbar, #sidebar, .log, .home, form") ===
+      document.activeElement?.closest("#topbar, #sidebar, .log, .home, form"),
+  );
   able[(at + (back ? -1 : 1) + able.length) % able.length]?.focus();
 }
 
@@ -98,13 +125,21 @@ function reveal(ts) {
 }
 
 function help() {
-  information("Keyboard shortcuts", h("dl", { class: "keys" }, KEYS.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)])));
+  information(
+    "Keyboard shortcuts",
+    h(
+      "dl",
+      { class: "keys" },
+      KEYS.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, what)]),
+    ),
+  );
 }
 
 function globalKey(event) {
   if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
   const typing = event.target.closest?.("input, textarea, select");
-  if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) sidebar.step(event.key === "ArrowUp" ? -1 : 1);
+  if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown"))
+    sidebar.step(event.key === "ArrowUp" ? -1 : 1);
   else if (event.key === "F6") nextPart(event.shiftKey);
   else if (event.key === "?" && !typing) help();
   else if (event.key === "Escape" && document.body.classList.contains("drawer-open")) toggleDrawer(false);
@@ -112,7 +147,10 @@ function globalKey(event) {
   event.preventDefault();
 }
 
-const topbar = new Topbar(byId("topbar"), { onMenu: () => toggleDrawer(!document.body.classList.contains("drawer-open")), onHelp: help });
+const topbar = new Topbar(byId("topbar"), {
+  onMenu: () => toggleDrawer(!document.body.classList.contains("drawer-open")),
+  onHelp: help,
+});
 const sidebar = new Sidebar(byId("sidebar"), {
   onPerson: (id) => {
     toggleDrawer(false);
@@ -135,6 +173,10 @@ addEventListener("popstate", () => {
   else changed("place");
 });
 document.addEventListener("keydown", globalKey);
+document.addEventListener("pointerdown", (event) => {
+  if (document.body.classList.contains("drawer-open") && !event.target.closest("#sidebar, .menu-button"))
+    toggleDrawer(false);
+});
 document.addEventListener("click", (event) => {
   const anchor = event.target.closest?.("a[href]");
   if (!anchor) return;

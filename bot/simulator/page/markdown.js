@@ -6,7 +6,8 @@ import { fragment, h } from "./dom.js";
 import { withEmoji } from "./emoji.js";
 import { link } from "./mrkdwn.js";
 
-const INLINE = /(`+)(.+?)\1|\*\*(.+?)\*\*|__(.+?)__|~~(.+?)~~|!?\[([^\]]*)\]\(([^()\s]+)(?:\s+"[^"]*")?\)|\*(?!\s)([^*]+?)\*|(?<![\p{L}\p{N}])_(?!\s)([^_]+?)_(?![\p{L}\p{N}])|(https?:\/\/[^\s<>]+[^\s<>.,;:!?)])|\\([\\`*_{}[\]()#+\-.!|~>])/gu;
+const INLINE =
+  /(`+)(.+?)\1|\*\*(.+?)\*\*|__(.+?)__|~~(.+?)~~|!?\[([^\]]*)\]\(([^()\s]+)(?:\s+"[^"]*")?\)|\*(?!\s)([^*]+?)\*|(?<![\p{L}\p{N}])_(?!\s)([^_]+?)_(?![\p{L}\p{N}])|(https?:\/\/[^\s<>]+[^\s<>.,;:!?)])|\\([\\`*_{}[\]()#+\-.!|~>])/gu;
 
 function inline(text) {
   const out = [];
@@ -49,9 +50,30 @@ function takeBlock(lines) {
   const fence = line.match(FENCE);
   if (fence) return takeFence(lines, fence[1]);
   const heading = line.match(/^(#{1,6})\s+(.*?)\s*#*$/);
-  if (heading) return lines.shift() && h("p", { class: `heading heading-${heading[1].length}`, role: "heading", "aria-level": String(Math.min(6, heading[1].length + 2)) }, inline(heading[2]));
+  if (heading)
+    return (
+      lines.shift() &&
+      h(
+        "p",
+        {
+          class: `heading heading-${heading[1].length}`,
+          role: "heading",
+          "aria-level": String(Math.min(6, heading[1].length + 2)),
+        },
+        inline(heading[2]),
+      )
+    );
   if (/^\s*([-*_])(\s*\1){2,}\s*$/.test(line)) return lines.shift() && h("hr");
-  if (/^\s*>/.test(line)) return h("blockquote", {}, ...markdown(takeWhile(lines, (one) => /^\s*>/.test(one)).map((one) => one.replace(/^\s*> ?/, "")).join("\n")).childNodes);
+  if (/^\s*>/.test(line))
+    return h(
+      "blockquote",
+      {},
+      ...markdown(
+        takeWhile(lines, (one) => /^\s*>/.test(one))
+          .map((one) => one.replace(/^\s*> ?/, ""))
+          .join("\n"),
+      ).childNodes,
+    );
   if (ITEM.test(line)) return takeList(lines, line.match(ITEM)[1].length);
   if (line.includes("|") && /^\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/.test(lines[1] ?? "")) return takeTable(lines);
   if (line.trim() === "") {
@@ -60,7 +82,11 @@ function takeBlock(lines) {
   }
   const first = lines.shift();
   const rest = takeWhile(lines, (one) => !BREAKERS.some((breaker) => breaker.test(one)));
-  return h("p", {}, [first, ...rest].flatMap((one, i) => (i ? [h("br"), inline(one.trim())] : [inline(one.trim())])));
+  return h(
+    "p",
+    {},
+    [first, ...rest].flatMap((one, i) => (i ? [h("br"), inline(one.trim())] : [inline(one.trim())])),
+  );
 }
 
 function takeWhile(lines, wanted) {
@@ -81,25 +107,66 @@ function takeList(lines, indent) {
   const list = h(ordered ? "ol" : "ul", { start: ordered ? String(parseInt(lines[0].match(ITEM)[2], 10)) : null });
   while (lines.length) {
     const item = lines[0].match(ITEM);
-    if (!item || item[1].length < indent || /\d/.test(item[2]) !== ordered && item[1].length === indent) break;
+    if (!item || item[1].length < indent || (/\d/.test(item[2]) !== ordered && item[1].length === indent)) break;
     if (item[1].length > indent + 1 && list.lastChild) {
       list.lastChild.append(takeList(lines, item[1].length));
       continue;
     }
     lines.shift();
-    const more = takeWhile(lines, (one) => one.trim() !== "" && /^\s/.test(one) && !BREAKERS.some((breaker) => breaker.test(one)));
+    const more = takeWhile(
+      lines,
+      (one) => one.trim() !== "" && /^\s/.test(one) && !BREAKERS.some((breaker) => breaker.test(one)),
+    );
     const task = item[3].match(/^\[([ xX])\]\s+(.*)$/);
     const words = [task ? task[2] : item[3], ...more.map((one) => one.trim())].join(" ");
-    list.append(h("li", { class: task ? "task" : null }, task && h("input", { type: "checkbox", disabled: true, checked: task[1] !== " ", "aria-label": task[1] === " " ? "Open" : "Done" }), inline(words)));
+    list.append(
+      h(
+        "li",
+        { class: task ? "task" : null },
+        task &&
+          h("input", {
+            type: "checkbox",
+            disabled: true,
+            checked: task[1] !== " ",
+            "aria-label": task[1] === " " ? "Open" : "Done",
+          }),
+        inline(words),
+      ),
+    );
   }
   return list;
 }
 
 function takeTable(lines) {
-  const split = (line) => line.trim().replace(/^\||\|$/g, "").split(/(?<!\\)\|/).map((one) => one.trim());
+  const split = (line) =>
+    line
+      .trim()
+      .replace(/^\||\|$/g, "")
+      .split(/(?<!\\)\|/)
+      .map((one) => one.trim());
   const head = split(lines.shift());
-  const aligns = split(lines.shift()).map((one) => (/^:-+:$/.test(one) ? "center" : one.endsWith(":") ? "right" : "left"));
+  const aligns = split(lines.shift()).map((one) =>
+    /^:-+:$/.test(one) ? "center" : one.endsWith(":") ? "right" : "left",
+  );
   const rows = takeWhile(lines, (one) => one.includes("|")).map(split);
-  const cells = (row, tag) => h("tr", {}, head.map((_, i) => h(tag, { class: `align-${aligns[i] ?? "left"}` }, inline(row[i] ?? ""))));
-  return h("div", { class: "table-holder", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", {}, h("thead", {}, cells(head, "th")), h("tbody", {}, rows.map((row) => cells(row, "td")))));
+  const cells = (row, tag) =>
+    h(
+      "tr",
+      {},
+      head.map((_, i) => h(tag, { class: `align-${aligns[i] ?? "left"}` }, inline(row[i] ?? ""))),
+    );
+  return h(
+    "div",
+    { class: "table-holder", tabindex: "0", role: "region", "aria-label": "Table" },
+    h(
+      "table",
+      {},
+      h("thead", {}, cells(head, "th")),
+      h(
+        "tbody",
+        {},
+        rows.map((row) => cells(row, "td")),
+      ),
+    ),
+  );
 }

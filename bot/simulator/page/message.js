@@ -5,24 +5,33 @@
 
 import { avatar } from "./avatar.js";
 import { blockList } from "./blocks.js";
-import { append, h, icon } from "./dom.js";
+import { clockTime } from "./dates.js";
+import { append, h, icon, keepingFocus } from "./dom.js";
 import { emoji } from "./emoji.js";
 import { mrkdwn, timeNode } from "./mrkdwn.js";
 import { go } from "./place.js";
-import { isReply, personName, store } from "./store.js";
+import { isReply, myZone, personName, store } from "./store.js";
 import { Surface } from "./surface.js";
 import { readUpTo } from "./unread.js";
-import { clockTime } from "./dates.js";
-import { keepingFocus } from "./dom.js";
-import { myZone } from "./store.js";
 
-const NOTICES = new Set(["channel_join", "channel_leave", "channel_topic", "channel_purpose", "channel_name", "channel_archive"]);
+const NOTICES = new Set([
+  "channel_join",
+  "channel_leave",
+  "channel_topic",
+  "channel_purpose",
+  "channel_name",
+  "channel_archive",
+]);
 
 export class MessageView {
   /** `inThread` says where it is shown: a thread offers no way into itself. */
   constructor(message, { inThread }) {
     this.inThread = inThread;
-    this.surface = new Surface({ address: { channel: message.channel, ts: message.ts }, inMessage: true, redraw: () => this.draw() });
+    this.surface = new Surface({
+      address: { channel: message.channel, ts: message.ts },
+      inMessage: true,
+      redraw: () => this.draw(),
+    });
     this.node = h("article", { class: "message", tabindex: "-1", dataset: { ts: message.ts } });
     this.surface.root = this.node;
     this.message = null;
@@ -42,8 +51,18 @@ export class MessageView {
     this.surface.blocks = message.blocks;
     this.surface.form.keepOnly(message.blocks);
     const name = message.username || personName(message.user);
-    this.node.className = ["message", this.compact && "compact", message.ephemeral && "ephemeral", NOTICES.has(message.subtype) && "notice-message"].filter(Boolean).join(" ");
-    this.node.setAttribute("aria-label", `${name}, ${clockTime(message.at, myZone())}${message.ephemeral ? ", only visible to you" : ""}`);
+    this.node.className = [
+      "message",
+      this.compact && "compact",
+      message.ephemeral && "ephemeral",
+      NOTICES.has(message.subtype) && "notice-message",
+    ]
+      .filter(Boolean)
+      .join(" ");
+    this.node.setAttribute(
+      "aria-label",
+      `${name}, ${clockTime(message.at, myZone())}${message.ephemeral ? ", only visible to you" : ""}`,
+    );
     keepingFocus(this.node, () => this.node.replaceChildren(this.gutter(), this.main(name), ...this.tools()));
   }
 
@@ -54,17 +73,30 @@ export class MessageView {
 
   main(name) {
     const { message } = this;
-    const head = h("div", { class: this.compact ? "message-head visually-hidden" : "message-head" },
-      h("span", { class: "author" }, name), message.is_bot && h("span", { class: "badge" }, "app"), h("span", { class: "at" }, timeNode("{time}", message.at)));
-    return h("div", { class: "message-main" },
+    const head = h(
+      "div",
+      { class: this.compact ? "message-head visually-hidden" : "message-head" },
+      h("span", { class: "author" }, name),
+      message.is_bot && h("span", { class: "badge" }, "app"),
+      h("span", { class: "at" }, timeNode("{time}", message.at)),
+    );
+    return h(
+      "div",
+      { class: "message-main" },
       message.ephemeral && h("div", { class: "private-mark" }, icon("eye"), "Only visible to you"),
-      head, this.broadcastMark(), this.content(), this.reactions(), this.threadBar());
+      head,
+      this.broadcastMark(),
+      this.content(),
+      this.reactions(),
+      this.threadBar(),
+    );
   }
 
   content() {
     const { message } = this;
     const edited = message.edited && h("span", { class: "edited" }, " (edited)");
-    if (message.subtype === "tombstone") return h("div", { class: "content text tombstone" }, "This message was deleted.");
+    if (message.subtype === "tombstone")
+      return h("div", { class: "content text tombstone" }, "This message was deleted.");
     if (!message.blocks.length) return h("div", { class: "content text" }, mrkdwn(message.text), edited);
     return append(h("div", { class: "content" }), blockList(this.surface, message.blocks), edited);
   }
@@ -72,14 +104,27 @@ export class MessageView {
   broadcastMark() {
     const { message } = this;
     if (!message.broadcast || this.inThread || !isReply(message)) return null;
-    return h("button", { type: "button", class: "link-button", onclick: () => go({ thread: message.thread_ts }) }, "replied to a thread");
+    return h(
+      "button",
+      { type: "button", class: "link-button", onclick: () => go({ thread: message.thread_ts }) },
+      "replied to a thread",
+    );
   }
 
   reactions() {
     const { reactions } = this.message;
     if (!reactions?.length) return null;
-    const one = ({ name, count, users }) => h("li", { class: users.includes(store.me) ? "reaction mine" : "reaction", title: users.map(personName).join(", "), "aria-label": `${name.replaceAll("_", " ")}: ${users.map(personName).join(", ")}` },
-      h("span", { class: "emoji" }, emoji(name) ?? `:${name}:`), h("span", {}, String(count)));
+    const one = ({ name, count, users }) =>
+      h(
+        "li",
+        {
+          class: users.includes(store.me) ? "reaction mine" : "reaction",
+          title: users.map(personName).join(", "),
+          "aria-label": `${name.replaceAll("_", " ")}: ${users.map(personName).join(", ")}`,
+        },
+        h("span", { class: "emoji" }, emoji(name) ?? `:${name}:`),
+        h("span", {}, String(count)),
+      );
     return h("ul", { class: "reactions", "aria-label": "Reactions" }, reactions.map(one));
   }
 
@@ -90,24 +135,75 @@ export class MessageView {
     this.readMark = readUpTo(message.channel, message.ts);
     const fresh = Number(message.latest_reply) > Number(this.readMark);
     const words = message.reply_count === 1 ? "1 reply" : `${message.reply_count} replies`;
-    return h("button", { type: "button", class: fresh ? "thread-bar fresh" : "thread-bar", dataset: { focusKey: "thread" }, onclick: () => go({ thread: message.ts }) },
-      h("span", { class: "faces" }, message.reply_users.slice(0, 4).map((user) => avatar(user, "small"))),
-      h("span", { class: "thread-count" }, words), fresh && h("span", { class: "fresh-mark" }, "new"),
-      h("span", { class: "thread-last" }, "last ", timeNode("{date_short_pretty} at {time}", Number(message.latest_reply) * 1000)));
+    return h(
+      "button",
+      {
+        type: "button",
+        class: fresh ? "thread-bar fresh" : "thread-bar",
+        dataset: { focusKey: "thread" },
+        onclick: () => go({ thread: message.ts }),
+      },
+      h(
+        "span",
+        { class: "faces" },
+        message.reply_users.slice(0, 4).map((user) => avatar(user, "small")),
+      ),
+      h("span", { class: "thread-count" }, words),
+      fresh && h("span", { class: "fresh-mark" }, "new"),
+      h(
+        "span",
+        { class: "thread-last" },
+        "last ",
+        timeNode("{date_short_pretty} at {time}", Number(message.latest_reply) * 1000),
+      ),
+    );
   }
 
   tools() {
     const { message } = this;
     if (this.inThread || message.ephemeral || isReply(message) || message.subtype === "tombstone") return [];
-    return [h("div", { class: "message-tools" }, h("button", { type: "button", class: "icon-button", "aria-label": "Reply in thread", title: "Reply in thread", dataset: { focusKey: "reply" }, onclick: () => go({ thread: message.ts }) }, icon("thread")))];
+    return [
+      h(
+        "div",
+        { class: "message-tools" },
+        h(
+          "button",
+          {
+            type: "button",
+            class: "icon-button",
+            "aria-label": "Reply in thread",
+            title: "Reply in thread",
+            dataset: { focusKey: "reply" },
+            onclick: () => go({ thread: message.ts }),
+          },
+          icon("thread"),
+        ),
+      ),
+    ];
   }
 }
 
 /** What is on its way to the server, at the foot of a timeline. */
 export function pendingNode(pending) {
-  const words = pending.kind === "command" ? h("div", { class: "content text" }, h("code", {}, pending.text)) : h("div", { class: "content text" }, pending.text);
+  const words =
+    pending.kind === "command"
+      ? h("div", { class: "content text" }, h("code", {}, pending.text))
+      : h("div", { class: "content text" }, pending.text);
   const state = pending.kind === "command" ? `Waiting for ${store.app.name} to answer…` : "Sending…";
-  return h("div", { class: "message pending", dataset: { pending: pending.id } },
+  return h(
+    "div",
+    { class: "message pending", dataset: { pending: pending.id } },
     h("div", { class: "gutter" }, avatar(store.me)),
-    h("div", { class: "message-main" }, h("div", { class: "message-head" }, h("span", { class: "author" }, personName(store.me)), h("span", { class: "at" }, state)), words));
+    h(
+      "div",
+      { class: "message-main" },
+      h(
+        "div",
+        { class: "message-head" },
+        h("span", { class: "author" }, personName(store.me)),
+        h("span", { class: "at" }, state),
+      ),
+      words,
+    ),
+  );
 }

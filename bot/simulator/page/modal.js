@@ -35,23 +35,42 @@ export class Modals {
 
   show(view) {
     if (!this.surfaces.has(view.id)) {
-      this.surfaces.set(view.id, new Surface({ address: { view_id: view.id }, inMessage: false, redraw: () => this.drawBlocks() }));
+      this.surfaces.set(
+        view.id,
+        new Surface({ address: { view_id: view.id }, inMessage: false, redraw: () => this.drawBlocks() }),
+      );
     }
     const surface = this.surfaces.get(view.id);
-    const { node, heading } = dialog({ title: plain(view.title), className: "modal", onCancel: () => this.close(false) });
+    const { node, heading } = dialog({
+      title: plain(view.title),
+      className: "modal",
+      onCancel: () => this.close(false),
+    });
     const open = { view, surface, node, heading, formId: uid("form") };
-    open.body = h("form", { class: "dialog-body", id: open.formId, novalidate: true, tabindex: "-1", onsubmit: (event) => this.submit(event), onkeydown: submitKey });
+    open.body = h("form", {
+      class: "dialog-body",
+      id: open.formId,
+      novalidate: true,
+      tabindex: "-1",
+      onsubmit: (event) => this.submit(event),
+      onkeydown: submitKey,
+    });
     open.foot = h("div", { class: "dialog-foot" });
     surface.root = open.body;
     surface.showErrors = () => this.drawBlocks();
-    const shut = h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss", onclick: () => this.close(true) }, icon("close"));
-    append(node, h("header", { class: "dialog-head" }, mark(), heading, shut), open.body, open.foot);
+    const shut = h(
+      "button",
+      { type: "button", class: "icon-button", "aria-label": "Dismiss", onclick: () => this.close(true) },
+      icon("close"),
+    );
+    append(node, h("div", { class: "dialog-head" }, mark(), heading, shut), open.body, open.foot);
     this.open = open;
     this.drawFoot();
     this.drawBlocks();
     document.body.append(node);
     node.showModal();
-    const asked = node.querySelector("[autofocus]") ?? open.body.querySelector(FIRST_CONTROL) ?? open.foot.querySelector("button");
+    const asked =
+      node.querySelector("[autofocus]") ?? open.body.querySelector(FIRST_CONTROL) ?? open.foot.querySelector("button");
     asked?.focus();
   }
 
@@ -65,8 +84,18 @@ export class Modals {
   drawFoot() {
     const { view, foot, formId } = this.open;
     const back = plain(view.close) || (view.submit ? "Cancel" : store.views.length > 1 ? "Back" : "Close");
-    const cancel = h("button", { type: "button", class: "button", dataset: { focusKey: "cancel" }, onclick: () => this.close(false) }, back);
-    const submit = view.submit && h("button", { type: "submit", form: formId, class: "button primary", dataset: { focusKey: "submit" } }, plain(view.submit));
+    const cancel = h(
+      "button",
+      { type: "button", class: "button", dataset: { focusKey: "cancel" }, onclick: () => this.close(false) },
+      back,
+    );
+    const submit =
+      view.submit &&
+      h(
+        "button",
+        { type: "submit", form: formId, class: "button primary", dataset: { focusKey: "submit" } },
+        plain(view.submit),
+      );
     keepingFocus(foot, () => {
       foot.replaceChildren(cancel);
       append(foot, submit);

@@ -11,7 +11,8 @@ import { emoji, withEmoji } from "./emoji.js";
 import { mentionsMe, myZone, now, personName, store } from "./store.js";
 
 const SCHEMES = new Set(["http:", "https:", "mailto:", "tel:"]);
-const TOKEN = /<([^<>\n]+)>|`([^`\n]+)`|:([a-z0-9_+'-]+(?:::skin-tone-[2-6])?):|(https?:\/\/[^\s<>|]+[^\s<>|.,;:!?)\]'"])/g;
+const TOKEN =
+  /<([^<>\n]+)>|`([^`\n]+)`|:([a-z0-9_+'-]+(?:::skin-tone-[2-6])?):|(https?:\/\/[^\s<>|]+[^\s<>|.,;:!?)\]'"])/g;
 const MARKS = { "*": "strong", _: "em", "~": "s" };
 
 /** `&lt; &gt; &amp;` as the characters that they stand for. */
@@ -66,7 +67,9 @@ export function plain(object) {
 /** Parse a whole mrkdwn text, in which ``` fences and > quotes are blocks of their own. */
 export function mrkdwn(text) {
   const parts = text.split(/```\n?([\s\S]*?)\n?```/);
-  return fragment(parts.map((part, i) => (i % 2 ? h("pre", {}, h("code", {}, codeText(part))) : paragraphs(part, i, parts.length))));
+  return fragment(
+    parts.map((part, i) => (i % 2 ? h("pre", {}, h("code", {}, codeText(part))) : paragraphs(part, i, parts.length))),
+  );
 }
 
 function paragraphs(text, index, count) {
@@ -112,7 +115,13 @@ function token({ angle, code, short, url }, atStart) {
   if (code !== undefined) return h("code", {}, codeText(code));
   if (url !== undefined) return link(unescape(url), unescape(url));
   const character = emoji(short);
-  return character ? h("span", { class: "emoji", role: "img", "aria-label": short.replaceAll("_", " "), title: `:${short}:` }, character) : null;
+  return character
+    ? h(
+        "span",
+        { class: "emoji", role: "img", "aria-label": short.replaceAll("_", " "), title: `:${short}:` },
+        character,
+      )
+    : null;
 }
 
 /** Inside code only links and mentions are resolved, to plain words. */
@@ -134,7 +143,8 @@ function reference(body, atStart) {
   if (target.startsWith("!date^")) return dateReference(target.slice(6), label, atStart);
   if (/^!(here|channel|everyone)$/.test(target)) return mention(`@${target.slice(1)}`, `<${target}>`);
   if (target.startsWith("!")) return h("span", {}, label ?? `<${target}>`);
-  if (/^[a-z][a-z0-9+.-]*:/i.test(target)) return link(unescape(target), label ?? unescape(target).replace(/^mailto:/, ""));
+  if (/^[a-z][a-z0-9+.-]*:/i.test(target))
+    return link(unescape(target), label ?? unescape(target).replace(/^mailto:/, ""));
   return null;
 }
 
@@ -145,7 +155,9 @@ export function mention(text, raw) {
 export function channelLink(id, label) {
   const channel = store.channels.get(id);
   const text = `#${channel?.name ?? (label || "private-channel")}`;
-  return channel ? h("a", { class: "mention", href: `/?channel=${id}`, dataset: { channel: id } }, text) : h("span", { class: "mention" }, text);
+  return channel
+    ? h("a", { class: "mention", href: `/?channel=${id}`, dataset: { channel: id } }, text)
+    : h("span", { class: "mention" }, text);
 }
 
 function dateReference(body, fallback, capital) {
@@ -183,7 +195,9 @@ function closing(text, start) {
 }
 
 function plainRun(text, held) {
-  return text.split(/([\ue000-\uf8ff])/).map((part, i) => (i % 2 ? (held[part.charCodeAt(0) - 0xe000] ?? part) : withBreaks(unescape(part))));
+  return text
+    .split(/([\ue000-\uf8ff])/)
+    .map((part, i) => (i % 2 ? (held[part.charCodeAt(0) - 0xe000] ?? part) : withBreaks(unescape(part))));
 }
 
 function withBreaks(text) {

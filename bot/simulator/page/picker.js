@@ -27,18 +27,46 @@ export class Picker {
 
   build() {
     const { input, placeholder, several } = this.options;
-    this.list = h("div", { class: "popup options", popover: "manual", role: "listbox", id: uid("options"), "aria-multiselectable": several ? "true" : null, "aria-label": input["aria-label"] ?? "Choices" });
+    this.list = h("div", {
+      class: "popup options",
+      popover: "manual",
+      role: "listbox",
+      id: uid("options"),
+      "aria-multiselectable": several ? "true" : null,
+      "aria-label": input["aria-label"] ?? "Choices",
+    });
     this.input = h("input", {
-      type: "text", role: "combobox", autocomplete: "off", spellcheck: "false", placeholder, "aria-expanded": "false",
-      "aria-controls": this.list.id, "aria-autocomplete": "list", ...input,
+      type: "text",
+      role: "combobox",
+      autocomplete: "off",
+      spellcheck: "false",
+      placeholder,
+      "aria-expanded": "false",
+      "aria-controls": this.list.id,
+      "aria-autocomplete": "list",
+      ...input,
       oninput: () => this.search(this.input.value, TYPING_PAUSE_MS),
       onclick: () => this.open(),
       onkeydown: (event) => this.key(event),
       onblur: () => this.close(),
     });
     this.chips = h("span", { class: "picker-chips" });
-    this.clear = several ? null : h("button", { type: "button", class: "picker-clear", "aria-label": "Clear the choice", onclick: () => this.choose(null) }, icon("close"));
-    this.node = h("div", { class: several ? "picker picker-several" : "picker" }, this.chips, this.input, this.clear, icon("down"), this.list);
+    this.clear = several
+      ? null
+      : h(
+          "button",
+          { type: "button", class: "picker-clear", "aria-label": "Clear the choice", onclick: () => this.choose(null) },
+          icon("close"),
+        );
+    this.node = h(
+      "div",
+      { class: several ? "picker picker-several" : "picker" },
+      this.chips,
+      this.input,
+      this.clear,
+      icon("down"),
+      this.list,
+    );
     this.list.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
   }
 
@@ -69,7 +97,8 @@ export class Picker {
     this.input.setAttribute("aria-expanded", "true");
     this.asked += 1;
     const mine = this.asked;
-    if (query.length < (this.options.minQuery ?? 0)) return this.draw([], `Type ${this.options.minQuery} characters or more`);
+    if (query.length < (this.options.minQuery ?? 0))
+      return this.draw([], `Type ${this.options.minQuery} characters or more`);
     if (this.options.remote) {
       this.draw([], "Searching…");
       await new Promise((resolve) => setTimeout(resolve, pause));
@@ -90,9 +119,20 @@ export class Picker {
     for (const group of groups) {
       const rows = group.options.map((option) => this.row(option));
       if (!rows.length) continue;
-      append(this.list, group.label ? h("div", { role: "group", "aria-label": group.label }, h("div", { class: "options-label", "aria-hidden": "true" }, group.label), rows) : rows);
+      append(
+        this.list,
+        group.label
+          ? h(
+              "div",
+              { role: "group", "aria-label": group.label },
+              h("div", { class: "options-label", "aria-hidden": "true" }, group.label),
+              rows,
+            )
+          : rows,
+      );
     }
-    if (!this.shown.length) append(this.list, h("div", { class: "options-empty", role: "option", "aria-disabled": "true" }, empty));
+    if (!this.shown.length)
+      append(this.list, h("div", { class: "options-empty", role: "option", "aria-disabled": "true" }, empty));
     const chosen = this.shown.findIndex(({ option }) => option.value === this.value);
     this.activate(chosen >= 0 ? chosen : this.shown.length ? 0 : -1);
     if (this.input.isConnected) show(this.list, this.node, { wide: true });
@@ -100,8 +140,19 @@ export class Picker {
 
   row(option) {
     const selected = this.options.several ? this.value.includes(option.value) : this.value === option.value;
-    const row = h("div", { role: "option", class: "option", id: uid("option"), "aria-selected": String(selected), onclick: () => this.choose(option) },
-      option.face, h("span", { class: "option-text" }, option.text, option.detail && h("small", {}, option.detail)), icon("check"));
+    const row = h(
+      "div",
+      {
+        role: "option",
+        class: "option",
+        id: uid("option"),
+        "aria-selected": String(selected),
+        onclick: () => this.choose(option),
+      },
+      option.face,
+      h("span", { class: "option-text" }, option.text, option.detail && h("small", {}, option.detail)),
+      icon("check"),
+    );
     this.shown.push({ option, row });
     return row;
   }
@@ -146,15 +197,22 @@ export class Picker {
       return;
     }
     this.input.value = "";
-    this.chips.replaceChildren(...this.value.map((one) => {
-      const label = this.options.labelOf(one);
-      const drop = () => {
-        this.set(this.value.filter((other) => other !== one));
-        this.drawValue();
-        this.input.focus();
-      };
-      return h("span", { class: "chip" }, label, h("button", { type: "button", "aria-label": `Remove ${label}`, onclick: drop }, icon("close")));
-    }));
+    this.chips.replaceChildren(
+      ...this.value.map((one) => {
+        const label = this.options.labelOf(one);
+        const drop = () => {
+          this.set(this.value.filter((other) => other !== one));
+          this.drawValue();
+          this.input.focus();
+        };
+        return h(
+          "span",
+          { class: "chip" },
+          label,
+          h("button", { type: "button", "aria-label": `Remove ${label}`, onclick: drop }, icon("close")),
+        );
+      }),
+    );
     this.input.placeholder = this.value.length ? "" : (this.options.placeholder ?? "");
   }
 

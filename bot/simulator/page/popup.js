@@ -70,29 +70,40 @@ export function menuButton(button, items, { label, align = "start", wide = false
 
 function menuItem({ content, name, checked, choose }, close) {
   const choice = checked !== undefined;
-  return h("button", {
-    type: "button",
-    class: "menu-item",
-    role: choice ? "menuitemradio" : "menuitem",
-    tabindex: "-1",
-    "aria-checked": choice ? String(checked) : null,
-    "aria-label": name,
-    onclick: () => {
-      close();
-      choose();
+  return h(
+    "button",
+    {
+      type: "button",
+      class: "menu-item",
+      role: choice ? "menuitemradio" : "menuitem",
+      tabindex: "-1",
+      "aria-checked": choice ? String(checked) : null,
+      "aria-label": name,
+      onclick: () => {
+        close();
+        choose();
+      },
     },
-  }, content);
+    content,
+  );
 }
 
 function moveInMenu(event, menu, close) {
   const entries = [...menu.children];
   const at = entries.indexOf(document.activeElement);
-  const moves = { ArrowDown: (at + 1) % entries.length, ArrowUp: (at - 1 + entries.length) % entries.length, Home: 0, End: entries.length - 1 };
+  const moves = {
+    ArrowDown: (at + 1) % entries.length,
+    ArrowUp: (at - 1 + entries.length) % entries.length,
+    Home: 0,
+    End: entries.length - 1,
+  };
   if (event.key in moves) entries[moves[event.key]].focus();
   else if (event.key === "Escape") close();
   else if (event.key === "Tab") return close({ refocus: false });
   else if (event.key.length === 1 && !event.ctrlKey && !event.metaKey && event.key !== " ") {
-    const next = [...entries.slice(at + 1), ...entries].find((entry) => entry.textContent.trim().toLowerCase().startsWith(event.key.toLowerCase()));
+    const next = [...entries.slice(at + 1), ...entries].find((entry) =>
+      entry.textContent.trim().toLowerCase().startsWith(event.key.toLowerCase()),
+    );
     next?.focus();
   } else return undefined;
   event.preventDefault();

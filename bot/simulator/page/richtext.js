@@ -19,7 +19,8 @@ const INLINE = {
   text: (e) => lines(e.text),
   link: (e) => link(e.url, e.text || e.url),
   user: (e) => mention(`@${personName(e.user_id)}`, `<@${e.user_id}>`),
-  usergroup: (e) => mention(`@${store.groups.get(e.usergroup_id)?.handle ?? e.usergroup_id}`, `<!subteam^${e.usergroup_id}>`),
+  usergroup: (e) =>
+    mention(`@${store.groups.get(e.usergroup_id)?.handle ?? e.usergroup_id}`, `<!subteam^${e.usergroup_id}>`),
   channel: (e) => channelLink(e.channel_id, null),
   broadcast: (e) => mention(`@${e.range}`, `<!${e.range}>`),
   emoji: (e) => emoji(e.name) ?? `:${e.name}:`,
@@ -38,18 +39,27 @@ const SECTIONS = {
   rich_text_list: (e) => {
     const items = (e.elements ?? []).map((item) => h("li", {}, inline(item.elements)));
     const attributes = { class: "rich-list", style: { "--indent": String(e.indent ?? 0) } };
-    return e.style === "ordered" ? h("ol", { ...attributes, start: (e.offset ?? 0) + 1 }, items) : h("ul", attributes, items);
+    return e.style === "ordered"
+      ? h("ol", { ...attributes, start: (e.offset ?? 0) + 1 }, items)
+      : h("ul", attributes, items);
   },
 };
 
 /** The content of a `rich_text` block. */
 export function richText(block) {
-  return h("div", { class: "rich text" }, (block.elements ?? []).map((e) => SECTIONS[e.type]?.(e) ?? h("p", {}, inline(e.elements))));
+  return h(
+    "div",
+    { class: "rich text" },
+    (block.elements ?? []).map((e) => SECTIONS[e.type]?.(e) ?? h("p", {}, inline(e.elements))),
+  );
 }
 
 function cell(content, tag, settings = {}) {
   const number = content?.type === "raw_number";
-  const node = h(tag, { scope: tag === "th" ? "col" : null, class: `align-${settings.align ?? (number ? "right" : "left")}${settings.is_wrapped ? " wraps" : ""}` });
+  const node = h(tag, {
+    scope: tag === "th" ? "col" : null,
+    class: `align-${settings.align ?? (number ? "right" : "left")}${settings.is_wrapped ? " wraps" : ""}`,
+  });
   if (content?.type === "rich_text") return append(node, richText(content));
   return append(node, String(content?.text ?? content?.value ?? ""));
 }
@@ -58,6 +68,24 @@ function cell(content, tag, settings = {}) {
 export function table(block) {
   const [head = [], ...rows] = block.rows ?? [];
   const settings = block.column_settings ?? [];
-  const row = (cells, tag) => h("tr", {}, cells.map((one, i) => cell(one, tag, settings[i] ?? {})));
-  return h("div", { class: "table-holder", tabindex: "0", role: "region", "aria-label": "Table" }, h("table", {}, h("thead", {}, row(head, "th")), h("tbody", {}, rows.map((cells) => row(cells, "td")))));
+  const row = (cells, tag) =>
+    h(
+      "tr",
+      {},
+      cells.map((one, i) => cell(one, tag, settings[i] ?? {})),
+    );
+  return h(
+    "div",
+    { class: "table-holder", tabindex: "0", role: "region", "aria-label": "Table" },
+    h(
+      "table",
+      {},
+      h("thead", {}, row(head, "th")),
+      h(
+        "tbody",
+        {},
+        rows.map((cells) => row(cells, "td")),
+      ),
+    ),
+  );
 }

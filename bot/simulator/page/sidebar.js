@@ -25,17 +25,39 @@ export class Sidebar {
   drawIdentity() {
     const person = me();
     const face = h("span", { class: "who" }, h("small", {}, "You are"), h("b", {}, personName(store.me)));
-    const button = h("button", { type: "button", class: "identity-button", dataset: { focusKey: "identity" } }, avatar(store.me), face, icon("down"));
+    const button = h(
+      "button",
+      { type: "button", class: "identity-button", dataset: { focusKey: "identity" } },
+      avatar(store.me),
+      face,
+      icon("down"),
+    );
     button.title = person?.title ?? "";
-    keepingFocus(this.identity, () => this.identity.replaceChildren(menuButton(button, () => this.people(), { label: "Choose who you are", wide: true })));
+    keepingFocus(this.identity, () =>
+      this.identity.replaceChildren(
+        menuButton(button, () => this.people(), { label: "Choose who you are", wide: true }),
+      ),
+    );
   }
 
   people() {
-    const real = [...store.people.values()].filter((person) => !person.deleted && !person.is_bot && person.id !== "USLACKBOT");
+    const real = [...store.people.values()].filter(
+      (person) => !person.deleted && !person.is_bot && person.id !== "USLACKBOT",
+    );
     return real.map((person) => {
-      const roles = [person.title, person.is_admin && "admin", person.is_guest && "guest", clockTime(now(), person.tz)].filter(Boolean);
+      const roles = [
+        person.title,
+        person.is_admin && "admin",
+        person.is_guest && !/guest/i.test(person.title) && "guest",
+        clockTime(now(), person.tz),
+      ].filter(Boolean);
       const words = h("span", { class: "option-text" }, personName(person.id), h("small", {}, roles.join(" · ")));
-      return { content: fragment(avatar(person.id), words, icon("check")), name: personName(person.id), checked: person.id === store.me, choose: () => person.id !== store.me && this.onPerson(person.id) };
+      return {
+        content: fragment(avatar(person.id), words, icon("check")),
+        name: personName(person.id),
+        checked: person.id === store.me,
+        choose: () => person.id !== store.me && this.onPerson(person.id),
+      };
     });
   }
 
@@ -45,8 +67,27 @@ export class Sidebar {
     const app = appChannel();
     const rooms = all.filter((channel) => channel.kind !== "dm").sort(byName);
     const direct = all.filter((channel) => channel.kind === "dm" && channel !== app).sort(byName);
-    const sections = [["Channels", rooms], ["Direct messages", direct], ["Apps", app ? [app] : []]].filter(([, list]) => list.length);
-    keepingFocus(this.nav, () => this.nav.replaceChildren(...sections.map(([title, list]) => h("section", {}, h("h2", {}, title), h("ul", {}, list.map((channel) => this.row(channel)))))));
+    const sections = [
+      ["Channels", rooms],
+      ["Direct messages", direct],
+      ["Apps", app ? [app] : []],
+    ].filter(([, list]) => list.length);
+    keepingFocus(this.nav, () =>
+      this.nav.replaceChildren(
+        ...sections.map(([title, list]) =>
+          h(
+            "section",
+            {},
+            h("h2", {}, title),
+            h(
+              "ul",
+              {},
+              list.map((channel) => this.row(channel)),
+            ),
+          ),
+        ),
+      ),
+    );
     const total = all.reduce((sum, channel) => sum + unread(channel).calls, 0);
     const here = store.channels.get(place.channel);
     document.title = `${total ? `(${total}) ` : ""}${here ? `${channelName(here)} · ` : ""}${store.team.name} workspace · simulator`;
@@ -55,25 +96,40 @@ export class Sidebar {
   row(channel) {
     const { count, calls } = unread(channel);
     const here = channel.id === place.channel;
-    const sign = channel.kind === "dm" ? avatar(channel.user, "small") : icon(channel.kind === "private" ? "lock" : "hash");
+    const sign =
+      channel.kind === "dm" ? avatar(channel.user, "small") : icon(channel.kind === "private" ? "lock" : "hash");
     const news = count && !here ? h("span", { class: "visually-hidden" }, `, ${count} unread`) : null;
-    const link = h("a", {
-      href: address({ channel: channel.id }), class: ["channel", count && !here && "unread", !channel.is_member && "outside"].filter(Boolean).join(" "),
-      "aria-current": here ? "page" : null, dataset: { focusKey: channel.id },
-      onclick: (event) => {
-        if (event.metaKey || event.ctrlKey || event.shiftKey) return;
-        event.preventDefault();
-        document.body.classList.remove("drawer-open");
-        go({ channel: channel.id });
+    const link = h(
+      "a",
+      {
+        href: address({ channel: channel.id }),
+        class: ["channel", count && !here && "unread", !channel.is_member && "outside"].filter(Boolean).join(" "),
+        "aria-current": here ? "page" : null,
+        dataset: { focusKey: channel.id },
+        onclick: (event) => {
+          if (event.metaKey || event.ctrlKey || event.shiftKey) return;
+          event.preventDefault();
+          document.body.classList.remove("drawer-open");
+          go({ channel: channel.id });
+        },
       },
-    }, sign, h("span", { class: "channel-name" }, channel.name), news, calls && !here ? h("span", { class: "count", "aria-hidden": "true" }, String(calls)) : null);
+      sign,
+      h("span", { class: "channel-name" }, channel.name),
+      news,
+      calls && !here ? h("span", { class: "count", "aria-hidden": "true" }, String(calls)) : null,
+    );
     return h("li", {}, link);
   }
 
   drawFoot() {
     const { app } = store;
-    const state = !store.connected ? "Simulator unreachable" : app.connected ? `${app.name} is connected` : `${app.name} is not connected`;
-    const how = app.connected && app.mode ? ({ socket: "Socket Mode", http: "signed HTTP" }[app.mode] ?? app.mode) : null;
+    const state = !store.connected
+      ? "Simulator unreachable"
+      : app.connected
+        ? `${app.name} is connected`
+        : `${app.name} is not connected`;
+    const how =
+      app.connected && app.mode ? ({ socket: "Socket Mode", http: "signed HTTP" }[app.mode] ?? app.mode) : null;
     const light = h("span", { class: store.connected && app.connected ? "light on" : "light", "aria-hidden": "true" });
     this.foot.replaceChildren(append(h("p", {}), light, h("span", {}, state, how && h("small", {}, how))));
   }
@@ -88,5 +144,11 @@ export class Sidebar {
 
 /** The name of the workspace, for the top of the page. */
 export function workspaceName() {
-  return h("p", { class: "workspace" }, mark(), h("b", {}, `${store.team.name || "Acme"} workspace`), h("span", { class: "sim" }, "simulator"));
+  return h(
+    "p",
+    { class: "workspace" },
+    mark(),
+    h("b", {}, `${store.team.name || "Acme"} workspace`),
+    h("span", { class: "sim" }, "simulator"),
+  );
 }

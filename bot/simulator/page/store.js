@@ -160,7 +160,9 @@ export function acceptPending(pending, ts) {
 function settlePending(message) {
   if (message.user !== store.me || message.ephemeral) return;
   const thread = message.thread_ts && message.thread_ts !== message.ts ? message.thread_ts : null;
-  const same = store.pending.filter((p) => p.kind === "message" && p.channel === message.channel && p.thread_ts === thread);
+  const same = store.pending.filter(
+    (p) => p.kind === "message" && p.channel === message.channel && p.thread_ts === thread,
+  );
   const settled = same.find((p) => p.ts === message.ts) ?? same.find((p) => p.ts === null);
   if (settled) dropPending(settled);
 }
@@ -197,7 +199,9 @@ export function channelName(channel) {
 
 /** The DM with the app, if there is one. */
 export function appChannel() {
-  return [...store.channels.values()].find((channel) => channel.kind === "dm" && channel.user === store.app.user_id) ?? null;
+  return (
+    [...store.channels.values()].find((channel) => channel.kind === "dm" && channel.user === store.app.user_id) ?? null
+  );
 }
 
 /** Does the text call this person: by name, by a group, or everybody? */

@@ -21,20 +21,27 @@ export class Surface {
     this.blocks = [];
     this.root = null;
     this.busy = new Set();
+    this.late = new Set();
   }
 
   isBusy(block, element) {
     return this.busy.has(focusKey(block, element));
   }
 
-  /** Send a click, after the element's own `confirm`. Resolves to "done", "cancelled" or "failed"; errors are shown. */
+  /** Send a click, after the element's own `confirm`. Resolves to "done", "busy", "cancelled" or "failed". */
   async act(block, element, value) {
     const key = focusKey(block, element);
-    if (this.busy.has(key)) return "cancelled";
+    if (this.busy.has(key)) return "busy";
+    if (element.confirm && !(await confirmed(element.confirm))) return "cancelled";
     this.setBusy(key, true);
     try {
-      if (element.confirm && !(await confirmed(element.confirm))) return "cancelled";
-      const body = { user: store.me, ...this.address, block_id: block.block_id, action_id: element.action_id, values: this.form.all(this.blocks) };
+      const body = {
+        user: store.me,
+        ...this.address,
+        block_id: block.block_id,
+        action_id: element.action_id,
+        values: this.form.all(this.blocks),
+      };
       await post("click", value === undefined ? body : { ...body, value });
       return "done";
     } catch (error) {
@@ -42,10 +49,12 @@ export class Surface {
       return "failed";
     } finally {
       this.setBusy(key, false);
+      if (this.late.delete(key)) this.act(block, element, this.form.get(block, element));
     }
   }
 
-  /** A new value of an input: kept, and sent where the element acts at once. Declining its `confirm` takes it back. */
+  /** A new value of an input: kept, and sent where the element acts at once. Declining its `confirm` takes it back; one that comes while
+   *  an earlier one is on its way follows it. */
   async change(block, element, value, { acts }) {
     const before = this.form.get(block, element);
     this.form.set(block, element, value);
@@ -54,15 +63,22 @@ export class Surface {
       this.showErrors?.();
     }
     if (!acts) return;
-    if ((await this.act(block, element, value)) === "cancelled") {
-      this.form.set(block, element, before);
-      this.redraw();
-    }
+    const outcome = await this.act(block, element, value);
+    if (outcome === "busy") this.late.add(focusKey(block, element));
+    if (outcome !== "cancelled") return;
+    this.form.set(block, element, before);
+    this.redraw();
   }
 
   /** Options of an external select for what was typed, as the app gives them. */
   suggest(block, element, query) {
-    return post("suggest", { user: store.me, ...this.address, block_id: block.block_id, action_id: element.action_id, query });
+    return post("suggest", {
+      user: store.me,
+      ...this.address,
+      block_id: block.block_id,
+      action_id: element.action_id,
+      query,
+    });
   }
 
   setBusy(key, busy) {

@@ -1,8 +1,8 @@
 /** Text fields of Block Kit. The one rule: an empty field is null, never an empty string. */
 
+import { controlAttributes } from "./controls.js";
 import { h } from "./dom.js";
 import { plain } from "./mrkdwn.js";
-import { focusKey } from "./surface.js";
 
 const TYPES = {
   plain_text_input: { type: "text" },
@@ -12,7 +12,8 @@ const TYPES = {
 };
 
 /** The field of a plain text, e-mail, URL or number input; see `element` in elements.js for the context. */
-export function textInput({ surface, block, spec, acts, field, value }) {
+export function textInput(context) {
+  const { surface, block, spec, acts, value } = context;
   const triggers = spec.dispatch_action_config?.trigger_actions_on ?? ["on_enter_pressed"];
   const current = () => (input.value === "" ? null : input.value);
   const input = h(spec.multiline ? "textarea" : "input", {
@@ -22,13 +23,7 @@ export function textInput({ surface, block, spec, acts, field, value }) {
     placeholder: plain(spec.placeholder),
     maxlength: spec.max_length,
     value: value ?? "",
-    id: field?.id,
-    "aria-label": field ? null : plain(spec.placeholder) || "Text",
-    "aria-describedby": field?.describedBy,
-    "aria-invalid": field?.invalid ? "true" : null,
-    "aria-required": field?.required ? "true" : null,
-    autofocus: spec.focus_on_load === true,
-    dataset: { focusKey: focusKey(block, spec) },
+    ...controlAttributes(context, "Text"),
     oninput: () => surface.change(block, spec, current(), { acts: acts && triggers.includes("on_character_entered") }),
     onkeydown: (event) => {
       if (event.key !== "Enter" || event.shiftKey || !acts || !triggers.includes("on_enter_pressed")) return;

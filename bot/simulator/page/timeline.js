@@ -20,42 +20,63 @@ export class Timeline {
     this.views = new Map();
     this.marks = new Map();
     this.list = h("div", { class: "log-list" });
-    this.node = h("div", { class: "log", role: "log", tabindex: "0", "aria-label": label, "aria-live": "off", onkeydown: (event) => this.key(event), onscroll: () => this.scrolled() }, this.list);
-    this.jump = h("button", { type: "button", class: "jump", hidden: true, onclick: () => this.toEnd(true) }, icon("down"), "New messages");
+    this.node = h(
+      "div",
+      {
+        class: "log",
+        role: "log",
+        tabindex: "0",
+        "aria-label": label,
+        "aria-live": "off",
+        onkeydown: (event) => this.key(event),
+        onscroll: () => this.scrolled(),
+      },
+      this.list,
+    );
+    this.jump = h(
+      "button",
+      { type: "button", class: "jump", hidden: true, onclick: () => this.toEnd(true) },
+      icon("down"),
+      "New messages",
+    );
     this.frame = h("div", { class: "log-frame" }, this.node, this.jump);
     // Whatever makes the list grow (a form, an image, a narrower window) leaves a reader at the end at the end.
     new ResizeObserver(() => this.stick && this.toEnd()).observe(this.list);
     new ResizeObserver(() => this.stick && this.toEnd()).observe(this.node);
     this.stick = true;
+    this.pendingCount = 0;
   }
 
-  /** Show these messages, and what is on its way. `newFrom` is the ts after which messages are new to the person. */
-  show(messages, pending, { empty = null, newFrom = null } = {}) {
-    const wanted = [];
-    let above = null;
-    let newDrawn = false;
+  /** Show these messages, and what is on its way. `newTs` is the first message that was new when the person came. */
+  show(messages, pending, { empty = null, newTs = null } = {}) {
     const last = messages.at(-1);
-    const grew = last && last.ts !== this.lastTs;
-    for (const message of messages) {
-      const day = isoDay(message.at, myZone());
-      if (!this.inThread && (!above || isoDay(above.at, myZone()) !== day)) wanted.push(this.mark(`day ${day}`, () => dayMark(message.at)));
-      const isNew = newFrom !== null && !newDrawn && Number(message.ts) > Number(newFrom);
-      if (isNew) {
-        newDrawn = true;
-        wanted.push(this.mark("new", () => h("div", { class: "new-mark", role: "separator" }, h("span", {}, "New"))));
-      }
-      const breaks = wanted.at(-1)?.classList.contains("message") === false;
-      wanted.push(this.article(message, !breaks && together(above, message)));
-      if (this.inThread && !isReply(message) && messages.length > 1) wanted.push(this.mark("replies", () => h("div", { class: "replies-mark" }, h("span", {}, repliesWord(messages.length - 1))), messages.length));
-      above = message;
-    }
-    if (!messages.length && !pending.length && empty) wanted.push(this.mark("empty", () => h("div", { class: "empty" }, empty)));
+    const grew = last && this.lastTs && last.ts !== this.lastTs;
+    const wanted = messages.flatMap((message, i) =>
+      this.rows(message, messages[i - 1] ?? null, messages.length, newTs),
+    );
+    if (!messages.length && !pending.length && empty) wanted.push(h("div", { class: "empty" }, empty));
     wanted.push(...pending.map(pendingNode));
     reconcile(this.list, wanted);
-    for (const ts of this.views.keys()) if (!messages.some((message) => message.ts === ts)) this.views.delete(ts);
-    if (grew && !this.stick && this.lastTs) this.jump.hidden = false;
+    const shown = new Set(messages.map((message) => message.ts));
+    for (const ts of this.views.keys()) if (!shown.has(ts)) this.views.delete(ts);
+    if (grew && !this.stick) this.jump.hidden = false;
+    const sends = pending.length > this.pendingCount;
+    this.pendingCount = pending.length;
     this.lastTs = last?.ts ?? this.lastTs;
-    if (this.stick || pending.length) this.toEnd();
+    if (this.stick || sends) this.toEnd();
+  }
+
+  /** A message's article, and the marks that stand around it. */
+  rows(message, above, count, newTs) {
+    const before = [];
+    const day = isoDay(message.at, myZone());
+    if (!this.inThread && (!above || isoDay(above.at, myZone()) !== day)) {
+      before.push(this.mark(day, isoDay(now(), myZone()), () => dayMark(message.at)));
+    }
+    if (message.ts === newTs) before.push(this.mark("new", "", newMark));
+    const article = this.article(message, !before.length && together(above, message));
+    const heads = this.inThread && !isReply(message) && count > 1;
+    return [...before, article, ...(heads ? [this.mark("replies", count, () => repliesMark(count - 1))] : [])];
   }
 
   article(message, compact) {
@@ -65,9 +86,9 @@ export class Timeline {
     return view.node;
   }
 
-  mark(key, make, version = "") {
-    const full = `${key} ${version} ${isoDay(now(), myZone())}`;
-    if (this.marks.get(key)?.full !== full) this.marks.set(key, { full, node: make() });
+  /** The node of a mark, kept while `version` stays, since what has just been drawn must not flicker. */
+  mark(key, version, make) {
+    if (this.marks.get(key)?.version !== version) this.marks.set(key, { version, node: make() });
     return this.marks.get(key).node;
   }
 
@@ -96,7 +117,12 @@ export class Timeline {
     if (here !== this.node && !article) return;
     const articles = [...this.list.querySelectorAll("article")];
     const at = articles.indexOf(article);
-    const to = { ArrowUp: at < 0 ? articles.length - 1 : at - 1, ArrowDown: at < 0 ? 0 : at + 1, Home: 0, End: articles.length - 1 }[event.key];
+    const to = {
+      ArrowUp: at < 0 ? articles.length - 1 : at - 1,
+      ArrowDown: at < 0 ? 0 : at + 1,
+      Home: 0,
+      End: articles.length - 1,
+    }[event.key];
     if (to !== undefined && articles[to]) articles[to].focus();
     else if (event.key === "Enter" && article && !this.inThread) {
       const { message } = this.views.get(article.dataset.ts);
@@ -108,12 +134,18 @@ export class Timeline {
 }
 
 function together(above, message) {
-  if (!above) return false;
+  if (!above || isReply(above) !== isReply(message)) return false;
   const same = above.user === message.user && above.username === message.username && above.subtype === message.subtype;
   return same && !above.ephemeral && !message.ephemeral && !above.reply_count && message.at - above.at < TOGETHER_MS;
 }
 
-const repliesWord = (count) => (count === 1 ? "1 reply" : `${count} replies`);
+function repliesMark(count) {
+  return h("div", { class: "replies-mark" }, h("span", {}, count === 1 ? "1 reply" : `${count} replies`));
+}
+
+function newMark() {
+  return h("div", { class: "new-mark", role: "separator" }, h("span", {}, "New"));
+}
 
 function dayMark(at) {
   return h("div", { class: "day-mark", role: "separator" }, h("span", {}, dayTitle(at, now(), myZone())));

@@ -16,9 +16,13 @@ export function toast(text, kind = "error") {
     clearTimeout(timer);
     node.remove();
   };
-  const node = h("div", { class: `toast toast-${kind}`, role: kind === "error" ? "alert" : "status", dataset: { text } },
-    icon(kind === "error" ? "warn" : "check"), h("span", {}, text),
-    h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss", onclick: close }, icon("close")));
+  const node = h(
+    "div",
+    { class: `toast toast-${kind}`, role: kind === "error" ? "alert" : "status", dataset: { text } },
+    icon(kind === "error" ? "warn" : "check"),
+    h("span", {}, text),
+    h("button", { type: "button", class: "icon-button", "aria-label": "Dismiss", onclick: close }, icon("close")),
+  );
   let timer = setTimeout(close, kind === "error" ? ERROR_MS : NOTICE_MS);
   node.addEventListener("pointerenter", () => clearTimeout(timer));
   node.addEventListener("pointerleave", () => {

@@ -10,22 +10,63 @@ import { markBusy } from "./surface.js";
 import { toast } from "./toasts.js";
 
 const MINUTE = 60_000;
-const STEPS = [["1", "min", MINUTE], ["5", "min", 5 * MINUTE], ["15", "min", 15 * MINUTE], ["1", "h", 60 * MINUTE], ["1", "day", 1440 * MINUTE]];
+const STEPS = [
+  ["1", "min", MINUTE],
+  ["5", "min", 5 * MINUTE],
+  ["15", "min", 15 * MINUTE],
+  ["1", "h", 60 * MINUTE],
+  ["1", "day", 1440 * MINUTE],
+];
 const DAYS = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const TICK_MS = 1000;
 
 export class Topbar {
   /** `onMenu()` opens and shuts the side on narrow screens; `onHelp()` tells the keys. */
   constructor(root, { onMenu, onHelp }) {
-    this.menu = h("button", { type: "button", class: "icon-button menu-button", "aria-label": "Conversations", "aria-controls": "sidebar", "aria-expanded": "false", onclick: onMenu }, icon("menu"));
+    this.menu = h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button menu-button",
+        "aria-label": "Conversations",
+        "aria-controls": "sidebar",
+        "aria-expanded": "false",
+        onclick: onMenu,
+      },
+      icon("menu"),
+    );
     this.time = h("time", { class: "clock-time" });
-    const buttons = STEPS.map(([count, unit, ms]) => h("button", {
-      type: "button", class: "clock-step", "aria-label": `Move forward ${count} ${unit}`, onclick: (event) => this.advance(event.currentTarget, ms),
-    }, count, h("span", {}, `\u00a0${unit}`)));
-    const group = h("div", { class: "clock", role: "group", "aria-label": "The simulator's clock" },
+    const buttons = STEPS.map(([count, unit, ms]) =>
+      h(
+        "button",
+        {
+          type: "button",
+          class: "clock-step",
+          "aria-label": `Move forward ${count} ${unit}`,
+          onclick: (event) => this.advance(event.currentTarget, ms),
+        },
+        count,
+        h("span", {}, `\u00a0${unit}`),
+      ),
+    );
+    const group = h(
+      "div",
+      { class: "clock", role: "group", "aria-label": "The simulator's clock" },
       h("span", { class: "clock-now" }, icon("clock"), h("span", { class: "clock-word" }, "Now"), this.time),
-      h("span", { class: "clock-word" }, "move forward"), h("span", { class: "clock-steps" }, buttons));
-    const help = h("button", { type: "button", class: "icon-button help-button", "aria-label": "Keyboard shortcuts", title: "Keyboard shortcuts (?)", onclick: onHelp }, "?");
+      h("span", { class: "clock-word" }, "move forward"),
+      h("span", { class: "clock-steps" }, buttons),
+    );
+    const help = h(
+      "button",
+      {
+        type: "button",
+        class: "icon-button help-button",
+        "aria-label": "Keyboard shortcuts",
+        title: "Keyboard shortcuts (?)",
+        onclick: onHelp,
+      },
+      "?",
+    );
     this.name = h("div", {}, workspaceName());
     root.append(this.menu, this.name, group, help);
     on("reset", () => this.name.replaceChildren(workspaceName()));
@@ -47,7 +88,10 @@ export class Topbar {
     markBusy(button, true);
     try {
       const answer = await post("clock", { advance_ms: ms });
-      toast(`The clock was moved: it is ${DAYS[zoned(answer.now, myZone()).weekday]} ${clockTime(answer.now, myZone())} now.`, "notice");
+      toast(
+        `The clock was moved: it is ${DAYS[zoned(answer.now, myZone()).weekday]} ${clockTime(answer.now, myZone())} now.`,
+        "notice",
+      );
     } catch (error) {
       toast(error.message);
     } finally {

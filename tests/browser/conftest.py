@@ -1,0 +1,98 @@
+"""Chromium on the simulator's page, with a small real bolt app behind it.
+
+The one rule: a page that logs an error or throws fails the test that opened it, whatever the test itself looks at.
+"""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+
+from bot.simulator.demo import demo_workspace
+from bot.simulator.simulator import Simulator
+from tests.browser.desk import Desk
+from tests.services import missing
+from tests.simulator.conftest import bolt_app, connected
+
+ARGUMENTS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+WAIT_MS = 10_000
+
+Prepare = Callable[[Page], Awaitable[None]]
+OpenPage = Callable[..., Awaitable[Page]]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncIterator[Browser]:
+    """Debian's Chromium, or the one that VB_CHROMIUM names."""
+    path = os.environ.get("VB_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        missing("Chromium is not installed")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator(demo_workspace()).serve() as serving:
+        yield serving
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(simulator: Simulator) -> AsyncIterator[Desk]:
+    """The app, connected over Socket Mode."""
+    app = bolt_app(simulator)
+    desk = Desk(simulator, app)
+    async with connected(simulator, app):
+        yield desk
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def open_page(chromium: Browser, simulator: Simulator) -> AsyncIterator[OpenPage]:
+    """`await open_page("ana", **context options)`: the page as that person, ready to use.
+
+    `path` instead of the person's own address; `prepare(page)` runs before it is loaded.
+    """
+    complaints: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        url = message.location.get("url", "")
+        refused = "Failed to load resource" in message.text and "/_sim/" in url  # the page tells the person of those
+        if message.type in ("error", "warning") and not refused:
+            complaints.append(f"{message.text} ({url})")
+
+    def thrown(error: Error) -> None:
+        complaints.append(str(error))
+
+    async with AsyncExitStack() as stack:
+
+        async def open_as(person: str, *, path: str = "", prepare: Prepare | None = None, **options: Any) -> Page:
+            settings: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, **options}
+            context = await stack.enter_async_context(await chromium.new_context(**settings))
+            page = await context.new_page()
+            page.set_default_timeout(WAIT_MS)
+            page.on("console", heard)
+            page.on("pageerror", thrown)
+            if prepare is not None:
+                await prepare(page)
+            query = path or f"?user={simulator.workspace.person(person).id}"
+            await page.goto(simulator.page_url + query)
+            await page.get_by_role("log").first.wait_for()
+            return page
+
+        yield open_as
+    assert complaints == []

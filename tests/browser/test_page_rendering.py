@@ -1,0 +1,162 @@
+"""What messages look like: mrkdwn, dates, every block; hostile text stays text."""
+
+import base64
+from functools import partial
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator, Page, Route, expect
+
+from bot.simulator.model import Json, Message
+from tests.browser.conftest import OpenPage
+from tests.browser.desk import Desk, button, plain, section
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def shown(desk: Desk, page: Page, text: str, blocks: list[Json] | None = None) -> Locator:
+    """The content of a new message of the app."""
+    await desk.client.chat_postMessage(channel="C0RELEASES", text=text, blocks=blocks)
+    return page.get_by_role("article").last.locator(".content")
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("*bold* _it_ ~gone~ `a*b*c`", "<strong>bold</strong> <em>it</em> <s>gone</s> <code>a*b*c</code>"),
+        ("*_both_*, but 2*3*4 and snake_case_name", "<strong><em>both</em></strong>, but 2*3*4 and snake_case_name"),
+        ("* not bold* and *open", "* not bold* and *open"),
+        ("&lt;b&gt; &amp;amp; R&amp;D", "&lt;b&gt; &amp;amp; R&amp;D"),
+        ("one\ntwo", "one<br>two"),
+        ("&gt; said\n&gt; twice\nthen", "<blockquote>said<br>twice</blockquote>then"),
+        ("see:\n```\nx = 1 &lt; 2\n```\nend", "see:<pre><code>x = 1 &lt; 2</code></pre>end"),
+        ("<javascript:alert(1)|click> <data:text/html,x|me>", "click me"),
+        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
+        ("at 12:30:45 :unknown_sign:", "at 12:30:45 :unknown_sign:"),
+        ("<!here> <@U0BENXXXXX>", None),
+    ],
+)
+async def test_mrkdwn(desk: Desk, open_page: OpenPage, text: str, html: str | None) -> None:
+    content = await shown(desk, await open_page("ana"), text)
+    if html is not None:
+        assert await content.inner_html() == html
+        return
+    await expect(content.locator(".mention-me")).to_have_text("@here")
+    await expect(content.locator(".mention:not(.mention-me)")).to_have_text("@Ben Okafor")
+
+
+async def test_links_groups_channels_and_emoji(desk: Desk, open_page: OpenPage) -> None:
+    page = await open_page("ana")
+    text = "<https://acme.example/a?b=1&amp;c=2|the *report*> <!subteam^S0RELEASES> <#C0OPSXXXXX> :rocket:"
+    content = await shown(desk, page, text)
+    link = content.get_by_role("link", name="the *report*")
+    await expect(link).to_have_attribute("href", "https://acme.example/a?b=1&c=2")
+    await expect(link).to_have_attribute("rel", "noreferrer noopener")
+    await expect(content.locator(".mention-me")).to_have_text("@release-managers")
+    await expect(content.get_by_role("img", name="rocket")).to_have_text("🚀")
+    await content.get_by_role("link", name="#ops").click()
+    await expect(page.get_by_role("heading", name="#ops")).to_be_visible()
+
+
+@pytest.mark.parametrize(("person", "time"), [("ana", "13:30"), ("ben", "12:30"), ("dana", "06:30")])
+async def test_times_are_in_the_persons_zone(desk: Desk, open_page: OpenPage, person: str, time: str) -> None:
+    page = await open_page(person)
+    content = await shown(desk, page, "Due <!date^1732278600^{date_num}, {date_short} at {time}|then>")
+    await expect(content).to_have_text(f"Due 2024-11-22, Nov 22, 2024 at {time}")
+
+
+async def test_near_days_are_told_by_name(desk: Desk, open_page: OpenPage) -> None:
+    page = await open_page("ben")
+    tomorrow = desk.simulator.workspace.clock.now() // 1000 + 86_400
+    content = await shown(desk, page, f"<!date^{tomorrow}^{{date_short_pretty}}|x>, <!date^{tomorrow}^{{ago}}|x>")
+    await expect(content).to_have_text("Tomorrow, tomorrow")
+
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+async def fulfill(answer: dict[str, Any], route: Route) -> None:
+    await route.fulfill(**answer)
+
+
+RICH: Json = {
+    "type": "rich_text",
+    "elements": [
+        {
+            "type": "rich_text_section",
+            "elements": [
+                {"type": "text", "text": "Bold", "style": {"bold": True}},
+                {"type": "user", "user_id": "U0BENXXXXX"},
+            ],
+        },
+        {
+            "type": "rich_text_list",
+            "style": "ordered",
+            "elements": [{"type": "rich_text_section", "elements": [{"type": "text", "text": "first"}]}],
+        },
+    ],
+}
+BLOCKS: dict[str, tuple[Json, str]] = {
+    "header": ({"type": "header", "text": plain("Nightly :bar_chart:")}, "[role=heading]:text-is('Nightly 📊')"),
+    "fields": ({"type": "section", "fields": [plain("*a*"), plain("b")]}, ".fields > .text:text-is('*a*')"),
+    "context": ({"type": "context", "elements": [plain("by the scheduler")]}, ".context:has-text('by the scheduler')"),
+    "divider": ({"type": "divider"}, "hr"),
+    "image": (
+        {"type": "image", "image_url": "https://acme.example/good.png", "alt_text": "Latency"},
+        "img[alt=Latency]",
+    ),
+    "broken": (
+        {"type": "image", "image_url": "https://acme.example/bad.png", "alt_text": "Latency"},
+        ":text-is('Latency')",
+    ),
+    "markdown": ({"type": "markdown", "text": "## Found\n\n1. **slow**\n   - `x`\n\n- [x] done"}, "ol strong"),
+    "rich_text": (RICH, "ol li:text-is('first')"),
+    "table": (
+        {"type": "table", "rows": [[{"type": "raw_text", "text": "Site"}], [{"type": "raw_text", "text": "shop"}]]},
+        "td:text-is('shop')",
+    ),
+    "alert": ({"type": "alert", "level": "warning", "text": plain("Disk is full")}, ".alert:has-text('Disk is full')"),
+    "card": (
+        {"type": "card", "title": plain("A card"), "actions": [button("Go", "plain")]},
+        ".card button:text-is('Go')",
+    ),
+    "task_card": ({"type": "task_card", "task_id": "t", "title": "Build", "status": "complete"}, ":text('✓ Complete')"),
+    "link_button": (
+        {"type": "actions", "elements": [button("Open", "plain", url="https://acme.example")]},
+        "button:text('Open')",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLOCKS)
+async def test_each_block_is_drawn(desk: Desk, open_page: OpenPage, name: str) -> None:
+    block, selector = BLOCKS[name]
+
+    async def with_pictures(page: Page) -> None:
+        for file, body in (("good", PIXEL), ("bad", b"no picture")):
+            answer = {"status": 200, "body": body, "content_type": "image/png"}
+            await page.route(f"https://acme.example/{file}.png", partial(fulfill, answer))
+
+    page = await open_page("ana", prepare=with_pictures)
+    content = await shown(desk, page, "fallback", [block])
+    await expect(content.locator(selector)).to_be_visible()
+
+
+async def test_a_block_that_is_not_known_or_broken_harms_nothing(desk: Desk, open_page: OpenPage) -> None:
+    workspace = desk.simulator.workspace
+    page = await open_page("ana")
+    blocks: list[Any] = [
+        {"type": "hologram", "block_id": "a"},
+        {"type": "hologram", "block_id": "b", "text": plain("with words")},
+        {"type": "context", "block_id": "c"},
+        section("still here"),
+    ]
+    workspace.post(
+        Message("C0RELEASES", workspace.next_ts(), workspace.app.bot_user_id, "text", blocks=blocks[:2] + blocks[3:])
+    )
+    content = page.get_by_role("article").last.locator(".content")
+    await expect(content).to_contain_text("type “hologram”")
+    await expect(content).to_contain_text("with words")
+    await expect(content).to_contain_text("still here")
