@@ -53,7 +53,7 @@ class Observer(Protocol):
     def __call__(self, state: RunState, events: Sequence[Recorded]) -> None: ...
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Known:
     """A run as this process last saw it."""
 
@@ -93,7 +93,7 @@ class Handle:
         outcome = await self._log.append(append_of(run, Head.EMPTY, [decision]))
         match outcome:
             case Appended(head):
-                self._remember(run, decision.state, head)
+                self._remember(_Known(decision.state, head))
                 self._tell(decision.state, decision.events)
                 return Begun(run)
             case Duplicate(original):
@@ -161,7 +161,7 @@ class Handle:
             match outcome:
                 case Appended(head):
                     state = decisions[-1].state
-                    self._remember(run, state, head)
+                    self._remember(_Known(state, head))
                     _answer_all(batch, decisions)
                     self._tell(state, [event for decision in decisions for event in decision.events])
                     return
@@ -209,13 +209,13 @@ class Handle:
         known = self._known.get(run)
         events, head = await self._log.load(run, after=known.state.seq if known else 0)
         if known is None:
-            known = await self._load(run, events, head)
+            loaded = await self._load(run, events, head)
         else:
+            state = known.state
             for event in events:
-                known.state = evolve(known.state, recorded(event))
-            known.head = head
-        self._remember(run, known.state, head)
-        return known
+                state = evolve(state, recorded(event))
+            loaded = _Known(state, head)
+        return self._remember(loaded)
 
     async def _load(self, run: str, events: Sequence[StoredEvent], head: Head) -> _Known:
         if not events:
@@ -226,11 +226,16 @@ class Handle:
             raise UnknownRun(run)
         return _Known(fold(run, await self._plan_of(first.definition), history), head)
 
-    def _remember(self, run: str, state: RunState, head: Head) -> None:
-        self._known[run] = _Known(state, head)
+    def _remember(self, seen: _Known) -> _Known:
+        """Keep the newest that was seen of the run, and return it: a slow load must not hide a later append."""
+        run = seen.state.run
+        known = self._known.get(run)
+        newest = seen if known is None or known.state.seq <= seen.state.seq else known
+        self._known[run] = newest
         self._known.move_to_end(run)
         while len(self._known) > CACHED_RUNS:
             self._known.popitem(last=False)
+        return newest
 
     def _tell(self, state: RunState, events: Sequence[Recorded]) -> None:
         for observer in self._observers:

@@ -204,6 +204,8 @@ def _note(draft: _Draft, command: c.BeginEffect | c.RecordEffect | c.LogLine) ->
     if known is not None and known.recorded:
         return c.EffectKnown(known.result)
     if isinstance(command, c.RecordEffect):
+        if known is None:
+            return c.Stale()
         draft.record(e.EffectRecorded(step=command.step, effect=command.effect, result=command.result))
     elif known is None:
         draft.record(e.EffectStarted(step=command.step, effect=command.effect, key=command.key))

@@ -26,7 +26,7 @@ from engine.streams import Streams
 from engine.worker import WorkerSettings
 
 BOUNDARIES = ("before append", "after append", "before add", "after add", "inside step", "after effect")
-LEASE = 600
+LEASE = 400
 ANA = Actor(via="cli", id="ana", name="Ana")
 
 PAYING = Workflow.model_validate(
