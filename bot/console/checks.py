@@ -1,0 +1,57 @@
+"""`vb check`, `vb verify` and `vb migrate`: definitions, history, tables.
+
+The one rule: all that is wrong is told, each thing on a line of its own, and the exit code says whether it was nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.console.launch import DONE, FAILED, Misuse
+from bot.console.output import clean, note, one_line, say
+from bot.settings import Settings
+from bot.wiring import migrate, reading_engine, step_catalog
+from engine.catalog import Catalog
+
+
+async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
+    """Check definitions, files or folders of them, and store nothing."""
+    missing = [path for path in paths if not path.exists()]
+    if missing:
+        raise Misuse(f"There is no file or folder {missing[0]}.")
+    known = Catalog(step_catalog(settings))
+    problems = known.load(paths)
+    for problem in problems:
+        say(clean(str(problem)))
+    names = ", ".join(known.workflows)
+    if problems:
+        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
+        note(f"{count}{f'; without any: {names}' if names else ''}.")
+        return FAILED
+    note(f"No problems: {names}." if names else "There is no definition there.")
+    return DONE if names else FAILED
+
+
+async def verify_log(settings: Settings, ref: str | None) -> int:
+    """Check the history of one run, or all of it."""
+    async with reading_engine(settings) as engine:
+        report = await engine.verify(None if ref is None else await engine.find(ref))
+    for finding in report.findings:
+        say(one_line(str(finding), 1_000))
+    if report.left_out:
+        note(f"And {report.left_out} more.")
+    checked = f"{report.streams} streams with {report.events} events and {report.anchors} anchors"
+    if report.ok:
+        say(f"Whole and unchanged: {checked}, in {report.seconds:.2f} s.")
+        return DONE
+    count = len(report.findings) + report.left_out
+    note(f"The history does not hold: {count} finding{'s' if count > 1 else ''} in {checked}.")
+    return FAILED
+
+
+async def migrate_database(settings: Settings) -> int:
+    """Bring the tables up to date."""
+    changed = await migrate(settings)
+    say("The tables were brought up to date." if changed else "The tables are up to date; there was nothing to do.")
+    return DONE

@@ -1,0 +1,107 @@
+"""`vb approve`, `vb deny` and `vb cancel`: a person's word on a run, recorded as this machine's user.
+
+The one rule: the command line never speaks for a person in Slack. It decides only where the operator's settings let it,
+and the log says that it was the command line.
+"""
+
+from __future__ import annotations
+
+import platform
+
+from bot.console.launch import DONE, FAILED, Misuse
+from bot.console.output import note, one_line, say
+from bot.console.whoami import me
+from bot.settings import Settings
+from bot.wiring import reading_engine
+from engine.core import commands as c
+from engine.core.durations import say_duration
+from engine.core.errors import EngineError
+from engine.core.state import GateDecision, RunState, StepStatus
+from engine.core.words import listed
+from engine.engine import Engine
+from engine.store.workers import live_workers
+
+
+class DecidingIsOff(EngineError):
+    """The settings do not let the command line decide."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The command line may not decide here, nothing was changed; decide in Slack, or let the operator set "
+            "VB_CLI_APPROVALS=yes."
+        )
+
+
+async def decide(settings: Settings, ref: str, gate: str, *, granted: bool, reason: str) -> int:
+    """Approve or deny ``gate`` of the run ``ref``. Raises ``DecidingIsOff``, and ``Misuse`` for what is no gate."""
+    if not settings.cli_approvals:
+        raise DecidingIsOff
+    async with reading_engine(settings) as engine:
+        run = await engine.find(ref)
+        _check_gate(await engine.state(run), gate)
+        authority = f"the command line of {platform.node() or 'this machine'}"
+        vote = c.Vote(gate, granted=granted, by=me(), authority=authority, reason=reason)
+        reply = await engine.vote(run, vote)
+        now = engine.clock.now()
+        if not isinstance(reply, c.Accepted):
+            note(_refusal(run, gate, await engine.state(run), reply, now))
+            return FAILED
+        word = "Approved" if granted else "Denied"
+        say(f"{word} {gate} of {run} as {vote.by.name} (command line).")
+        await _say_who_goes_on(engine, run)
+    return DONE
+
+
+async def cancel(settings: Settings, ref: str, *, reason: str) -> int:
+    """Stop the run ``ref``."""
+    async with reading_engine(settings) as engine:
+        run = await engine.find(ref)
+        reply = await engine.cancel(run, by=me(), reason=reason)
+        state = await engine.state(run)
+        if isinstance(reply, c.Ended):
+            note(f"{run} has ended already ({reply.status.value}); nothing was changed.")
+            return FAILED
+        if state.end is not None:
+            say(f"Cancelled {run}.")
+        else:
+            running = [step for step, _ in state.opened(StepStatus.RUNNING)]
+            say(f"{run} is stopping: nothing more starts, and {listed(running)} is told to stop.")
+            await _say_who_goes_on(engine, run)
+    return DONE
+
+
+def _check_gate(state: RunState, gate: str) -> None:
+    gates = [name for name, step in state.plan.steps.items() if step.step.approval is not None]
+    if gate not in gates:
+        there = f"its gates are: {listed(gates)}" if gates else "it has none"
+        raise Misuse(f"{state.started.workflow} has no gate named {gate}; {there}.")
+
+
+def _refusal(run: str, gate: str, state: RunState, reply: c.Reply, now: int) -> str:
+    """Why nothing was decided."""
+    match reply:
+        case c.AlreadyDecided(decision):
+            return f"{gate} was {_decided(decision, now)} already; nothing was changed."
+        case c.NotAllowed(reason):
+            return f"{gate} was not decided: {reason}."
+        case c.Ended(status):
+            return f"{run} is {status.value}; nothing was changed."
+        case _:
+            standing = state.step(gate).status.value
+            waiting = [name for name, _ in state.opened(StepStatus.WAITING)]
+            tail = f"; {listed(waiting)} does" if waiting else ""
+            return f"{gate} does not wait for a decision now (it is {standing}){tail}."
+
+
+def _decided(decision: GateDecision, now: int) -> str:
+    ago = f"{say_duration(max(0, now - decision.at))} ago"
+    words = {"granted": "approved", "denied": "denied"}.get(decision.verdict.value, decision.verdict.value)
+    by = f" by {decision.by.name}" if decision.by else ""
+    reason = f" ({one_line(decision.reason)})" if decision.reason else ""
+    return f"{words}{by} {ago}{reason}"
+
+
+async def _say_who_goes_on(engine: Engine, run: str) -> None:
+    """Nobody should wait for a run that nobody works on."""
+    if (await engine.state(run)).end is None and await live_workers(engine.store) == 0:
+        note("No worker is running here; the run goes on once there is one: vb worker, or vb serve.")

@@ -1,0 +1,110 @@
+"""Runs one command to its exit code: the loop, the signals, the logs, and errors as sentences.
+
+The one rule: nobody who types a command ever sees a traceback; one that nobody foresaw goes to the log file.
+
+    0  done
+    1  it failed or falls short
+    2  wrong use: a word, a file, an input, a run or a setting that cannot be meant
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn
+
+from bot.console.logs import to_file, to_terminal
+from bot.console.output import note
+from bot.settings import Settings, WrongSetting
+from engine.core.errors import AmbiguousRun, EngineError, InvalidInput, UnknownRun, UnknownWorkflow
+from engine.store.errors import StoreError
+
+log = logging.getLogger(__name__)
+
+DONE, FAILED, WRONG_USE = 0, 1, 2
+
+_WRONG_USE = (AmbiguousRun, InvalidInput, UnknownRun, UnknownWorkflow, WrongSetting)
+
+Main = Callable[[], Coroutine[Any, Any, int]]
+
+
+class Misuse(EngineError):
+    """The command was used wrongly; the text says how to use it rightly."""
+
+
+def launch(main: Main, settings: Settings, *, stays: bool = False) -> NoReturn:
+    """Run ``main`` and exit with the code that it returns, or with that of what stopped it.
+
+    ``stays``: the process is there to work, so it makes the folder, and its warnings are said on the terminal.
+    """
+    if stays:
+        _make_folder(settings)
+        to_terminal()
+    to_file(settings)
+    sys.exit(_code(main, settings))
+
+
+async def until_told_to_stop() -> None:
+    """Return at the first SIGTERM or SIGINT; the next one is raised wherever the command then is."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        take_the_hint()
+
+
+def take_the_hint() -> None:
+    """The cancellation that a signal brought is obeyed by whoever calls this, so it is over."""
+    if (task := asyncio.current_task()) is not None:
+        task.uncancel()
+
+
+def complain(error: EngineError | StoreError) -> int:
+    """Say what was wrong; the exit code for it."""
+    text = str(error)
+    # The store's sentences begin small, since its logs quote them within others.
+    note(text[:1].upper() + text[1:] if isinstance(error, StoreError) else text)
+    return WRONG_USE if isinstance(error, (*_WRONG_USE, Misuse)) else FAILED
+
+
+def _make_folder(settings: Settings) -> None:
+    try:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        note(f"The folder {settings.folder} cannot be used ({error.strerror}); name another one with --dir.")
+        sys.exit(FAILED)
+
+
+def _code(main: Main, settings: Settings) -> int:
+    try:
+        return _run(main)
+    except (EngineError, StoreError) as error:
+        return complain(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except Exception as error:
+        log.exception("A command failed in a way that nobody foresaw.")
+        words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        note(f"This failed in a way that nobody foresaw ({words}); the details are in {settings.log_file}.")
+        return FAILED
+
+
+def _run(main: Main) -> int:
+    with asyncio.Runner() as runner:
+        return runner.run(_interruptible(main))
+
+
+async def _interruptible(main: Main) -> int:
+    """The first SIGTERM or SIGINT cancels ``main``, which then stops gracefully; the next one ends that as well."""
+    task = asyncio.create_task(main())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    return await task

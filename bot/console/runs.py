@@ -1,0 +1,192 @@
+"""`vb runs` and `vb show`: which runs there are, and everything about one.
+
+The one rule: what is shown is read from the log's own words; `--json` has the same facts, in the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from pydantic import JsonValue
+from rich.text import Text
+
+from bot.console.launch import DONE
+from bot.console.output import note, one_line, say, say_json
+from bot.console.timeline import Timeline
+from bot.settings import Settings
+from bot.wiring import reading_engine
+from engine.core.durations import say_duration
+from engine.core.events import Actor
+from engine.core.outlook import summary
+from engine.core.state import Recorded, RunState, RunStatus, StepState, StepStatus
+from engine.store import RunInfo, to_text
+
+_STYLES: dict[str, str] = {
+    RunStatus.COMPLETED: "green",
+    RunStatus.FAILED: "red",
+    RunStatus.CANCELLED: "red",
+    RunStatus.WAITING: "yellow",
+    RunStatus.CANCELLING: "yellow",
+}
+
+
+async def list_runs(settings: Settings, *, limit: int, as_json: bool) -> int:
+    """The newest runs first."""
+    async with reading_engine(settings) as engine:
+        found = await engine.runs(limit=limit)
+        now = engine.clock.now()
+    if as_json:
+        say_json([_listed(run) for run in found])
+    elif found:
+        for line in _table(found, now):
+            say(line)
+    else:
+        note("There are no runs yet; start one with vb run.")
+    return DONE
+
+
+async def show_run(settings: Settings, ref: str, *, as_json: bool, events_only: bool) -> int:
+    """One run: where it stands, and how it got there."""
+    async with reading_engine(settings) as engine:
+        run = await engine.find(ref)
+        state = await engine.state(run)
+        history = await engine.history(run)
+        now = engine.clock.now()
+    if as_json:
+        say_json({**described(state), "events": [_event(run, recorded) for recorded in history]})
+    elif events_only:
+        for line in Timeline(state.plan).lines(history):
+            say(line.text(UTC, with_date=True))
+    else:
+        for text in (*headline(state, now), Text()):
+            say(text)
+        for line in Timeline(state.plan).lines(history):
+            say(line.text(None))
+    return DONE
+
+
+def headline(state: RunState, now: int) -> list[Text]:
+    """What a run is, how it stands, and what happens next."""
+    status = state.status
+    started = state.started
+    ended = f", ended after {say_duration(state.end.at - state.started_at)}" if state.end else ""
+    day = datetime.fromtimestamp(state.started_at / 1_000, UTC).astimezone()
+    lines = [
+        Text.assemble((state.run, "bold"), f"  {started.workflow}  ", (status.value, _STYLES.get(status, "bold"))),
+        Text(one_line(f"started by {_named(started.by)} on {day:%Y-%m-%d at %H:%M:%S}{ended}")),
+    ]
+    told = summary(state)
+    if told != "done":
+        lines.append(Text(one_line(told)))
+    lines += [Text(one_line(text)) for text in _outlook(state, now)]
+    return lines
+
+
+def _outlook(state: RunState, now: int) -> list[str]:
+    """What happens by itself at open gates, and who can decide."""
+    told: list[str] = []
+    for name, step in state.opened(StepStatus.WAITING):
+        gate = step.gate
+        if gate is None or gate.decision is not None:
+            continue
+        expiry = say_duration(max(0, gate.request.expires_at - now))
+        told.append(f"{name} asks {', '.join(gate.asked)}; expires in {expiry} (then: {gate.request.on_expiry})")
+        if gate.next_rung is not None:
+            told.append(f"{name} escalates to {gate.next_rung.to} in {say_duration(max(0, gate.next_rung.at - now))}")
+    return told
+
+
+def described(state: RunState) -> dict[str, JsonValue]:
+    """A run's state for programs. Instants are ISO 8601 in UTC."""
+    started = state.started
+    end = state.end
+    return {
+        "run": state.run,
+        "workflow": started.workflow,
+        "definition": started.definition,
+        "status": state.status.value,
+        "summary": summary(state),
+        "input": started.input,
+        "started_by": started.by.model_dump(mode="json"),
+        "started_at": to_text(state.started_at),
+        "ended_at": to_text(end.at) if end else None,
+        "reason": end.reason if end else "",
+        "seq": state.seq,
+        "steps": [_step(name, state.step(name)) for name in state.plan.steps],
+    }
+
+
+def _step(name: str, step: StepState) -> dict[str, JsonValue]:
+    gate = step.gate
+    decision = gate.decision if gate else None
+    asked: JsonValue = None
+    if gate:
+        asked = {
+            "title": gate.request.title,
+            "asked": list(gate.asked),
+            "expires_at": to_text(gate.request.expires_at),
+            "verdict": decision.verdict.value if decision else None,
+            "by": decision.by.model_dump(mode="json") if decision and decision.by else None,
+            "reason": decision.reason if decision else "",
+        }
+    return {
+        "id": name,
+        "status": step.status.value,
+        "attempt": step.attempt,
+        "output": step.output,
+        "failure": step.failure.model_dump(mode="json") if step.failure else None,
+        "approval": asked,
+    }
+
+
+def _event(run: str, recorded: Recorded) -> JsonValue:
+    event = recorded.event
+    return {
+        "stream": run,
+        "seq": recorded.seq,
+        "type": event.type,
+        "version": event.version,
+        "at": to_text(recorded.at),
+        "payload": event.model_dump(mode="json"),
+    }
+
+
+def _listed(run: RunInfo) -> JsonValue:
+    return {
+        "run": run.id,
+        "workflow": run.workflow,
+        "status": run.status,
+        "summary": run.summary,
+        "started_by": run.started_by,
+        "started_at": to_text(run.created_at),
+        "updated_at": to_text(run.updated_at),
+        "ended_at": None if run.ended_at is None else to_text(run.ended_at),
+        "seq": run.last_seq,
+    }
+
+
+def _table(found: Sequence[RunInfo], now: int) -> list[Text]:
+    """Aligned columns; no cell is ever cut or wrapped, so that ids can be copied and lines searched."""
+    head = ("RUN", "WORKFLOW", "STATUS", "STARTED", "BY", "NOW")
+    rows = [head, *(_cells(run, now) for run in found)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines: list[Text] = []
+    for row in rows:
+        *cells, last = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        style = _STYLES.get(row[2], "")
+        lines.append(
+            Text.assemble("  ".join(cells[:2]), "  ", (cells[2], style), "  ", "  ".join([*cells[3:], last.rstrip()]))
+        )
+    lines[0].stylize("dim")
+    return lines
+
+
+def _cells(run: RunInfo, now: int) -> tuple[str, ...]:
+    started = f"{say_duration(max(0, now - run.created_at))} ago"
+    words = (run.id, run.workflow, run.status, started, run.started_by, run.summary)
+    return tuple(one_line(word, 100) for word in words)
+
+
+def _named(actor: Actor) -> str:
+    return f"{actor.name} ({actor.via})"

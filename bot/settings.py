@@ -1,0 +1,161 @@
+"""What an operator can set, read from the environment once, when a process starts.
+
+The one rule: a wrong setting stops the process with one sentence that names it, and a value that may hold a password is
+never shown.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from engine.core.errors import EngineError
+from engine.steps.http_policy import HttpPolicy
+from engine.steps.shell import ShellPolicy
+
+_YES = frozenset({"yes", "true", "on", "1"})
+_NO = frozenset({"no", "false", "off", "0"})
+
+_WORDS = {
+    "int_parsing": "it must be a whole number",
+    "bool_parsing": "it must be yes or no",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than_equal": "it must be at most {le}",
+}
+
+
+class WrongSetting(EngineError, ValueError):
+    """A setting cannot be used."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        self.name = name
+        super().__init__(f"The setting {name} cannot be used: {problem}.")
+
+
+def _named(name: str, **more: Any) -> Any:
+    """A field that is read from the environment variable ``name``, and never shown."""
+    return Field(validation_alias=AliasChoices(name), repr=False, **more)
+
+
+class Settings(BaseSettings):
+    """Each field's variable is named beside it; ``Settings.read`` is the way to have one."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    folder: Path = Field(default=Path(".vb"), validation_alias=AliasChoices("VB_DIR"))
+    given_database_url: str | None = _named("VB_DATABASE_URL", default=None)
+    given_redis_url: str | None = _named("VB_REDIS_URL", default=None)
+    given_chain_key_file: Path | None = _named("VB_CHAIN_KEY_FILE", default=None)
+    given_workflows: str | None = _named("VB_WORKFLOWS", default=None)
+    given_cli_approvals: bool | None = _named("VB_CLI_APPROVALS", default=None)
+
+    slots: int = _named("VB_SLOTS", default=100, ge=1, le=10_000)
+    allowed_programs: str = _named("VB_ALLOWED_PROGRAMS", default="")
+    allow_private_addresses: str = _named("VB_ALLOW_PRIVATE_ADDRESSES", default="no")
+
+    bot_token: SecretStr | None = _named("SLACK_BOT_TOKEN", default=None)
+    app_token: SecretStr | None = _named("SLACK_APP_TOKEN", default=None)
+    signing_secret: SecretStr | None = _named("SLACK_SIGNING_SECRET", default=None)
+    slack_api_url: str | None = _named("SLACK_API_URL", default=None)
+    http_host: str = _named("VB_HTTP_HOST", default="127.0.0.1")
+    http_port: int = _named("VB_HTTP_PORT", default=3000, ge=0, le=65_535)
+    default_channel: str | None = _named("VB_DEFAULT_CHANNEL", default=None)
+
+    @classmethod
+    def read(cls, folder: Path | None = None, **given: Any) -> Settings:
+        """From the environment; ``folder`` and ``given`` (by variable) go before it. Raises ``WrongSetting``."""
+        if folder is not None:
+            given["VB_DIR"] = folder
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise _in_words(error) from None
+
+    @field_validator("allowed_programs")
+    @classmethod
+    def _programs_exist(cls, text: str) -> str:
+        ShellPolicy.of(_entries(text))
+        return text
+
+    @field_validator("allow_private_addresses")
+    @classmethod
+    def _addresses_are_known(cls, text: str) -> str:
+        _addresses(text)
+        return text
+
+    @property
+    def is_embedded_database(self) -> bool:
+        """Whether the database is the folder's own SQLite file."""
+        return self.given_database_url is None
+
+    @property
+    def is_embedded_redis(self) -> bool:
+        return self.given_redis_url is None
+
+    @property
+    def database_file(self) -> Path:
+        """The embedded database, whether it is there or not."""
+        return self.folder / "vb.db"
+
+    @property
+    def database_url(self) -> str:
+        return self.given_database_url or f"sqlite:///{self.database_file.absolute()}"
+
+    @property
+    def chain_key_file(self) -> Path:
+        return self.given_chain_key_file or self.folder / "chain.key"
+
+    @property
+    def log_file(self) -> Path:
+        return self.folder / "vb.log"
+
+    @property
+    def workflow_folders(self) -> tuple[Path, ...]:
+        """Those of VB_WORKFLOWS; else ``workflows`` here, if there is one; else the examples of this package."""
+        if self.given_workflows is not None:
+            return tuple(Path(part) for part in self.given_workflows.split(os.pathsep) if part)
+        here = Path("workflows")
+        return (here if here.is_dir() else Path(__file__).parent / "examples",)
+
+    @property
+    def cli_approvals(self) -> bool:
+        """Whether the command line may decide at gates: by default only where whoever can write the database may."""
+        return self.is_embedded_database if self.given_cli_approvals is None else self.given_cli_approvals
+
+    @property
+    def http_policy(self) -> HttpPolicy:
+        return HttpPolicy(_addresses(self.allow_private_addresses))
+
+    @property
+    def shell_policy(self) -> ShellPolicy:
+        return ShellPolicy.of(_entries(self.allowed_programs))
+
+
+def _entries(text: str) -> list[str]:
+    return [entry for part in text.split(",") if (entry := part.strip())]
+
+
+def _addresses(text: str) -> bool | Iterable[str]:
+    word = text.strip().lower()
+    if word in _YES | _NO | {""}:
+        return word in _YES
+    entries = _entries(text)
+    HttpPolicy(entries)
+    return entries
+
+
+def _in_words(error: ValidationError) -> WrongSetting:
+    """The first problem, in our words; pydantic's own would show the value."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = str(first["loc"][0]) if first["loc"] else "?"
+    kind = first["type"]
+    if kind in _WORDS:
+        return WrongSetting(name, _WORDS[kind].format_map(first.get("ctx", {})))
+    if kind == "value_error":
+        return WrongSetting(name, str(first["msg"]).removeprefix("Value error, "))
+    return WrongSetting(name, "it has the wrong form")
