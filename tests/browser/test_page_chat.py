@@ -5,6 +5,8 @@ import json
 import pytest
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
+from bot.simulator.model import Channel
+from bot.simulator.simulator import Simulator
 from tests.browser.conftest import OpenPage
 from tests.browser.desk import Desk
 
@@ -30,18 +32,22 @@ async def test_a_command_is_completed_sent_and_recalled(desk: Desk, open_page: O
 
 async def test_what_is_sent_shows_at_once_and_once(desk: Desk, open_page: OpenPage) -> None:
     page = await open_page("ben")
+    article = page.get_by_role("article").filter(has_text="two @oncall")
 
     async def delayed(route: Route) -> None:
         await expect(page.get_by_text("Sending…")).to_be_visible()
-        await route.continue_()
+        answer = await route.fetch()
+        await expect(article).to_have_count(1)  # the event is here before the answer that names the message
+        await expect(page.get_by_text("Sending…")).to_have_count(0)
+        await route.fulfill(response=answer)
 
     await page.route("**/_sim/message", delayed)
     box = page.get_by_role("textbox", name="Message #releases")
     await box.fill("one")
     await box.press("Shift+Enter")
     await box.press_sequentially("two @oncall")
-    await box.press("Enter")
-    article = page.get_by_role("article").filter(has_text="two @oncall")
+    async with page.expect_response("**/_sim/message"):
+        await box.press("Enter")
     await expect(article).to_have_count(1)
     await expect(page.get_by_text("Sending…")).to_have_count(0)
     (message,) = desk.simulator.channel_messages("#releases")
@@ -170,3 +176,23 @@ async def test_a_permalink_opens_its_message(desk: Desk, open_page: OpenPage) ->
     page = await open_page("ana", path=path)
     await expect(page.get_by_role("heading", name="#ops")).to_be_visible()
     await expect(page.get_by_role("article").filter(has_text="Publish v1.2.3?")).to_be_focused()
+
+
+async def test_without_the_app_a_command_says_so_and_comes_back(simulator: Simulator, open_page: OpenPage) -> None:
+    page = await open_page("ben")
+    await expect(page.get_by_text("commands and buttons will not be answered")).to_be_visible()
+    box = page.get_by_role("textbox", name="Message #releases")
+    await box.fill("/vb run")
+    await box.press("Enter")
+    await expect(page.get_by_role("alert")).to_contain_text("No app is connected")
+    await expect(box).to_have_value("/vb run")
+    await expect(page.get_by_role("article").filter(has_text="Slackbot")).to_contain_text("Only visible to you")
+
+
+async def test_who_is_no_member_can_read_but_not_write(desk: Desk, open_page: OpenPage) -> None:
+    workspace = desk.simulator.workspace
+    workspace.add_channel(Channel("C0LOUNGEXX", "lounge", [workspace.person("ana").id]))
+    page = await open_page("ben")
+    await page.get_by_role("link", name="lounge").click()
+    await expect(page.get_by_text("Ben Okafor is not a member of #lounge")).to_be_visible()
+    await expect(page.get_by_role("textbox", name="Message #lounge")).to_be_hidden()

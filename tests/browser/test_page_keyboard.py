@@ -58,7 +58,8 @@ async def test_from_the_command_to_the_decision_without_a_pointer(desk: Desk, op
 
 async def test_conversations_follow_alt_and_the_arrows(desk: Desk, open_page: OpenPage) -> None:
     page = await open_page("ben")
-    await press(page, "Alt+ArrowUp")
+    await page.keyboard.type("said before")
+    await press(page, "Enter", "Alt+ArrowUp")
     await expect(page.get_by_role("textbox", name="Message #ops")).to_be_focused()
     await page.go_back()
     await expect(page.get_by_role("heading", name="#releases")).to_be_visible()

@@ -6,7 +6,7 @@ import { post } from "./api.js";
 import { h, icon, uid } from "./dom.js";
 import { hintRow, hintsFor } from "./hints.js";
 import { acceptPending, addPending, dropPending, store } from "./store.js";
-import { toast } from "./toasts.js";
+import { clearErrors, toast } from "./toasts.js";
 
 const REMEMBERED = 50;
 const drafts = new Map();
@@ -132,7 +132,7 @@ export class Composer {
   }
 
   key(event) {
-    if (event.isComposing) return;
+    if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
     const item = this.items[this.picked];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (item && step) this.pick((this.picked + step + this.items.length) % this.items.length);
@@ -171,6 +171,7 @@ export class Composer {
       return;
     }
     rememberSent(text);
+    clearErrors();
     this.fill("");
     this.send(text, this.target, this.key_);
   }

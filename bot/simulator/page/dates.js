@@ -90,8 +90,8 @@ export function ago(ms, now) {
   const seconds = Math.round((ms - now) / 1000);
   const size = Math.abs(seconds);
   if (size < 60) return words.format(seconds, "second");
-  if (size < 3600) return words.format(Math.round(seconds / 60), "minute");
-  if (size < 86_400) return words.format(Math.round(seconds / 3600), "hour");
+  if (size < 59.5 * 60) return words.format(Math.round(seconds / 60), "minute");
+  if (size < 23.5 * 3600) return words.format(Math.round(seconds / 3600), "hour");
   return words.format(Math.round(seconds / 86_400), "day");
 }
 

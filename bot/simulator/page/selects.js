@@ -60,7 +60,8 @@ const SOURCES = {
     },
   }),
   users: () => {
-    const people = [...store.people.values()].filter((person) => !person.deleted && person.id !== "USLACKBOT");
+    const all = [...store.people.values()].filter((person) => !person.deleted && person.id !== "USLACKBOT");
+    const people = all.sort((a, b) => Number(a.is_bot) - Number(b.is_bot));
     const options = people.map((person) => ({
       value: person.id,
       text: personName(person.id),

@@ -31,6 +31,11 @@ export function toast(text, kind = "error") {
   append(region, node);
 }
 
+/** Take away the errors that are shown: the person has gone on. */
+export function clearErrors() {
+  for (const node of document.querySelectorAll(".toast-error")) node.remove();
+}
+
 /** Bring the toasts back out of a dialog that is about to go (to the one below it, if any). */
 export function rescueToasts() {
   const below = [...document.querySelectorAll("dialog[open]")].at(-2) ?? document.body;
