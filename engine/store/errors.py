@@ -1,6 +1,6 @@
 """What can go wrong in the store.
 
-    StoreError              base; its message is one sentence for a person, and never holds a password
+    StoreError              an EngineError; its message is one sentence for a person, and never holds a password
       StoreUnavailable      the database cannot be reached or does not answer; trying again later is right
         OutcomeUnknown      ... and it is not known whether the append is durable: load the stream to see
       SchemaMismatch        the database was made by a newer release, or migrations must run first
@@ -8,8 +8,10 @@
 The one rule: no error of SQLAlchemy or of a driver leaves engine.store.
 """
 
+from engine.core.errors import EngineError
 
-class StoreError(Exception):
+
+class StoreError(EngineError):
     """The message is one clear sentence that says what was wrong and what to do."""
 
 
