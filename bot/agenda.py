@@ -15,7 +15,7 @@ from bot.blocks.timeline import MESSAGE_LIMIT, Line
 from bot.blocks.words import Asked
 from bot.outbox import Priority
 from bot.postings import Posted, Target
-from bot.story import Ask, Remind, Story
+from bot.story import Ask, Remind, Story, Unsettled
 from engine.store import JsonObject
 
 
@@ -42,9 +42,9 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """The next message to post: the card of a place, lines, a request or a reminder."""
+    """The next message to post (or, if ``Unsettled``, to look for): a card, lines, a request or a reminder."""
 
-    what: Place | Telling | Ask | Remind
+    what: Place | Telling | Ask | Remind | Unsettled
     target: Target
     priority: Priority
 
@@ -80,6 +80,10 @@ class Agenda:
         root = self.story.posted.get(self.place.key)
         if root is None:
             return Post(self.place, Target(self.place.channel), Priority.CARD if ask is None else Priority.APPROVAL)
+        unsettled = next(self.story.unsettled(), None)
+        if unsettled is not None:
+            intent = unsettled.intent
+            return Post(unsettled, Target(str(intent["to"]), intent.get("under")), Priority.APPROVAL)
         thread = Target(root.channel, root.ts)
         telling = self._telling()
         if telling is not None and (ask is None or _fits(telling.waiting)):

@@ -17,14 +17,14 @@ from dataclasses import dataclass, field
 
 from bot.agenda import Agenda, Place, Post, Telling, Update
 from bot.blocks import timeline
-from bot.blocks.card import told_here_since
 from bot.blocks.kit import Message
 from bot.blocks.words import Asked
 from bot.directory import Directory
 from bot.outbox import TIMEOUT_S, Priority, Refused
+from bot.places import GONE, Places
 from bot.postings import Item, Posted, Postings
 from bot.pulse import Pulse
-from bot.story import CARD, CARD_IN_DM, TIMELINE, Ask, Remind, Story
+from bot.story import TIMELINE, Ask, Remind, Story, Unsettled
 from engine.core import events as e
 from engine.core.state import Recorded
 from engine.engine import Engine
@@ -32,23 +32,8 @@ from engine.store import Deliveries, JsonObject
 
 log = logging.getLogger(__name__)
 
-LONG_OVER_MS = 86_400_000
-"""A run that ended longer ago than this, and was never told, is not told any more."""
-
 _ASK_AGAIN_S = (1, 2)
 """Pauses before a request goes out although Slack does not say whom it should notify."""
-
-_PLACE_IS_GONE = frozenset(
-    {
-        "cannot_reply_to_message",
-        "channel_not_found",
-        "is_archived",
-        "message_not_found",
-        "not_in_channel",
-        "thread_not_found",
-    }
-)
-"""Errors after which nothing more can be said in the run's place."""
 
 
 class LeaseLost(Exception):
@@ -66,13 +51,13 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all narrators of a process share. ``default_channel``: for runs that were not started in a channel."""
+    """What all narrators of a process share."""
 
     engine: Engine
     postings: Postings
+    places: Places
     directory: Directory
     owner: str
-    default_channel: str | None = None
     pace: Pace = field(default_factory=Pace)
 
     @property
@@ -123,7 +108,7 @@ class Narrator:
         try:
             self._story.resume(seq, await self._shared.cursors.deliveries(self._consumer, self._run))
             await self._meet(self._story.people())
-            self._agenda.place = await self._find_place()
+            await self._find_place()
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(each()) for each in (self._read, self._post, self._update, self._keep)]
                 await self._until_told()
@@ -256,13 +241,17 @@ class Narrator:
             case Remind() as remind:
                 item = Item(self._run, remind.key, remind.gate.asked_seq, {"kind": "reminder"})
                 await self._send(due, item, self._agenda.reminder(remind))
+            case Unsettled(key, seq, intent):
+                item = Item(self._run, key, seq, intent)
+                posted = await self._shared.postings.settle(item, due.priority)
+                self._story.record(key, posted, intent)
 
     async def _send(self, due: Post, item: Item, message: Message) -> Posted | None:
         """Post, and note where it is; None if the run's place does not take it any more."""
         try:
             posted = await self._shared.postings.post(item, due.target, message, due.priority, in_turn=True)
         except Refused as refused:
-            if refused.error in _PLACE_IS_GONE and due.target.thread is not None:
+            if refused.error in GONE and due.target.thread is not None:
                 await self._leave_place(refused.error)
                 return None
             log.warning("%s of %s cannot be told: %s.", item.key, self._run, refused)
@@ -273,7 +262,7 @@ class Narrator:
     async def _post_card(self, place: Place, due: Post) -> None:
         posted = await self._send(due, self._card_item(place), self._agenda.card(place))
         if posted is not None and posted.failed:
-            self._agenda.place = await self._find_place()
+            await self._find_place()
 
     def _card_item(self, place: Place) -> Item:
         return Item(self._run, place.key, 1, {"kind": "card", "channel": place.channel})
@@ -299,7 +288,7 @@ class Narrator:
             "pinged": list(ask.pinged),
             "rung": ask.rung,
             "elsewhere": elsewhere,
-            "thread": await self._link() if elsewhere else "",
+            "thread": await self._shared.places.link(self._root()) if elsewhere else "",
         }
         message = self._agenda.request(ask.step, intent)
         if message is None:
@@ -317,44 +306,18 @@ class Narrator:
         else:
             self._story.record(ask.key, posted, intent)
 
-    async def _link(self) -> str:
-        """Markup that leads to the run's thread, or nothing."""
-        root = None if self._agenda.place is None else self._story.posted.get(self._agenda.place.key)
-        if root is None:
-            return ""
-        arguments = {"channel": root.channel, "message_ts": root.ts}
-        try:
-            answer = await self._shared.postings.outbox.call("chat.getPermalink", arguments, Priority.APPROVAL)
-        except Refused:
-            return ""
-        return f"<{answer['permalink']}|open it>"
+    def _root(self) -> Posted:
+        """The run's card; there is one before anything else is posted."""
+        if self._agenda.place is None:
+            raise RuntimeError(f"{self._run} has no place")
+        return self._story.posted[self._agenda.place.key]
 
     # Places
 
-    async def _find_place(self) -> Place | None:
-        """Where to tell the run: where it was started, else in a direct message to its starter, else nowhere."""
-        started, end = self._story.state.started, self._story.state.end
-        first, second = self._story.posted.get(CARD), self._story.posted.get(CARD_IN_DM)
-        origin = str(started.origin.get("channel") or self._shared.default_channel or "")
-        long_over = end is not None and first is None and end.at < self._shared.engine.clock.now() - LONG_OVER_MS
-        if origin and not long_over:
-            if first is None or not first.failed:
-                return Place(CARD, origin)
-            if started.by.via == "slack" and (second is None or not second.failed):
-                channel = await self._open_direct(started.by.id)
-                if channel:
-                    return Place(CARD_IN_DM, channel, told_here_since(origin, first.failed))
-        self._story.told(self._story.state.seq)
-        return None
-
-    async def _open_direct(self, user: str) -> str:
-        """The id of the conversation with the user, or nothing if there can be none."""
-        try:
-            answer = await self._shared.postings.outbox.call("conversations.open", {"users": user}, Priority.CARD)
-        except Refused as refused:
-            log.warning("%s is told nowhere: its starter cannot be written to (%s).", self._run, refused)
-            return ""
-        return str(answer["channel"]["id"])
+    async def _find_place(self) -> None:
+        self._agenda.place = await self._shared.places.find(self._story, self._shared.engine.clock.now())
+        if self._agenda.place is None:
+            self._story.told(self._story.state.seq)
 
     async def _leave_place(self, error: str) -> None:
         """Nothing more can be said here; go on in the next place."""
@@ -363,7 +326,7 @@ class Narrator:
             log.warning("%s can no longer be told where it was (%s).", self._run, error)
             posted = await self._shared.postings.give_up(self._card_item(place), error)
             self._story.record(place.key, posted)
-            self._agenda.place = await self._find_place()
+            await self._find_place()
 
     # Updating
 
@@ -404,7 +367,7 @@ class Narrator:
         try:
             shown = await self._shared.postings.update(self._run, due.key, due.posted, due.message, due.priority)
         except Refused as refused:
-            if due.is_card and refused.error in _PLACE_IS_GONE:
+            if due.is_card and refused.error in GONE:
                 await self._leave_place(refused.error)
                 return
             log.warning("%s of %s can no longer be changed: %s.", due.key, self._run, refused)

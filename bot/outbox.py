@@ -87,17 +87,24 @@ class Turn:
 
 
 class Outbox:
-    """Calls Slack within its limits. ``client`` gives the token and address; its own retries are not used."""
+    """Calls Slack within its limits. ``client`` gives token, address and session; its own retries are not used."""
 
-    def __init__(self, client: AsyncWebClient, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        *,
+        answer_within_s: float = TIMEOUT_S,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client: Any = AsyncWebClient(
             token=client.token,
             base_url=client.base_url,
-            timeout=TIMEOUT_S,
             ssl=client.ssl,
             proxy=client.proxy,
+            session=client.session,
             retry_handlers=[],
         )
+        self._answer_within_s = answer_within_s
         self._monotonic = monotonic
         self._budget = Budget()
         self._queue: list[Turn] = []
@@ -106,6 +113,11 @@ class Outbox:
         self._trouble = ""
 
     # Turns
+
+    @property
+    def waiting(self) -> int:
+        """How many turns have not come yet."""
+        return len(self._queue)
 
     def queue(self, method: str, priority: Priority, channel: str | None = None) -> Turn:
         """Stand in line for one call (for a post, name its channel). A turn that is not used must be left."""
@@ -198,13 +210,14 @@ class Outbox:
         """One call. Reading methods take their arguments as a form, writing ones as JSON."""
         sent = {"json": dict(arguments)} if method.startswith("chat.") else {"params": dict(arguments)}
         try:
-            answer = await self._client.api_call(method, **sent)
+            async with asyncio.timeout(self._answer_within_s):
+                answer = await self._client.api_call(method, **sent)
         except SlackApiError as error:
             raise _meaning(method, error) from None
         except aiohttp.ClientConnectorError as error:
             raise _NotSent(f"{method}: {error.strerror or 'no connection'}") from None
         except (aiohttp.ClientError, TimeoutError, SlackClientError) as error:
-            raise OutcomeUnknown(method, str(error) or type(error).__name__) from None
+            raise OutcomeUnknown(method, str(error) or "no answer in time") from None
         return dict(answer.data)
 
     def _note(self, trouble: str) -> None:

@@ -53,6 +53,10 @@ class Budget:
     _buckets: dict[str, _Bucket] = field(default_factory=dict[str, _Bucket])
     _closed_until: dict[str, float] = field(default_factory=dict[str, float])
 
+    def __len__(self) -> int:
+        """Methods and channels that are kept count of."""
+        return len(self._buckets)
+
     def wait(self, method: str, channel: str | None, now: float) -> float:
         """Seconds until the method may be called (for a channel: until a message may be posted there); 0 is now."""
         closed = self._closed_until.get(method, now) - now

@@ -85,6 +85,8 @@ class Postings:
         self._settle_ms = settle_ms
         self._me = worker_id()
         self._count = 0
+        self._refused: set[tuple[str, str]] = set()
+        """Messages that Slack has refused, so that they need not be looked for."""
 
     async def post(
         self, item: Item, target: Target, message: Message, priority: Priority, *, in_turn: bool = False
@@ -95,22 +97,37 @@ class Postings:
         an earlier state of the run looked like, and has no digest.
         """
         self._count += 1
-        intent = {**item.intent, "by": f"{self._me}/{self._count}"}
+        aim = {"to": target.channel, "under": target.thread}
+        intent = {**item.intent, **aim, "by": f"{self._me}/{self._count}"}
         delivery = await self.deliveries.intend(self.consumer, item.run, item.key, item.seq, intent)
         if delivery.receipt is not None:
             return Posted.of(delivery.receipt)
         posted = None
-        if delivery.intent.get("by") != intent["by"]:
-            posted = await self._look_for(item, target, delivery, priority)
+        name = (item.run, item.key)
+        if delivery.intent.get("by") != intent["by"] and name not in self._refused:
+            posted = await self._look_for(item, delivery, priority)
+        self._refused.discard(name)
         if posted is None:
-            posted = await self._post(item, target, message, delivery, priority, in_turn=in_turn)
-        await self.deliveries.confirm(
-            self.consumer, item.run, item.key, posted.receipt(), receipt_key=posted.where if posted.ts else None
-        )
+            try:
+                posted = await self._post(item, target, message, delivery, priority, in_turn=in_turn)
+            except Refused:
+                self._refused.add(name)
+                raise
+        await self._confirm(item, posted)
+        return posted
+
+    async def settle(self, item: Item, priority: Priority) -> Posted:
+        """Find out about a post that was begun before a crash and is not wanted any more; it is not made now."""
+        delivery = await self.deliveries.intend(self.consumer, item.run, item.key, item.seq, item.intent)
+        posted = await self._look_for(item, delivery, priority)
+        if posted is None:
+            return await self.give_up(item, "it came too late")
+        await self._confirm(item, posted)
         return posted
 
     async def give_up(self, item: Item, why: str) -> Posted:
         """Record that the message will not be posted."""
+        self._refused.discard((item.run, item.key))
         await self.deliveries.intend(self.consumer, item.run, item.key, item.seq, item.intent)
         posted = Posted(failed=why)
         if not await self.deliveries.confirm(self.consumer, item.run, item.key, posted.receipt()):
@@ -124,6 +141,10 @@ class Postings:
         shown = Posted(posted.channel, posted.ts, message.digest)
         await self.deliveries.update_receipt(self.consumer, run, key, shown.receipt())
         return shown
+
+    async def _confirm(self, item: Item, posted: Posted) -> None:
+        where = posted.where if posted.ts else None
+        await self.deliveries.confirm(self.consumer, item.run, item.key, posted.receipt(), receipt_key=where)
 
     async def _post(
         self, item: Item, target: Target, message: Message, delivery: Delivery, priority: Priority, *, in_turn: bool
@@ -150,16 +171,17 @@ class Postings:
                 )
             except OutcomeUnknown:
                 in_turn = False
-                found = await self._look_for(item, target, delivery, priority, lost_now=True)
+                found = await self._look_for(item, delivery, priority, lost_now=True)
                 if found is not None:
                     return found
             else:
                 return Posted(answer["channel"], answer["ts"], message.digest)
 
     async def _look_for(
-        self, item: Item, target: Target, delivery: Delivery, priority: Priority, *, lost_now: bool = False
+        self, item: Item, delivery: Delivery, priority: Priority, *, lost_now: bool = False
     ) -> Posted | None:
-        """The message, if Slack has it; None if it surely has not."""
+        """The message, if Slack has it where it was meant to go; None if it surely has not."""
+        target = Target(str(delivery.intent["to"]), delivery.intent["under"])
         try:
             found = await self._find(item, target, delivery.created_at, priority)
             if found is not None:

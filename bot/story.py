@@ -54,6 +54,15 @@ class Remind:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A post that was begun before a crash, and that nothing calls for any more. It may be there, with its buttons."""
+
+    key: str
+    seq: int
+    intent: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """A gate's message that is in Slack, with what its intent says about it."""
 
@@ -76,6 +85,7 @@ class Story:
         self.posted: dict[str, Posted] = {}
         self._intents: dict[str, JsonObject] = {}
         self._begun: dict[int, int] = {}
+        self._unknown: dict[str, Delivery] = {}
 
     def read(self, events: Sequence[Recorded]) -> None:
         """Take in what the log has after ``state.seq``."""
@@ -89,6 +99,9 @@ class Story:
         """Take in how far the run has been told: up to ``seq``, and by ``deliveries``."""
         told = seq
         self._begun.clear()
+        self._unknown = {
+            one.key: one for one in deliveries if one.receipt is None and one.key.startswith((APPROVAL, REMINDER))
+        }
         for delivery in deliveries:
             self._intents[delivery.key] = delivery.intent
             if delivery.receipt is not None:
@@ -109,6 +122,7 @@ class Story:
     def record(self, key: str, posted: Posted, intent: JsonObject | None = None) -> None:
         """The message ``key`` is where ``posted`` says, and shows what it says."""
         self.posted[key] = posted
+        self._unknown.pop(key, None)
         if intent is not None:
             self._intents[key] = intent
 
@@ -139,6 +153,15 @@ class Story:
             key = f"{REMINDER}{gate.asked_seq}:{gate.reminded}"
             if gate.reminded and key not in self.posted:
                 yield Remind(key, step, gate, gate.reminded)
+
+    def unsettled(self) -> Iterator[Unsettled]:
+        """Requests and reminders whose outcome is unknown, and that will not be posted in the normal course."""
+        wanted = (
+            {each.key for each in (*self.missing_asks(), *self.missing_reminders())} if self._unknown else set[str]()
+        )
+        for key, delivery in self._unknown.items():
+            if key not in wanted:
+                yield Unsettled(key, delivery.seq, delivery.intent)
 
     def shown_gates(self) -> Iterator[Shown]:
         """The messages about gates that are in Slack."""

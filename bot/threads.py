@@ -19,6 +19,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.directory import Directory
 from bot.narrator import LeaseLost, Narrator, Pace, Shared
 from bot.outbox import Outbox
+from bot.places import Places
 from bot.postings import SETTLE_MS, Postings
 from bot.story import Story
 from engine.core.errors import EngineError, UnknownEvent
@@ -56,8 +57,10 @@ class Threads:
         pace: Pace | None = None,
         settle_ms: int = SETTLE_MS,
     ) -> None:
-        postings = Postings(outbox or Outbox(client), engine.store, CONSUMER, settle_ms=settle_ms)
-        self._shared = Shared(engine, postings, directory, worker_id(), default_channel, pace or Pace())
+        outbox = outbox or Outbox(client)
+        postings = Postings(outbox, engine.store, CONSUMER, settle_ms=settle_ms)
+        places = Places(outbox, default_channel)
+        self._shared = Shared(engine, postings, places, directory, worker_id(), pace or Pace())
         self._narrators: dict[str, Narrator] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stories: OrderedDict[str, Story] = OrderedDict()

@@ -38,7 +38,7 @@ ORIGIN = {"team": "T0ACMEDEMO", "channel": "C0RELEASES", "user": BEN}
 
 @dataclass
 class World:
-    """What the steps of a test do: ``t.echo``, ``t.flaky`` (fails as often as told), ``t.hold`` (waits for ``open``)."""
+    """What the steps of a test do: ``t.flaky`` fails as often as ``failures`` says, ``t.hold`` waits for ``open``."""
 
     failures: dict[str, int] = field(default_factory=dict[str, int])
     open: asyncio.Event = field(default_factory=asyncio.Event)

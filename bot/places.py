@@ -1,0 +1,71 @@
+"""Where a run is told: in the channel where it was started, else in a direct message to its starter, else nowhere.
+
+The one rule: a place is left only when Slack has said that nothing can be posted there; the next one says why.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from bot.agenda import Place
+from bot.blocks.card import told_here_since
+from bot.outbox import Outbox, Priority, Refused
+from bot.postings import Posted
+from bot.story import CARD, CARD_IN_DM, Story
+
+log = logging.getLogger(__name__)
+
+LONG_OVER_MS = 86_400_000
+"""A run that ended longer ago than this, and was never told, is not told any more."""
+
+GONE = frozenset(
+    {
+        "cannot_reply_to_message",
+        "channel_not_found",
+        "is_archived",
+        "message_not_found",
+        "not_in_channel",
+        "thread_not_found",
+    }
+)
+"""Errors after which nothing more can be said in a run's place."""
+
+
+class Places:
+    """``default_channel``: the id of the channel for runs that were not started in one."""
+
+    def __init__(self, outbox: Outbox, default_channel: str | None) -> None:
+        self._outbox = outbox
+        self._default_channel = default_channel
+
+    async def find(self, story: Story, now: int) -> Place | None:
+        """Where to go on telling the run at ``now`` (epoch ms); None if there is no such place (any more)."""
+        started, end = story.state.started, story.state.end
+        first, second = story.posted.get(CARD), story.posted.get(CARD_IN_DM)
+        origin = str(started.origin.get("channel") or self._default_channel or "")
+        if not origin or (end is not None and first is None and end.at < now - LONG_OVER_MS):
+            return None
+        if first is None or not first.failed:
+            return Place(CARD, origin)
+        if started.by.via != "slack" or (second is not None and second.failed):
+            return None
+        direct = await self._open_direct(story.state.run, started.by.id)
+        return Place(CARD_IN_DM, direct, told_here_since(origin, first.failed)) if direct else None
+
+    async def link(self, root: Posted) -> str:
+        """Markup that leads to the thread under ``root``; nothing if Slack gives no address."""
+        try:
+            arguments = {"channel": root.channel, "message_ts": root.ts}
+            answer = await self._outbox.call("chat.getPermalink", arguments, Priority.APPROVAL)
+        except Refused:
+            return ""
+        return f"<{answer['permalink']}|open it>"
+
+    async def _open_direct(self, run: str, user: str) -> str:
+        """The id of the conversation with the user; nothing if there can be none."""
+        try:
+            answer = await self._outbox.call("conversations.open", {"users": user}, Priority.CARD)
+        except Refused as refused:
+            log.warning("%s is told nowhere: its starter cannot be written to (%s).", run, refused)
+            return ""
+        return str(answer["channel"]["id"])
