@@ -19,8 +19,9 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import transport
+from bot.attending import Attending
 from bot.directory import Directory
-from bot.listeners import Attending, register
+from bot.listeners import register
 from bot.listeners.desk import Desk
 from bot.outbox import Outbox
 from bot.steps import SlackSender
@@ -95,7 +96,8 @@ class Service:
         stack.push_async_callback(directory.close)
         await self._start_voice(stack, client, directory)
         app = _bolt(self._settings, session, identity)
-        attending = register(app, Desk(self._engine, directory, client, self.team))
+        attending = Attending()
+        register(app, Desk(self._engine, directory, client, self.team), attending)
         await self._receive(stack, app, client, attending)
         log.info("Serving %s as %s.", identity.get("team"), identity.get("user"))
 
@@ -114,7 +116,7 @@ class Service:
     ) -> None:
         settings = self._settings
         if settings.app_token:
-            await stack.enter_async_context(transport.socket_mode(app, client, settings.app_token))
+            await stack.enter_async_context(transport.socket_mode(app, client, settings.app_token, attending))
         else:
             listening = transport.http(app, settings.http_host, settings.http_port)
             self.request_url = await stack.enter_async_context(listening)

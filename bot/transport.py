@@ -20,14 +20,19 @@ from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.attending import Attending
 from bot.directory import error_name
 from engine.core.errors import EngineError
 
 log = logging.getLogger(__name__)
 
 PATH = "/slack/events"
+
+PING_S = 10.0
+"""Between the pings by which a lost connection is noticed."""
 
 SCOPES = frozenset({"chat:write", "commands", "im:write", "usergroups:read", "users:read"})
 """Without these the bot cannot do its work; the manifest has more."""
@@ -73,10 +78,12 @@ def _unreachable(client: AsyncWebClient, error: Exception) -> SlackUnusable:
 
 
 @asynccontextmanager
-async def socket_mode(app: AsyncApp, client: AsyncWebClient, app_token: str) -> AsyncGenerator[None]:
+async def socket_mode(
+    app: AsyncApp, client: AsyncWebClient, app_token: str, attending: Attending
+) -> AsyncGenerator[None]:
     """Receive over Socket Mode until the block ends. Raises ``SlackUnusable``."""
     ticket = await _ticket(client, app_token)
-    handler = AsyncSocketModeHandler(app, app_token, web_client=client)
+    handler = _SocketMode(app, app_token, client, attending)
     connection: Any = handler.client
     connection.wss_uri = ticket
     renewing = asyncio.create_task(_renew_tickets(connection))
@@ -89,6 +96,18 @@ async def socket_mode(app: AsyncApp, client: AsyncWebClient, app_token: str) -> 
         await connection.aiohttp_client_session.close()
         with contextlib.suppress(asyncio.CancelledError):
             await renewing
+
+
+class _SocketMode(AsyncSocketModeHandler):
+    """Bolt's own, which counts the deliveries that it has not answered yet."""
+
+    def __init__(self, app: AsyncApp, app_token: str, client: AsyncWebClient, attending: Attending) -> None:
+        super().__init__(app, app_token, web_client=client, ping_interval=PING_S)
+        self._attending = attending
+
+    async def handle(self, client: Any, req: SocketModeRequest) -> None:
+        with self._attending.one():
+            await super().handle(client, req)
 
 
 async def _ticket(client: AsyncWebClient, app_token: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.blocks import forms, replies
@@ -16,6 +16,7 @@ from bot.blocks.card import card
 from bot.blocks.kit import Message, escape
 from bot.directory import Unreadable
 from bot.listeners.desk import Ack, Desk, NotInTime, Where, actor, ephemeral
+from bot.listeners.mentioned import as_typed, unescape
 from bot.listeners.starting import BadInputs, NotStarted, Wanted, start
 from bot.policy import Refused, may_start, may_stop
 from engine.core import commands as c
@@ -87,7 +88,7 @@ class Commands:
 
     async def _answer(self, typed: Typed) -> Answer:
         try:
-            return await self._desk.in_time(self._words.get(typed.word, self._unknown)(typed))
+            return await self._desk.in_time(self._take(typed))
         except (EngineError, Unreadable) as error:
             return replies.said(escape(str(error)))
         except NotInTime:
@@ -96,6 +97,10 @@ class Commands:
         except Exception:
             log.exception("%s %s failed", typed.command, typed.word)
             return replies.said(replies.UNEXPECTED)
+
+    async def _take(self, typed: Typed) -> Answer:
+        rest = await as_typed(typed.rest, self._desk.directory)
+        return await self._words.get(typed.word, self._unknown)(replace(typed, rest=rest))
 
     # Words
 
@@ -156,7 +161,7 @@ class Commands:
         verdict = may_stop(await self._desk.directory.person(typed.user))
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
-        reply = await self._desk.engine.cancel(state.run, by=actor(verdict.person), reason=reason.strip())
+        reply = await self._desk.engine.cancel(state.run, by=actor(verdict.person), reason=unescape(reason.strip()))
         if isinstance(reply, c.Ended):
             return replies.ended_before(await self._desk.run(state.run))
         return replies.stopping(state)

@@ -5,6 +5,7 @@ The one rule: everything that can be known to be wrong is said before anything i
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -48,7 +49,7 @@ class NotStarted:
 
 
 async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
-    """Start the run, durably, or say what is wrong. Raises ``Unreadable``, ``NotInTime`` is the caller's."""
+    """Start the run, durable on return, or say what is wrong. Raises ``Unreadable``, and what the engine raises."""
     _, problems = validate_input(wanted.workflow, wanted.given, text=True)
     if problems:
         return BadInputs(problems)
@@ -71,8 +72,8 @@ async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
 
 async def _missing(desk: Desk, workflow: Workflow) -> list[str]:
     """Those asked by the workflow whom the workspace surely does not have."""
-    targets = await desk.directory.targets(_asked(workflow))
-    return [target.asked.who for target in targets if target.asked.kind == "missing"]
+    found = await asyncio.gather(*(desk.directory.asked(who) for who in dict.fromkeys(_asked(workflow))))
+    return [asked.who for asked in found if asked.kind == "missing"]
 
 
 def _asked(workflow: Workflow) -> Iterator[str]:

@@ -5,9 +5,9 @@ The one rule: a test acts as a person or as Slack does, and looks at what arrive
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.app import BotSettings, Service
 from bot.simulator.forms import Submitted
@@ -41,10 +41,10 @@ EVERYTHING = (RELEASE, SIMPLE, HOLD)
 
 
 def bot_settings(simulator: Simulator, transport: str = SOCKET, **more: str) -> BotSettings:
-    known = {"bot_token": simulator.bot_token, "api_url": simulator.api_url, **more}
-    if transport == HTTP:
-        return BotSettings(**{"signing_secret": simulator.signing_secret, **known}, http_port=0)
-    return BotSettings(**{"app_token": simulator.app_token, **known})
+    """Those of the simulated app, but for what is given in ``more``."""
+    secret = {"signing_secret": simulator.signing_secret} if transport == HTTP else {"app_token": simulator.app_token}
+    known = {"bot_token": simulator.bot_token, "api_url": simulator.api_url, **secret, **more}
+    return replace(BotSettings(known["bot_token"], http_port=0), **known)
 
 
 @dataclass
@@ -128,12 +128,16 @@ def _has_buttons(message: Message) -> bool:
 
 @asynccontextmanager
 async def serving(
-    setup: Setup, simulator: Simulator, *workflows: Workflow, transport: str = SOCKET, **more: str
+    setup: Setup,
+    simulator: Simulator,
+    workflows: Sequence[Workflow] = EVERYTHING,
+    transport: str = SOCKET,
+    **more: str,
 ) -> AsyncGenerator[Front]:
     """A bot that serves the workspace, with a worker beside it."""
     settings = bot_settings(simulator, transport, **more)
     async with (
-        setup.working(*(workflows or EVERYTHING)) as engine,
+        setup.working(*workflows) as engine,
         Service(engine, settings, sender=setup.world.sender) as service,
     ):
         if transport == HTTP:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import sqlite3
+import time
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from bot.simulator.demo import ANA
+from bot.simulator.calls import Fault
+from bot.simulator.demo import ANA, BEN, EVE
+from bot.simulator.errors import PersonError
 from bot.simulator.simulator import Simulator
 from engine.core.state import RunStatus, Verdict
-from tests.bot.conftest import Setup
+from tests.bot.conftest import ACTOR, Setup, gate, until, workflow
 from tests.bot.front import HTTP, SOCKET, serving
+from tests.services import running_redis
 
 
 @pytest.mark.parametrize("transport", [SOCKET, HTTP])
@@ -47,3 +57,216 @@ async def test_a_denial_asks_why_and_is_recorded_with_the_reason(
         state = await front.ended(run)
         assert state.end is not None
         assert state.end.kind == "denied"
+
+
+@pytest.mark.parametrize("action", ["gate_approve", "gate_deny"])
+async def test_who_was_not_asked_is_told_so_and_nothing_changes(
+    setup: Setup, simulator: Simulator, action: str
+) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        seq = (await front.engine.state(run)).seq
+        await front.click("ben", action)
+        told = await front.told("ben", 1)
+        assert told == "Only @release-managers can decide this, and you do not belong there. Nothing was changed."
+        assert simulator.views("ben") == []
+        state = await front.engine.state(run)
+        assert state.step("publish").gate == await front.gate(run)
+        assert (await front.gate(run)).decision is None
+        assert [event.event.type for event in await front.engine.history(run, after=seq)] in (
+            [],
+            ["APPROVAL_PRESENTED"],
+        )
+
+
+async def test_the_refusal_is_in_the_thread_that_was_clicked_in(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        await front.release()
+        await front.click("ben")
+        await front.told("ben", 1)
+        (whisper,) = [one for one in simulator.channel_messages("#releases", seen_by="ben") if one.ephemeral]
+        assert whisper.thread_ts == (await front.question()).thread_ts
+        assert not any(one.ephemeral for one in simulator.channel_messages("#releases", seen_by="ana"))
+
+
+async def test_a_guest_never_counts_even_in_the_group(setup: Setup, simulator: Simulator) -> None:
+    simulator.workspace.groups["S0RELEASES"].users.append(EVE)
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        await front.click("eve")
+        assert (await front.told("eve", 1)).startswith("Guests of this workspace cannot do this")
+        assert (await front.gate(run)).decision is None
+
+
+async def test_those_escalated_to_may_decide_from_then_on(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        await front.click("chen")
+        assert await front.told("chen", 1) == (
+            "Only @release-managers can decide this, and you do not belong there. Nothing was changed."
+        )
+        simulator.advance_clock(15 * 60_000)
+
+        async def escalated() -> bool:
+            return (await front.gate(run)).escalated == 1
+
+        await until(escalated)
+        await front.click("chen")
+        made = (await front.gate(run)).decision
+        assert made is not None
+        assert made.authority == "in @oncall"
+
+
+async def test_of_two_clicks_the_second_is_told_who_decided(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        question = await front.question()
+        both = (simulator.click(who, "#releases", question.ts, "gate_approve") for who in ("ana", "dana"))
+        await asyncio.gather(*both)
+        made = (await front.decided(run)).decision
+        assert made is not None
+        assert made.by is not None
+        loser = {"ana": "dana", "dana": "ana"}[made.by.name]
+        assert await front.told(loser, 1) == (
+            f"Already approved by {made.by.name} just now. Nothing was changed by your click."
+        )
+        types = [event.event.type for event in await front.engine.history(run)]
+        assert types.count("APPROVAL_GRANTED") == 1
+        assert types.count("APPROVAL_DENIED") == 0
+
+
+async def test_a_click_that_is_delivered_twice_decides_once(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        simulator.duplicate_next("interactive")
+        await front.click("ana")
+        assert await front.told("ana", 1) == "Already approved by you just now. Nothing was changed by your click."
+        types = [event.event.type for event in await front.engine.history(run)]
+        assert types.count("APPROVAL_GRANTED") == 1
+
+
+async def test_a_decision_after_the_form_was_opened_is_told_in_the_form(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        await front.click("dana", "gate_deny")
+        form = await front.form("dana")
+        await front.click("ana")
+        await front.decided(run)
+        simulator.advance_clock(3 * 60_000)
+        sent = await simulator.submit_view("dana", form.id, {"reason": {"value": "no"}})
+        assert sent.result == "updated"
+        told = (await front.form("dana")).blocks[0]["text"]["text"]
+        assert told == "Already approved by ana 3 min ago. Nothing was changed by your click."
+        made = (await front.gate(run)).decision
+        assert made is not None
+        assert made.verdict is Verdict.GRANTED
+
+
+async def test_an_unreadable_group_decides_nothing_and_says_so(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        simulator.fail_next("usergroups.users.list", Fault(error="internal_error"))
+        await front.click("ana")
+        assert await front.told("ana", 1) == (
+            "Slack did not say who belongs to @release-managers, so it is not known whether you may decide. "
+            "Nothing was decided; click again in a minute."
+        )
+        assert (await front.gate(run)).decision is None
+        await front.click("ana")
+        assert (await front.gate(run)).decision is not None
+
+
+@pytest.mark.parametrize("fault", [Fault(status=503), Fault(retry_after_s=5), Fault(delay_ms=4_000)])
+async def test_a_person_whom_slack_does_not_tell_of_decides_nothing(
+    setup: Setup, simulator: Simulator, fault: Fault
+) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        simulator.fail_next("users.info", fault)
+        await front.click("ana")
+        assert (
+            await front.told("ana", 1) == "Slack did not say who you are. Try again in a minute. Nothing was decided."
+        )
+        assert (await front.gate(run)).decision is None
+
+
+async def test_who_started_the_run_may_not_decide_where_the_definition_says_so(
+    setup: Setup, simulator: Simulator
+) -> None:
+    strict = workflow(gate(allow_self=False), name="strict")
+    async with serving(setup, simulator, [strict]) as front:
+        await front.type("ana", "run strict")
+        (run,) = await front.runs()
+        await front.click("ana")
+        assert await front.told("ana", 1) == (
+            "You may not decide this: whoever started the run may not decide here. Nothing was changed."
+        )
+        assert (await front.gate(run)).decision is None
+        await front.click("dana")
+        assert (await front.decided(run)).decision is not None
+
+
+async def test_a_run_that_was_stopped_asks_nobody(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        question = await front.question()
+        simulator.fail_next("chat.update", Fault(delay_ms=3_000), 3)
+        await front.type("ben", f"cancel {run}")
+        await simulator.click("ana", "#releases", question.ts, "gate_approve")
+        assert (await front.told("ana", 1)).startswith("This question is not open any more: the run is cancel")
+        assert (await front.gate(run)).decision is None
+
+
+async def test_a_run_of_another_workspace_is_not_decided_here(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        origin = {"team": "T0ELSEWHERE", "channel": "C0RELEASES", "user": BEN}
+        begun = await front.engine.start("release", {"version": "v1.2.3"}, by=ACTOR, origin=origin)
+        await front.click("ana")
+        assert (await front.told("ana", 1)).startswith(f"There is no run {begun.run}")
+        assert (await front.gate(begun.run)).decision is None
+        assert (await front.type("ana", f"status {begun.run}")).startswith(f"There is no run {begun.run}")
+        assert (await front.type("ana", f"cancel {begun.run}")).startswith(f"There is no run {begun.run}")
+        assert (await front.engine.state(begun.run)).cancel is None
+
+
+async def test_a_database_that_is_away_loses_no_click_unseen(
+    setup: Setup, simulator: Simulator, tmp_path: Path
+) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        await front.question()
+        with contextlib.closing(sqlite3.connect(tmp_path / "vb.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            began = time.monotonic()
+            await front.click("ana")  # acknowledged within Slack's 3 s, or this raises
+            assert time.monotonic() - began < 2.9
+            assert await front.told("ana", 1) == (
+                "The database did not answer in time, so your decision could not be recorded. Click again; "
+                "if the first click did count after all, you are told so."
+            )
+            other.execute("ROLLBACK")
+        question = await front.question()
+        with contextlib.suppress(PersonError):  # the buttons may be gone: then the first click did count
+            await simulator.click("ana", "#releases", question.ts, "gate_approve")
+        made = (await front.decided(run)).decision
+        assert made is not None
+        assert made.verdict is Verdict.GRANTED
+
+
+async def test_while_redis_is_away_a_decision_is_recorded_all_the_same(
+    setup: Setup, simulator: Simulator, tmp_path: Path
+) -> None:
+    with running_redis(tmp_path / "redis") as redis:
+        own = replace(setup, settings=replace(setup.settings, redis_url=redis.url))
+        async with serving(own, simulator) as front:
+            run = await front.release()
+            await front.question()
+            await redis.close()
+            await front.click("ana")
+            made = (await front.gate(run)).decision
+            assert made is not None
+            assert await front.type("ben", "run simple") == ""
+            await redis.ensure()
+            assert (await front.ended(run)).status is RunStatus.COMPLETED
+            for each in await front.runs():
+                assert (await front.ended(each)).status is RunStatus.COMPLETED

@@ -1,0 +1,141 @@
+"""The service as a whole: what stops it from starting, in one sentence each, and how it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from slack_bolt.async_app import AsyncApp
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.app import BotSettings, Service
+from bot.attending import Attending
+from bot.simulator.calls import Fault
+from bot.simulator.demo import demo_workspace, vectorbea_app
+from bot.simulator.simulator import Simulator
+from bot.transport import SlackUnusable, socket_mode
+from tests.bot.conftest import ACTOR, Setup
+from tests.bot.front import HTTP, SIMPLE, bot_settings, serving
+
+
+async def refusal(setup: Setup, settings: BotSettings) -> str:
+    """Why the service does not start."""
+    async with setup.engine() as engine:
+        with pytest.raises(SlackUnusable) as refused:
+            async with Service(engine, settings):
+                raise AssertionError("it started")
+    return str(refused.value)
+
+
+async def test_a_wrong_bot_token_is_one_sentence(setup: Setup, simulator: Simulator) -> None:
+    said = await refusal(setup, bot_settings(simulator, bot_token="xoxb-wrong-secret"))
+    assert said.startswith("Slack does not accept the bot token (invalid_auth); copy the Bot User OAuth Token")
+    assert "wrong-secret" not in said
+
+
+async def test_a_wrong_app_token_is_one_sentence(setup: Setup, simulator: Simulator) -> None:
+    said = await refusal(setup, bot_settings(simulator, app_token="xapp-wrong-secret"))
+    assert said.startswith("Slack does not accept the app token (invalid_auth); create an app-level token")
+    assert "wrong-secret" not in said
+
+
+async def test_a_slack_that_cannot_be_reached_is_one_sentence(setup: Setup, simulator: Simulator) -> None:
+    said = await refusal(setup, bot_settings(simulator, api_url="http://127.0.0.1:9/api/"))
+    assert said.startswith("Slack cannot be reached at http://127.0.0.1:9/api/ (")
+    assert said.endswith("check the network, and SLACK_API_URL if it is set.")
+
+
+async def test_a_slack_in_trouble_is_one_sentence(setup: Setup, simulator: Simulator) -> None:
+    simulator.fail_next("auth.test", Fault(status=503))
+    assert "\n" not in await refusal(setup, bot_settings(simulator))
+    simulator.fail_next("apps.connections.open", Fault(drop="before"))
+    assert (await refusal(setup, bot_settings(simulator))).startswith("Slack cannot be reached at ")
+
+
+async def test_neither_transport_is_one_sentence(setup: Setup, simulator: Simulator) -> None:
+    said = await refusal(setup, BotSettings(simulator.bot_token, api_url=simulator.api_url))
+    assert said == "Set SLACK_APP_TOKEN to serve Slack over Socket Mode, or SLACK_SIGNING_SECRET to serve it over HTTP."
+
+
+async def test_missing_scopes_are_named(setup: Setup) -> None:
+    app = vectorbea_app(scopes=("commands", "users:read", "im:write"))
+    async with Simulator(demo_workspace(app=app)).serve() as poor:
+        said = await refusal(setup, bot_settings(poor))
+    assert said.startswith("The bot token lacks chat:write, usergroups:read; add these scopes")
+
+
+async def test_an_unknown_default_channel_is_one_sentence(setup: Setup, simulator: Simulator) -> None:
+    said = await refusal(setup, bot_settings(simulator, default_channel="#nowhere"))
+    assert said.startswith("VB_DEFAULT_CHANNEL is #nowhere, and no such channel is to be seen")
+
+
+async def test_a_port_that_is_taken_is_one_sentence(setup: Setup, simulator: Simulator) -> None:
+    port = int(simulator.page_url.rsplit(":", 1)[1].strip("/"))
+    said = await refusal(setup, replace(bot_settings(simulator, HTTP), http_port=port))
+    assert said.startswith(f"The bot cannot listen on 127.0.0.1 port {port} (")
+
+
+async def test_secrets_are_not_shown() -> None:
+    shown = repr(BotSettings("xoxb-secret", "xapp-secret", "signing-secret"))
+    assert "secret" not in shown
+
+
+async def test_runs_without_a_channel_are_told_in_the_default_channel(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [SIMPLE], default_channel="ops") as front:
+        await front.engine.start("simple", {}, by=ACTOR)
+        await simulator.wait_for(lambda: simulator.channel_messages("#ops"))
+        assert simulator.channel_messages("#releases") == []
+
+
+async def test_what_was_received_is_finished_before_the_service_stops(
+    setup: Setup, simulator: Simulator, tmp_path: Path
+) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        question = await front.question()
+        with contextlib.closing(sqlite3.connect(tmp_path / "vb.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            clicking = asyncio.create_task(simulator.click("ana", "#releases", question.ts, "gate_approve"))
+            await simulator.wait_for(lambda: len(simulator.deliveries("interactive")) == 1)
+            stopping = asyncio.create_task(front.service.__aexit__(None, None, None))
+            other.execute("ROLLBACK")
+        await stopping
+        await clicking  # acknowledged, though the service was stopping
+        assert (await front.gate(run)).decision is not None
+
+
+async def test_a_restarted_bot_goes_on_with_the_same_question(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+    async with serving(setup, simulator) as front:
+        await front.click("ana")
+        assert (await front.ended(run)).end is not None
+
+
+async def test_a_connection_that_breaks_is_made_anew(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        await simulator.socket.refresh(warning_ms=0)
+        await simulator.wait_connected()
+        await front.type("ben", "run simple")
+        assert len(await front.runs()) == 1
+
+
+async def test_a_used_up_ticket_does_not_keep_the_bot_out_for_ever(
+    simulator: Simulator, client: AsyncWebClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The client library tries one address until it works, and an address works once."""
+
+    async def stale_ticket(_client: AsyncWebClient, _token: str) -> str:
+        return "ws://127.0.0.1:9/link/?ticket=used"
+
+    monkeypatch.setattr("bot.transport._ticket", stale_ticket)
+    monkeypatch.setattr("bot.transport.PING_S", 0.2)
+    with caplog.at_level(logging.CRITICAL):
+        app = AsyncApp(client=client, signing_secret="")
+        async with asyncio.timeout(10), socket_mode(app, client, simulator.app_token, Attending()):
+            assert simulator.socket.connections == 1

@@ -1,0 +1,124 @@
+"""Forms that people fill in and send: mistakes stay at their fields, and one form starts one run."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from bot.simulator.simulator import Simulator
+from tests.bot.conftest import Setup, gate, workflow
+from tests.bot.front import HTTP, RELEASE, SOCKET, serving
+
+
+@pytest.mark.parametrize("transport", [SOCKET, HTTP])
+async def test_mistakes_are_said_at_their_fields_and_a_corrected_form_starts_the_run(
+    setup: Setup, simulator: Simulator, transport: str
+) -> None:
+    async with serving(setup, simulator, transport=transport) as front:
+        await front.type("ben", "run release")
+        sent = await front.fill("ben", version="1.2", count="99", note="kept\nas it is")
+        assert sent.result == "errors"
+        assert sent.errors == {
+            "input_version": r"version must look like v1.4.2 (pattern ^v\d+\.\d+\.\d+$); you gave 1.2",
+            "input_count": "count must be at most 9; you gave 99",
+        }
+        assert await front.runs() == []
+        again = await front.fill("ben", version="v1.2.3", count="9", dry="true", ring="all", note="kept\nas it is")
+        assert again.result == "closed"
+        (run,) = await front.runs()
+        given = (await front.engine.state(run)).started.input
+    assert given == {"version": "v1.2.3", "count": 9, "dry": True, "ring": "all", "note": "kept\nas it is"}
+    assert simulator.views("ben") == []
+
+
+async def test_a_form_that_is_delivered_twice_starts_one_run(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        await front.type("ben", "run release")
+        await front.form("ben")
+        simulator.duplicate_next("interactive")
+        assert (await front.fill("ben", version="v1.2.3")).result == "closed"
+        assert simulator.deliveries("interactive")[-1].attempts == 2
+        assert len(await front.runs()) == 1
+
+
+async def test_a_workflow_that_changed_while_the_form_was_open_gets_a_form_that_fits(
+    setup: Setup, simulator: Simulator
+) -> None:
+    changed = RELEASE.model_copy(update={"input": {**RELEASE.input, "why": RELEASE.input["note"].model_copy()}})
+    changed = workflow(
+        *changed.model_dump(mode="json", by_alias=True, exclude_none=True)["steps"],
+        name="release",
+        input={"version": {"type": "string"}, "why": {"type": "string", "description": "The reason."}},
+    )
+    async with serving(setup, simulator) as first:
+        await first.type("ben", "run release")
+        form = await first.form("ben")
+    async with serving(setup, simulator, [changed]) as front:
+        sent = await front.fill("ben", version="v9", count="3")
+        assert sent.result == "updated"
+        blocks = (await front.form("ben")).blocks
+        assert [block["block_id"] for block in blocks if block["type"] == "input"] == ["input_version", "input_why"]
+        assert "release has no input count" in blocks[0]["text"]["text"]
+        assert form.id == (await front.form("ben")).id
+        assert (await front.fill("ben", version="v9", why="because")).result == "closed"
+        assert len(await front.runs()) == 1
+
+
+async def test_a_workflow_that_is_gone_is_said_in_the_form(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as first:
+        await first.type("ben", "run release")
+        await first.form("ben")
+    async with serving(setup, simulator, [workflow(gate(), name="releases")]) as front:
+        assert (await front.fill("ben", version="v1.2.3")).result == "updated"
+        told = (await front.form("ben")).blocks[0]["text"]["text"]
+        assert told == "There is no workflow named release; did you mean releases?"
+
+
+async def test_a_guest_cannot_send_a_form(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        await front.type("eve", "run release")
+        assert (await front.fill("eve", version="v1.2.3")).result == "updated"
+        told = (await front.form("eve")).blocks[0]["text"]["text"]
+        assert told.startswith("Guests of this workspace cannot do this")
+        assert await front.runs() == []
+
+
+async def test_an_unknown_approver_is_said_in_the_form(setup: Setup, simulator: Simulator) -> None:
+    asking = workflow(gate(approvers=["@nobody"]), name="asking", input={"x": {}})
+    async with serving(setup, simulator, [asking]) as front:
+        await front.type("ben", "run asking")
+        assert (await front.fill("ben", x="1")).result == "updated"
+        assert "it asks @nobody to decide" in (await front.form("ben")).blocks[0]["text"]["text"]
+        assert await front.runs() == []
+
+
+async def test_a_denial_that_cannot_be_recorded_keeps_its_reason_in_the_form(
+    setup: Setup, simulator: Simulator, tmp_path: Path
+) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        await front.click("ana", "gate_deny")
+        form = await front.form("ana")
+        with contextlib.closing(sqlite3.connect(tmp_path / "vb.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            sent = await simulator.submit_view("ana", form.id, {"reason": {"value": "no"}})
+            assert sent.result == "errors"
+            assert sent.errors["reason"].startswith("The database did not answer in time")
+            other.execute("ROLLBACK")
+        await simulator.submit_view("ana", form.id, {"reason": {"value": "no"}})
+        made = (await front.decided(run)).decision
+        assert made is not None
+        assert made.reason == "no"
+
+
+async def test_closing_the_form_is_no_decision(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        await front.click("ana", "gate_deny")
+        await simulator.close_view("ana", (await front.form("ana")).id)
+        assert (await front.gate(run)).decision is None
+        await front.click("ana")
+        assert (await front.gate(run)).decision is not None
