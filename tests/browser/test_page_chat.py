@@ -85,7 +85,8 @@ async def test_an_answer_in_private_is_marked_and_nobody_else_sees_it(desk: Desk
 async def test_a_thread_is_read_and_answered_beside_the_channel(desk: Desk, open_page: OpenPage) -> None:
     await desk.publish("C0RELEASES")
     page = await open_page("ana")
-    await page.get_by_role("button", name="2 replies").click()
+    await page.get_by_role("button", name="2 replies new").click()
+    await expect(page.get_by_role("button", name="2 replies new")).to_have_count(0)
     thread = page.get_by_role("complementary", name="Thread")
     await expect(thread.get_by_role("article")).to_have_count(3)
     reply = thread.get_by_role("textbox", name="Reply in thread")
@@ -120,6 +121,9 @@ async def test_being_somebody_else_keeps_the_page_and_shows_what_they_have_not_r
     await expect(page.get_by_role("link", name="Vectorbea", exact=True)).to_have_attribute("aria-current", "page")
     await page.reload()
     await expect(page.get_by_role("button", name="You are Ana Ruiz")).to_be_visible()
+    await page.get_by_role("link", name="ops").click()
+    await expect(page.get_by_role("heading", name="#ops")).to_be_visible()
+    await expect(page.get_by_role("link", name="Vectorbea", exact=True)).to_be_visible()
 
 
 async def test_moving_the_clock_moves_the_times_that_are_shown(desk: Desk, open_page: OpenPage) -> None:

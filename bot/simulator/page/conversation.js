@@ -21,7 +21,7 @@ export class Conversation {
     this.body = h("div", { class: "pane-body" });
     root.append(this.head, this.body, this.foot);
     on("reset place channels", () => this.draw());
-    on("messages", () => this.drawMessages());
+    on("messages unread", () => this.drawMessages());
     document.addEventListener("visibilitychange", () => this.read());
   }
 
