@@ -14,7 +14,7 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Concatenate, Final, ParamSpec, TypeVar
+from typing import ClassVar, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection
 from sqlalchemy.engine import Dialect
@@ -47,6 +47,9 @@ class Database(ABC):
 
     `name` is its URL without the password, for messages; `commits` counts the writing transactions of this process.
     """
+
+    # What a person can do when it cannot be reached; ends a sentence.
+    remedy: ClassVar[str]
 
     def __init__(self, url: URL, dialect: Dialect) -> None:
         self.name = url.render_as_string(hide_password=True)
@@ -88,9 +91,7 @@ class Database(ABC):
         """The error for callers after the last try has ended in this fault."""
         if isinstance(fault, Busy):
             return StoreUnavailable(f"the database {self.name} is too busy ({fault}): try again in a moment")
-        return StoreUnavailable(
-            f"the database {self.name} cannot be reached ({fault}): check its address and its server"
-        )
+        return StoreUnavailable(f"the database {self.name} cannot be reached ({fault}): {self.remedy}")
 
     def rejected(self, error: Exception) -> StoreError:
         """The error for a statement that will never succeed here."""

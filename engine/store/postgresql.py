@@ -34,6 +34,8 @@ _BROKEN: Final = frozenset({"57P01", "57P02", "57P03", "25P03"})
 class PostgresDatabase(Database):
     """A database of a PostgreSQL server."""
 
+    remedy = "check its address and that its server is running"
+
     def __init__(self, url: URL) -> None:
         self._engine = _engine(url)
         # Single statements need no BEGIN and COMMIT around them: each would be a round trip.

@@ -3,6 +3,9 @@
 The one rule: a transaction costs one hop to a thread, whatever it does there. Writers queue before the thread and not
 at the file's lock; between processes BEGIN IMMEDIATE takes the lock at once, so that no transaction fails half way.
 Durable means WAL with synchronous=FULL: a commit returns after its fsync.
+
+A process that is stopped (not killed) inside a transaction keeps the file's lock for as long as it is stopped: SQLite
+has no way to put it out, and the other processes' writes fail as too busy. Where that matters, use PostgreSQL.
 """
 
 import asyncio
@@ -16,7 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from engine.store.database import Busy, Database, P, T, Transaction, Unreachable
+from engine.store.database import Busy, Database, Lost, P, T, Transaction, Unreachable
 
 _READERS = 2
 _BUSY_TIMEOUT_MS = 5000
@@ -28,14 +31,15 @@ _NO_FILE = frozenset(
         sqlite3.SQLITE_CANTOPEN,
         sqlite3.SQLITE_NOTADB,
         sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_READONLY,
     }
 )
 
 
 class SqliteDatabase(Database):
-    """A database file, made when it is not there. Open it with `open`."""
+    """A database file, made when it is not there; its folder must be."""
+
+    remedy = "check that its folder is there, can be written, and has room"
 
     def __init__(self, url: URL) -> None:
         self._writer = _engine(url, 1, "BEGIN IMMEDIATE", _WRITER_PRAGMAS)
@@ -127,4 +131,7 @@ def _fault(error: DBAPIError | sqlite3.Error) -> Exception | None:
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code in _BUSY:
         return Busy("another process holds its lock")
+    if code == sqlite3.SQLITE_IOERR:
+        # A commit whose fsync failed may yet be found in the write-ahead log.
+        return Lost(str(cause))
     return Unreachable(str(cause)) if code in _NO_FILE else None

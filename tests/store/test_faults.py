@@ -28,18 +28,16 @@ SECRET = "s3cret-pa55"
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "remedy"),
     [
-        f"postgresql://ana:{SECRET}@127.0.0.1:1/vb",
-        f"postgresql://ana:{SECRET}@host.invalid/vb",
-        "sqlite:////proc/none/vb.db",
+        (f"postgresql://ana:{SECRET}@127.0.0.1:1/vb", "check its address and that its server is running"),
+        (f"postgresql://ana:{SECRET}@host.invalid/vb", "check its address and that its server is running"),
+        ("sqlite:////proc/none/vb.db", "check that its folder is there, can be written, and has room"),
     ],
     ids=["refused", "no such host", "no such directory"],
 )
-async def test_a_database_that_cannot_be_reached_is_one_sentence(url: str) -> None:
-    with pytest.raises(
-        StoreUnavailable, match=r"^the database \S+ cannot be reached \(.+\): check its address"
-    ) as error:
+async def test_a_database_that_cannot_be_reached_is_one_sentence(url: str, remedy: str) -> None:
+    with pytest.raises(StoreUnavailable, match=rf"^the database \S+ cannot be reached \(.+\): {remedy}$") as error:
         await Log.open(url, KEY)
     assert SECRET not in str(error.value)
     assert "\n" not in str(error.value)
@@ -185,6 +183,17 @@ class TestPostgresLost:
         await far.close()
 
         assert (await log.load("run_a"))[1].seq == 1
+
+    async def test_a_cancelled_call_runs_to_its_end_and_gives_its_connection_back(self, log: Log, other: Log) -> None:
+        for turns in range(1, 20):
+            call = asyncio.create_task(other.renew(f"wrk_{turns}", 60_000))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            call.cancel()
+        await other.close()
+
+        assert other.database.connections_in_use() == 0
+        assert await query(log, "SELECT count(*) FROM leases") == [(19,)]
 
     async def test_limits_keep_a_stopped_process_from_holding_its_locks(self, log: Log) -> None:
         names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
