@@ -1,0 +1,124 @@
+"""The demo's stage: simulator, engine, bot and worker in one process, on one clock that a person can move.
+
+The one rule: the parts are the real ones, put together as `vb serve` does it; only Slack is not slack.com.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.app import BotSettings, Service
+from bot.console.launch import Misuse
+from bot.demo.memory import remembered
+from bot.demo.props import Repository, flaky_site, prepare_downloads
+from bot.settings import Settings
+from bot.simulator.demo import demo_workspace
+from bot.simulator.simulator import Simulator
+from bot.steps import SlackSender, slack_post
+from bot.wiring import catalog, steps, working_engine
+from engine.clock import MovableClock
+from engine.engine import Engine
+from engine.worker import Worker
+
+PORT = 8765
+CHANNEL = "#releases"
+
+_HOST = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The running demo. ``problems``: what kept a definition from being loaded."""
+
+    simulator: Simulator
+    engine: Engine
+    worker: Worker
+    repository: Repository
+    site: str
+    problems: tuple[str, ...]
+
+
+def demo_settings(settings: Settings) -> Settings:
+    """The given settings with the demo's own database, Redis and Slack, and its policy for steps."""
+    programs = [settings.allowed_programs, *(name for name in ("find",) if shutil.which(name))]
+    own = {
+        "folder": settings.folder.absolute(),
+        "given_database_url": None,
+        "given_redis_url": None,
+        "given_chain_key_file": None,
+        "given_workflows": os.pathsep.join(str(folder.absolute()) for folder in settings.workflow_folders),
+        "allowed_programs": ",".join(part for part in programs if part),
+        "allow_private_addresses": _HOST,
+    }
+    return settings.model_copy(update=own)
+
+
+@asynccontextmanager
+async def stage(settings: Settings, port: int | None) -> AsyncGenerator[Stage]:
+    """Set everything up in the settings' folder. Raises ``Misuse`` for a port that is taken."""
+    own = settings.folder / "demo"
+    repository = Repository(own / "repo")
+    repository.prepare()
+    prepare_downloads(own / "downloads")
+    clock = MovableClock()
+    workspace = demo_workspace(clock)
+    sender = SlackSender()
+    known, problems = catalog(settings)
+    functions = steps(settings, slack_post(sender))
+    async with contextlib.AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        await enter(remembered(workspace, own / "slack.jsonl"))
+        simulator = await enter(Simulator(workspace).serve(_HOST, _port(port)))
+        site = await enter(flaky_site())
+        # A definition's "." is the demo's repository, so that no mistake can tag one of the person's.
+        stack.enter_context(_inside(repository.path))
+        engine = await enter(working_engine(settings, known, functions, clock=clock))
+        await enter(Service(engine, _slack(simulator), sender=sender))
+        worker = await enter(engine.work())
+        await simulator.wait_connected(10_000)
+        yield Stage(simulator, engine, worker, repository, site, tuple(map(str, problems)))
+
+
+def _slack(simulator: Simulator) -> BotSettings:
+    return BotSettings(
+        bot_token=simulator.bot_token,
+        app_token=simulator.app_token,
+        api_url=simulator.api_url,
+        default_channel=CHANNEL,
+    )
+
+
+def _port(wanted: int | None) -> int:
+    """The port for the page: the wanted one, or else the usual one if it is free, or else any (0)."""
+    if wanted is None:
+        return PORT if _is_free(PORT) else 0
+    if wanted and not _is_free(wanted):
+        raise Misuse(f"The port {wanted} is in use; choose another one, or leave --port out.")
+    return wanted
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+@contextlib.contextmanager
+def _inside(folder: Path) -> Generator[None]:
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
