@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -86,7 +87,7 @@ class Directory:
             if error_name(error) in _UNKNOWN:
                 return None
             raise
-        return _person(answer["user"], self._team)
+        return person_of(answer["user"], self._team)
 
     # Groups and channels
 
@@ -177,15 +178,8 @@ class Directory:
         return {channel["name"].lower(): channel["id"] async for channel in pages}
 
     async def _read_people(self) -> dict[str, str]:
-        people = [_person(user, self._team) async for user in self._pages(self._client.users_list, "members")]
-        members = [person for person in people if person.standing == "member"]
-        chosen: dict[str, str] = {}
-        shared: set[str] = set()
-        for person in members:
-            if chosen.setdefault(person.name.lower(), person.id) != person.id:
-                shared.add(person.name.lower())
-        unique = {name: user for name, user in chosen.items() if name not in shared}
-        return unique | {person.handle.lower(): person.id for person in members}
+        pages = self._pages(self._client.users_list, "members")
+        return names_of([person_of(user, self._team) async for user in pages])
 
     async def _pages(self, method: Callable[..., Awaitable[Any]], field: str, **arguments: Any) -> AsyncIterator[Any]:
         cursor = ""
@@ -210,11 +204,20 @@ class Directory:
             raise Unreadable(about) from None
 
 
-def _person(user: dict[str, Any], team: str) -> Person:
+def person_of(user: dict[str, Any], team: str) -> Person:
+    """A person from Slack's user object, as seen by the workspace ``team``."""
     profile: dict[str, Any] = user.get("profile") or {}
     handle: str = user.get("name") or user["id"]
     name = profile.get("display_name") or profile.get("real_name") or user.get("real_name") or handle
     return Person(user["id"], handle, name, _standing(user, team))
+
+
+def names_of(people: Iterable[Person]) -> dict[str, str]:
+    """Members' ids by lower-case name: user names, and those chosen names that only one of them has."""
+    members = [person for person in people if person.standing == "member"]
+    chosen = Counter(person.name.lower() for person in members)
+    unique = {person.name.lower(): person.id for person in members if chosen[person.name.lower()] == 1}
+    return unique | {person.handle.lower(): person.id for person in members}
 
 
 def _standing(user: dict[str, Any], team: str) -> Standing:

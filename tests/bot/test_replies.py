@@ -1,0 +1,115 @@
+"""Answers that one person sees: what they say, that their texts are whole, and that data cannot ping."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from bot.blocks import replies
+from bot.blocks.kit import Message
+from bot.simulator.blockkit import check_message_blocks
+from engine.core.definition import Workflow
+from engine.core.events import Actor
+from engine.core.state import GateDecision, RunStatus, Verdict
+from tests.bot.conftest import workflow
+from tests.bot.reading import unsaid
+from tests.bot.scenes import completed, hostile
+
+NOW = 1_800_000_000_000
+ANA = Actor(via="slack", id="U1", name="Ana <!here>")
+
+
+@dataclass(frozen=True)
+class Line:
+    id: str = "run_01kandmoreofit0000000000"
+    workflow: str = "release"
+    status: str = "waiting"
+    summary: str = "waiting for a decision on <!channel>"
+    started_by: str = "Ben <@U1>"
+    created_at: int = NOW
+
+
+def taking(**fields: object) -> Workflow:
+    return workflow({"id": "one", "uses": "t.echo"}, name="wf", description="Does <!channel> things", input=fields)
+
+
+MANY = [workflow({"id": "a", "uses": "t.echo"}, name=f"wf{n}", description="d" * 900) for n in range(40)]
+
+ALL: dict[str, Message] = {
+    "usage": replies.usage("/vb"),
+    "unknown": replies.unknown_word("/vb", "<!channel>`x`", ["release"]),
+    "list": replies.workflows("/vb", [taking(), taking(a={}, b={"choices": ["x y"], "type": "choice"})]),
+    "long list": replies.workflows("/vb", MANY),
+    "runs": replies.runs("/vb", [Line()] * 12),
+    "none": replies.runs("/vb", [], "<!here>"),
+    "ended": replies.ended_before(completed().state),
+    "stopping": replies.stopping(hostile().state),
+    "groups": replies.unknown_groups("wf", ["@<!channel>", "#b"]),
+    "decided": replies.decided_before(GateDecision(Verdict.DENIED, NOW, ANA), "U2", NOW),
+}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_answers_fit_say_all_in_their_text_and_never_ping(name: str) -> None:
+    message = ALL[name]
+    assert 0 < len(message.text) <= 4_000
+    if message.blocks:
+        check_message_blocks([dict(block) for block in message.blocks])
+    if name != "long list":
+        assert unsaid(message) == []
+    for said in (message.text, str(message.blocks)):
+        assert not any(ping in said for ping in ("<!channel", "<!here", "<@U"))
+
+
+def test_a_long_list_says_how_many_are_left_out() -> None:
+    assert any("and 10 more." in str(block) for block in ALL["long list"].blocks)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("cancle", "did you mean `/vb cancel`?"),
+        ("stat", "did you mean `/vb status`?"),
+        ("releas", "did you mean `/vb run release`?"),
+        ("xyzzy", "There is: `run`, `list`, `runs`, `status`, `cancel`, `help`."),
+    ],
+)
+def test_unknown_words_get_the_nearest(word: str, said: str) -> None:
+    assert said in replies.unknown_word("/vb", word, ["release"]).text
+
+
+def test_examples_have_every_required_input() -> None:
+    known = taking(
+        v={"pattern": r"^v\d+$"},
+        n={"type": "integer"},
+        f={"type": "boolean"},
+        c={"type": "choice", "choices": ["two words", "x"]},
+        optional={"default": "x"},
+    )
+    assert replies.example("/vb", known) == '/vb run wf v=v1 n=3 f=true c="two words"'
+
+
+@pytest.mark.parametrize(
+    ("decision", "ago", "said"),
+    [
+        (GateDecision(Verdict.GRANTED, NOW, ANA), 180_000, "Already approved by Ana &lt;!here&gt; 3 min ago."),
+        (GateDecision(Verdict.DENIED, NOW, ANA, reason="no"), 999, "Already denied by Ana &lt;!here&gt; just now."),
+        (GateDecision(Verdict.EXPIRED, NOW, policy="deny"), 5_000, "Already expired 5 s ago: nobody decided in time."),
+        (GateDecision(Verdict.GRANTED, NOW, Actor(via="slack", id="U2", name="B")), 0, "Already approved by you just"),
+        (GateDecision(Verdict.GRANTED, NOW, Actor(via="cli", id="U2", name="b")), 0, "by b (command line) just now"),
+    ],
+)
+def test_a_decision_made_before_is_told_with_who_and_when(decision: GateDecision, ago: int, said: str) -> None:
+    assert said in replies.decided_before(decision, "U2", NOW + ago).text
+
+
+def test_a_question_that_is_closed_says_why() -> None:
+    assert "the run is cancelling" in replies.not_open(RunStatus.CANCELLING).text
+    assert "has gone on since" in replies.not_open().text
+
+
+def test_what_was_wrong_comes_with_an_example() -> None:
+    assert replies.mistake("No.", "/vb run x").text == "No.\nFor example: `/vb run x`"
+    assert "`/vb status run_01kandmore`" in replies.needs_a_run("/vb", "status", [Line()]).text
+    assert "For example" not in replies.needs_a_run("/vb", "status", []).text
