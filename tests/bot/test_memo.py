@@ -17,12 +17,14 @@ class Source:
         self.now = 0.0
         self.reads = 0
         self.failing = False
+        self.asked = asyncio.Event()
         self.open = asyncio.Event()
         self.open.set()
 
     async def read(self) -> int:
         self.reads += 1
         count = self.reads
+        self.asked.set()
         await self.open.wait()
         if self.failing:
             raise OSError("no")
@@ -65,7 +67,7 @@ async def test_an_answer_is_as_old_as_its_question() -> None:
     source.open.clear()
     kept = Memo(lambda: source.now)
     asking = asyncio.create_task(kept.get("a", 10, source.read))
-    await asyncio.sleep(0)
+    await source.asked.wait()
     source.now = 11
     source.open.set()
     assert await asking == 1
@@ -77,7 +79,7 @@ async def test_closing_stops_what_is_under_way() -> None:
     source.open.clear()
     kept = Memo(lambda: source.now)
     asking = asyncio.create_task(kept.get("a", 10, source.read))
-    await asyncio.sleep(0)
+    await source.asked.wait()
     await kept.close()
     with pytest.raises(asyncio.CancelledError):
         await asking
