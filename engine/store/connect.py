@@ -9,7 +9,6 @@ from sqlalchemy.exc import ArgumentError
 from engine.store import leases
 from engine.store.database import Busy, Database, Lost, Unreachable
 from engine.store.errors import StoreError
-from engine.store.postgresql import PostgresDatabase
 from engine.store.sqlite import SqliteDatabase
 
 _FORMS = "use sqlite:///path/to/vb.db or postgresql://user:password@host:5432/name"
@@ -32,6 +31,9 @@ def _database(url: str) -> Database:
         case "sqlite" if parsed.database and parsed.database != ":memory:":
             return SqliteDatabase(parsed)
         case "postgresql" | "postgres":
+            # Only now: the driver and what it needs take as long to import as all the rest of the store.
+            from engine.store.postgresql import PostgresDatabase
+
             return PostgresDatabase(parsed)
         case _:
             raise StoreError(f"{parsed.render_as_string()} is no database that can be used: {_FORMS}")

@@ -16,11 +16,11 @@ class StoreError(EngineError):
 
 
 class StoreUnavailable(StoreError):
-    """The database cannot be reached, or did not answer in time; nothing was changed by the call."""
+    """The database cannot be reached, or did not answer in time. No append was written; any call may be repeated."""
 
 
 class OutcomeUnknown(StoreUnavailable):
-    """The connection was lost during a commit and could not be had again: load the stream to learn what happened."""
+    """The connection was lost while an append was committed, and stayed away: load the stream to know more."""
 
 
 class SchemaMismatch(StoreError):

@@ -3,11 +3,15 @@
 The one rule: a lease says until when its owner may be believed to work; it is renewed, and shortened only by `release`.
 """
 
+from typing import Final
+
 from sqlalchemy import Connection, delete, select
 
 from engine.store.dbclock import now_ms
 from engine.store.schema import leases
 from engine.store.upsert import insert_into
+
+_DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
 def now(connection: Connection) -> int:
@@ -23,5 +27,9 @@ def renew(connection: Connection, owner: str, ttl_ms: int) -> int:
 
 
 def release(connection: Connection, owner: str) -> None:
-    """End the owner's lease now, if it has one."""
-    connection.execute(delete(leases).where(leases.c.owner == owner))
+    """End the owner's lease now, if it has one, and sweep out those of workers that died long ago.
+
+    No row means the same as a lease that has ended, so that the table holds no more than a day's dead.
+    """
+    long_ago = leases.c.until < now_ms() - _DAY_MS
+    connection.execute(delete(leases).where((leases.c.owner == owner) | long_ago))

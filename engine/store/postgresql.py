@@ -13,6 +13,7 @@ from typing import Any, Final
 import asyncpg
 from sqlalchemy import URL, Connection
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
@@ -68,6 +69,8 @@ class PostgresDatabase(Database):
                 return await connection.run_sync(_transact, transaction, *args, **kwargs)
         except DBAPIError as error:
             raise _fault(error, connected) or self.rejected(error) from error
+        except PoolTimeout as error:
+            raise Busy("all connections to it are in use") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             raise (Lost if connected else Unreachable)(_words(error)) from error
 
@@ -96,6 +99,7 @@ def _engine(url: URL) -> AsyncEngine:
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=_CONNECTIONS,
+        pool_timeout=_COMMAND_TIMEOUT_S,
         max_overflow=0,
         connect_args={
             "timeout": _CONNECT_TIMEOUT_S,

@@ -7,17 +7,7 @@ winners; everything else in the append follows from who won.
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import (
-    Integer,
-    Table,
-    and_,
-    delete,
-    false,
-    insert,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import Integer, Table, and_, delete, false, insert, select, true, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 

@@ -67,6 +67,24 @@ async def test_a_lease_is_renewed_on_the_database_s_clock_and_released(log: Log)
     assert await query(log, "SELECT * FROM leases") == []
 
 
+async def test_a_released_lease_takes_those_of_the_long_dead_with_it(log: Log) -> None:
+    for owner, ttl in (("wrk_a", 1000), ("wrk_dead", -2 * 24 * 3_600_000), ("wrk_late", -1000)):
+        await log.renew(owner, ttl)
+
+    await log.release("wrk_a")
+
+    assert await query(log, "SELECT owner FROM leases") == [("wrk_late",)]
+
+
+async def test_heads_are_given_for_the_runs_that_exist(log: Log) -> None:
+    head = await appended(log, append("run_a"))
+    await appended(log, append("run_a", head))
+    await appended(log, append("run_b"))
+
+    assert await log.heads(["run_a", "run_b", "run_none"]) == {"run_a": 2, "run_b": 1}
+    assert await log.heads([]) == {}
+
+
 async def test_a_plain_thread_keeps_a_lease_while_the_loop_is_blocked(log: Log, database_url: str) -> None:
     renewed: list[int] = []
 
