@@ -42,10 +42,14 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Times in seconds. ``lease`` must be well above an answer's time-out, since a post must end within it."""
+    """Times in seconds. ``lease``: of a run's cursor; a post must end within it, and after a kill the run waits for it.
 
-    lease: float = 30.0
+    ``card``, ``read``: between two updates of a card, and two looks at the log. ``linger``: how long quiet runs stay.
+    """
+
+    lease: float = 10.0
     card: float = 3.0
+    read: float = 0.1
     linger: float = 2.0
 
 
@@ -104,6 +108,7 @@ class Narrator:
         """
         seq = await self._claim()
         if seq is None:
+            self._woken.clear()
             return
         try:
             self._story.resume(seq, await self._shared.cursors.deliveries(self._consumer, self._run))
@@ -162,7 +167,7 @@ class Narrator:
 
     async def _hold(self) -> None:
         """Make sure that the cursor stays ours until a call that is made now has ended."""
-        if self._held_until - time.monotonic() < TIMEOUT_S + 2 and await self._claim() is None:
+        if self._held_until - time.monotonic() < TIMEOUT_S + 1 and await self._claim() is None:
             raise LeaseLost(self._run)
 
     async def _keep(self) -> None:
@@ -183,6 +188,8 @@ class Narrator:
             self._story.read(events)
             self._reading = False
             self._pulse.beat()
+            # Many events in a row are one thing to tell.
+            await asyncio.sleep(self._shared.pace.read)
 
     async def _meet(self, names: Iterable[str]) -> None:
         """Find out whom the names stand for."""

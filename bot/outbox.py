@@ -28,7 +28,7 @@ from bot.pacing import Budget
 
 log = logging.getLogger(__name__)
 
-TIMEOUT_S = 10
+TIMEOUT_S = 5
 """Longest wait for an answer of Slack."""
 
 _FIRST_PAUSE = 0.5

@@ -72,6 +72,11 @@ class Threads:
         self._reachable = True
         engine.observe(self._on_append)
 
+    @property
+    def owner(self) -> str:
+        """The name under which this process holds cursors."""
+        return self._shared.owner
+
     def wake(self, run: str) -> None:
         """Say that the run has new events. Does not block; never needed for correctness, only for speed."""
         narrator = self._narrators.get(run)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -20,10 +21,11 @@ from bot.threads import Threads
 from engine.core import commands as c
 from engine.core.events import Actor
 from engine.engine import Engine
+from engine.store import Deliveries
 from tests.bot.conftest import ACTOR, ORIGIN, Setup, World, ended, gate, until, workflow
 
 ANA = Actor(via="slack", id="U0ANAXXXXX", name="Ana Ruiz")
-QUICK = Pace(lease=15.0, card=0.05, linger=0.2)
+QUICK = Pace(card=0.05, read=0.01, linger=0.2)
 
 CHAIN = workflow(
     {"id": "one", "uses": "t.echo", "with": {"text": "${{ input.word }}"}},
@@ -53,9 +55,9 @@ class Bench:
         self._directory = directory
 
     @asynccontextmanager
-    async def telling(self, default_channel: str | None = None) -> AsyncGenerator[Threads]:
+    async def telling(self, default_channel: str | None = None, pace: Pace = QUICK) -> AsyncGenerator[Threads]:
         threads = Threads(
-            self.engine, self._client, self._directory, default_channel=default_channel, pace=QUICK, settle_ms=100
+            self.engine, self._client, self._directory, default_channel=default_channel, pace=pace, settle_ms=100
         )
         task = asyncio.create_task(threads.run())
         try:
@@ -67,6 +69,16 @@ class Bench:
 
     async def start(self, name: str, **inputs: object) -> str:
         return (await self.engine.start(name, inputs, by=ACTOR, origin=ORIGIN)).run
+
+    async def start_and_wait_at_gate(self) -> str:
+        """A run of ``gated`` that has got as far as it can without a person."""
+        run = await self.start("gated")
+
+        async def open_gate() -> bool:
+            return (await self.engine.state(run)).step("publish").gate is not None
+
+        await until(open_gate)
+        return run
 
     async def vote(self, run: str, *, granted: bool = True) -> None:
         await self.engine.vote(run, c.Vote("publish", granted, ANA, "in @release-managers", "looks good"))
@@ -100,8 +112,6 @@ class Bench:
         await until(at_its_end, 10)
 
     async def _cursor(self, run: str) -> str:
-        from engine.store import Deliveries
-
         cursor = await Deliveries(self.engine.store).claim_cursor("slack", run, "wrk_looking", 1)
         if cursor is None:
             return "held"
@@ -258,7 +268,7 @@ async def test_a_post_that_never_arrived_is_made_again(bench: Bench) -> None:
     assert len(keys(bench)) == len(set(keys(bench)))
 
 
-@pytest.mark.parametrize("post", range(1, 6))
+@pytest.mark.parametrize("post", range(1, 5))
 async def test_a_process_that_ends_between_a_post_and_its_record_leaves_no_double(bench: Bench, post: int) -> None:
     """The post of that number reaches Slack, but its process never hears of it, nor gets to look for it."""
     posting, looking = "chat.postMessage", ("conversations.history", "conversations.replies")
@@ -266,8 +276,8 @@ async def test_a_process_that_ends_between_a_post_and_its_record_leaves_no_doubl
     bench.simulator.fail_next(posting, Fault(drop="after"))
     for method in looking:
         bench.simulator.fail_next(method, Fault(delay_ms=1_500))
+    run = await bench.start_and_wait_at_gate()
     async with bench.telling():
-        run = await bench.start("gated")
         if post > 3:
             await bench.shows("please decide")
             await bench.vote(run)
@@ -296,8 +306,8 @@ async def test_where_nothing_can_be_looked_up_lines_are_not_repeated_but_request
     bench.simulator.fail_next("chat.postMessage", Fault(), 1)
     bench.simulator.fail_next("chat.postMessage", Fault(drop="after"), 2)
     bench.simulator.fail_next("conversations.replies", Fault(error="not_in_channel"), 10)
+    run = await bench.start_and_wait_at_gate()
     async with bench.telling():
-        run = await bench.start("gated")
         await bench.until(lambda: sum("please decide" in text for text in bench.texts()) == 2)
         await bench.vote(run)
         await bench.shows("gated: ✓ Completed")
@@ -381,12 +391,7 @@ async def test_what_happened_while_no_process_ran_is_told_in_the_end(bench: Benc
 
 
 async def test_a_decision_that_came_first_is_not_asked_for(bench: Bench) -> None:
-    run = await bench.start("gated")
-
-    async def open_gate() -> bool:
-        return (await bench.engine.state(run)).step("publish").gate is not None
-
-    await until(open_gate)
+    run = await bench.start_and_wait_at_gate()
     await bench.vote(run)
     await ended(bench.engine, run)
     async with bench.telling():
@@ -427,3 +432,65 @@ async def test_a_channel_that_is_closed_to_the_bot_is_asked_in_the_thread(bench:
         bench.simulator.workspace.channels["C0ENGLEADS"].is_archived = True
         bench.simulator.advance_clock(61 * 60_000)
         await bench.shows("I may not post in #eng-leads")
+
+
+async def test_a_run_is_left_to_the_process_that_has_its_cursor(bench: Bench) -> None:
+    cursors = Deliveries(bench.engine.store)
+    run = await bench.start_and_wait_at_gate()
+    assert [cursor.stream for cursor in await cursors.claim_cursors("slack", "wrk_other", 60_000, 1)] == [run]
+    async with bench.telling() as threads:
+        threads.wake(run)
+        other = await bench.start("chain", word="hi")
+        await bench.told(other)
+        assert {m.metadata["event_payload"]["run"] for m in bench.messages() if m.metadata} == {other}
+        await cursors.release_cursor("slack", run, "wrk_other")
+        await bench.shows("please decide")
+
+
+async def test_a_process_that_lost_the_cursor_stops_telling(bench: Bench) -> None:
+    cursors = Deliveries(bench.engine.store)
+    run = await bench.start_and_wait_at_gate()
+    async with bench.telling(pace=Pace(lease=1.0, card=0.05, read=0.01, linger=30)) as threads:
+        await bench.shows("please decide")
+
+        async def taken() -> bool:
+            await cursors.release_cursor("slack", run, threads.owner)
+            return await cursors.claim_cursor("slack", run, "wrk_other", 60_000) is not None
+
+        await until(taken)
+        before = len(bench.simulator.calls())
+        await bench.vote(run)
+        await ended(bench.engine, run)
+        later = (await bench.engine.start("chain", {"word": "hi"}, by=ACTOR, origin={"channel": "C0OPSXXXXX"})).run
+        await bench.told(later)
+    calls = [call for call in bench.simulator.calls()[before:] if call.method.startswith("chat.")]
+    assert {call.args["channel"] for call in calls} == {"C0OPSXXXXX"}
+
+
+async def test_a_card_is_updated_at_most_every_few_seconds_and_ends_right(
+    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
+) -> None:
+    gates = workflow(*(gate(f"g{number}") for number in range(5)))
+    async with setup.working(gates) as engine:
+        bench = Bench(engine, client, directory, simulator)
+        async with bench.telling(pace=Pace(card=1.0, read=0.01, linger=0.2)):
+            run = await bench.start("wf")
+            await bench.shows("g0 waits for")
+            for number in range(5):
+                await engine.vote(run, c.Vote(f"g{number}", True, ANA))
+                await bench.shows(f"✓ g{number} approved by")
+            await bench.shows("wf: ✓ Completed · 5 of 5 steps done")
+            await bench.told(run)
+    card = bench.card().ts
+    updates = [call.at for call in simulator.calls("chat.update") if call.args["ts"] == card]
+    assert all(later - earlier >= 950 for earlier, later in pairwise(updates))
+    assert len(updates) < 5
+
+
+async def test_a_run_that_is_long_over_is_not_told_any_more(bench: Bench) -> None:
+    run = await bench.start("chain", word="hi")
+    await ended(bench.engine, run)
+    bench.simulator.advance_clock(25 * 3_600_000)
+    async with bench.telling():
+        await bench.told(run)
+    assert bench.messages() == []
