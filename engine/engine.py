@@ -27,6 +27,7 @@ from engine.core.graph import Plan
 from engine.core.inputs import validate_input
 from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
+from engine.endings import Endings
 from engine.handle import Begun, Handle, Observer
 from engine.ids import run_id, worker_id
 from engine.records import cache_of, recorded
@@ -37,8 +38,6 @@ from engine.streams import Streams
 from engine.worker import Worker, WorkerSettings
 
 log = logging.getLogger(__name__)
-
-POLL_END_EVERY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +67,10 @@ class Engine:
         self._streams = streams
         self._announcer = Announcer(streams)
         self._plans: dict[str, Plan] = {}
-        self._ends: dict[str, asyncio.Future[RunState]] = {}
         self._handle = Handle(store, clock, self._plan_of)
+        self._endings = Endings(store, self._handle)
         self._handle.observe(self._on_append)
+        self._handle.observe(self._endings.observe)
 
     @classmethod
     @asynccontextmanager
@@ -87,6 +87,7 @@ class Engine:
         try:
             yield engine
         finally:
+            await engine._endings.close()
             await engine._announcer.close()
             await streams.close()
             await store.close()
@@ -200,15 +201,7 @@ class Engine:
 
     async def wait(self, run: str) -> RunState:
         """The run's state once it has ended, wherever it was run. Raises ``UnknownRun``."""
-        ended = self._ends.setdefault(run, asyncio.get_running_loop().create_future())
-        try:
-            state = self._handle.last_seen(run) or await self._handle.state(run)
-            while state.end is None:
-                done, _ = await asyncio.wait([ended], timeout=POLL_END_EVERY)
-                state = ended.result() if done else await self._handle.state(run)
-            return state
-        finally:
-            self._ends.pop(run, None)
+        return await self._endings.wait(run)
 
     async def verify(self, run: str | None = None) -> Report:
         """Check one run, or everything: hashes, heads, anchors, definitions, and that the caches equal the fold."""
@@ -221,9 +214,6 @@ class Engine:
     # Inside
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
-        ended = self._ends.get(state.run) if state.end is not None else None
-        if ended is not None and not ended.done():
-            ended.set_result(state)
         if something_ready(state, self.clock.now()):
             self._announcer.announce(state.run)
 

@@ -46,6 +46,12 @@ def get_run(connection: Connection, stream: str) -> RunInfo | None:
     return None if row is None else _info(row)
 
 
+def ended(connection: Connection, ids: Collection[str]) -> list[str]:
+    """Those of these runs that have ended."""
+    query = select(runs.c.id).where(runs.c.id.in_(list(ids)), runs.c.ended_at.is_not(None))
+    return list(connection.scalars(query))
+
+
 def heads(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     """The last sequence number of each of these runs that exists."""
     query = select(runs.c.id, runs.c.last_seq).where(runs.c.id.in_(list(ids)))

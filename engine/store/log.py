@@ -74,6 +74,10 @@ class Log:
         """The events past the sequence number `after`, and the head they lead to (`Head.EMPTY`: no such stream)."""
         return await self.database.read(streams.load, stream, after)
 
+    async def ended(self, runs: Collection[str]) -> list[str]:
+        """Those of these runs that have ended."""
+        return await self.database.read(lists.ended, runs)
+
     async def heads(self, runs: Collection[str]) -> dict[str, int]:
         """The sequence number of the last event of each of these runs that exists."""
         return await self.database.read(lists.heads, runs)
