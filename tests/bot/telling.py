@@ -1,0 +1,123 @@
+"""A bot's threads on a test's engine and workspace, and what a person would read there."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.directory import Directory
+from bot.narrator import Pace
+from bot.simulator.model import Message
+from bot.simulator.simulator import Simulator
+from bot.threads import Threads
+from engine.core import commands as c
+from engine.core.events import Actor
+from engine.engine import Engine
+from engine.store import Deliveries
+from tests.bot.conftest import ACTOR, ORIGIN, gate, until, workflow
+
+ANA = Actor(via="slack", id="U0ANAXXXXX", name="Ana Ruiz")
+QUICK = Pace(card=0.05, read=0.01, linger=0.2)
+
+CHAIN = workflow(
+    {"id": "one", "uses": "t.echo", "with": {"text": "${{ input.word }}"}},
+    {"id": "two", "uses": "t.echo", "with": {"text": "!"}},
+    name="chain",
+    input={"word": {"type": "string"}},
+)
+GATED = workflow(
+    {"id": "one", "uses": "t.echo", "with": {"text": "notes & more"}},
+    gate(
+        show={"notes": "${{ steps.one.output }}"},
+        escalate=[{"after": "15m", "to": "@oncall"}, {"after": "1h", "to": "#eng-leads"}],
+        remind_every="30m",
+    ),
+    {"id": "two", "uses": "t.echo", "with": {"text": "!"}},
+    name="gated",
+)
+
+
+class Bench:
+    """Threads of one process, on the test's engine and workspace."""
+
+    def __init__(self, engine: Engine, client: AsyncWebClient, directory: Directory, simulator: Simulator) -> None:
+        self.engine = engine
+        self.simulator = simulator
+        self._client = client
+        self._directory = directory
+
+    @asynccontextmanager
+    async def telling(self, default_channel: str | None = None, pace: Pace = QUICK) -> AsyncGenerator[Threads]:
+        threads = Threads(
+            self.engine, self._client, self._directory, default_channel=default_channel, pace=pace, settle_ms=100
+        )
+        task = asyncio.create_task(threads.run())
+        try:
+            yield threads
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def start(self, name: str, **inputs: object) -> str:
+        return (await self.engine.start(name, inputs, by=ACTOR, origin=ORIGIN)).run
+
+    async def start_and_wait_at_gate(self) -> str:
+        """A run of ``gated`` that has got as far as it can without a person."""
+        run = await self.start("gated")
+
+        async def open_gate() -> bool:
+            return (await self.engine.state(run)).step("publish").gate is not None
+
+        await until(open_gate)
+        return run
+
+    async def vote(self, run: str, *, granted: bool = True) -> None:
+        await self.engine.vote(run, c.Vote("publish", granted, ANA, "in @release-managers", "looks good"))
+
+    def messages(self, channel: str = "releases") -> list[Message]:
+        return self.simulator.channel_messages(channel)
+
+    def lines(self) -> list[str]:
+        return [line for text in self.texts() for line in text.splitlines()]
+
+    def keys(self) -> list[tuple[str, str]]:
+        """(run, key) of every message that carries them."""
+        payloads = [message.metadata["event_payload"] for message in self.messages() if message.metadata]
+        return [(payload["run"], payload["key"]) for payload in payloads]
+
+    def card(self) -> Message:
+        return self.messages()[0]
+
+    def texts(self, channel: str = "releases") -> list[str]:
+        return [message.text for message in self.messages(channel)]
+
+    async def shows(self, *parts: str, channel: str = "releases") -> None:
+        """Wait until every part is somewhere in the channel."""
+        await self.until(lambda: all(any(part in text for text in self.texts(channel)) for part in parts))
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        try:
+            await self.simulator.wait_for(condition, 10_000)
+        except TimeoutError:
+            raise AssertionError("not within 10 s; there is:\n" + "\n---\n".join(self.texts())) from None
+
+    async def told(self, run: str) -> None:
+        """Wait until nothing is left to say about the run."""
+
+        async def at_its_end() -> bool:
+            state = await self.engine.state(run)
+            return f"ended at {state.seq}" == await self._cursor(run)
+
+        await until(at_its_end, 10)
+
+    async def _cursor(self, run: str) -> str:
+        cursor = await Deliveries(self.engine.store).claim_cursor("slack", run, "wrk_looking", 1)
+        if cursor is None:
+            return "held"
+        await Deliveries(self.engine.store).release_cursor("slack", run, "wrk_looking")
+        return f"ended at {cursor.seq}"
