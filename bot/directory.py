@@ -200,7 +200,7 @@ class Directory:
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 return await self._memo.get(key, staleness, read)
         except (SlackApiError, SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("Slack did not say %s (%s).", about, _reason(error))
+            log.warning("Slack did not say %s (%s).", about, reason_of(error))
             raise Unreadable(about) from None
 
 
@@ -240,7 +240,8 @@ def error_name(error: SlackApiError) -> str:
     return str(response.get("error", ""))
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """Why a call of Slack gave no answer, in a few words without secrets."""
     if isinstance(error, SlackApiError):
         return error_name(error) or "an answer that is no JSON"
     return "no answer in time" if isinstance(error, TimeoutError) else (str(error) or type(error).__name__)

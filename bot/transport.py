@@ -24,7 +24,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.attending import Attending
-from bot.directory import error_name
+from bot.directory import error_name, reason_of
 from engine.core.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -38,6 +38,15 @@ SCOPES = frozenset({"chat:write", "commands", "im:write", "usergroups:read", "us
 """Without these the bot cannot do its work; the manifest has more."""
 
 _SAY_AGAIN_S = 60.0
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = record.exc_text = None
+    return True
+
+
+_client_log = logging.getLogger("bot.socket_mode")
+_client_log.addFilter(_without_traceback)  # the client logs whole tracebacks for each lost connection
 _TROUBLE = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 
 
@@ -71,9 +80,9 @@ def _untyped(client: AsyncWebClient) -> Any:
 
 
 def _unreachable(client: AsyncWebClient, error: Exception) -> SlackUnusable:
-    why = str(error) or type(error).__name__
     return SlackUnusable(
-        f"Slack cannot be reached at {client.base_url} ({why}); check the network, and SLACK_API_URL if it is set."
+        f"Slack cannot be reached at {client.base_url} ({reason_of(error)}); "
+        "check the network, and SLACK_API_URL if it is set."
     )
 
 
@@ -102,7 +111,7 @@ class _SocketMode(AsyncSocketModeHandler):
     """Bolt's own, which counts the deliveries that it has not answered yet."""
 
     def __init__(self, app: AsyncApp, app_token: str, client: AsyncWebClient, attending: Attending) -> None:
-        super().__init__(app, app_token, web_client=client, ping_interval=PING_S)
+        super().__init__(app, app_token, logger=_client_log, web_client=client, ping_interval=PING_S)
         self._attending = attending
 
     async def handle(self, client: Any, req: SocketModeRequest) -> None:

@@ -43,16 +43,22 @@ class Typed:
 
     @classmethod
     def of(cls, payload: dict[str, str]) -> Typed:
-        word, _, rest = payload.get("text", "").strip().partition(" ")
+        word, rest = _split(payload.get("text", ""))
         return cls(
             payload["command"],
             word.lower(),
-            rest.strip(),
+            rest,
             payload["user_id"],
             payload["channel_id"],
             payload["trigger_id"],
             payload.get("response_url", ""),
         )
+
+
+def _split(text: str) -> tuple[str, str]:
+    """The first word, and what follows it."""
+    word, *rest = text.split(maxsplit=1) or [""]
+    return word, rest[0].strip() if rest else ""
 
 
 Answer = Message | forms.View | None
@@ -105,7 +111,7 @@ class Commands:
     # Words
 
     async def _run(self, typed: Typed) -> Answer:
-        name, _, inputs = typed.rest.partition(" ")
+        name, inputs = _split(typed.rest)
         if not name:
             return await self._pick(typed)
         workflow = self._desk.engine.workflow(name)
@@ -154,14 +160,14 @@ class Commands:
         return card(await self._desk.run(await self._desk.engine.find(typed.rest)))
 
     async def _cancel(self, typed: Typed) -> Answer:
-        ref, _, reason = typed.rest.partition(" ")
+        ref, reason = _split(typed.rest)
         if not ref:
             return await self._which_run(typed)
         state = await self._desk.run(await self._desk.engine.find(ref))
         verdict = may_stop(await self._desk.directory.person(typed.user))
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
-        reply = await self._desk.engine.cancel(state.run, by=actor(verdict.person), reason=unescape(reason.strip()))
+        reply = await self._desk.engine.cancel(state.run, by=actor(verdict.person), reason=unescape(reason))
         if isinstance(reply, c.Ended):
             return replies.ended_before(await self._desk.run(state.run))
         return replies.stopping(state)

@@ -16,12 +16,12 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.blocks.forms import View
 from bot.blocks.kit import Message, clip_markup
-from bot.directory import Directory, Person, error_name
+from bot.directory import Directory, Person, error_name, reason_of
 from engine.core.errors import UnknownRun
 from engine.core.events import Actor
 from engine.core.state import RunState
 from engine.engine import Engine
-from engine.store.errors import StoreUnavailable
+from engine.store.errors import StoreError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -60,13 +60,15 @@ class Desk:
     team: str
 
     async def in_time(self, answer: Awaitable[T]) -> T:
-        """What ``answer`` returns. Raises ``NotInTime`` if the database is away or slow."""
+        """What ``answer`` returns. Raises ``NotInTime`` if the database is away or slow, and what ``answer`` raises."""
         try:
             async with asyncio.timeout(WITHIN_S):
                 return await answer
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("The database did not answer in time (%s).", error or "no answer")
             raise NotInTime from None
+        except StoreError as error:  # its text is for the operator, and names the database
+            raise RuntimeError(str(error)) from error
 
     async def run(self, run: str) -> RunState:
         """The run's state. Raises ``UnknownRun`` also for a run of another workspace, of which nothing is told here."""
@@ -87,7 +89,7 @@ class Desk:
             log.warning("Slack did not open a form: %s", error_name(error))
             return False
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
-            log.warning("Slack did not open a form: %s", error or type(error).__name__)
+            log.warning("Slack did not open a form: %s", reason_of(error))
             return False
         return True
 
@@ -99,7 +101,7 @@ class Desk:
         try:
             await self.client.chat_postEphemeral(channel=where.channel, user=where.user, **thread, **content)
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
-            log.info("An answer goes to the response URL, since it could not be posted (%s).", error)
+            log.info("An answer goes to the response URL, since it could not be posted (%s).", reason_of(error))
             await self._answer_at_url(where, content)
 
     async def _answer_at_url(self, where: Where, content: dict[str, Any]) -> None:
@@ -112,7 +114,7 @@ class Desk:
                 if answer.status >= 400:
                     log.warning("Slack refused an answer at a response URL (status %s).", answer.status)
         except (aiohttp.ClientError, TimeoutError) as error:
-            log.warning("An answer did not reach Slack: %s", error or type(error).__name__)
+            log.warning("An answer did not reach Slack: %s", reason_of(error))
 
 
 def actor(person: Person) -> Actor:

@@ -253,6 +253,22 @@ async def test_a_database_that_is_away_loses_no_click_unseen(
         assert made.verdict is Verdict.GRANTED
 
 
+async def test_a_click_is_acknowledged_only_when_it_is_durable(
+    setup: Setup, simulator: Simulator, tmp_path: Path
+) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        question = await front.question()
+        with contextlib.closing(sqlite3.connect(tmp_path / "vb.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            clicking = asyncio.create_task(simulator.click("ana", "#releases", question.ts, "gate_approve"))
+            acknowledged, _ = await asyncio.wait({clicking}, timeout=0.5)
+            assert not acknowledged
+            other.execute("ROLLBACK")
+        await clicking
+        assert (await front.gate(run)).decision is not None
+
+
 async def test_while_redis_is_away_a_decision_is_recorded_all_the_same(
     setup: Setup, simulator: Simulator, tmp_path: Path
 ) -> None:

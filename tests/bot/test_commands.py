@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from pathlib import Path
+
 import pytest
 
+from bot.blocks import replies
 from bot.simulator.calls import Fault
 from bot.simulator.demo import BEN
 from bot.simulator.simulator import Simulator
@@ -38,6 +43,16 @@ async def test_a_command_that_is_delivered_twice_starts_one_run(
         assert await front.runs() == [run]
         await front.type("ben", "run simple")
         assert len(await front.runs()) == 2
+
+
+async def test_a_command_that_is_delivered_twice_opens_one_form(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        simulator.duplicate_next("slash_commands")
+        await front.type("ben", "run release")
+        await simulator.wait_for(lambda: len(simulator.calls("views.open")) == 2)
+        assert len(simulator.views("ben")) == 1
+        await front.type("ben", "runs")
+        assert len(front.whispers("ben")) == 1  # of the second delivery nothing was said
 
 
 async def test_mentions_and_escapes_in_inputs_are_what_was_typed(setup: Setup, simulator: Simulator) -> None:
@@ -187,6 +202,18 @@ async def test_a_form_that_slack_does_not_open_is_said(setup: Setup, simulator: 
         simulator.fail_next("views.open", Fault(error="expired_trigger_id"))
         await front.type("ben", "run release")
         assert await front.told("ben", 1) == "Slack did not open the form in time. Please try once more."
+
+
+async def test_trouble_of_the_bots_own_is_told_without_its_details(
+    setup: Setup, simulator: Simulator, tmp_path: Path
+) -> None:
+    async with serving(setup, simulator, [SIMPLE]) as front:
+        with contextlib.closing(sqlite3.connect(tmp_path / "vb.db")) as other:
+            other.execute("ALTER TABLE runs RENAME TO gone")
+            told = await front.type("ben", "runs")
+            other.execute("ALTER TABLE gone RENAME TO runs")
+        assert told == replies.UNEXPECTED
+        assert "There are no runs yet" in await front.type("ben", "runs")
 
 
 async def test_a_mention_is_answered_with_the_commands(setup: Setup, simulator: Simulator) -> None:
