@@ -154,9 +154,10 @@ def _report_too_late(draft: _Draft, command: c.Succeed | c.Fail) -> Reply:
 
 
 def _fail(draft: _Draft, step_id: str, step: StepState, failure: Failure) -> None:
-    """Record the failure and, if another attempt is due, when it will start."""
+    """Record the failure and, if another attempt is due, when it will start. A run that stops tries nothing again."""
+    stopping = draft.state.stopping
     draft.record(e.StepFailed(step=step_id, attempt=step.attempt, failure=failure))
-    if draft.state.cancel is not None or failure.cls not in RETRIED:
+    if stopping or failure.cls not in RETRIED:
         return
     policy = draft.state.plan.steps[step_id].step.retry
     if failure.cls is FailureClass.WORKER_LOST:
@@ -241,9 +242,9 @@ def _present(draft: _Draft, command: c.Present) -> Reply:
 
 def _fire_timers(draft: _Draft) -> None:
     """Expire, escalate and remind where it is time. A gate found expired is not escalated any more."""
-    if draft.state.stopping:
-        return
     for step_id, step in tuple(draft.state.opened(StepStatus.WAITING)):
+        if draft.state.stopping:
+            return
         if step.gate is None:
             continue
         if step.gate.request.expires_at <= draft.now:

@@ -74,7 +74,7 @@ def classify(error: BaseException) -> Failure:
 
     An exception that no row knows is permanent: code that fails by a bug fails again.
     """
-    text = str(error).strip()[:MESSAGE_LIMIT]
+    text = _said_by(error)
     if isinstance(error, StepError):
         return Failure(cls=error.cls, message=text, retry_after=error.retry_after)
     for kind, cls in _TABLE:
@@ -94,6 +94,15 @@ def http_failure_class(status: int) -> FailureClass | None:
     if status in (408, 425) or status >= 500:
         return FailureClass.TRANSIENT
     return FailureClass.PERMANENT
+
+
+def _said_by(error: BaseException) -> str:
+    """Its text as every database can hold it: valid Unicode, without NUL, of limited length."""
+    try:
+        text = str(error)
+    except Exception:  # noqa: BLE001 - an exception that cannot speak is classified all the same
+        return ""
+    return text.strip()[:MESSAGE_LIMIT].encode(errors="replace").decode().replace("\0", "\ufffd")
 
 
 def _words(error: BaseException) -> str:

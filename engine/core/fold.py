@@ -126,7 +126,7 @@ def _evolve_step(state: RunState, event: _StepEvent) -> RunState:
         case e.StepFailed():
             losses = step.losses + (event.failure.cls is FailureClass.WORKER_LOST)
             failed = step._replace(status=StepStatus.FAILED, failure=event.failure, ended_at=state.at, losses=losses)
-            return _ended(state, event.step, failed)._replace(failed_step=event.step)
+            return _failing(_ended(state, event.step, failed), event.step)
         case e.StepRetried():
             waiting = step._replace(status=StepStatus.RETRYING, retry_at=event.at, attempt=event.attempt, ended_at=0)
             return _reopened(state, event.step, waiting)
@@ -198,7 +198,7 @@ def _decided(state: RunState, step_id: str, step: StepState, gate: Gate) -> RunS
     }
     status = StepStatus.COMPLETED if granted else StepStatus.FAILED
     after = _ended(state, step_id, step._replace(status=status, gate=gate, output=output, ended_at=state.at))
-    return after if granted else after._replace(failed_step=step_id)
+    return after if granted else _failing(after, step_id)
 
 
 def _started(step: StepState, event: e.StepStarted, state: RunState) -> StepState:
@@ -229,6 +229,11 @@ def _ended(state: RunState, step: str, value: StepState) -> RunState:
                 steps = steps.set(dependent, READY)
                 opened.append(dependent)
     return state._replace(steps=steps, open=tuple(opened), unfinished=state.unfinished - 1)
+
+
+def _failing(state: RunState, step: str) -> RunState:
+    """The run fails because of ``step``, unless another one was first: that stays the reason."""
+    return state if state.failed_step is not None else state._replace(failed_step=step)
 
 
 def _has_ended(steps: Map[str, StepState], step: str) -> bool:

@@ -30,7 +30,8 @@ def due(state: RunState, now: int) -> Due | None:
     """The one time at which the run must be looked at if nothing happens before; None once it has ended."""
     if state.end is not None:
         return None
-    times = [_step_due(step, now) for _, step in state.opened(*StepStatus)]
+    counted = (StepStatus.RUNNING,) if state.stopping else tuple(StepStatus)
+    times = [_step_due(step, now) for _, step in state.opened(*counted)]
     return min(times, key=lambda one: one.at, default=Due(now + READY_AGAIN, DueKind.READY))
 
 

@@ -250,6 +250,55 @@ def test_an_effect_of_unknown_outcome_is_not_recorded_twice_as_begun(make: Any) 
     assert run.types.count("EFFECT_STARTED") == 1
 
 
+def two_branches(make: Any, **retry: Any) -> Run:
+    run = make(noop("a", needs=[]), noop("b", needs=[], retry=retry), noop("after", needs=["a"]))
+    run.look()
+    run.fail("a", FailureClass.PERMANENT)
+    assert run.new == ["STEP_FAILED"]
+    return run
+
+
+def test_a_failed_run_does_not_try_its_other_branch_again(make: Any) -> None:
+    run = two_branches(make, attempts=3)
+    run.fail("b", FailureClass.TRANSIENT)
+    assert run.new == ["STEP_FAILED", "RUN_FAILED"], "no retry is promised that will not come"
+    assert run.state.end is not None
+    assert run.state.end.step == "a", "the first failure is the reason, not the last"
+
+
+def test_a_failed_run_ends_also_if_the_worker_of_its_other_branch_is_lost(make: Any) -> None:
+    run = two_branches(make)
+    run.look(after=20_000, worker="w2")
+    assert run.new == ["STEP_FAILED", "RUN_FAILED"]
+
+
+def test_a_branch_that_waits_for_its_next_attempt_does_not_keep_a_failed_run_open(make: Any) -> None:
+    run = make(noop("a", needs=[]), noop("b", needs=[], retry={"attempts": 3}))
+    run.look()
+    run.fail("b", FailureClass.TRANSIENT)
+    run.fail("a", FailureClass.PERMANENT)
+    assert run.new == ["STEP_FAILED", "RUN_FAILED"]
+
+
+def test_cancelled_while_waiting_for_the_next_attempt_ends_at_once(make: Any) -> None:
+    run = make(noop("a", retry={"attempts": 3}))
+    run.look()
+    run.fail("a", FailureClass.TRANSIENT)
+    run.do(c.Cancel(BEN))
+    assert run.new == ["RUN_CANCEL_REQUESTED", "RUN_CANCELLED"]
+
+
+def test_a_condition_is_not_asked_again_after_the_step_has_begun(make: Any) -> None:
+    run = make(noop("a", needs=[]), noop("b", needs=["a"], retry={"attempts": 2}, **{"if": "steps.a.output == 1"}))
+    run.look()
+    run.succeed("a", 1)
+    run.do(c.HandBack("b", run.state.step("b").token, "w1"))
+    run.look()
+    run.fail("b", FailureClass.TRANSIENT)
+    run.look(after=MINUTE)
+    assert run.new == ["STEP_STARTED"]
+
+
 # Gates
 
 
@@ -352,6 +401,28 @@ def test_a_click_after_the_time_finds_the_gate_expired(make: Any) -> None:
     assert decision is not None
     assert decision.decision is not None
     assert decision.decision.verdict is Verdict.EXPIRED
+
+
+def test_two_gates_that_expire_together_end_the_run_by_the_first(make: Any) -> None:
+    run = make({**gate("one", expires_in="1h"), "needs": []}, {**gate("two", expires_in="1h"), "needs": []})
+    run.do(c.Look(), after=60 * MINUTE)
+    assert run.new == ["APPROVAL_EXPIRED", "RUN_FAILED"]
+    assert run.state.end is not None
+    assert (run.state.end.step, run.state.end.kind) == ("one", "expired")
+
+
+def test_a_gate_left_open_by_a_failed_run_is_no_reason_to_look(make: Any) -> None:
+    run = make({**gate("g", expires_in="5s"), "needs": []}, noop("a", needs=[]), noop("b", needs=[]))
+    run.look()
+    run.fail("a", FailureClass.PERMANENT)
+    look = due(run.state, run.now)
+    assert look is not None
+    assert look.kind is DueKind.RUNNING
+    run.do(c.Look(), after=2 * 60 * MINUTE)
+    assert run.new == [], "nobody is bothered any more"
+    look = due(run.state, run.now)
+    assert look is not None
+    assert look.kind is DueKind.RUNNING
 
 
 # Cancelling, and the end
