@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot.blocks.card import status_words
 from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, section
-from bot.blocks.words import counted, date, either, named, one_line, run_title, short_id
+from bot.blocks.words import date, either, named, one_line, run_title, short_id
 from engine.core.definition import InputField, Workflow
 from engine.core.durations import say_duration
 from engine.core.inputs import example_of
@@ -28,7 +28,16 @@ USAGE: Mapping[str, str] = {
 """The words after the command, with what each does; a backtick is still open where the entry begins."""
 
 LISTED = 30
-AGAIN_IN_TIME = 1_000
+
+_SIGNS: Mapping[str, str] = {
+    RunStatus.WAITING: "…",
+    RunStatus.CANCELLING: "■",
+    RunStatus.COMPLETED: "✓",
+    RunStatus.FAILED: "✗",
+    RunStatus.CANCELLED: "■",
+}
+
+JUST_NOW = 1_000
 
 
 class RunLine(Protocol):
@@ -138,11 +147,19 @@ def runs(command: str, known: Sequence[RunLine], workflow: str = "") -> Message:
         of = f" of {one_line(workflow)}" if workflow else ""
         return said(f"There are no runs{of} yet. Start one with `{command} run`.")
     lines = [
-        f"`{short_id(run.id)}` *{run.workflow}* {run.status}: {one_line(run.summary, 120)} · "
+        f"`{short_id(run.id)}` *{run.workflow}* {_standing(run)} · "
         f"{one_line(run.started_by, 80)}, {date(run.created_at)}"
         for run in known
     ]
     return _paragraphs([*lines, f"`{command} status RUN` tells more."])
+
+
+def _standing(run: RunLine) -> str:
+    """Where the run is: a sign, its status, and what the summary adds to that."""
+    summary = one_line(run.summary, 120)
+    if not summary.startswith(run.status):
+        summary = run.status if run.status == RunStatus.COMPLETED else f"{run.status}: {summary}"
+    return f"{_SIGNS.get(run.status, '→')} {summary}"
 
 
 # Runs
@@ -164,11 +181,9 @@ def _named_run(state: RunState) -> str:
 
 def unknown_groups(workflow: str, missing: Sequence[str]) -> Message:
     """The workflow asks people whom the workspace does not have."""
-    what = counted(len(missing), "name")
-    whom = either(missing)
     return said(
-        f"{workflow} was not started: it asks {whom} to decide, and this workspace does not have that {what[2:]}. "
-        "Create the user group or channel (and invite this bot to it, if it is private), or correct the definition."
+        f"{workflow} was not started: it asks {either(missing)} to decide, and no such group, person or channel is in "
+        "this workspace. Create it (and invite this bot, if it is a private channel), or correct the definition."
     )
 
 
@@ -178,7 +193,7 @@ def unknown_groups(workflow: str, missing: Sequence[str]) -> Message:
 def decided_before(decision: GateDecision, clicker: str, now: int) -> Message:
     """A second click, by the Slack user ``clicker``, finds the decision made."""
     passed = now - decision.at
-    when = "just now" if passed < AGAIN_IN_TIME else f"{say_duration(passed)} ago"
+    when = "just now" if passed < JUST_NOW else f"{say_duration(passed)} ago"
     if decision.by is None:
         return said(f"Already expired {when}: nobody decided in time. Nothing was changed by your click.")
     word = "approved" if decision.verdict is Verdict.GRANTED else "denied"

@@ -89,7 +89,9 @@ async def _check(desk: Desk, value: str, user: str) -> Asking | Refusal:
         return Refusal(replies.decided_before(gate.decision, user, desk.engine.clock.now()))
     if not can_be_decided(state, gate):
         return Refusal(replies.not_open(state.status))
-    person, targets = await asyncio.gather(desk.directory.person(user), desk.directory.targets(gate.asked))
+    person, targets = await desk.from_slack(
+        asyncio.gather(desk.directory.person(user), desk.directory.targets(gate.asked))
+    )
     verdict = may_decide(person, targets)
     if isinstance(verdict, Refused):
         return Refusal(replies.said(verdict.sentence))

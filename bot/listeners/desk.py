@@ -16,7 +16,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.blocks.forms import View
 from bot.blocks.kit import Message, clip_markup
-from bot.directory import Directory, Person, error_name, reason_of
+from bot.directory import Directory, Person, Unreadable, error_name, reason_of
 from engine.core.errors import UnknownRun
 from engine.core.events import Actor
 from engine.core.state import RunState
@@ -32,6 +32,9 @@ Ack = Callable[..., Awaitable[Any]]
 
 WITHIN_S = 2.0
 """For everything that is read and recorded before the acknowledgement."""
+
+SLACK_WITHIN_S = 1.4
+"""Of that, for all questions to Slack together: the rest is for the database."""
 
 EPHEMERAL_LIMIT = 3_900
 
@@ -69,6 +72,14 @@ class Desk:
             raise NotInTime from None
         except StoreError as error:  # its text is for the operator, and names the database
             raise RuntimeError(str(error)) from error
+
+    async def from_slack(self, answer: Awaitable[T]) -> T:
+        """What ``answer``, made of several questions to the directory, returns. Raises ``Unreadable``."""
+        try:
+            async with asyncio.timeout(SLACK_WITHIN_S):
+                return await answer
+        except TimeoutError:
+            raise Unreadable("in time who is who") from None
 
     async def run(self, run: str) -> RunState:
         """The run's state. Raises ``UnknownRun`` also for a run of another workspace, of which nothing is told here."""

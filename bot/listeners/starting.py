@@ -53,10 +53,12 @@ async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
     _, problems = validate_input(wanted.workflow, wanted.given, text=True)
     if problems:
         return BadInputs(problems)
-    verdict = may_start(await desk.directory.person(wanted.user))
+    person, missing = await desk.from_slack(
+        asyncio.gather(desk.directory.person(wanted.user), _missing(desk, wanted.workflow))
+    )
+    verdict = may_start(person)
     if isinstance(verdict, Refused):
         return NotStarted(replies.said(verdict.sentence))
-    missing = await _missing(desk, wanted.workflow)
     if missing:
         return NotStarted(replies.unknown_groups(one_line(wanted.workflow.name), missing))
     begun = await desk.engine.start(

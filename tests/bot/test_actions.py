@@ -190,6 +190,17 @@ async def test_a_person_whom_slack_does_not_tell_of_decides_nothing(
         assert (await front.gate(run)).decision is None
 
 
+async def test_a_slow_slack_is_not_taken_for_a_slow_database(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+    async with serving(setup, simulator) as front:  # it has asked nothing yet
+        for method in ("usergroups.list", "usergroups.users.list"):
+            simulator.fail_next(method, Fault(delay_ms=900))
+        await front.click("ana")
+        assert (await front.told("ana", 1)).startswith("Slack did not say in time who is who.")
+        assert (await front.gate(run)).decision is None
+
+
 async def test_who_started_the_run_may_not_decide_where_the_definition_says_so(
     setup: Setup, simulator: Simulator
 ) -> None:

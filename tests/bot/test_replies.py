@@ -104,6 +104,21 @@ def test_a_decision_made_before_is_told_with_who_and_when(decision: GateDecision
     assert said in replies.decided_before(decision, "U2", NOW + ago).text
 
 
+@pytest.mark.parametrize(
+    ("status", "summary", "said"),
+    [
+        ("waiting", "waiting for a decision on publish", "*release* … waiting for a decision on publish ·"),
+        ("running", "running tag", "*release* → running tag ·"),
+        ("running", "will retry tag (attempt 2)", "*release* → running: will retry tag (attempt 2) ·"),
+        ("completed", "done", "*release* ✓ completed ·"),
+        ("failed", "tag: connection refused", "*release* ✗ failed: tag: connection refused ·"),
+        ("cancelled", "cancelled: wrong one", "*release* ■ cancelled: wrong one ·"),
+    ],
+)
+def test_a_run_in_a_list_has_a_sign_and_a_word(status: str, summary: str, said: str) -> None:
+    assert said in replies.runs("/vb", [Line(status=status, summary=summary)]).text
+
+
 def test_a_question_that_is_closed_says_why() -> None:
     assert "the run is cancelling" in replies.not_open(RunStatus.CANCELLING).text
     assert "has gone on since" in replies.not_open().text
