@@ -76,6 +76,12 @@ class Settings(BaseSettings):
         except ValidationError as error:
             raise _in_words(error) from None
 
+    @classmethod
+    def variables(cls) -> frozenset[str]:
+        """The names of all variables that are read."""
+        aliases = (field.validation_alias for field in cls.model_fields.values())
+        return frozenset(str(alias.choices[0]) for alias in aliases if isinstance(alias, AliasChoices))
+
     @field_validator("allowed_programs")
     @classmethod
     def _programs_exist(cls, text: str) -> str:

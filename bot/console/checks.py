@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.blocks.words import counted
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import clean, note, one_line, say
 from bot.settings import Settings
@@ -26,8 +27,7 @@ async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
         say(clean(str(problem)))
     names = ", ".join(known.workflows)
     if problems:
-        count = "1 problem" if len(problems) == 1 else f"{len(problems)} problems"
-        note(f"{count}{f'; without any: {names}' if names else ''}.")
+        note(f"{counted(len(problems), 'problem')}{f'; without any: {names}' if names else ''}.")
         return FAILED
     note(f"No problems: {names}." if names else "There is no definition there.")
     return DONE if names else FAILED
@@ -41,12 +41,13 @@ async def verify_log(settings: Settings, ref: str | None) -> int:
         say(one_line(str(finding), 1_000))
     if report.left_out:
         note(f"And {report.left_out} more.")
-    checked = f"{report.streams} streams with {report.events} events and {report.anchors} anchors"
+    parts = counted(report.events, "event"), counted(report.anchors, "anchor")
+    checked = f"{counted(report.streams, 'stream')} with {' and '.join(parts)}"
     if report.ok:
         say(f"Whole and unchanged: {checked}, in {report.seconds:.2f} s.")
         return DONE
-    count = len(report.findings) + report.left_out
-    note(f"The history does not hold: {count} finding{'s' if count > 1 else ''} in {checked}.")
+    found = counted(len(report.findings) + report.left_out, "finding")
+    note(f"The history does not hold: {found} in {checked}.")
     return FAILED
 
 

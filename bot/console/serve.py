@@ -6,6 +6,7 @@ The one rule: told to stop, they claim nothing new, and finish or hand back what
 from __future__ import annotations
 
 from bot.app import BotSettings, Service
+from bot.blocks.words import counted
 from bot.console.launch import DONE, Misuse, until_told_to_stop
 from bot.console.output import note
 from bot.settings import Settings
@@ -69,5 +70,5 @@ def slack_settings(settings: Settings) -> BotSettings:
 
 def say_stopping(worker: Worker) -> None:
     """Tell whoever waits for the end what for."""
-    busy = f" when the {worker.busy} steps in hand are finished or handed back" if worker.busy else ""
+    busy = f" when what is in hand ({counted(worker.busy, 'step')}) is finished or handed back" if worker.busy else ""
     note(f"Stopping{busy}; Ctrl-C again stops at once.")

@@ -108,8 +108,8 @@ def prepare_downloads(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def flaky_site() -> AsyncGenerator[str]:
-    """A site on loopback that answers 503 twice before each page; its address."""
+async def flaky_site(port: int) -> AsyncGenerator[str]:
+    """A site on loopback that answers 503 twice before each page; its address. Port 0 is any."""
     left = FAILURES_FIRST
 
     async def page(_request: web.Request) -> web.Response:
@@ -125,7 +125,7 @@ async def flaky_site() -> AsyncGenerator[str]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
         await runner.cleanup()

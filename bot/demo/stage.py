@@ -27,7 +27,9 @@ from engine.clock import MovableClock
 from engine.engine import Engine
 from engine.worker import Worker
 
-PORT = 8765
+PORT, SITE_PORT = 8765, 8766
+"""Usual ones, so that addresses stay good from one start to the next."""
+
 CHANNEL = "#releases"
 
 _HOST = "127.0.0.1"
@@ -75,8 +77,8 @@ async def stage(settings: Settings, port: int | None) -> AsyncGenerator[Stage]:
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         await enter(remembered(workspace, own / "slack.jsonl"))
-        simulator = await enter(Simulator(workspace).serve(_HOST, _port(port)))
-        site = await enter(flaky_site())
+        simulator = await enter(Simulator(workspace).serve(_HOST, _port(port, PORT)))
+        site = await enter(flaky_site(_port(None, SITE_PORT)))
         # A definition's "." is the demo's repository, so that no mistake can tag one of the person's.
         stack.enter_context(_inside(repository.path))
         engine = await enter(working_engine(settings, known, functions, clock=clock))
@@ -95,10 +97,10 @@ def _slack(simulator: Simulator) -> BotSettings:
     )
 
 
-def _port(wanted: int | None) -> int:
-    """The port for the page: the wanted one, or else the usual one if it is free, or else any (0)."""
+def _port(wanted: int | None, usual: int) -> int:
+    """The wanted port, or else the usual one if it is free, or else any (0)."""
     if wanted is None:
-        return PORT if _is_free(PORT) else 0
+        return usual if _is_free(usual) else 0
     if wanted and not _is_free(wanted):
         raise Misuse(f"The port {wanted} is in use; choose another one, or leave --port out.")
     return wanted

@@ -1,0 +1,162 @@
+"""The command `vb` as people use it: real processes, a folder of their own, nothing of the caller's environment.
+
+The one rule: no command may ever show a traceback, whatever the test is about.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+VB = Path(sys.executable).with_name("vb")
+
+WORKFLOWS = {
+    "hello": """
+        name: hello
+        input:
+          word: {type: string}
+          times: {type: integer, default: 1, min: 1, max: 9}
+        steps:
+          - {id: greet, uses: set, with: {text: "Hello ${{ input.word }}"}}
+          - {id: shout, uses: set, with: {text: "${{ upper(steps.greet.output.text) }}"}}
+    """,
+    "gated": """
+        name: gated
+        steps:
+          - {id: before, uses: set, with: {n: 1}}
+          - id: publish
+            approval: {title: "Publish it?", approvers: ["@release-managers"], expires_in: 1h}
+          - {id: after, uses: set, with: {n: 2}}
+    """,
+    "slow": """
+        name: slow
+        steps:
+          - {id: nap, uses: shell.run, with: {program: sleep, args: ["${{ input.seconds }}"]}}
+        input: {seconds: {type: string}}
+    """,
+}
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended: its exit code, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+@dataclass
+class Vb:
+    """Runs `vb` on ``folder``, in the folder above it."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+
+    def __call__(self, *args: str, **setting: str) -> Done:
+        done = subprocess.run(
+            self._command(args),
+            env=self._environment(setting),
+            cwd=self.folder.parent,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout + done.stderr
+        return Done(done.returncode, done.stdout, done.stderr)
+
+    @contextmanager
+    def running(self, *args: str, **setting: str) -> Generator[Running]:
+        """The command while it runs; it is killed at the end if it has not ended."""
+        with subprocess.Popen(
+            self._command(args),
+            env=self._environment(setting),
+            cwd=self.folder.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            try:
+                yield Running(process)
+            finally:
+                process.kill()
+
+    def _command(self, args: tuple[str, ...]) -> list[str]:
+        return [str(VB), *args, "--dir", str(self.folder)]
+
+    def _environment(self, setting: dict[str, str]) -> dict[str, str]:
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(("VB_", "SLACK_"))}
+        return ours | {"COLUMNS": "200", "NO_COLOR": "1"} | self.environment | setting
+
+
+@dataclass
+class Running:
+    """A command under way; both of its outputs together."""
+
+    process: subprocess.Popen[str]
+    said: str = ""
+
+    def until(self, pattern: str) -> re.Match[str]:
+        """Read until what was said matches; fails if the command ends before."""
+        assert self.process.stdout is not None
+        while not (found := re.search(pattern, self.said)):
+            line = self.process.stdout.readline()
+            assert line, f"ended before saying {pattern!r}:\n{self.said}"
+            self.said += line
+        return found
+
+    def ended(self, number: signal.Signals | None = None) -> int:
+        """The exit code, after sending a signal if one is given; reads the rest of what is said."""
+        if number is not None:
+            self.process.send_signal(number)
+        rest, _ = self.process.communicate(timeout=60)
+        self.said += rest
+        assert "Traceback" not in self.said
+        return self.process.returncode
+
+
+@pytest.fixture(scope="session")
+def workflows(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the definitions above."""
+    folder = tmp_path_factory.mktemp("workflows")
+    for name, text in WORKFLOWS.items():
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def vb(tmp_path: Path, workflows: Path) -> Vb:
+    """`vb` on a folder that does not exist yet."""
+    return Vb(tmp_path / "state", {"VB_WORKFLOWS": str(workflows)})
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, workflows: Path) -> Vb:
+    """`vb` on a folder in which one run of `hello` has completed. Tests only read it."""
+    command = Vb(tmp_path_factory.mktemp("finished") / "state", {"VB_WORKFLOWS": str(workflows)})
+    done = command("run", "hello", "word=world", "--wait")
+    assert done.code == 0, done.said
+    return command
+
+
+def run_in(said: str) -> str:
+    """The run's id in what was said."""
+    found = re.search(r"run_[0-9a-z]{26}", said)
+    assert found is not None, said
+    return found[0]

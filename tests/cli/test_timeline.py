@@ -1,0 +1,131 @@
+"""A run's events as lines: every type of event has one, with what matters in it, and nothing can steer the terminal."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import get_args
+
+import pytest
+
+from bot.console.output import clean, one_line
+from bot.console.timeline import Timeline
+from engine.core import events as e
+from engine.core.definition import Workflow
+from engine.core.failures import Failure, FailureClass
+from engine.core.graph import Plan
+from engine.core.state import Recorded
+
+PLAN = Plan.of(
+    Workflow.model_validate(
+        {
+            "name": "release",
+            "steps": [
+                {"id": "deploy", "uses": "set", "retry": {"attempts": 5}},
+                {"id": "publish", "approval": {"title": "Publish?", "approvers": ["@all"]}},
+            ],
+        }
+    )
+)
+ANA = e.Actor(via="slack", id="U1", name="Ana")
+NOON = 1_795_348_800_000  # 2026-11-22T12:00:00Z
+
+GATE: dict[str, object] = {
+    "show": {},
+    "approvers": ("@all",),
+    "allow_self": True,
+    "on_expiry": "deny",
+    "remind_every": None,
+}
+
+HISTORY: list[tuple[int, e.Event, str]] = [
+    (
+        0,
+        e.RunStarted(workspace="ws", workflow="release", definition="d", input={"version": "v1", "n": [1, 2]}, by=ANA),
+        'RUN_STARTED release by="Ana (slack)" version=v1 n="[1, 2]"',
+    ),
+    (
+        1,
+        e.StepStarted(step="deploy", attempt=1, worker="wrk_1", lease_until=0, lease_cap=0),
+        "STEP_STARTED deploy attempt=1/5 worker=wrk_1",
+    ),
+    (2, e.StepLogged(step="deploy", attempt=1, text="half\nway"), 'STEP_LOGGED deploy text="half way"'),
+    (3, e.EffectStarted(step="deploy", effect="push", key="k"), "EFFECT_STARTED deploy effect=push key=k"),
+    (4, e.EffectRecorded(step="deploy", effect="push"), "EFFECT_RECORDED deploy effect=push"),
+    (
+        5,
+        e.StepFailed(step="deploy", attempt=1, failure=Failure(cls=FailureClass.TRANSIENT, message="refused")),
+        "STEP_FAILED deploy attempt=1/5 class=transient reason=refused",
+    ),
+    (5, e.StepRetried(step="deploy", attempt=2, of=5, at=NOON + 30_005), "STEP_RETRIED deploy attempt=2/5 in=30s"),
+    (6, e.StepHandedBack(step="deploy", attempt=2, worker="w"), "STEP_HANDED_BACK deploy attempt=2/5 worker=w"),
+    (7, e.StepAwaitedWorker(step="deploy", uses="set@1"), "STEP_AWAITED_WORKER deploy uses=set@1"),
+    (
+        8,
+        e.LateResultRefused(step="deploy", attempt=1, worker="w", outcome="completed"),
+        "LATE_RESULT_REFUSED deploy attempt=1/5 outcome=completed worker=w",
+    ),
+    (1_235, e.StepCompleted(step="deploy", attempt=2), "STEP_COMPLETED deploy attempt=2/5 took=1.23s"),
+    (9, e.StepSkipped(step="deploy", reason="if is false"), 'STEP_SKIPPED deploy reason="if is false"'),
+    (
+        2_000,
+        e.ApprovalRequested.model_validate(
+            {"step": "publish", "title": "Publish?", "expires_at": NOON + 3_602_000, "escalate": (), **GATE}
+        ),
+        "APPROVAL_REQUESTED publish title=Publish? asks=@all expires_in=1h then=deny",
+    ),
+    (
+        2_001,
+        e.ApprovalPresented(step="publish", where="C1/2", digest="0" * 64),
+        "APPROVAL_PRESENTED publish where=C1/2 digest=000000000000",
+    ),
+    (62_000, e.ApprovalReminded(step="publish", count=1), "APPROVAL_REMINDED publish count=1 waited=1m"),
+    (
+        62_000,
+        e.ApprovalEscalated(step="publish", rung=1, to="@oncall"),
+        "APPROVAL_ESCALATED publish to=@oncall rung=1 waited=1m",
+    ),
+    (
+        62_000,
+        e.ApprovalGranted(step="publish", by=ANA, authority="in @all"),
+        'APPROVAL_GRANTED publish by="Ana (slack)" as="in @all" waited=1m',
+    ),
+    (
+        62_000,
+        e.ApprovalDenied(step="publish", by=ANA, reason="no"),
+        'APPROVAL_DENIED publish by="Ana (slack)" waited=1m reason=no',
+    ),
+    (62_000, e.ApprovalExpired(step="publish", policy="fail"), "APPROVAL_EXPIRED publish then=fail waited=1m"),
+    (70_000, e.RunCancelRequested(by=ANA, reason="stop"), 'RUN_CANCEL_REQUESTED by="Ana (slack)" reason=stop'),
+    (70_000, e.RunCancelled(by=ANA), 'RUN_CANCELLED by="Ana (slack)" took=1m10s'),
+    (
+        70_000,
+        e.RunFailed(step="publish", kind="denied", reason="no"),
+        "RUN_FAILED publish kind=denied took=1m10s reason=no",
+    ),
+    (70_000, e.RunCompleted(), "RUN_COMPLETED took=1m10s"),
+]
+
+
+def test_every_event_has_its_line() -> None:
+    events = [Recorded(seq, NOON + after, event) for seq, (after, event, _) in enumerate(HISTORY, 1)]
+    lines = [line.text(UTC).plain.split(" ", 1)[1] for line in Timeline(PLAN).lines(events)]
+    assert lines == [line for _, _, line in HISTORY]
+    assert {type(event) for _, event, _ in HISTORY} == set(get_args(e.Event))
+
+
+def test_a_line_begins_with_the_time_and_on_demand_with_the_day() -> None:
+    [line] = Timeline(PLAN).lines([Recorded(1, NOON + 402, e.RunCompleted())])
+    assert line.text(UTC).plain.startswith("12:00:00.402 RUN_COMPLETED")
+    assert line.text(UTC, with_date=True).plain.startswith("2026-11-22T12:00:00.402Z RUN_COMPLETED")
+
+
+@pytest.mark.parametrize("steering", ["\x1b[2J", "\x07", "\u202e", "\x9b31m", "\r"], ids=ascii)
+def test_no_data_steers_the_terminal(steering: str) -> None:
+    event = e.StepLogged(step="deploy", attempt=1, text=f"a{steering}b")
+    [line] = Timeline(PLAN).lines([Recorded(1, NOON, event)])
+    assert steering not in line.text(UTC).plain
+    assert steering not in clean(f"a{steering}b")
+
+
+def test_long_data_is_cut() -> None:
+    assert one_line("x" * 400) == "x" * 299 + "…"
