@@ -39,6 +39,14 @@ CALL_WITHIN_S = 10
 OTHER_WORKSPACE = "This bot serves another workspace. Nothing was changed."
 
 
+def _not_about_the_token(record: logging.LogRecord) -> bool:
+    return not record.getMessage().endswith("`token` will be unused.")
+
+
+_bolt_log = logging.getLogger("bot.bolt")
+_bolt_log.addFilter(_not_about_the_token)  # bolt reads SLACK_BOT_TOKEN by itself, and warns that it need not have
+
+
 @dataclass(frozen=True, slots=True)
 class BotSettings:
     """One Slack app. With ``app_token`` it is served over Socket Mode, else with ``signing_secret`` over HTTP.
@@ -153,6 +161,7 @@ def _bolt(settings: BotSettings, session: aiohttp.ClientSession, identity: dict[
     base_url = settings.api_url or AsyncWebClient.BASE_URL
     return AsyncApp(
         name="vectorbea",
+        logger=_bolt_log,
         client=AsyncWebClient(base_url=base_url, timeout=CALL_WITHIN_S, session=session, retry_handlers=[]),
         authorize=authorize,
         signing_secret=settings.signing_secret or "",

@@ -85,6 +85,18 @@ async def test_secrets_are_not_shown() -> None:
     assert "secret" not in shown
 
 
+async def test_nothing_is_warned_of_where_all_is_well(
+    setup: Setup, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", simulator.bot_token)
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        await front.click("ana")
+        await front.ended(run)
+    said = [(record.name, record.getMessage()) for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [each for each in said if not each[0].startswith("engine.")] == []
+
+
 async def test_runs_without_a_channel_are_told_in_the_default_channel(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator, [SIMPLE], default_channel="ops") as front:
         await front.engine.start("simple", {}, by=ACTOR)
