@@ -22,7 +22,18 @@ from engine.core.fold import evolve, fold
 from engine.core.graph import Plan
 from engine.core.state import Recorded, RunState
 from engine.records import append_of, recorded
-from engine.store import Append, Appended, Conflict, Duplicate, Head, Log, Outcome, Refused, StoredEvent
+from engine.store import (
+    Append,
+    Appended,
+    Conflict,
+    Duplicate,
+    Head,
+    Log,
+    Outcome,
+    Refused,
+    StoredEvent,
+    StoreUnavailable,
+)
 
 CACHED_RUNS = 512
 CONFLICTS_BEFORE_LOCKING = 2
@@ -129,15 +140,28 @@ class Handle:
         return [run for run, seq in heads.items() if run not in self._known or self._known[run].state.seq < seq]
 
     async def _drain(self, run: str, box: _Mailbox) -> None:
-        while box.queue:
-            batch = list(box.queue)
-            box.queue.clear()
-            try:
-                await self._settle(run, batch)
-            except Exception as error:  # noqa: BLE001 - whatever went wrong is the senders' to know
+        batch: list[_Submitted] = []
+        try:
+            while box.queue:
+                batch = list(box.queue)
+                box.queue.clear()
+                await self._settle_all(run, batch)
+        finally:
+            del self._mailboxes[run]
+            for left in (*batch, *box.queue):  # if this task was cut short: nobody else will answer them
+                left.answer.cancel()
+
+    async def _settle_all(self, run: str, batch: list[_Submitted]) -> None:
+        """Settle ``batch``; if something in it cannot be settled, one by one, so that only its own sender is told."""
+        try:
+            await self._settle(run, batch)
+        except Exception as error:  # noqa: BLE001 - whatever went wrong is the senders' to know
+            if len(batch) == 1 or isinstance(error, StoreUnavailable):
                 _fail_all(batch, error)
-        box.draining = None
-        del self._mailboxes[run]
+                return
+            for submitted in batch:
+                if not submitted.answer.done():
+                    await self._settle_all(run, [submitted])
 
     async def _settle(self, run: str, batch: list[_Submitted]) -> None:
         """Decide on ``batch`` until the log accepts it: a lost race or a refused condition means to decide again."""
@@ -169,6 +193,10 @@ class Handle:
                     known, fresh = await self._fresh(run), True
                     conflicts += 1
                 case Refused(guard):
+                    if guard.owner in alive:
+                        # Refused although its lease was not doubted: by the claim's clock, which is ahead, its cap
+                        # has passed. A later look, with a better clock, will see.
+                        batch = [_without_claim(submitted) for submitted in batch]
                     alive |= {guard.owner}
                 case Duplicate():
                     raise RuntimeError(f"{run}: only a start can be a duplicate")
@@ -240,6 +268,11 @@ class Handle:
     def _tell(self, state: RunState, events: Sequence[Recorded]) -> None:
         for observer in self._observers:
             observer(state, events)
+
+
+def _without_claim(submitted: _Submitted) -> _Submitted:
+    command = submitted.command
+    return replace(submitted, command=replace(command, claim=None)) if isinstance(command, c.Look) else submitted
 
 
 def _answer_all(batch: Sequence[_Submitted], decisions: Sequence[Decision]) -> None:
