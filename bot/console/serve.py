@@ -6,14 +6,13 @@ The one rule: told to stop, they claim nothing new, and finish or hand back what
 from __future__ import annotations
 
 from bot.app import BotSettings, Service
-from bot.blocks.words import counted
 from bot.console.launch import DONE, Misuse, until_told_to_stop
 from bot.console.output import note
+from bot.console.stopping import say_stopping
 from bot.settings import Settings
 from bot.steps import SlackSender, slack_post
 from bot.wiring import catalog, steps, working_engine
 from engine.catalog import Catalog
-from engine.worker import Worker
 
 
 async def work(settings: Settings) -> int:
@@ -66,9 +65,3 @@ def slack_settings(settings: Settings) -> BotSettings:
         http_port=settings.http_port,
         default_channel=settings.default_channel,
     )
-
-
-def say_stopping(worker: Worker) -> None:
-    """Tell whoever waits for the end what for."""
-    busy = f" when what is in hand ({counted(worker.busy, 'step')}) is finished or handed back" if worker.busy else ""
-    note(f"Stopping{busy}; Ctrl-C again stops at once.")

@@ -16,6 +16,7 @@ from rich.text import Text
 from bot.console.launch import DONE, FAILED, Misuse, take_the_hint
 from bot.console.output import err, note, one_line, out, say, say_json
 from bot.console.runs import described
+from bot.console.stopping import say_stopping
 from bot.console.timeline import Timeline
 from bot.console.whoami import me
 from bot.settings import Settings
@@ -86,14 +87,15 @@ def _check(known: Catalog, workflow: str, given: dict[str, str]) -> None:
 async def _see_through(
     settings: Settings, known: Catalog, workflow: str, given: dict[str, str], *, as_json: bool
 ) -> int:
-    async with working_engine(settings, known, steps(settings)) as engine, engine.work():
+    async with working_engine(settings, known, steps(settings)) as engine, engine.work() as worker:
         run = (await engine.start(workflow, given, by=me(), text=True)).run
         view = _View(settings, engine, run, to=err if as_json else out)
         try:
             state = await view.follow()
         except asyncio.CancelledError:
             take_the_hint()
-            note(f"Stopping. The run {run} goes on wherever a worker runs: vb worker, or vb serve.")
+            say_stopping(worker)
+            note(f"The run {run} goes on wherever a worker runs: vb worker, or vb serve.")
             return FAILED
     if as_json:
         say_json(described(state))
@@ -156,7 +158,7 @@ class _View:
         if not self._settings.cli_approvals:
             note(f"  {gate} waits for a decision in Slack (VB_CLI_APPROVALS lets the command line decide).")
             return
-        folder = [] if self._settings.folder.name == ".vb" else ["--dir", str(self._settings.folder)]
+        folder = [] if self._settings.folder == Settings.read().folder else ["--dir", str(self._settings.folder)]
         approve = shlex.join(["vb", "approve", self._run, gate, *folder])
         deny = shlex.join(["vb", "deny", self._run, gate, *folder, "--reason"])
         note(f"  {gate} waits for a decision. In another terminal: {approve}\n  or: {deny} '…'")

@@ -17,7 +17,7 @@ from bot.blocks.approval import APPROVE
 from bot.blocks.card import card
 from bot.console.launch import DONE, until_told_to_stop
 from bot.console.output import note, say
-from bot.console.serve import say_stopping
+from bot.console.stopping import say_stopping
 from bot.demo.reading import readable, thread
 from bot.demo.stage import CHANNEL, Stage, stage
 from bot.settings import Settings

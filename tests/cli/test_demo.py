@@ -18,7 +18,6 @@ import pytest
 
 from tests.cli.conftest import Vb, run_in
 
-
 _JSON = {"Content-Type": "application/json"}
 
 

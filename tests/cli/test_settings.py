@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from bot.chainkey import BYTES, NoChainKey, chain_key
 from bot.settings import Settings, WrongSetting
+
+README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +31,12 @@ def test_defaults_are_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert examples == {"check_site.yaml", "cleanup.yaml", "publish_release.yaml"}
     (tmp_path / "workflows").mkdir()
     assert settings.workflow_folders == (Path("workflows"),)
+
+
+def test_the_readme_lists_every_setting() -> None:
+    table = README.split("\n| setting |", 1)[1].split("\n\n", 1)[0]
+    listed = {name for row in table.splitlines()[2:] for name in re.findall(r"`([A-Z_]+)`", row.split("|")[1])}
+    assert listed == Settings.variables()
 
 
 def test_the_folder_of_the_command_goes_before_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
