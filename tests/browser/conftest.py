@@ -5,8 +5,8 @@ The one rule: a page that logs an error or throws fails the test that opened it,
 
 import os
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest_asyncio
@@ -67,6 +67,21 @@ async def open_page(chromium: Browser, simulator: Simulator) -> AsyncIterator[Op
 
     `path` instead of the person's own address; `prepare(page)` runs before it is loaded.
     """
+    async with watched_pages(chromium) as open_at:
+
+        async def open_as(person: str, *, path: str = "", prepare: Prepare | None = None, **options: Any) -> Page:
+            query = path or f"?user={simulator.workspace.person(person).id}"
+            return await open_at(simulator.page_url + query, prepare=prepare, **options)
+
+        yield open_as
+
+
+@asynccontextmanager
+async def watched_pages(chromium: Browser) -> AsyncGenerator[OpenPage]:
+    """`await open_at(url, prepare=…, **context options)`: a page in a context of its own, once its messages are there.
+
+    Leaving the block fails if any of the pages complained meanwhile.
+    """
     complaints: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
@@ -80,7 +95,7 @@ async def open_page(chromium: Browser, simulator: Simulator) -> AsyncIterator[Op
 
     async with AsyncExitStack() as stack:
 
-        async def open_as(person: str, *, path: str = "", prepare: Prepare | None = None, **options: Any) -> Page:
+        async def open_at(url: str, *, prepare: Prepare | None = None, **options: Any) -> Page:
             settings: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, **options}
             context = await stack.enter_async_context(await chromium.new_context(**settings))
             page = await context.new_page()
@@ -89,10 +104,9 @@ async def open_page(chromium: Browser, simulator: Simulator) -> AsyncIterator[Op
             page.on("pageerror", thrown)
             if prepare is not None:
                 await prepare(page)
-            query = path or f"?user={simulator.workspace.person(person).id}"
-            await page.goto(simulator.page_url + query)
+            await page.goto(url)
             await page.get_by_role("log").first.wait_for()
             return page
 
-        yield open_as
+        yield open_at
     assert complaints == []
