@@ -8,7 +8,7 @@ that looking for unread streams costs the open cursors and not all the runs ther
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, false, insert, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, false, literal, or_, select, update
 
 from engine.store.dbclock import now_ms
 from engine.store.schema import consumers, cursors, runs
@@ -25,8 +25,12 @@ def register(connection: Connection, consumer: str) -> None:
         connection.exec_driver_sql("LOCK TABLE runs IN SHARE MODE")
     name = insert_into(connection.dialect, consumers).values(name=consumer)
     if connection.execute(name.on_conflict_do_nothing()).rowcount:
-        every_run = select(literal(consumer), runs.c.id)
-        connection.execute(insert(cursors).from_select(["consumer", "stream"], every_run, include_defaults=False))
+        # SQLite takes ON CONFLICT after a SELECT only if that has a WHERE.
+        every_run = select(literal(consumer), runs.c.id).where(runs.c.last_seq > 0)
+        made = insert_into(connection.dialect, cursors).from_select(
+            ["consumer", "stream"], every_run, include_defaults=False
+        )
+        connection.execute(made.on_conflict_do_nothing())
 
 
 def has_unread(connection: Connection, consumer: str, owner: str) -> bool:

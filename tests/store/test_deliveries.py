@@ -53,6 +53,17 @@ async def test_no_run_is_missed_that_starts_while_the_consumer_becomes_known(log
     assert {cursor.stream for cursor in (*first, *rest)} == {f"run_{number:02d}" for number in range(30)}
 
 
+async def test_a_consumer_may_begin_with_one_stream(log: Log, deliveries: Deliveries) -> None:
+    await appended(log, append("run_one"))
+    await appended(log, append("run_two"))
+    one = await deliveries.claim_cursor("threads", "run_one", "wrk_a", TTL)
+    assert one is not None
+
+    claimed = await deliveries.claim_cursors("threads", "wrk_b", TTL, 10)
+
+    assert [cursor.stream for cursor in claimed] == ["run_two"]
+
+
 async def test_a_read_stream_comes_back_with_new_events_and_a_done_one_does_not(
     log: Log, deliveries: Deliveries
 ) -> None:
