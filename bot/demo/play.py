@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 STARTS, DECIDES = "ben", "chen"
 ASKED_LATER = "oncall"
-PATIENCE_S = 20.0
+PATIENCE_S = 30.0
 ESCALATES_AFTER_MS = 15 * 60_000
 
 
