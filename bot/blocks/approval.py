@@ -73,8 +73,8 @@ def read_click(value: str) -> tuple[str, int, str]:
 def approval(state: RunState, step: str, gate: Gate, question: Question) -> Message:
     """The message about ``gate`` as it stands. ``gate`` is given apart, since a step may be asked about again."""
     question_asked = one_line(gate.request.title, 200)
-    evidence = tuple(_evidence(gate.request.show))
-    foot = f"Asked by {named(state.started.by)}, who started {escape(run_title(state))} · {short_id(state.run)}"
+    evidence = tuple(_evidence(gate.request.show)) if _shows_evidence(state, gate, question) else ()
+    foot = _foot(state, question)
     above, below = _open(state, step, gate, question) if can_be_decided(state, gate) else _closed(state, step, gate)
     blocks = [section(f"*{question_asked}*"), section("\n".join(above))]
     for item in evidence:
@@ -85,6 +85,16 @@ def approval(state: RunState, step: str, gate: Gate, question: Question) -> Mess
         blocks.append(_buttons(state, step, gate))
     text = "\n".join([question_asked, *above, *(item.text() for item in evidence), *below, foot])
     return Message(clip_markup(text, TEXT_LIMIT), tuple(blocks))
+
+
+def _shows_evidence(state: RunState, gate: Gate, question: Question) -> bool:
+    """Once there is nothing to decide, a copy leaves it to the first request above it in the same thread."""
+    return question.elsewhere or question.rung == 0 or can_be_decided(state, gate)
+
+
+def _foot(state: RunState, question: Question) -> str:
+    run = f"{escape(run_title(state))} · {short_id(state.run)}" if question.elsewhere else "this run"
+    return f"Asked by {named(state.started.by)}, who started {run}"
 
 
 def reminder(step: str, gate: Gate, question: Question, count: int) -> Message:

@@ -87,17 +87,22 @@ def start_form(
     blocks: list[Block] = []
     if notes:
         blocks.append(section("\n".join(f"✗ {one_line(note)}." for note in notes)))
-    blocks.append(section(_about(workflow)))
+    blocks += [section(about)] if (about := _about(workflow)) else []
     for name, field in workflow.input.items():
         blocks.append(_field(name, field, given.get(name), problems.get(name, "")))
-    return _modal(START, f"Start {workflow.name}", "Start", place, blocks)
+    return _modal(START, _start_title(workflow), "Start", place, blocks)
 
 
 def _about(workflow: Workflow) -> str:
-    about = f"*{workflow.name}*"
-    if workflow.description:
-        about += f"\n{one_line(workflow.description)}"
-    return about if workflow.input else f"{about}\nIt takes no inputs."
+    """What is not said by the form's title and fields; the title has no room for a long name."""
+    told = [f"*{workflow.name}*"] if len(_start_title(workflow)) > _TITLE else []
+    told += [one_line(workflow.description)] if workflow.description else []
+    told += [] if workflow.input else ["It takes no inputs."]
+    return "\n".join(told)
+
+
+def _start_title(workflow: Workflow) -> str:
+    return f"Start {workflow.name}"
 
 
 def read_start(values: Mapping[str, Any]) -> dict[str, str]:
@@ -123,8 +128,10 @@ def _field(name: str, field: InputField, given: str | None, problem: str) -> Blo
         "optional": not field.is_required,
         "element": {"action_id": FIELD, **_element(field, _initial(field, given))},
     }
-    hint = ". ".join(part for part in (f"✗ {problem}" if problem else "", field.description.rstrip(".")) if part)
-    if hint:
+    description = field.description.rstrip(".")
+    told = [f"✗ {problem}"] if problem else []
+    told += [description] if description and description not in problem else []
+    if hint := ". ".join(told):
         block["hint"] = _plain(clip(hint, 2_000))
     return block
 

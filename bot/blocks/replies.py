@@ -112,13 +112,13 @@ def workflows(command: str, known: Sequence[Workflow]) -> Message:
     """The workflows with their inputs, and how to start each."""
     if not known:
         return no_workflows()
-    lines: list[str] = []
+    told: list[str] = []
     for workflow in known[:LISTED]:
         about = f": {one_line(workflow.description)}" if workflow.description else ""
-        lines.append(f"*{workflow.name}*{about}\n`{example(command, workflow)}`")
+        told.append(f"*{workflow.name}*{about}\n`{example(command, workflow)}`")
     if len(known) > LISTED:
-        lines.append(f"and {len(known) - LISTED} more.")
-    return _paragraphs(lines)
+        told.append(f"and {len(known) - LISTED} more.")
+    return Message(clip_markup("\n".join(told), TEXT_LIMIT), tuple(section(text) for text in told))
 
 
 def no_workflows() -> Message:

@@ -48,7 +48,8 @@ def lines(before: RunState, events: Sequence[Recorded]) -> tuple[list[Line], Run
 def first_line(state: RunState) -> Line:
     """The line of RUN_STARTED, which has no state before it."""
     started = state.started
-    inputs = ", ".join(f"{name} {one_line(plain(value), 80)}" for name, value in started.input.items())
+    given = ((name, value) for name, value in started.input.items() if value is not None)
+    inputs = ", ".join(f"{name} {one_line(plain(value), 80)}" for name, value in given)
     tail = f": {inputs}" if inputs else ""
     return Line(1, clip_markup(f"→ {named(started.by)} started {one_line(started.workflow)}{tail}", LINE_LIMIT))
 

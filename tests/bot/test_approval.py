@@ -23,7 +23,7 @@ PEOPLE = {
     "#eng-leads": Asked("#eng-leads", "channel", "C7"),
 }
 FIRST = Question(PEOPLE, ("@release-managers",))
-FOOT = "Asked by Ana, who started wf · v1.4.2 · run_t"
+FOOT = "Asked by Ana, who started this run"
 ONCALL, LEADS, END = date(1_901_500), date(8_201_500), date(87_401_500)
 REST = f"If nobody decides: #eng-leads is asked too {LEADS}, then it is denied {END}."
 LADDER = (
@@ -85,6 +85,15 @@ def test_a_copy_in_a_channel_links_to_the_thread() -> None:
         "<#C7>: please decide. @release-managers has not for 2 h, so you are asked too.",
         "The run and its thread: <https://x.example/p1|the thread>",
     ]
+    assert copy.text.splitlines()[-1] == "Asked by Ana, who started wf · v1.4.2 · run_t"
+
+
+@pytest.mark.parametrize(("elsewhere", "repeated"), [(False, []), (True, EVIDENCE)])
+def test_once_it_is_decided_a_copy_does_not_repeat_the_evidence_of_its_own_thread(
+    elsewhere: bool, repeated: list[str]
+) -> None:
+    copy = shown(SCENES["granted"], Question(PEOPLE, ("#eng-leads",), rung=2, elsewhere=elsewhere))
+    assert copy.text.splitlines()[2:-1] == repeated
 
 
 def test_who_does_not_exist_is_said_plainly() -> None:

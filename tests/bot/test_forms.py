@@ -121,7 +121,22 @@ def test_data_in_a_form_is_no_markup() -> None:
 
 
 def test_a_workflow_without_inputs_says_so() -> None:
-    assert "It takes no inputs." in form(taking())["blocks"][0]["text"]["text"]
+    assert form(taking())["blocks"][0]["text"]["text"] == "It takes no inputs."
+
+
+def test_a_name_that_the_title_has_no_room_for_is_said_below_it() -> None:
+    step = {"id": "one", "uses": "t.echo"}
+    short = form(workflow(step, name="short", description="Does it.", input={"a": {}}))
+    assert [block["text"]["text"] for block in short["blocks"] if block["type"] == "section"] == ["Does it."]
+    long = form(workflow(step, name="publish_the_release", description="Does it.", input={"a": {}}))
+    assert long["blocks"][0]["text"]["text"] == "*publish_the_release*\nDoes it."
+
+
+def test_a_hint_says_nothing_twice() -> None:
+    known = taking(v={"description": "The tag to make."}, w={"description": "Where."})
+    _, problems = validate_input(known, {}, text=True)
+    hints = {name: block["hint"]["text"] for name, block in fields_of(form(known, {}, v=problems["v"])).items()}
+    assert hints == {"input_v": "✗ v is missing (The tag to make)", "input_w": "Where"}
 
 
 def test_a_place_survives_its_form() -> None:

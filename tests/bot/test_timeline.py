@@ -9,7 +9,7 @@ from bot.blocks.timeline import Line
 from engine.core.fold import begin
 from engine.core.state import RunState
 from tests.bot.scenes import scenes
-from tests.core.driver import Run
+from tests.core.driver import Run, workflow
 
 SCENES = scenes()
 DENIED_AT = "<!date^87401^{date_short_pretty} at {time}|1970-01-02 00:16 UTC>"
@@ -31,6 +31,11 @@ def told(run: Run) -> list[str]:
     lines, after = timeline.lines(state, run.log[1:])
     assert after == run.state
     return [timeline.first_line(state).text, *(line.text for line in lines)]
+
+
+def test_inputs_without_a_value_are_not_told() -> None:
+    run = Run(workflow({"id": "one", "uses": "noop"}), url="x.example", expect=None, dry=False)
+    assert told(run) == ["→ Ana started wf: url x.example, dry false"]
 
 
 @pytest.mark.parametrize(
