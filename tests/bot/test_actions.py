@@ -29,7 +29,7 @@ async def test_an_approval_goes_from_the_command_to_the_end(setup: Setup, simula
         made = (await front.gate(run)).decision  # it was recorded before the click was acknowledged
         assert made is not None
         assert made.by is not None
-        assert (made.verdict, made.by.via, made.by.id, made.by.name) == (Verdict.GRANTED, "slack", ANA, "ana")
+        assert (made.verdict, made.by.via, made.by.id, made.by.name) == (Verdict.GRANTED, "slack", ANA, "Ana Ruiz")
         assert made.authority == "in @release-managers"
         state = await front.ended(run)
         assert state.status is RunStatus.COMPLETED
@@ -126,7 +126,7 @@ async def test_of_two_clicks_the_second_is_told_who_decided(setup: Setup, simula
         made = (await front.decided(run)).decision
         assert made is not None
         assert made.by is not None
-        loser = {"ana": "dana", "dana": "ana"}[made.by.name]
+        loser = {"Ana Ruiz": "dana", "Dana Levy": "ana"}[made.by.name]
         assert await front.told(loser, 1) == (
             f"Already approved by {made.by.name} just now. Nothing was changed by your click."
         )
@@ -156,7 +156,7 @@ async def test_a_decision_after_the_form_was_opened_is_told_in_the_form(setup: S
         sent = await simulator.submit_view("dana", form.id, {"reason": {"value": "no"}})
         assert sent.result == "updated"
         told = (await front.form("dana")).blocks[0]["text"]["text"]
-        assert told == "Already approved by ana 3 min ago. Nothing was changed by your click."
+        assert told == "Already approved by Ana Ruiz 3 min ago. Nothing was changed by your click."
         made = (await front.gate(run)).decision
         assert made is not None
         assert made.verdict is Verdict.GRANTED

@@ -26,7 +26,7 @@ async def test_a_run_starts_with_its_inputs_its_starter_and_its_place(
         (run,) = await front.runs()
         started = (await front.engine.state(run)).started
     assert started.input == {"version": "v1.2.3", "count": 2, "dry": True, "ring": "canary", "note": "two words"}
-    assert (started.by.via, started.by.id, started.by.name) == ("slack", BEN, "ben")
+    assert (started.by.via, started.by.id, started.by.name) == ("slack", BEN, "Ben Okafor")
     assert started.origin == {"team": "T0ACMEDEMO", "channel": "C0RELEASES", "user": BEN}
 
 
@@ -127,7 +127,7 @@ async def test_runs_lists_the_newest_first_and_by_workflow(setup: Setup, simulat
         newest, oldest = await front.runs()
         told = await front.type("ben", "runs")
         assert told.index(newest[:14]) < told.index(oldest[:14])
-        assert "ana" in told
+        assert "Ana Ruiz" in told
         only = await front.type("ben", "runs simple")
         assert oldest[:14] in only
         assert newest[:14] not in only
@@ -156,7 +156,7 @@ async def test_cancel_stops_the_run_by_name_and_with_the_reason(setup: Setup, si
         state = await front.ended(run)
         assert state.status is RunStatus.CANCELLED
         assert state.cancel is not None
-        assert (state.cancel.by.name, state.cancel.reason) == ("chen", "wrong one & done")
+        assert (state.cancel.by.name, state.cancel.reason) == ("Chen Wei", "wrong one & done")
         assert "has ended already (■ Cancelled)" in await front.type("ben", f"cancel {run[:14]}")
         assert "Which run?" in await front.type("ben", "cancel")
 
