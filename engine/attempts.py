@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -22,12 +23,15 @@ from engine.core.state import RunState, StepState
 from engine.handle import Answer, Handle
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry
-from engine.store import StoreUnavailable
+from engine.store import StoreError, StoreUnavailable
 
 log = logging.getLogger(__name__)
 
-REPORT_AGAIN = (0.1, 0.3, 1.0, 2.0)
-"""Seconds between the tries of a report while the store cannot be reached; the last goes on."""
+RECORD_AGAIN = (0.1, 0.3, 1.0, 2.0)
+"""Seconds between the tries to record something while the store cannot be reached; the last goes on."""
+
+GENERATION = 1
+"""Of every effect's key: it would grow only after an attempt that is known not to have happened."""
 
 
 class AttemptKey(NamedTuple):
@@ -41,6 +45,7 @@ class Stop(Enum):
 
     CANCELLED = "the run was cancelled"
     SHUTDOWN = "the worker is stopping"
+    LOST = "the log no longer counts it"
 
 
 class AttemptLost(BaseException):
@@ -67,7 +72,7 @@ class Attempt:
         self._work: asyncio.Task[Command | None] | None = None
 
     def stop(self, why: Stop) -> None:
-        """Cancel the step's code; its report then says so, or hands the attempt back."""
+        """Cancel the step's code; its report then says so, or hands the attempt back. A lost one reports nothing."""
         if self._stop is None:
             self._stop = why
             if self._work is not None:
@@ -78,13 +83,23 @@ class Attempt:
         self._work = asyncio.create_task(self._execute(_context(self.key, self._step, self._handle)))
         if self._stop is not None:
             self._work.cancel()
-        try:
-            command = await self._work
-        except asyncio.CancelledError:
-            if self._stop is None:
-                raise
+        command = await self._outcome(self._work)
+        if self._stop is not None and not isinstance(command, c.Succeed):
+            # Also if it failed: code that is cancelled may fail in its own way while it cleans up.
             command = self._stopped(self._stop)
         return None if command is None else await self._report(command)
+
+    async def _outcome(self, work: asyncio.Task[Command | None]) -> Command | None:
+        """The report of the step's code; None if it was stopped, or if its attempt no longer counts."""
+        try:
+            return await work
+        except asyncio.CancelledError:
+            own = asyncio.current_task()
+            if own is not None and own.cancelling():
+                raise
+            if self._stop is not None:
+                return None
+        return self._failed(Failure(cls=FailureClass.PERMANENT, message="the step cancelled itself"))
 
     async def _execute(self, ctx: StepContext) -> Command | None:
         planned = self._state.plan.steps[self.key.step]
@@ -107,28 +122,37 @@ class Attempt:
             return self._failed(_failure_of(error, self.key))
         return self._succeeded(output)
 
-    def _stopped(self, why: Stop) -> Command:
+    def _stopped(self, why: Stop) -> Command | None:
+        if why is Stop.LOST:
+            return None
         if why is Stop.SHUTDOWN:
             return c.HandBack(self.key.step, self.key.token, self._step.worker)
         return self._failed(Failure(cls=FailureClass.CANCELLED, message=why.value))
 
     def _succeeded(self, output: JsonValue) -> c.Succeed:
-        return c.Succeed(self.key.step, self.key.token, self._step.worker, output, self._claim())
+        return c.Succeed(self.key.step, self.key.token, self._step.worker, output)
 
     def _failed(self, failure: Failure) -> c.Fail:
-        return c.Fail(self.key.step, self.key.token, self._step.worker, failure, self._claim())
+        return c.Fail(self.key.step, self.key.token, self._step.worker, failure)
 
     async def _report(self, command: Command) -> Answer:
-        """Submit until the store takes it: a finished step is not done again because the database was away."""
-        tries = 0
-        while True:
-            try:
-                return await self._handle.submit(self.key.run, command)
-            except StoreUnavailable as error:
-                pause = REPORT_AGAIN[min(tries, len(REPORT_AGAIN) - 1)]
-                log.warning("%s of %s waits to be recorded: %s", self.key.step, self.key.run, error)
-                tries += 1
-                await asyncio.sleep(pause)
+        """Submit it; where it cannot be recorded as it is, that is the attempt's failure, or it would be made again."""
+        try:
+            return await self._submit(command)
+        except (StoreError, ValueError) as error:
+            if not isinstance(command, c.Succeed):
+                raise
+            log.error("The result of %s of %s cannot be recorded: %s", self.key.step, self.key.run, error)
+            unfit = f"its result cannot be recorded: {classify(error).message}"
+            return await self._submit(self._failed(Failure(cls=FailureClass.INVALID_OUTPUT, message=unfit)))
+
+    async def _submit(self, command: Command) -> Answer:
+        async def submit() -> Answer:
+            # The claim for what follows is made anew for each try: its lease would have run out while we waited.
+            current = replace(command, claim=self._claim()) if isinstance(command, c.Succeed | c.Fail) else command
+            return await self._handle.submit(self.key.run, current)
+
+        return await _persistently(submit, self.key)
 
 
 class _LogRecorder:
@@ -150,15 +174,27 @@ class _LogRecorder:
         await self._submit(c.LogLine(self._key.step, self._key.token, text))
 
     async def _submit(self, command: c.BeginEffect | c.RecordEffect | c.LogLine) -> c.Reply:
-        answer = await self._handle.submit(self._key.run, command)
+        answer = await _persistently(lambda: self._handle.submit(self._key.run, command), self._key)
         if isinstance(answer.reply, c.Stale | c.Ended):
             raise AttemptLost
         return answer.reply
 
 
+async def _persistently(submit: Callable[[], Awaitable[Answer]], key: AttemptKey) -> Answer:
+    """Submit until the store takes it: what was done is not done again because the database was away."""
+    tries = 0
+    while True:
+        try:
+            return await submit()
+        except StoreUnavailable as error:
+            log.warning("%s of %s waits to be recorded: %s", key.step, key.run, error)
+            await asyncio.sleep(RECORD_AGAIN[min(tries, len(RECORD_AGAIN) - 1)])
+            tries += 1
+
+
 def _context(key: AttemptKey, step: StepState, handle: Handle) -> StepContext:
-    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, key.step, name, 1))
-    return StepContext(key.run, key.step, step.attempt, recorder)
+    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, key.step, name, GENERATION))
+    return StepContext(key.run, key.step, step.attempt, recorder, generation=GENERATION)
 
 
 def _failure_of(error: Exception, key: AttemptKey) -> Failure:

@@ -4,91 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
-from engine.audit import audit, read_plan
-from engine.clock import SystemClock
+from engine.audit import audit
 from engine.core import commands as c
 from engine.core.errors import UnknownRun
-from engine.core.events import RunStarted
-from engine.core.graph import Plan
-from engine.core.state import RunState, StepStatus
-from engine.handle import Answer, Handle
-from engine.ids import run_id
-from engine.store import Append, Log, Outcome, StoredEvent
-from engine.store.types import Head
-from tests.engine.conftest import ANA, BEN, workflow
-
-KEY = b"k" * 32
-CODE = frozenset({"t.echo", "t.hold"})
-WORK = workflow({"id": "a", "uses": "t.hold", "needs": []}, {"id": "b", "uses": "t.hold", "needs": []})
-LEASE = 15_000
-
-
-async def nothing() -> None:
-    pass
-
-
-class Raced(Log):
-    """The real log, with a hook at its doors: what a test does there happens in between, as a rival's work may."""
-
-    before_append: Callable[[], Awaitable[object]] = staticmethod(nothing)
-    after_load: Callable[[], Awaitable[object]] = staticmethod(nothing)
-    appends = 0
-    locked = 0
-
-    async def append(self, append: Append) -> Outcome:
-        self.appends += 1
-        await self.before_append()
-        return await super().append(append)
-
-    async def append_locked(self, stream: str, known: Head, decide: Any) -> Outcome | None:
-        self.locked += 1
-        return await super().append_locked(stream, known, decide)
-
-    async def load(self, stream: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
-        loaded = await super().load(stream, after)
-        await self.after_load()
-        return loaded
-
-
-class Desk:
-    """A handle on a log of its own, as one process has it."""
-
-    def __init__(self, log: Raced) -> None:
-        self.log = log
-        self.handle = Handle(log, SystemClock(), self.plan_of)
-
-    async def plan_of(self, definition: str) -> Plan:
-        return read_plan(definition, await self.log.definition(definition) or "")
-
-    async def start(self) -> str:
-        await self.log.put_definition(WORK.hash, WORK.name, WORK.snapshot)
-        event = RunStarted(workspace="ws_local", workflow="wf", definition=WORK.hash, input={}, by=ANA)
-        return (await self.handle.start(run_id(), Plan.of(WORK), event)).run
-
-    async def claim(self, worker: str, slots: int = 10) -> c.Claim:
-        now = await self.log.renew(worker, LEASE) - LEASE
-        return c.Claim(worker, CODE, slots, now, now + LEASE)
-
-    async def look(self, run: str, worker: str = "wrk_1", slots: int = 10) -> RunState:
-        return (await self.handle.submit(run, c.Look(await self.claim(worker, slots)))).state
-
-    async def note(self, run: str, step: str, text: str) -> Answer:
-        token = (await self.handle.state(run)).step(step).token
-        return await self.handle.submit(run, c.LogLine(step, token, text))
-
-
-@asynccontextmanager
-async def desk(url: str) -> AsyncGenerator[Desk]:
-    log = await Raced.open(url, KEY)
-    try:
-        yield Desk(log)
-    finally:
-        await log.close()
+from engine.core.state import StepStatus
+from engine.handle import Answer
+from tests.engine.conftest import BEN
+from tests.engine.desk import CODE, LEASE, Desk, desk, nothing
 
 
 @pytest.fixture
