@@ -30,6 +30,7 @@ from engine.core.state import Recorded, RunState
 from engine.endings import Endings
 from engine.handle import Begun, Handle, Observer
 from engine.ids import run_id, worker_id
+from engine.keepalive import KeepAlive
 from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
@@ -94,15 +95,21 @@ class Engine:
 
     @asynccontextmanager
     async def work(self) -> AsyncGenerator[Worker]:
-        """Run a worker and a scheduler in this process until the block is left; then stop them gracefully."""
+        """Run a worker and a scheduler in this process until the block is left; then stop them gracefully.
+
+        Raises ``StoreUnavailable`` if the database is away when the block is entered; later on it is waited for.
+        """
+        me = worker_id()
+        keep_alive = KeepAlive(self.settings.database_url, me, self.settings.worker.lease)
+        keep_alive.clock.set(await self.store.now())
         worker = Worker(
-            worker_id(),
+            me,
             self._handle,
             self.store,
             self._streams,
             self.registry,
             self.clock,
-            self.settings.database_url,
+            keep_alive,
             self.settings.worker,
         )
         scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.workspace, self.settings.scheduler)

@@ -17,11 +17,11 @@ class KeepAlive:
     A database that is away is tried again at the next renewal.
     """
 
-    def __init__(self, database_url: str, worker: str, lease: int, clock: DatabaseClock) -> None:
+    def __init__(self, database_url: str, worker: str, lease: int) -> None:
         self._database_url = database_url
         self._worker = worker
         self._lease = lease
-        self._clock = clock
+        self.clock = DatabaseClock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"keep-alive {worker}", daemon=True)
 
@@ -39,7 +39,7 @@ class KeepAlive:
                 with LeaseKeeper(self._database_url) as keeper:
                     while not self._stopped.is_set():
                         until = keeper.renew(self._worker, self._lease)
-                        self._clock.set(until - self._lease)
+                        self.clock.set(until - self._lease)
                         self._pause()
             except StoreError as error:
                 log.warning("The lease of %s could not be renewed: %s", self._worker, error)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from engine.attempts import Attempt, AttemptKey, Stop
-from engine.clock import Clock, DatabaseClock
+from engine.clock import Clock
 from engine.core import commands as c
 from engine.core.commands import Claim
 from engine.core.errors import EngineError, UnknownEvent, UnknownRun
@@ -58,7 +58,7 @@ class Worker:
         streams: Streams,
         registry: Registry,
         clock: Clock,
-        database_url: str,
+        keep_alive: KeepAlive,
         settings: WorkerSettings,
     ) -> None:
         self.id = worker
@@ -67,9 +67,8 @@ class Worker:
         self._streams = streams
         self._registry = registry
         self._clock = clock
-        self._database_url = database_url
+        self._keep_alive = keep_alive
         self._settings = settings
-        self._database_clock = DatabaseClock()
         self._in_hand: dict[AttemptKey, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reserved = 0
@@ -85,9 +84,7 @@ class Worker:
 
     async def run(self) -> None:
         """Work until ``stop`` is called. Redis may be away, at the start too: then it waits for it to come back."""
-        self._database_clock.set(await self._store.now())
-        keep_alive = KeepAlive(self._database_url, self.id, self._settings.lease, self._database_clock)
-        keep_alive.start()
+        self._keep_alive.start()
         loops = [asyncio.create_task(_go_on(loop)) for loop in (self._read, self._watch_control, self._reclaim)]
         try:
             await self._stopping.wait()
@@ -98,7 +95,7 @@ class Worker:
         finally:
             for loop in loops:
                 loop.cancel()
-            await asyncio.to_thread(keep_alive.stop)
+            await asyncio.to_thread(self._keep_alive.stop)
         await self._store.release(self.id)
 
     def stop(self) -> None:
@@ -108,7 +105,7 @@ class Worker:
     # Claims
 
     def _claim(self, slots: int) -> Claim:
-        now = self._database_clock.now()
+        now = self._keep_alive.clock.now()
         free = 0 if self._stopping.is_set() else slots
         return Claim(self.id, self._registry.keys, free, now, now + self._settings.lease)
 

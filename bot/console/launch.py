@@ -97,8 +97,17 @@ def _code(main: Main, settings: Settings) -> int:
 
 
 def _run(main: Main) -> int:
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=_quicker_loop()) as runner:
         return runner.run(_interruptible(main))
+
+
+def _quicker_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one: Windows has none."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _interruptible(main: Main) -> int:

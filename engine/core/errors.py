@@ -54,7 +54,8 @@ class InvalidInput(EngineError, ValueError):
     def __init__(self, workflow: str, problems: Mapping[str, str]) -> None:
         self.workflow = workflow
         self.problems = dict(problems)
-        super().__init__(f"{workflow} was not started: {'; '.join(self.problems.values())}.")
+        said = "; ".join(self.problems.values())
+        super().__init__(f"{workflow} was not started: {said}" + ("" if said.endswith("?") else "."))
 
 
 class InvalidDefinition(EngineError, ValueError):

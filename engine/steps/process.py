@@ -189,7 +189,8 @@ async def _start(command: Command, home: str, over: asyncio.Event) -> tuple[asyn
         reason = (error.strerror or "it cannot be run").lower()
         raise StepError(f"{command.name} could not be started: {reason}") from None
     stdin = cast("asyncio.WriteTransport", transport.get_pipe_transport(0))  # uvloop's is none by its class
-    stdin.write(command.stdin.encode())
+    if not stdin.is_closing():  # uvloop closes it by itself when the program has ended already
+        stdin.write(command.stdin.encode())
     stdin.close()  # when all is written; a program that does not read its input is no error
     return transport, child
 
