@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
-import os
-import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -20,15 +17,12 @@ from engine.core.events import EffectRecorded
 from engine.core.state import RunStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
+from tests.crash.fuse import Trap
+from tests.crash.killing import FORKS, KILLS, death_at, stop, until
 from tests.crash.recorder import Recorder, recording
 from tests.crash.victim import ANA, BOUNDARIES, Orders, live, open_engine
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
-
-KILLS = int(os.environ.get("VB_KILLS", "20"))
-POLL = 0.01
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.crash.victim"])
 
 
 class Drill:
@@ -48,7 +42,8 @@ class Drill:
         return run
 
     def spawn(self, boundary: str | None = None, nth: int = 1, start: str | None = None) -> BaseProcess:
-        orders = replace(self.orders, boundary=boundary, nth=nth, start=start)
+        trap = Trap(self.orders.trap.marker, boundary, nth)
+        orders = replace(self.orders, trap=trap, start=start)
         victim = FORKS.Process(target=live, args=(orders,))
         victim.start()
         return victim
@@ -70,15 +65,7 @@ class Drill:
         await self.engine.vote(run, c.Vote("gate", granted=True, by=ANA))
 
     async def killed_at(self, victim: BaseProcess, boundary: str) -> None:
-        """Wait for the victim's death, and see that it was by SIGKILL at its boundary."""
-
-        async def dead() -> bool:
-            return not victim.is_alive()
-
-        await until(dead)
-        assert victim.exitcode == -signal.SIGKILL
-        assert self.orders.marker.read_text() == boundary
-        self.orders.marker.unlink()
+        await death_at(boundary, victim, self.orders.trap.marker)
         self.kills += 1
 
     async def finish(self) -> None:
@@ -112,20 +99,6 @@ class Drill:
         assert not again, f"{key} was asked for again after it had been recorded"
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:
-    async with asyncio.timeout(within):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(POLL)
-
-
-async def stop(victim: BaseProcess) -> None:
-    victim.terminate()
-    await asyncio.to_thread(victim.join, 20)
-    assert victim.exitcode == 0, "a worker that is told to stop ends by itself, without error"
-
-
 @pytest.fixture
 def recorder() -> Iterator[Recorder]:
     with recording() as recorder:
@@ -136,7 +109,7 @@ def recorder() -> Iterator[Recorder]:
 def orders(
     database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, recorder: Recorder, tmp_path: Path
 ) -> Orders:
-    return Orders(database_url, redis_server.url, redis_namespace, recorder.url, tmp_path / "marker")
+    return Orders(database_url, redis_server.url, redis_namespace, recorder.url, Trap(tmp_path / "marker"))
 
 
 @pytest.fixture
@@ -169,7 +142,7 @@ async def test_killed_while_a_run_waits_at_its_gate(drill: Drill, orders: Orders
 
         await until(waits)
         victim.kill()
-        orders.marker.write_text("at the gate")
+        orders.trap.marker.write_text("at the gate")
         await drill.killed_at(victim, "at the gate")
     assert drill.kills == KILLS
     await drill.finish()

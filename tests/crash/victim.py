@@ -6,11 +6,9 @@ The boundaries are put around the engine's own calls from outside; nothing in th
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -24,6 +22,7 @@ from engine.steps.registry import Registry, step
 from engine.store import Log
 from engine.streams import Streams
 from engine.worker import WorkerSettings
+from tests.crash.fuse import Fuse, Trap
 
 BOUNDARIES = ("before append", "after append", "before add", "after add", "inside step", "after effect")
 LEASE = 400
@@ -43,33 +42,15 @@ PAYING = Workflow.model_validate(
 
 @dataclass(frozen=True)
 class Orders:
-    """What a victim is to do. It dies at the ``nth`` passing of ``boundary``; without one it works until SIGTERM."""
+    """What a victim is to do. It dies in its trap; without one it works until SIGTERM."""
 
     database_url: str
     redis_url: str
     namespace: str
     charge_url: str
-    marker: Path
-    boundary: str | None = None
-    nth: int = 1
+    trap: Trap
     start: str | None = None
     """The deduplication key of a run that the victim itself starts, as a bot does that hears a command."""
-
-
-class Fuse:
-    """Counts passings of the armed boundary, and kills the process at the nth, having marked that it got there."""
-
-    def __init__(self, orders: Orders) -> None:
-        self._orders = orders
-        self._passed = 0
-
-    def at(self, boundary: str) -> None:
-        if boundary != self._orders.boundary:
-            return
-        self._passed += 1
-        if self._passed == self._orders.nth:
-            self._orders.marker.write_text(boundary)
-            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def arm(fuse: Fuse) -> None:
@@ -124,7 +105,7 @@ def open_engine(orders: Orders, passing: Callable[[str], None]) -> Any:
 
 def live(orders: Orders) -> None:
     """The victim's whole life; to be the target of a process."""
-    fuse = Fuse(orders)
+    fuse = Fuse(orders.trap)
     arm(fuse)
     asyncio.run(_work(orders, fuse.at))
 

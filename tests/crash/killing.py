@@ -1,0 +1,48 @@
+"""How victims are started, and how their deaths are seen and counted; the same for workers and for bots."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+KILLS = int(os.environ.get("VB_KILLS", "20"))
+"""At each boundary."""
+
+POLL = 0.01
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.crash.victim", "tests.crash.bot_victim"])
+
+
+async def until(condition: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:
+    async with asyncio.timeout(within):
+        while not await condition():
+            await asyncio.sleep(POLL)
+
+
+async def death_at(boundary: str, victim: BaseProcess, marker: Path) -> None:
+    """Wait for the victim's death, and see that it was by SIGKILL at its boundary."""
+
+    async def dead() -> bool:
+        return not victim.is_alive()
+
+    await until(dead)
+    assert victim.exitcode == -signal.SIGKILL
+    assert _taken(marker) == boundary
+
+
+def _taken(marker: Path) -> str:
+    """What the victim noted before it died; it is taken away, for the next one."""
+    noted = marker.read_text()
+    marker.unlink()
+    return noted
+
+
+async def stop(victim: BaseProcess) -> None:
+    victim.terminate()
+    await asyncio.to_thread(victim.join, 20)
+    assert victim.exitcode == 0, "a process that is told to stop ends by itself, without error"

@@ -1,0 +1,257 @@
+"""Bots killed with SIGKILL at every boundary, counted; afterwards nothing is lost, untold, or told twice."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from bot.app import BotSettings
+from bot.simulator.calls import Fault
+from bot.simulator.demo import demo_workspace
+from bot.simulator.errors import PersonError
+from bot.simulator.model import Message
+from bot.simulator.simulator import Options, Simulator
+from bot.steps import SlackSender
+from engine.core.state import RunStatus, StepStatus
+from engine.embedded import EmbeddedRedis
+from engine.engine import Engine
+from tests.bot.truth import check_completed_thread, check_no_doubles, has_buttons, is_told, of
+from tests.crash.bot_victim import CHANNEL, POST, UPDATE, BotOrders, live, open_bot_engine, start_shipping
+from tests.crash.fuse import Trap
+from tests.crash.killing import FORKS, KILLS, death_at, stop, until
+from tests.crash.victim import ANA
+
+pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""What the databases do differently is tried with the store and the worker; here is the bot's turn."""
+
+POSTS = 4
+"""At least so many messages are posted for a run: its card, its beginning, its request, its end."""
+
+UPDATES = 2
+"""At least so many are updated: its card and its request, when it is decided."""
+
+ACK_WITHIN_MS = 1_500
+REDELIVERING = "redelivering"
+
+
+class Drill:
+    """One database, one workspace, a stream of victims, and an engine without a worker that looks at their work."""
+
+    def __init__(self, orders: BotOrders, engine: Engine, simulator: Simulator) -> None:
+        self.orders = orders
+        self.engine = engine
+        self.simulator = simulator
+        self.runs: list[str] = []
+        self.kills = 0
+
+    def spawn(self, boundary: str | None = None, nth: int = 1, start: int | None = None) -> BaseProcess:
+        orders = replace(self.orders, trap=Trap(self.orders.trap.marker, boundary, nth), start=start)
+        victim = FORKS.Process(target=live, args=(orders,))
+        victim.start()
+        return victim
+
+    async def killed_at(self, victim: BaseProcess, boundary: str) -> None:
+        await death_at(boundary, victim, self.orders.trap.marker)
+        self.kills += 1
+        await self.simulator.wait_for(lambda: self.simulator.socket.connections == 0)
+
+    async def recover(self) -> None:
+        """Finish the steps that a victim had in hand. Three losses in a row would rightly end a run as poison."""
+
+        async def nothing_in_hand() -> bool:
+            states = [await self.engine.state(run.id) for run in await self.engine.runs(limit=KILLS + 1)]
+            return not any(any(state.opened(StepStatus.RUNNING)) for state in states)
+
+        if not await nothing_in_hand():
+            async with self.engine.work():
+                await until(nothing_in_hand)
+
+    async def completed(self, run: str) -> None:
+        async with asyncio.timeout(30):
+            assert (await self.engine.wait(run)).status is RunStatus.COMPLETED
+
+    # What people see and do
+
+    def messages(self) -> list[Message]:
+        return self.simulator.channel_messages(CHANNEL)
+
+    @asynccontextmanager
+    async def ana_approves(self) -> AsyncGenerator[None]:
+        """Ana clicks on every Approve that she sees, again if nothing comes of it."""
+        clicking = asyncio.create_task(self._approve_all())
+        try:
+            yield
+        finally:
+            clicking.cancel()
+            await asyncio.gather(clicking, return_exceptions=True)
+
+    async def _approve_all(self) -> None:
+        seen: set[str] = set()
+        async with asyncio.TaskGroup() as clicks:
+            while True:
+                for ts in {m.ts for m in self.messages() if has_buttons(m)} - seen:
+                    seen.add(ts)
+                    clicks.create_task(self._approve(ts))
+                await self.simulator.workspace.changes.moved()
+
+    async def _approve(self, ts: str) -> None:
+        while any(m.ts == ts and has_buttons(m) for m in self.messages()):
+            with contextlib.suppress(PersonError):
+                await self.simulator.click("ana", CHANNEL, ts, "gate_approve")
+            await asyncio.sleep(0.1)
+
+    async def question_of(self, run: str) -> Message:
+        return (
+            await self.simulator.wait_for(
+                lambda: [m for m in of(self.messages(), run, "approval") if has_buttons(m)], 30_000
+            )
+        )[0]
+
+    # The end
+
+    async def finish(self, command: asyncio.Task[None] | None = None) -> None:
+        """Let a healthy bot end and tell every run, then check the promises from the log and from Slack.
+
+        ``command``: typed before, and to be acknowledged by the healthy bot.
+        """
+        healthy = self.spawn()
+        try:
+            async with asyncio.timeout(60), self.ana_approves():
+                if command is not None:
+                    await command
+                for run in self.runs:
+                    await self.completed(run)
+                for run in self.runs:
+                    await until(lambda run=run: is_told(self.engine, run))
+        finally:
+            await stop(healthy)
+        assert sorted(run.id for run in await self.engine.runs(limit=2 * KILLS)) == sorted(self.runs)
+        assert self.kills == KILLS
+        check_no_doubles(self.messages())
+        for run in self.runs:
+            types = [one.event.type for one in await self.engine.history(run)]
+            assert [types.count(one) for one in ("RUN_STARTED", "APPROVAL_GRANTED", "RUN_COMPLETED")] == [1, 1, 1]
+            await check_completed_thread(self.engine, run, self.messages())
+        report = await self.engine.verify()
+        assert report.ok, report.findings[0]
+
+
+@pytest.fixture
+async def simulator(request: pytest.FixtureRequest) -> AsyncIterator[Simulator]:
+    """A workspace. With the parameter ``REDELIVERING``, what was not acknowledged is delivered once more."""
+    redeliver = getattr(request, "param", "") == REDELIVERING
+    options = Options(ack_timeout_ms=ACK_WITHIN_MS, redeliver=redeliver)
+    async with Simulator(demo_workspace(), options=options).serve() as serving:
+        yield serving
+
+
+@pytest.fixture
+async def drill(
+    simulator: Simulator, database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, tmp_path: Path
+) -> AsyncIterator[Drill]:
+    slack = BotSettings(simulator.bot_token, simulator.app_token, api_url=simulator.api_url)
+    orders = BotOrders(database_url, redis_server.url, redis_namespace, slack, Trap(tmp_path / "marker"))
+    async with open_bot_engine(orders, SlackSender()) as engine:
+        yield Drill(orders, engine, simulator)
+
+
+def on(database: str, boundary: str) -> object:
+    passings = UPDATES if UPDATE in boundary else POSTS
+    marks = [pytest.mark.postgresql] if database == "postgresql" else []
+    return pytest.param(database, boundary, passings, marks=marks, id=f"{boundary} on {database}")
+
+
+@pytest.mark.parametrize(
+    ("database_url", "boundary", "passings"),
+    [
+        on("sqlite", f"before {POST}"),
+        on("sqlite", f"unanswered {POST}"),
+        on("sqlite", f"after {POST}"),
+        on("postgresql", f"after {POST}"),
+        on("sqlite", f"before {UPDATE}"),
+        on("sqlite", f"after {UPDATE}"),
+    ],
+    indirect=["database_url"],
+)
+async def test_killed_while_it_tells(drill: Drill, boundary: str, passings: int) -> None:
+    async with drill.ana_approves():
+        for number in range(KILLS):
+            nth = 1 + number % passings
+            if boundary.startswith("unanswered"):
+                drill.simulator.fail_next(POST, Fault(), nth - 1)
+                drill.simulator.fail_next(POST, Fault(drop="after"))
+                nth = 1
+            await drill.killed_at(drill.spawn(boundary, nth, start=number), boundary)
+            drill.runs.append(await start_shipping(drill.engine, number))
+            await drill.recover()
+    await drill.finish()
+
+
+@ON_SQLITE
+async def test_killed_between_a_click_and_its_acknowledgement(drill: Drill) -> None:
+    clicks: list[asyncio.Task[None]] = []
+    for number in range(KILLS):
+        victim = drill.spawn("after vote", start=number)
+        run = await start_shipping(drill.engine, number)
+        question = await drill.question_of(run)
+        clicks.append(asyncio.create_task(drill.simulator.click("ana", CHANNEL, question.ts, "gate_approve")))
+        await drill.killed_at(victim, "after vote")
+        drill.runs.append(run)
+        await drill.recover()
+    outcomes = await asyncio.gather(*clicks, return_exceptions=True)
+    assert all(isinstance(outcome, PersonError) for outcome in outcomes), "none of them was acknowledged"
+    await drill.finish()
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("simulator", [REDELIVERING], indirect=True)
+async def test_killed_between_a_start_and_its_acknowledgement(drill: Drill) -> None:
+    """Each victim first acknowledges the command that has killed the one before it, then dies of its own."""
+    typing: asyncio.Task[None] | None = None
+    for number in range(KILLS):
+        victim = drill.spawn("after start", 1 if typing is None else 2)
+        await drill.simulator.wait_connected(30_000)
+        if typing is not None:
+            await typing
+        typing = asyncio.create_task(drill.simulator.type_command("ben", CHANNEL, f"/vb run shipping n={number}"))
+        await drill.killed_at(victim, "after start")
+        drill.runs.append((await drill.engine.runs(limit=1))[0].id)
+        await drill.recover()
+    assert len(set(drill.runs)) == KILLS
+    await drill.finish(typing)
+    commands = drill.simulator.deliveries("slash_commands")
+    assert [(one.attempts, one.acknowledged) for one in commands] == [(2, True)] * KILLS
+
+
+@ON_SQLITE
+@pytest.mark.parametrize("boundary", [f"before {POST}", f"unanswered {POST}", f"after {POST}"])
+async def test_killed_while_a_step_posts(drill: Drill, boundary: str) -> None:
+    """The step is the one that posts to Slack; these runs were not started there, and are told nowhere."""
+    run = None
+    for number in range(KILLS):
+        # What was not posted is posted by the next victim, which so passes the boundary once more.
+        nth = 2 if run is not None and boundary.startswith("before") else 1
+        victim = drill.spawn(boundary, nth)
+        if run is not None:
+            await drill.completed(run)
+        if boundary.startswith("unanswered"):
+            drill.simulator.fail_next(POST, Fault(drop="after"))
+        run = (await drill.engine.start("announcing", {"n": number}, by=ANA)).run
+        drill.runs.append(run)
+        await drill.killed_at(victim, boundary)
+    healthy = drill.spawn()
+    for run in drill.runs:
+        await drill.completed(run)
+    await stop(healthy)
+    assert [message.text for message in drill.simulator.channel_messages("#ops")] == [str(n) for n in range(KILLS)]
+    report = await drill.engine.verify()
+    assert report.ok, report.findings[0]
