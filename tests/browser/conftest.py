@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
 
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
@@ -28,7 +28,10 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-WAIT_MS = 10_000
+WAIT_MS = 20_000
+"""For whatever the page is to do or to show; a busy machine takes long, and only a failure takes all of it."""
+
+expect.set_options(timeout=WAIT_MS)
 
 Prepare = Callable[[Page], Awaitable[None]]
 OpenPage = Callable[..., Awaitable[Page]]
