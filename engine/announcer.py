@@ -29,20 +29,29 @@ class Announcer:
         if self._sending is None:
             self._sending = asyncio.create_task(self._send())
 
+    async def backlog(self) -> int:
+        """How many announcements nobody has taken up yet. Raises ``StreamsUnavailable``."""
+        return (await self._streams.depth()).activations
+
     async def close(self) -> None:
         if self._sending is not None:
             await self._sending
 
     async def _send(self) -> None:
-        while self._waiting:
-            runs = list(self._waiting)
-            self._waiting.clear()
-            try:
-                await self._streams.add(runs)
-            except StreamsUnavailable as error:
-                if self._reachable:
-                    log.warning("%s Work goes on when it is back; decisions are recorded meanwhile.", error)
-                self._reachable = False
-            else:
-                self._reachable = True
-        self._sending = None
+        try:
+            while self._waiting:
+                runs = list(self._waiting)
+                self._waiting.clear()
+                await self._add(runs)
+        finally:
+            self._sending = None
+
+    async def _add(self, runs: list[str]) -> None:
+        try:
+            await self._streams.add(runs)
+        except StreamsUnavailable as error:
+            if self._reachable:
+                log.warning("%s Work goes on when it is back; decisions are recorded meanwhile.", error)
+            self._reachable = False
+        else:
+            self._reachable = True

@@ -44,6 +44,10 @@ class KeepAlive:
             except StoreError as error:
                 log.warning("The lease of %s could not be renewed: %s", self._worker, error)
                 self._pause()
+            except Exception:
+                # Without this thread every longer step would be taken from a worker that knows nothing of it.
+                log.exception("The lease of %s could not be renewed, for a reason that nobody foresaw.", self._worker)
+                self._pause()
 
     def _pause(self) -> None:
         self._stopped.wait(self._lease / 3_000)

@@ -24,7 +24,8 @@ def cache_of(state: RunState) -> tuple[RunRow, Due | None]:
         workflow=started.workflow,
         definition=started.definition,
         status=state.status.value,
-        summary=summary(state)[:300],
+        # PostgreSQL's texts hold no NUL; in the events' JSON it is escaped.
+        summary=summary(state)[:300].replace("\0", "\ufffd"),
         started_by=started.by.name,
         dedupe_key=started.dedupe_key,
         created_at=state.started_at,

@@ -13,22 +13,28 @@ from dataclasses import dataclass
 from engine.announcer import Announcer
 from engine.clock import Clock
 from engine.store import Log, StoreError
+from engine.streams import StreamsUnavailable
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulerSettings:
-    """``every``: seconds between sweeps. ``push``: ms until a swept run that nobody took is swept again."""
+    """``every``: seconds between sweeps. ``push``: ms until a swept run that nobody took is swept again.
+
+    ``backlog``: with this many activations in the stream nothing is swept, as there is more work than workers: to
+    announce the same runs once more would only make it longer.
+    """
 
     every: float = 0.5
     push: int = 2_000
     batch: int = 500
+    backlog: int = 5_000
     anchor_every: float = 60.0
 
 
 class Scheduler:
-    """``run`` sweeps until it is cancelled; a store that is away is waited for."""
+    """``run`` sweeps until it is cancelled; a store or a Redis that is away is waited for."""
 
     def __init__(
         self, store: Log, announcer: Announcer, clock: Clock, workspace: str, settings: SchedulerSettings
@@ -54,11 +60,21 @@ class Scheduler:
                 if self._reachable:
                     log.warning("%s Nothing is scheduled until it is back.", error)
                 self._reachable, swept = False, 0
+            except StreamsUnavailable:
+                swept = 0  # the worker and the announcer say so
+            except Exception:
+                log.exception("The scheduler meets a fault that nobody foresaw, and goes on.")
+                swept = 0
             if swept < self._settings.batch:
                 await asyncio.sleep(self._settings.every)
 
     async def sweep(self) -> int:
-        """Announce the runs that are due now; how many there were."""
+        """Announce the runs that are due now; how many there were.
+
+        ``StreamsUnavailable`` while Redis is away: they stay due, and are announced the moment that it is back.
+        """
+        if await self._announcer.backlog() >= self._settings.backlog:
+            return 0
         runs = await self._store.take_due(self._clock.now(), self._settings.batch, self._settings.push)
         for run in runs:
             self._announcer.announce(run)

@@ -17,9 +17,10 @@ from engine.clock import Clock
 from engine.core import commands as c
 from engine.core.commands import Claim
 from engine.core.errors import EngineError, UnknownEvent, UnknownRun
-from engine.core.state import Recorded, RunState
+from engine.core.state import Recorded, RunState, StepStatus
 from engine.handle import Handle
 from engine.keepalive import KeepAlive
+from engine.shunned import Shunned
 from engine.steps.registry import Registry
 from engine.store import Log, StoreUnavailable
 from engine.streams import Activation, GroupLost, Streams, StreamsUnavailable
@@ -72,6 +73,7 @@ class Worker:
         self._in_hand: dict[AttemptKey, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._reserved = 0
+        self._shunned = Shunned()
         self._redis_reachable = True
         self._slot_freed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -155,7 +157,8 @@ class Worker:
     def _look_at(self, activations: Sequence[Activation], free: int) -> None:
         if not activations:
             return
-        share = max(1, free // len(activations))
+        # One share stays free, so that the next activations need not wait until these looks are over.
+        share = max(1, free // (len(activations) + 1))
         for activation in activations:
             self._reserved += share
             task = asyncio.create_task(self._look(activation, share))
@@ -165,15 +168,22 @@ class Worker:
     async def _look(self, activation: Activation, slots: int) -> None:
         """Claim what is ready in the run, acknowledge, execute."""
         try:
-            answer = await self._handle.submit(activation.run, c.Look(self._claim(slots)))
-            self._take(answer.state)
+            if self._shunned.may_look_at(activation.run):
+                answer = await self._handle.submit(activation.run, c.Look(self._claim(slots)))
+                self._take(answer.state)
+                self._obey(answer.state)
+                self._shunned.forget(activation.run)
         except UnknownRun:
             log.warning("An activation names %s, which the database does not have; it is dropped.", activation.run)
-        except UnknownEvent as error:
-            log.warning("%s is left to others: %s", activation.run, error)
         except StoreUnavailable as error:
             log.warning("%s will be looked at again: %s", activation.run, error)
             return
+        except EngineError as error:
+            self._shunned.shun(activation.run)
+            log.warning("%s is left to others: %s", activation.run, error)
+        except Exception:
+            self._shunned.shun(activation.run)
+            log.exception("%s cannot be looked at, and is left to others.", activation.run)
         finally:
             self._reserved -= slots
             self._slot_freed.set()
@@ -187,8 +197,11 @@ class Worker:
             free = self._settings.slots - len(self._in_hand) - self._reserved
             if free <= 0:
                 continue
-            with contextlib.suppress(StreamsUnavailable, GroupLost):
-                self._look_at(await self._streams.reclaim(self.id, RECLAIM_IDLE, free), free)
+            with contextlib.suppress(StreamsUnavailable):
+                try:
+                    self._look_at(await self._streams.reclaim(self.id, RECLAIM_IDLE, free), free)
+                except GroupLost:
+                    await self._make_all_due()
 
     async def _make_all_due(self) -> None:
         """The stream was lost with all activations in it: have every run that may need one swept again."""
@@ -204,14 +217,18 @@ class Worker:
     # Control
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
-        self._obey(state)
+        if state.cancel is not None:
+            self._obey(state)
 
     def _obey(self, state: RunState) -> None:
-        """Stop the attempts of a run that is being cancelled."""
-        if state.cancel is None:
-            return
+        """Stop the attempts of a run that is being cancelled, and those that the log no longer counts."""
         for key, attempt in list(self._in_hand.items()):
-            if key.run == state.run:
+            if key.run != state.run or state.seq < key.token:
+                continue
+            step = state.step(key.step)
+            if step.status is not StepStatus.RUNNING or step.token != key.token:
+                attempt.stop(Stop.LOST)
+            elif state.cancel is not None:
                 attempt.stop(Stop.CANCELLED)
 
     async def _watch_control(self) -> None:
@@ -221,9 +238,15 @@ class Worker:
             runs = {key.run for key in self._in_hand}
             if not runs:
                 continue
-            with contextlib.suppress(StoreUnavailable, UnknownRun, UnknownEvent):
+            with contextlib.suppress(StoreUnavailable):
                 for run in await self._handle.changed(runs):
-                    self._obey(await self._handle.state(run))
+                    with contextlib.suppress(UnknownRun, UnknownEvent):
+                        await self._handle.state(run)
+            for run in runs:
+                # Not only those that changed: somebody else in this process may have read the news before.
+                seen = self._handle.last_seen(run)
+                if seen is not None:
+                    self._obey(seen)
 
     # Stopping
 
