@@ -22,6 +22,9 @@ async def connect(url: str) -> Database:
     except (Busy, Unreachable, Lost) as fault:
         await database.close()
         raise database.unavailable(fault) from fault
+    except StoreError:
+        await database.close()
+        raise
     return database
 
 

@@ -7,6 +7,8 @@ Time limits on the server keep a process that was stopped inside one from holdin
 """
 
 import asyncio
+import os
+import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
@@ -131,4 +133,8 @@ def _words(error: BaseException | None) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     cause = error.__cause__ if error is not None and error.__cause__ is not None else error
+    if isinstance(cause, OSError) and cause.errno is not None:
+        # A resolver's errors are numbered by themselves, and say what they mean; others say which call failed.
+        known = cause.strerror if isinstance(cause, socket.gaierror) else os.strerror(cause.errno)
+        return (known or "no connection").lower()
     return " ".join(str(cause).split()) or type(cause).__name__

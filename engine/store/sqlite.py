@@ -20,16 +20,17 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from engine.store.database import Busy, Database, Lost, P, T, Transaction, Unreachable
+from engine.store.errors import StoreError
 
 _READERS = 2
 _BUSY_TIMEOUT_MS = 5000
 _WRITER_PRAGMAS = ("journal_mode = WAL", "synchronous = FULL")
 _READER_PRAGMAS = ("query_only = ON",)
 _BUSY = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _NO_FILE = frozenset(
     {
         sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_NOTADB,
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_READONLY,
     }
@@ -82,14 +83,20 @@ class SqliteDatabase(Database):
                 return transaction(self._connection, *args, **kwargs)
         except (DBAPIError, sqlite3.Error) as error:
             self._hang_up()
-            raise _fault(error) or self.rejected(error) from error
+            raise self._in_our_words(error) from error
 
     def _read(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         try:
             with self._reader.begin() as connection:
                 return query(connection, *args, **kwargs)
         except (DBAPIError, sqlite3.Error) as error:
-            raise _fault(error) or self.rejected(error) from error
+            raise self._in_our_words(error) from error
+
+    def _in_our_words(self, error: DBAPIError | sqlite3.Error) -> Exception:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        if _code(cause) in _DAMAGED:
+            return StoreError(f"the database {self.name} is damaged ({cause}): bring it back from a backup")
+        return _fault(cause) or self.rejected(error)
 
     def _hang_up(self) -> None:
         if self._connection is not None:
@@ -125,13 +132,17 @@ def _engine(url: URL, connections: int, begin: str, pragmas: tuple[str, ...]) ->
     return engine
 
 
-def _fault(error: DBAPIError | sqlite3.Error) -> Exception | None:
+def _fault(cause: BaseException | None) -> Exception | None:
     """What a driver's error means; None if no second try can mend it."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    code = _code(cause)
     if code in _BUSY:
         return Busy("another process holds its lock")
     if code == sqlite3.SQLITE_IOERR:
         # A commit whose fsync failed may yet be found in the write-ahead log.
         return Lost(str(cause))
     return Unreachable(str(cause)) if code in _NO_FILE else None
+
+
+def _code(cause: BaseException | None) -> int:
+    """SQLite's primary result code; 0 if the error is none of SQLite's own."""
+    return getattr(cause, "sqlite_errorcode", 0) & 0xFF
