@@ -7,9 +7,10 @@ never shown.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -20,6 +21,9 @@ from engine.steps.shell import ShellPolicy
 
 _YES = frozenset({"yes", "true", "on", "1"})
 _NO = frozenset({"no", "false", "off", "0"})
+
+_DATABASES = frozenset({"sqlite", "postgresql", "postgres"})
+_REDISES = frozenset({"redis", "rediss", "unix"})
 
 _WORDS = {
     "int_parsing": "it must be a whole number",
@@ -81,6 +85,18 @@ class Settings(BaseSettings):
         """The names of all variables that are read."""
         aliases = (field.validation_alias for field in cls.model_fields.values())
         return frozenset(str(alias.choices[0]) for alias in aliases if isinstance(alias, AliasChoices))
+
+    @field_validator("given_database_url")
+    @classmethod
+    def _database_is_known(cls, url: str | None) -> str | None:
+        _check_url(url, _DATABASES, "sqlite:///path/to/vb.db or postgresql://user:password@host:5432/name")
+        return url
+
+    @field_validator("given_redis_url")
+    @classmethod
+    def _redis_is_known(cls, url: str | None) -> str | None:
+        _check_url(url, _REDISES, "redis://host:6379/0 or unix:///path/redis.sock")
+        return url
 
     @field_validator("allowed_programs")
     @classmethod
@@ -153,6 +169,20 @@ def _addresses(text: str) -> bool | Iterable[str]:
     entries = _entries(text)
     HttpPolicy(entries)
     return entries
+
+
+def _check_url(url: str | None, schemes: Container[str], forms: str) -> None:
+    """Raises ``ValueError``, which does not quote the URL: it may hold a password."""
+    if url is None:
+        return
+    try:
+        parts = urlsplit(url)
+        # The driver may be named as well; a port is read, and found wrong, only when it is asked for.
+        known = parts.scheme.split("+")[0] in schemes and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise ValueError(f"write it as {forms}")
 
 
 def _in_words(error: ValidationError) -> WrongSetting:

@@ -10,11 +10,15 @@ The one rule: nobody who types a command ever sees a traceback; one that nobody 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import logging
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, NoReturn
 
 from bot.console.logs import to_file, to_terminal
@@ -41,8 +45,13 @@ def launch(main: Main, settings: Settings, *, stays: bool = False) -> NoReturn:
 
     ``stays``: the process is there to work, so it makes the folder, and its warnings are said on the terminal.
     """
+    try:
+        _look_at_folder(settings.folder, stays=stays)
+    except OSError as error:
+        why = (error.strerror or "unknown reason").lower()
+        note(f"The folder {settings.folder} cannot be used ({why}); name another one with --dir.")
+        sys.exit(FAILED)
     if stays:
-        _make_folder(settings)
         to_terminal()
     to_file(settings)
     sys.exit(_code(main, settings))
@@ -70,12 +79,19 @@ def complain(error: EngineError | StoreError) -> int:
     return WRONG_USE if isinstance(error, (*_WRONG_USE, Misuse)) else FAILED
 
 
-def _make_folder(settings: Settings) -> None:
+def _look_at_folder(folder: Path, *, stays: bool) -> None:
+    """See that the folder is one, if it is there; a process that stays makes it, and must be able to write there."""
+    if stays:
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(parents=True)
     try:
-        settings.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        note(f"The folder {settings.folder} cannot be used ({error.strerror}); name another one with --dir.")
-        sys.exit(FAILED)
+        is_folder = stat.S_ISDIR(folder.stat().st_mode)
+    except FileNotFoundError:
+        return
+    if not is_folder:
+        raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if stays and not os.access(folder, os.W_OK | os.X_OK):
+        raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
 
 def _code(main: Main, settings: Settings) -> int:

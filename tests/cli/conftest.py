@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 VB = Path(sys.executable).with_name("vb")
+SETPRIV = shutil.which("setpriv")
 
 WORKFLOWS = {
     "hello": """
@@ -67,8 +69,19 @@ class Vb:
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
     def __call__(self, *args: str, **setting: str) -> Done:
+        return self._done(self._command(args), setting)
+
+    def without_privileges(self, *args: str) -> Done:
+        """The command with no right to write what its user may not write, which root otherwise has."""
+        rights = "-dac_override,-dac_read_search"
+        drop = [SETPRIV, "--bounding-set", rights, "--inh-caps", rights, "--"] if os.geteuid() == 0 else []
+        if None in drop:
+            pytest.skip("root has every right, and there is no setpriv to do without")
+        return self._done([part for part in drop if part] + self._command(args), {})
+
+    def _done(self, command: list[str], setting: dict[str, str]) -> Done:
         done = subprocess.run(
-            self._command(args),
+            command,
             env=self._environment(setting),
             cwd=self.folder.parent,
             stdin=subprocess.DEVNULL,

@@ -107,6 +107,24 @@ def test_a_folder_without_a_database_is_said_and_not_filled(vb: Vb) -> None:
     assert not vb.folder.exists()
 
 
+@pytest.mark.parametrize("args", [("runs",), ("run", "hello", "word=x"), ("worker",)], ids=lambda args: args[0])
+@pytest.mark.parametrize(("name", "problem"), [("z" * 300, "file name too long"), ("file", "not a directory")])
+def test_what_can_be_no_folder_is_said(vb: Vb, args: tuple[str, ...], name: str, problem: str) -> None:
+    (vb.folder.parent / "file").write_text("", encoding="utf-8")
+    vb.folder = vb.folder.parent / name
+    done = vb(*args)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"The folder {vb.folder} cannot be used ({problem}); name another one with --dir.\n"
+
+
+@pytest.mark.parametrize("args", [("worker",), ("run", "hello", "word=x", "--wait"), ("demo", "--once")])
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_started(vb: Vb, args: tuple[str, ...]) -> None:
+    vb.folder.mkdir(mode=0o555)
+    done = vb.without_privileges(*args)
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"The folder {vb.folder} cannot be used (permission denied); name another one with --dir.\n"
+
+
 def test_a_wrong_setting_is_named_and_its_value_is_not_shown(vb: Vb) -> None:
     done = vb("runs", VB_SLOTS="s3cret")
     assert (done.code, done.err) == (2, "The setting VB_SLOTS cannot be used: it must be a whole number.\n")

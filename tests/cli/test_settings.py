@@ -72,17 +72,24 @@ def test_policies_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
         ("VB_CLI_APPROVALS", "perhaps", "it must be yes or no"),
         ("VB_ALLOWED_PROGRAMS", "no-such-program", "there is no program 'no-such-program'"),
         ("VB_ALLOW_PRIVATE_ADDRESSES", "10.0.0.0/99", "'10.0.0.0/99' is neither a network"),
+        ("VB_DATABASE_URL", "mysql://vb:s3cret@host/vb", "write it as sqlite:///path"),
+        ("VB_DATABASE_URL", "postgresql://vb:s3/cret@host/vb", "write it as sqlite:///path"),
+        ("VB_REDIS_URL", "http://s3cret@host", "write it as redis://host"),
+        ("VB_REDIS_URL", "s3cret", "write it as redis://host"),
     ],
 )
 def test_a_wrong_setting_is_named(name: str, value: str, problem: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises(WrongSetting, match=f"The setting {name} cannot be used: {problem}"):
+    with pytest.raises(WrongSetting, match=f"The setting {name} cannot be used: {problem}") as error:
         Settings.read()
+    assert "s3cret" not in str(error.value)
 
 
 def test_nothing_secret_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET", "VB_DATABASE_URL", "VB_REDIS_URL"):
+    for name in ("SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"):
         monkeypatch.setenv(name, "s3cret")
+    monkeypatch.setenv("VB_DATABASE_URL", "postgresql://vb:s3cret@host/vb")
+    monkeypatch.setenv("VB_REDIS_URL", "redis://vb:s3cret@host")
     assert "s3cret" not in repr(Settings.read())
     assert "s3cret" not in str(Settings.read())
 
