@@ -15,7 +15,12 @@ from playwright.async_api import Browser, expect
 from tests.browser.conftest import watched_pages
 from tests.browser.demo import Chat, Demo, running_demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.redis,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.xdist_group("main_job"),  # in one process, since one demo serves them all
+]
 
 BEN = "U0BENXXXXX"
 
