@@ -1,0 +1,84 @@
+"""Leases between real processes: a killed worker's step goes to another, one that only blocks its loop keeps it."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+
+import pytest
+
+from engine.catalog import Catalog
+from engine.core.state import RunState, StepStatus
+from engine.engine import Engine, EngineSettings
+from engine.worker import WorkerSettings
+from tests.engine.conftest import ANA, Setup, ended, until
+from tests.engine.stray import BLOCKED, LEASE, STRAY, live, registry
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.engine.stray", "tests.crash.victim"])
+
+
+@pytest.fixture
+def settings(setup: Setup) -> EngineSettings:
+    return replace(setup.settings, worker=WorkerSettings(slots=5, lease=LEASE, grace=2.0))
+
+
+@asynccontextmanager
+async def watching(settings: EngineSettings) -> AsyncGenerator[Engine]:
+    """An engine whose own step is quick, not yet working."""
+    steps = registry(0)
+    catalog = Catalog(steps.catalog())
+    catalog.add(STRAY)
+    async with Engine.open(settings, catalog=catalog, registry=steps) as engine:
+        yield engine
+
+
+async def running(engine: Engine, run: str) -> RunState:
+    async def claimed() -> bool:
+        return (await engine.state(run)).step("a").status is StepStatus.RUNNING
+
+    await until(claimed)
+    return await engine.state(run)
+
+
+async def end(stray: BaseProcess) -> None:
+    stray.terminate()
+    await asyncio.to_thread(stray.join, 20)
+    assert stray.exitcode == 0
+
+
+async def test_the_step_of_a_killed_worker_goes_to_another_after_about_one_lease(settings: EngineSettings) -> None:
+    async with watching(settings) as engine:
+        run = (await engine.start("stray", {}, by=ANA)).run
+        stray = FORKS.Process(target=live, args=(settings, 60.0))
+        stray.start()
+        first = (await running(engine, run)).step("a")
+        stray.kill()
+        await asyncio.to_thread(stray.join, 20)
+        killed_at = await engine.store.now()
+        async with engine.work():
+            state = await ended(engine, run)
+    step = state.step("a")
+    assert step.output == "done"
+    assert (step.attempt, step.losses) == (1, 1)
+    assert step.worker != first.worker
+    # One lease, the pause of a sweep (2 s at most), and what a busy machine takes.
+    assert step.ended_at - killed_at < LEASE + 2_000 + 2_500
+
+
+async def test_a_step_that_blocks_its_loop_for_longer_than_the_lease_keeps_it(settings: EngineSettings) -> None:
+    async with watching(settings) as engine:
+        run = (await engine.start("stray", {}, by=ANA)).run
+        stray = FORKS.Process(target=live, args=(settings, BLOCKED))
+        stray.start()
+        first = (await running(engine, run)).step("a")
+        async with engine.work():
+            state = await ended(engine, run)
+        await end(stray)
+    step = state.step("a")
+    assert (step.worker, step.losses) == (first.worker, 0)
+    assert step.ended_at - step.started_at >= BLOCKED * 1_000 > 2 * LEASE
