@@ -9,6 +9,7 @@ import signal
 from collections.abc import Awaitable, Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 KILLS = int(os.environ.get("VB_KILLS", "20"))
 """At each boundary."""
@@ -16,6 +17,13 @@ KILLS = int(os.environ.get("VB_KILLS", "20"))
 POLL = 0.01
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.crash.victim", "tests.crash.bot_victim"])
+
+
+def bring_up(life: Callable[[Any], None], orders: object) -> BaseProcess:
+    """A process that lives by its orders; one that a failed test leaves is ended with the tests."""
+    victim = FORKS.Process(target=life, args=(orders,), daemon=True)
+    victim.start()
+    return victim
 
 
 async def until(condition: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:

@@ -14,10 +14,11 @@ import pytest
 
 from bot.app import BotSettings
 from bot.simulator.calls import Fault
+from bot.simulator.courier import Parcel
 from bot.simulator.demo import demo_workspace
 from bot.simulator.errors import PersonError
 from bot.simulator.model import Message
-from bot.simulator.simulator import Options, Simulator
+from bot.simulator.simulator import Simulator
 from bot.steps import SlackSender
 from engine.core.state import RunStatus, StepStatus
 from engine.embedded import EmbeddedRedis
@@ -25,7 +26,7 @@ from engine.engine import Engine
 from tests.bot.truth import check_completed_thread, check_no_doubles, has_buttons, is_told, of
 from tests.crash.bot_victim import CHANNEL, POST, UPDATE, BotOrders, live, open_bot_engine, start_shipping
 from tests.crash.fuse import Trap
-from tests.crash.killing import FORKS, KILLS, death_at, stop, until
+from tests.crash.killing import KILLS, bring_up, death_at, stop, until
 from tests.crash.victim import ANA
 
 pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
@@ -39,9 +40,6 @@ POSTS = 4
 UPDATES = 2
 """At least so many are updated: its card and its request, when it is decided."""
 
-ACK_WITHIN_MS = 1_500
-REDELIVERING = "redelivering"
-
 
 class Drill:
     """One database, one workspace, a stream of victims, and an engine without a worker that looks at their work."""
@@ -52,12 +50,18 @@ class Drill:
         self.simulator = simulator
         self.runs: list[str] = []
         self.kills = 0
+        self._spawned: list[BaseProcess] = []
 
     def spawn(self, boundary: str | None = None, nth: int = 1, start: int | None = None) -> BaseProcess:
         orders = replace(self.orders, trap=Trap(self.orders.trap.marker, boundary, nth), start=start)
-        victim = FORKS.Process(target=live, args=(orders,))
-        victim.start()
+        victim = bring_up(live, orders)
+        self._spawned.append(victim)
         return victim
+
+    def leave_nobody(self) -> None:
+        """End what a failed test has left."""
+        for victim in self._spawned:
+            victim.kill()
 
     async def killed_at(self, victim: BaseProcess, boundary: str) -> None:
         await death_at(boundary, victim, self.orders.trap.marker)
@@ -118,22 +122,29 @@ class Drill:
 
     # The end
 
-    async def finish(self, command: asyncio.Task[None] | None = None) -> None:
-        """Let a healthy bot end and tell every run, then check the promises from the log and from Slack.
+    async def finish(self) -> None:
+        """Let a healthy bot end and tell every run, then check what came of it."""
+        async with self.healthy():
+            await self.end_and_tell()
+        await self.check()
 
-        ``command``: typed before, and to be acknowledged by the healthy bot.
-        """
-        healthy = self.spawn()
-        try:
-            async with asyncio.timeout(60), self.ana_approves():
-                if command is not None:
-                    await command
-                for run in self.runs:
-                    await self.completed(run)
-                for run in self.runs:
-                    await until(lambda run=run: is_told(self.engine, run))
-        finally:
-            await stop(healthy)
+    @asynccontextmanager
+    async def healthy(self) -> AsyncGenerator[None]:
+        """A bot that does not die."""
+        bot = self.spawn()
+        await self.simulator.wait_connected(30_000)
+        yield
+        await stop(bot)
+
+    async def end_and_tell(self) -> None:
+        async with asyncio.timeout(60), self.ana_approves():
+            for run in self.runs:
+                await self.completed(run)
+            for run in self.runs:
+                await until(lambda run=run: is_told(self.engine, run))
+
+    async def check(self) -> None:
+        """The promises, from the log and from Slack."""
         assert sorted(run.id for run in await self.engine.runs(limit=2 * KILLS)) == sorted(self.runs)
         assert self.kills == KILLS
         check_no_doubles(self.messages())
@@ -146,11 +157,8 @@ class Drill:
 
 
 @pytest.fixture
-async def simulator(request: pytest.FixtureRequest) -> AsyncIterator[Simulator]:
-    """A workspace. With the parameter ``REDELIVERING``, what was not acknowledged is delivered once more."""
-    redeliver = getattr(request, "param", "") == REDELIVERING
-    options = Options(ack_timeout_ms=ACK_WITHIN_MS, redeliver=redeliver)
-    async with Simulator(demo_workspace(), options=options).serve() as serving:
+async def simulator() -> AsyncIterator[Simulator]:
+    async with Simulator(demo_workspace()).serve() as serving:
         yield serving
 
 
@@ -161,7 +169,11 @@ async def drill(
     slack = BotSettings(simulator.bot_token, simulator.app_token, api_url=simulator.api_url)
     orders = BotOrders(database_url, redis_server.url, redis_namespace, slack, Trap(tmp_path / "marker"))
     async with open_bot_engine(orders, SlackSender()) as engine:
-        yield Drill(orders, engine, simulator)
+        drill = Drill(orders, engine, simulator)
+        try:
+            yield drill
+        finally:
+            drill.leave_nobody()
 
 
 def on(database: str, boundary: str) -> object:
@@ -213,23 +225,34 @@ async def test_killed_between_a_click_and_its_acknowledgement(drill: Drill) -> N
 
 
 @ON_SQLITE
-@pytest.mark.parametrize("simulator", [REDELIVERING], indirect=True)
 async def test_killed_between_a_start_and_its_acknowledgement(drill: Drill) -> None:
-    """Each victim first acknowledges the command that has killed the one before it, then dies of its own."""
-    typing: asyncio.Task[None] | None = None
+    """Each victim first takes the command that has killed the one before it, then dies of its own."""
+    typed: list[asyncio.Task[None]] = []
     for number in range(KILLS):
-        victim = drill.spawn("after start", 1 if typing is None else 2)
+        victim = drill.spawn("after start", 2 if typed else 1)
         await drill.simulator.wait_connected(30_000)
-        if typing is not None:
-            await typing
-        typing = asyncio.create_task(drill.simulator.type_command("ben", CHANNEL, f"/vb run shipping n={number}"))
+        if typed:
+            await deliver_again(drill.simulator)
+        typed.append(asyncio.create_task(type_shipping(drill.simulator, number)))
         await drill.killed_at(victim, "after start")
         drill.runs.append((await drill.engine.runs(limit=1))[0].id)
         await drill.recover()
-    assert len(set(drill.runs)) == KILLS
-    await drill.finish(typing)
-    commands = drill.simulator.deliveries("slash_commands")
-    assert [(one.attempts, one.acknowledged) for one in commands] == [(2, True)] * KILLS
+    outcomes = await asyncio.gather(*typed, return_exceptions=True)
+    assert all(isinstance(outcome, PersonError) for outcome in outcomes), "none of them was acknowledged"
+    async with drill.healthy():
+        await deliver_again(drill.simulator)
+        await drill.end_and_tell()
+    await drill.check()
+
+
+async def type_shipping(simulator: Simulator, number: int) -> None:
+    await simulator.type_command("ben", CHANNEL, f"/vb run shipping n={number}")
+
+
+async def deliver_again(simulator: Simulator) -> None:
+    """Deliver the last command once more, as it was; it is acknowledged now, and answered with nothing new."""
+    delivery = simulator.deliveries("slash_commands")[-1]
+    assert not await simulator.socket.send(Parcel("slash_commands", delivery.payload))
 
 
 @ON_SQLITE
@@ -248,10 +271,9 @@ async def test_killed_while_a_step_posts(drill: Drill, boundary: str) -> None:
         run = (await drill.engine.start("announcing", {"n": number}, by=ANA)).run
         drill.runs.append(run)
         await drill.killed_at(victim, boundary)
-    healthy = drill.spawn()
-    for run in drill.runs:
-        await drill.completed(run)
-    await stop(healthy)
+    async with drill.healthy():
+        for run in drill.runs:
+            await drill.completed(run)
     assert [message.text for message in drill.simulator.channel_messages("#ops")] == [str(n) for n in range(KILLS)]
     report = await drill.engine.verify()
     assert report.ok, report.findings[0]

@@ -18,7 +18,7 @@ from engine.core.state import RunStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
 from tests.crash.fuse import Trap
-from tests.crash.killing import FORKS, KILLS, death_at, stop, until
+from tests.crash.killing import KILLS, bring_up, death_at, stop, until
 from tests.crash.recorder import Recorder, recording
 from tests.crash.victim import ANA, BOUNDARIES, Orders, live, open_engine
 
@@ -44,9 +44,7 @@ class Drill:
     def spawn(self, boundary: str | None = None, nth: int = 1, start: str | None = None) -> BaseProcess:
         trap = Trap(self.orders.trap.marker, boundary, nth)
         orders = replace(self.orders, trap=trap, start=start)
-        victim = FORKS.Process(target=live, args=(orders,))
-        victim.start()
-        return victim
+        return bring_up(live, orders)
 
     async def status(self, run: str) -> RunStatus:
         return (await self.engine.state(run)).status
