@@ -21,6 +21,16 @@ class NoChainKey(EngineError):
     """The key cannot be had, or cannot be trusted."""
 
 
+class WrongChainKey(NoChainKey):
+    """The key signs no history but another one; what is written with it could never be verified."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            f"The key in {path} is not the one that signed this history, so nothing was done: bring the right one "
+            "back, or name its file in VB_CHAIN_KEY_FILE. What does not fit is told by vb verify."
+        )
+
+
 async def chain_key(path: Path, has_history: Callable[[], Awaitable[bool]]) -> bytes:
     """The key in the file ``path``; made there, for this user only, if neither it nor a history exists.
 

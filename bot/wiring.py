@@ -11,7 +11,7 @@ import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from bot.chainkey import chain_key
+from bot.chainkey import WrongChainKey, chain_key
 from bot.settings import Settings
 from engine.catalog import Catalog
 from engine.clock import Clock
@@ -65,11 +65,16 @@ def catalog(settings: Settings) -> tuple[Catalog, Sequence[Problem]]:
 
 
 @asynccontextmanager
-async def reading_engine(settings: Settings, *, clock: Clock | None = None) -> AsyncGenerator[Engine]:
-    """An engine to ask about runs and to act on them; it knows no workflows. Raises ``NoDatabase``."""
+async def reading_engine(
+    settings: Settings, *, clock: Clock | None = None, any_key: bool = False
+) -> AsyncGenerator[Engine]:
+    """An engine to ask about runs and to act on them; it knows no workflows. Raises ``NoDatabase``.
+
+    With ``any_key``, one that only asks: the key need not be that of the history.
+    """
     if settings.is_embedded_database and not settings.database_file.exists():
         raise NoDatabase(settings)
-    async with _engine(settings, _redis_url(settings), Catalog({}), Registry([]), clock) as engine:
+    async with _engine(settings, _redis_url(settings), Catalog({}), Registry([]), clock, any_key=any_key) as engine:
         yield engine
 
 
@@ -105,7 +110,13 @@ async def migrate(settings: Settings) -> bool:
 
 @asynccontextmanager
 async def _engine(
-    settings: Settings, redis_url: str, known: Catalog, registry: Registry, clock: Clock | None
+    settings: Settings,
+    redis_url: str,
+    known: Catalog,
+    registry: Registry,
+    clock: Clock | None,
+    *,
+    any_key: bool = False,
 ) -> AsyncGenerator[Engine]:
     engine_settings = EngineSettings(
         database_url=settings.database_url,
@@ -114,6 +125,8 @@ async def _engine(
         worker=WorkerSettings(slots=settings.slots),
     )
     async with Engine.open(engine_settings, catalog=known, registry=registry, clock=clock) as engine:
+        if not any_key and not await engine.store.knows_key():
+            raise WrongChainKey(settings.chain_key_file)
         yield engine
 
 

@@ -35,7 +35,7 @@ async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
 
 async def verify_log(settings: Settings, ref: str | None) -> int:
     """Check the history of one run, or all of it."""
-    async with reading_engine(settings) as engine:
+    async with reading_engine(settings, any_key=True) as engine:
         report = await engine.verify(None if ref is None else await engine.find(ref))
     for finding in report.findings:
         say(one_line(str(finding), 1_000))

@@ -81,7 +81,7 @@ def _refusal(run: str, gate: str, state: RunState, reply: c.Reply, now: int) -> 
     """Why nothing was decided."""
     match reply:
         case c.AlreadyDecided(decision):
-            return f"{gate} was {_decided(decision, now)} already; nothing was changed."
+            return f"{gate} was already {_decided(decision, now)}; nothing was changed."
         case c.NotAllowed(reason):
             return f"{gate} was not decided: {reason}."
         case c.Ended(status):

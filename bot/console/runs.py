@@ -33,7 +33,7 @@ _STYLES: dict[str, str] = {
 
 async def list_runs(settings: Settings, *, limit: int, as_json: bool) -> int:
     """The newest runs first."""
-    async with reading_engine(settings) as engine:
+    async with reading_engine(settings, any_key=True) as engine:
         found = await engine.runs(limit=limit)
         now = engine.clock.now()
     if as_json:
@@ -48,7 +48,7 @@ async def list_runs(settings: Settings, *, limit: int, as_json: bool) -> int:
 
 async def show_run(settings: Settings, ref: str, *, as_json: bool, events_only: bool) -> int:
     """One run: where it stands, and how it got there."""
-    async with reading_engine(settings) as engine:
+    async with reading_engine(settings, any_key=True) as engine:
         run = await engine.find(ref)
         state = await engine.state(run)
         history = await engine.history(run)

@@ -58,5 +58,11 @@ def heads(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     return {row.id: row.last_seq for row in connection.execute(query)}
 
 
+def newest_seals(connection: Connection, limit: int) -> list[tuple[str, int, str, str]]:
+    """Id, last sequence number, hash and seal of the newest runs."""
+    query = select(runs.c.id, runs.c.last_seq, runs.c.head_hash, runs.c.head_mac).order_by(runs.c.id.desc())
+    return [(run, seq, digest, mac) for run, seq, digest, mac in connection.execute(query.limit(limit))]
+
+
 def _info(row: Row[Any]) -> RunInfo:
     return RunInfo(**dict(zip(_NAMES, row, strict=True)))

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from engine.store import definitions, leases, lists, open_work, streams
 from engine.store.anchors import MOST_HEADS, anchor_some
+from engine.store.chain import head_mac
 from engine.store.committer import Committer
 from engine.store.connect import connect
 from engine.store.database import Database
@@ -19,6 +20,8 @@ from engine.store.streams import Decide
 from engine.store.types import DEFAULT_WORKSPACE, Append, Head, Outcome, RunInfo, StoredEvent
 
 _KNOWN_DEFINITIONS: Final = 1024
+# Seals to look at before our key is called the wrong one.
+_SEALS: Final = 100
 
 
 class Log:
@@ -52,6 +55,14 @@ class Log:
         """Settle what was handed in, and give all connections back. Nothing may be called afterwards."""
         await self._committer.close()
         await self.database.close()
+
+    async def knows_key(self) -> bool:
+        """Whether our key has sealed any of the newest runs; true of a log without runs.
+
+        Not all of them: a single run whose seal is broken is for `verify` to find.
+        """
+        seals = await self.database.read(lists.newest_seals, _SEALS)
+        return not seals or any(head_mac(self.hmac_key, run, seq, digest) == mac for run, seq, digest, mac in seals)
 
     async def append(self, append: Append) -> Outcome:
         """Append to one stream, in a transaction shared with other appends of this process that wait.

@@ -95,7 +95,7 @@ def test_a_gate_says_how_to_decide_and_another_terminal_decides(vb: Vb) -> None:
     assert re.search(r"APPROVAL_GRANTED publish by=\"\w+ \(cli\)\" .*reason=\"looks good\"", waiting.said)
     again = vb("approve", hint[2], "publish")
     assert again.code == 1
-    assert re.search(r"publish was approved by \w+ .*already; nothing was changed\.", again.err)
+    assert re.search(r"publish was already approved by \w+ .*; nothing was changed\.", again.err)
 
 
 def test_a_denied_run_ends_with_1(vb: Vb) -> None:

@@ -6,6 +6,8 @@ import json
 import shutil
 import signal
 import socket
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -147,6 +149,30 @@ def test_a_history_without_its_key_is_not_continued_with_another(finished: Vb, t
     assert done.code == 1
     assert done.err.startswith("The key of this history is missing")
     assert not (copy.folder / "chain.key").exists()
+
+
+@pytest.mark.parametrize(
+    "args", [("run", "hello", "word=x"), ("run", "hello", "word=x", "--wait"), ("worker",), ("cancel", "run_")]
+)
+def test_a_history_is_not_continued_with_another_key(finished: Vb, tmp_path: Path, args: tuple[str, ...]) -> None:
+    copy = Vb(tmp_path / "copy", finished.environment)
+    shutil.copytree(finished.folder, copy.folder)
+    (copy.folder / "chain.key").write_bytes(b"another" * 5)
+    done = copy(*args)
+    assert done.code == 1
+    assert done.err.startswith(f"The key in {copy.folder / 'chain.key'} is not the one that signed this history")
+    assert len(json.loads(copy("runs", "--json").out)) == 1
+    assert copy("verify").code == 1
+
+
+def test_one_broken_seal_does_not_stop_the_others(finished: Vb, tmp_path: Path) -> None:
+    copy = Vb(tmp_path / "copy", finished.environment)
+    shutil.copytree(finished.folder, copy.folder)
+    assert copy("run", "hello", "word=x").code == 0
+    with closing(sqlite3.connect(copy.folder / "vb.db")) as database:
+        database.execute("UPDATE runs SET head_mac = '' WHERE id = (SELECT max(id) FROM runs)")
+        database.commit()
+    assert copy("run", "hello", "word=y").code == 0
 
 
 def test_while_redis_is_away_runs_are_recorded_and_workers_wait(vb: Vb) -> None:
