@@ -40,6 +40,8 @@ from engine.worker import Worker, WorkerSettings
 
 log = logging.getLogger(__name__)
 
+KNOWN_PLANS = 512
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
@@ -229,7 +231,7 @@ class Engine:
         plan = self._plans.get(definition.hash)
         if plan is None:
             await self.store.put_definition(definition.hash, definition.name, definition.snapshot)
-            plan = self._plans[definition.hash] = Plan.of(definition)
+            plan = self._keep(definition.hash, Plan.of(definition))
         return plan
 
     async def _plan_of(self, definition: str) -> Plan:
@@ -238,7 +240,14 @@ class Engine:
             text = await self.store.definition(definition)
             if text is None:
                 raise BrokenDefinition(definition, "is missing")
-            plan = self._plans[definition] = read_plan(definition, text)
+            plan = self._keep(definition, read_plan(definition, text))
+        return plan
+
+    def _keep(self, definition: str, plan: Plan) -> Plan:
+        """Remember the plan; the oldest is forgotten, as definitions are edited for as long as the process lives."""
+        self._plans[definition] = plan
+        if len(self._plans) > KNOWN_PLANS:
+            del self._plans[next(iter(self._plans))]
         return plan
 
 
