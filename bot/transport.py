@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 
 PATH = "/slack/events"
 
-PING_S = 10.0
+PING_S = 4.0
 """Between the pings by which a lost connection is noticed."""
 
 SCOPES = frozenset({"chat:write", "commands", "im:write", "usergroups:read", "users:read"})

@@ -185,5 +185,5 @@ async def _keep(redis: EmbeddedRedis) -> None:
         await asyncio.sleep(LOOK_AT_REDIS_EVERY)
         try:
             await redis.ensure()
-        except EmbeddedRedisError as error:
+        except (EmbeddedRedisError, OSError) as error:
             log.warning("%s It is tried again every second.", error)

@@ -103,7 +103,8 @@ class Engine:
         """
         me = worker_id()
         keep_alive = KeepAlive(self.settings.database_url, me, self.settings.worker.lease)
-        keep_alive.clock.set(await self.store.now())
+        # The lease is held before the first claim, and says what time it is at the database.
+        keep_alive.clock.set(await self.store.renew(me, self.settings.worker.lease) - self.settings.worker.lease)
         worker = Worker(
             me,
             self._handle,

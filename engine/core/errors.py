@@ -38,14 +38,14 @@ class UnknownWorkflow(EngineError, LookupError):
 class UnknownRun(EngineError, LookupError):
     def __init__(self, ref: str) -> None:
         self.ref = ref
-        super().__init__(f"There is no run {ref}; list the runs to find its id.")
+        super().__init__(f"There is no run {_cut(ref)}; list the runs to find its id.")
 
 
 class AmbiguousRun(EngineError, LookupError):
     def __init__(self, ref: str, runs: Sequence[str]) -> None:
         self.ref = ref
         self.runs = tuple(runs)
-        super().__init__(f"Several runs start with {ref}: {', '.join(runs[:3])}; give more of the id.")
+        super().__init__(f"Several runs start with {_cut(ref)}: {', '.join(runs[:3])}; give more of the id.")
 
 
 class InvalidInput(EngineError, ValueError):
@@ -76,3 +76,8 @@ class UnknownEvent(EngineError):
         self.type = type_
         self.version = version
         super().__init__(f"This release does not know {type_} version {version}; a newer worker has to take this run.")
+
+
+def _cut(ref: str) -> str:
+    """What was given for a run's id, as long as an id may be; quotes where there is nothing to see."""
+    return f"{ref[:30]}…" if len(ref) > 30 else ref or '""'

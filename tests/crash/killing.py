@@ -12,7 +12,10 @@ from pathlib import Path
 from typing import Any
 
 KILLS = int(os.environ.get("VB_KILLS", "20"))
-"""At each boundary."""
+"""At each boundary of the engine, and between a post and its record, on SQLite."""
+
+FEWER = int(os.environ.get("VB_KILLS", "5"))
+"""At the bot's other boundaries, and where a boundary is tried on PostgreSQL once more."""
 
 POLL = 0.01
 FORKS = multiprocessing.get_context("forkserver")

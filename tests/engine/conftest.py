@@ -22,6 +22,7 @@ from engine.steps.registry import Registry, step
 from engine.worker import WorkerSettings
 
 ANA = Actor(via="cli", id="ana", name="Ana")
+POLL = 0.02
 BEN = Actor(via="cli", id="ben", name="Ben")
 
 
@@ -116,10 +117,12 @@ def setup(database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, 
 
 
 async def until(condition: Callable[[], Awaitable[bool]], within: float = 20.0) -> None:
-    """Wait for ``condition``, asking every few milliseconds."""
+    """Ask for ``condition`` every few milliseconds: it may lie in a database or another process."""
     async with asyncio.timeout(within):
-        while not await condition():
-            await asyncio.sleep(0.02)
+        while True:
+            if await condition():
+                return
+            await asyncio.sleep(POLL)
 
 
 async def ended(engine: Engine, run: str) -> RunState:
