@@ -225,4 +225,5 @@ def _spelled(fields: Mapping[str, JsonValue]) -> str:
 def _value(value: JsonValue) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     flat = one_line(text)
-    return f'"{flat}"' if " " in flat or not flat else flat
+    # Quoted as JSON is, so that no quote within a value can end it and begin what looks like another one.
+    return json.dumps(flat, ensure_ascii=False) if " " in flat or '"' in flat or not flat else flat

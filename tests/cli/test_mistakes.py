@@ -98,6 +98,8 @@ def test_unknown_runs_and_gates_are_2(finished: Vb) -> None:
     run = run_in(finished("runs").out)
     unknown = finished("show", "run_nowhere")
     assert (unknown.code, unknown.err) == (2, "There is no run run_nowhere; list the runs to find its id.\n")
+    long = finished("show", "0" * 3_000)
+    assert (long.code, long.err) == (2, f"There is no run {'0' * 30}…; list the runs to find its id.\n")
     no_gate = finished("approve", run, "publish")
     assert (no_gate.code, no_gate.err) == (2, "hello has no gate named publish; it has none.\n")
 

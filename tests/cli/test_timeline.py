@@ -129,3 +129,19 @@ def test_no_data_steers_the_terminal(steering: str) -> None:
 
 def test_long_data_is_cut() -> None:
     assert one_line("x" * 400) == "x" * 299 + "…"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("x", "word=x"),
+        ("two words", 'word="two words"'),
+        ('x" by="Ana (slack)', r'word="x\" by=\"Ana (slack)"'),
+        ("x=1", "word=x=1"),
+        ('say "hi"', r'word="say \"hi\""'),
+    ],
+)
+def test_no_value_can_pass_for_another_one(given: str, told: str) -> None:
+    started = e.RunStarted(workspace="ws", workflow="release", definition="d", input={"word": given}, by=ANA)
+    [line] = Timeline(PLAN).lines([Recorded(1, NOON, started)])
+    assert line.detail == f'by="Ana (slack)" {told}'
