@@ -35,6 +35,29 @@ async def post(front: Front, fields: dict[str, str], *, secret: str = "", age_s:
         return answer.status, await answer.text()
 
 
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b"{}", {"X-Slack-Request-Timestamp": "yesterday"}),
+        (b"{}", {"X-Slack-Request-Timestamp": "9" * 5_000}),
+        (b"\xff\xfe", {}),
+        (b"{}", {"Content-Type": "application/json; charset=none"}),
+    ],
+    ids=["no time", "no time of ours", "no text", "no charset"],
+)
+async def test_what_slack_would_never_send_is_refused(
+    setup: Setup, simulator: Simulator, caplog: pytest.LogCaptureFixture, body: bytes, headers: dict[str, str]
+) -> None:
+    sent = {"X-Slack-Request-Timestamp": str(int(time.time())), "X-Slack-Signature": "v0=0", **headers}
+    async with (
+        serving(setup, simulator, transport=HTTP) as front,
+        aiohttp.ClientSession() as session,
+        session.post(front.service.request_url, data=body, headers=sent) as answer,
+    ):
+        assert answer.status == 401
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
 async def a_click(front: Front) -> dict[str, Any]:
     """The payload of a click on Approve by somebody who may not, so that it changed nothing."""
     await front.click("ben")
