@@ -121,7 +121,7 @@ def _request(gate: Gate, question: Question) -> str:
     if question.rung:
         waited = say_duration(gate.request.escalate[question.rung - 1].at - gate.asked_at)
         first = either(gate.request.approvers)
-        return f"{whom}: please decide. {first} has not for {waited}, so you are asked too."
+        return f"{whom}: please decide. {first} has not decided for {waited}, so you are asked too."
     others = [who for who in gate.asked if who not in question.pinged]
     also = f" {either(others)} may decide too." if others else ""
     return f"{whom}: please decide.{also}"

@@ -70,7 +70,7 @@ def test_an_escalation_pings_only_who_is_asked_now_and_says_why() -> None:
     copy = shown(SCENES["escalated"], Question(PEOPLE, ("@oncall",), rung=1))
     assert copy.text.splitlines()[:2] == [
         "Publish v1.4.2?",
-        "<@U9>: please decide. @release-managers has not for 15 min, so you are asked too.",
+        "<@U9>: please decide. @release-managers has not decided for 15 min, so you are asked too.",
     ]
     assert "<!subteam" not in copy.text
     first = shown(SCENES["escalated"])
@@ -82,7 +82,7 @@ def test_a_copy_in_a_channel_links_to_the_thread() -> None:
     question = Question(PEOPLE, ("#eng-leads",), rung=2, elsewhere=True, thread="<https://x.example/p1|the thread>")
     copy = shown(SCENES["escalated_twice"], question)
     assert copy.text.splitlines()[1:3] == [
-        "<#C7>: please decide. @release-managers has not for 2 h, so you are asked too.",
+        "<#C7>: please decide. @release-managers has not decided for 2 h, so you are asked too.",
         "The run and its thread: <https://x.example/p1|the thread>",
     ]
     assert copy.text.splitlines()[-1] == "Asked by Ana, who started wf · v1.4.2 · run_t"
