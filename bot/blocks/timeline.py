@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from bot.blocks.kit import Message, clip_markup
-from bot.blocks.words import attempt, because, date, either, named, one_line, plain
+from bot.blocks.words import attempt, because, chosen_inputs, date, either, named, one_line, plain
 from engine.core import events as e
 from engine.core.durations import say_duration
 from engine.core.fold import evolve
@@ -48,8 +48,8 @@ def lines(before: RunState, events: Sequence[Recorded]) -> tuple[list[Line], Run
 def first_line(state: RunState) -> Line:
     """The line of RUN_STARTED, which has no state before it."""
     started = state.started
-    given = ((name, value) for name, value in started.input.items() if value is not None)
-    inputs = ", ".join(f"{name} {one_line(plain(value), 80)}" for name, value in given)
+    chosen = chosen_inputs(state.plan, started.input)
+    inputs = ", ".join(f"{name} {one_line(plain(value), 80)}" for name, value in chosen.items())
     tail = f": {inputs}" if inputs else ""
     return Line(1, clip_markup(f"→ {named(started.by)} started {one_line(started.workflow)}{tail}", LINE_LIMIT))
 

@@ -8,7 +8,7 @@ docs.slack.dev/messaging/formatting-message-text.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -113,13 +113,20 @@ def run_title(state: RunState) -> str:
     return f"{state.started.workflow} · {clip(telling, 80)}" if telling else state.started.workflow
 
 
-def _telling_inputs(plan: Plan, given: dict[str, JsonValue]) -> list[str]:
-    """The values that differ from their defaults, in the definition's order."""
+def chosen_inputs(plan: Plan, given: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """The inputs that have a value which is not their default."""
+    defaults = {name: field.default for name, field in plan.workflow.input.items()}
+    return {name: value for name, value in given.items() if value is not None and value != defaults.get(name)}
+
+
+def _telling_inputs(plan: Plan, given: Mapping[str, JsonValue]) -> list[str]:
+    """The chosen values that are short, in the definition's order."""
     told: list[str] = []
+    chosen = chosen_inputs(plan, given)
     for name, field in plan.workflow.input.items():
-        value = given.get(name)
-        if value is None or value == field.default or field.type is InputType.TEXT:
+        if name not in chosen or field.type is InputType.TEXT:
             continue
+        value = chosen[name]
         bare = isinstance(value, str)
         told.append(" ".join(plain(value).split()) if bare else f"{name}={plain(value)}")
     return [value for value in told if value]

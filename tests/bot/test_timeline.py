@@ -14,7 +14,7 @@ from tests.core.driver import Run, workflow
 SCENES = scenes()
 DENIED_AT = "<!date^87401^{date_short_pretty} at {time}|1970-01-02 00:16 UTC>"
 TOLD = [
-    "→ Ana started wf: version v1.4.2, repo .",
+    "→ Ana started wf: version v1.4.2",
     "✓ changes done in 1 s",
     "✓ notes done in under 1 s",
     f"… publish waits for @release-managers; if nobody decides, it is denied {DENIED_AT}",
@@ -36,6 +36,12 @@ def told(run: Run) -> list[str]:
 def test_inputs_without_a_value_are_not_told() -> None:
     run = Run(workflow({"id": "one", "uses": "noop"}), url="x.example", expect=None, dry=False)
     assert told(run) == ["→ Ana started wf: url x.example, dry false"]
+
+
+def test_inputs_that_equal_their_default_are_not_told() -> None:
+    inputs = {"where": {"default": "."}, "dry": {"type": "boolean", "default": False}, "days": {"type": "integer"}}
+    run = Run(workflow({"id": "one", "uses": "noop"}, input=inputs), where=".", dry=True, days=0)
+    assert told(run) == ["→ Ana started wf: dry true, days 0"]
 
 
 @pytest.mark.parametrize(

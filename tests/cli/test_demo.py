@@ -40,7 +40,7 @@ def test_a_release_plays_by_itself_as_often_as_one_likes(demo: Vb) -> None:
     assert first.out.startswith("#releases\n")
     told = [
         r"publish_release · v1\.1\.0: ✓ Completed",
-        r"    → Ben Okafor started publish_release: version v1\.1\.0",
+        r"    → Ben Okafor started publish_release: version v1\.1\.0$",
         r"    Publish v1\.1\.0\?",
         r"    - .* \([0-9a-f]{7}\)",
         r"    ↑ publish has waited 15 min for a decision: @oncall is asked too",
