@@ -5,15 +5,17 @@ The one rule: an answer to a mistake has one clear sentence and an example that 
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from bot.blocks.card import status_words
-from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, section
+from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, escape, section
 from bot.blocks.words import date, either, named, one_line, run_title, short_id
 from engine.core.definition import InputField, Workflow
 from engine.core.durations import say_duration
-from engine.core.inputs import example_of
+from engine.core.inputs import sample_of
 from engine.core.state import GateDecision, RunState, RunStatus, Verdict
 from engine.core.words import nearest
 
@@ -28,6 +30,7 @@ USAGE: Mapping[str, str] = {
 """The words after the command, with what each does; a backtick is still open where the entry begins."""
 
 LISTED = 30
+_SAMPLE = 80
 
 _SIGNS: Mapping[str, str] = {
     RunStatus.WAITING: "…",
@@ -109,13 +112,15 @@ def needs_a_run(command: str, word: str, runs: Sequence[RunLine]) -> Message:
 
 
 def workflows(command: str, known: Sequence[Workflow]) -> Message:
-    """The workflows with their inputs, and how to start each."""
+    """The workflows, how to start each, and the inputs that may be left out."""
     if not known:
         return no_workflows()
     told: list[str] = []
     for workflow in known[:LISTED]:
         about = f": {one_line(workflow.description)}" if workflow.description else ""
-        told.append(f"*{workflow.name}*{about}\n`{example(command, workflow)}`")
+        optional = _typed(workflow, required=False)
+        more = f"\nOptional: `{optional}`" if optional else ""
+        told.append(f"*{workflow.name}*{about}\n`{example(command, workflow)}`{more}")
     if len(known) > LISTED:
         told.append(f"and {len(known) - LISTED} more.")
     return Message(clip_markup("\n".join(told), TEXT_LIMIT), tuple(section(text) for text in told))
@@ -127,18 +132,22 @@ def no_workflows() -> Message:
 
 def example(command: str, workflow: Workflow) -> str:
     """A command that starts ``workflow``, with every required input; escaped."""
-    words = [f"{name}={_sample(field)}" for name, field in workflow.input.items() if field.is_required]
-    return " ".join([command, "run", workflow.name, *(one_line(word, 80).replace("`", "") for word in words)])
+    typed = _typed(workflow, required=True)
+    return f"{command} run {workflow.name} {typed}" if typed else f"{command} run {workflow.name}"
 
 
-def _sample(field: InputField) -> str:
-    if field.choices:
-        value = field.choices[0]
-    elif field.pattern:
-        value = example_of(field.pattern) or "…"
-    else:
-        value = {"integer": "3", "number": "2.5", "boolean": "true"}.get(field.type, "…")
-    return f'"{value}"' if " " in value else value
+def _typed(workflow: Workflow, *, required: bool) -> str:
+    """The inputs that have to be given, or those that may be, each with a value that it takes; escaped."""
+    chosen = ((name, field) for name, field in workflow.input.items() if field.is_required is required)
+    return " ".join(escape(f"{name}={_sample(name, field)}") for name, field in chosen)
+
+
+def _sample(name: str, field: InputField) -> str:
+    """A value as it is typed; an ellipsis for one that cannot be made up, or not be shown as code on a line."""
+    value = sample_of(name, field)
+    if value is None or len(value) > _SAMPLE or any(character in value for character in "`\n"):
+        return "…"
+    return json.dumps(value, ensure_ascii=False) if re.search(r"[\s\"'\\]", value) else value
 
 
 def runs(command: str, known: Sequence[RunLine], workflow: str = "") -> Message:

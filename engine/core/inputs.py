@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pydantic import JsonValue
 
 from engine.core.definition import InputField, InputType, Workflow
+from engine.core.functions import as_text
 from engine.core.words import did_you_mean, kind, listed, nearest
 
 LONGEST = {InputType.STRING: 1_000, InputType.TEXT: 20_000}
@@ -114,9 +115,33 @@ def _like(field: InputField) -> str:
 
 
 def _shape(pattern: str) -> str:
-    """What to show of a pattern: an example and the pattern, or the pattern alone if no example is found."""
-    example = example_of(pattern)
-    return f"{example} (pattern {pattern})" if example else f"the pattern {pattern}"
+    """What to show of a pattern: an example, or the pattern itself if none is found."""
+    return example_of(pattern) or f"the pattern {pattern}"
+
+
+def sample_of(name: str, field: InputField) -> str | None:
+    """A text that the field takes if it is typed, the likeliest first: its default, the example that its description
+    gives, one that fits its pattern or its type. None where none is easily found.
+    """
+    described = re.search(r"""\bsuch as ([^\s"'`]+)""", field.description)
+    typed = {InputType.INTEGER: "3", InputType.NUMBER: "2.5", InputType.BOOLEAN: "true", InputType.TEXT: "some text"}
+    candidates = (
+        None if field.default is None else as_text(field.default),
+        described and described[1].rstrip(".,;:"),
+        field.pattern and example_of(field.pattern),
+        *field.choices,
+        typed.get(field.type, "example"),
+        *(f"{limit:.15g}" for limit in (field.min, field.max) if limit is not None),
+    )
+    return next((each for each in candidates if each and _is_taken(name, field, each)), None)
+
+
+def _is_taken(name: str, field: InputField, typed: str) -> bool:
+    try:
+        read_value(name, field, typed, text=True)
+    except ValueError:
+        return False
+    return True
 
 
 def example_of(pattern: str) -> str | None:
@@ -125,7 +150,8 @@ def example_of(pattern: str) -> str | None:
     text = re.sub(
         r"\\d(?:\{(\d+)[^}]*\}|[+*?])?", lambda m: "".join(next(digits) for _ in range(int(m[1] or 1))), pattern
     )
-    text = re.sub(r"\\w[+*]?|\[a-z[^\]]*\][+*]?", "abc", text)
+    text = re.sub(r"\\[wS][+*]?|\[a-z[^\]]*\][+*]?", "abc", text)
+    text = re.sub(r"([a-zA-Z])\?", r"\1", text)
     text = re.sub(r"\\([^a-zA-Z])", r"\1", text.removeprefix("^").removesuffix("$"))
     return text if re.search(pattern, text) and "\\" not in text else None
 

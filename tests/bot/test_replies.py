@@ -79,15 +79,21 @@ def test_unknown_words_get_the_nearest(word: str, said: str) -> None:
     assert said in replies.unknown_word("/vb", word, ["release"]).text
 
 
-def test_examples_have_every_required_input() -> None:
+def test_examples_have_every_required_input_and_optional_ones_are_named() -> None:
     known = taking(
         v={"pattern": r"^v\d+$"},
         n={"type": "integer"},
         f={"type": "boolean"},
         c={"type": "choice", "choices": ["two words", "x"]},
-        optional={"default": "x"},
+        s={},
+        name={"default": "*.tmp"},
+        odd={"pattern": "^(a|b)$", "required": False},
     )
-    assert replies.example("/vb", known) == '/vb run wf v=v1 n=3 f=true c="two words"'
+    assert replies.example("/vb", known) == '/vb run wf v=v1 n=3 f=true c="two words" s=example'
+    assert replies.workflows("/vb", [known]).text.splitlines()[1:] == [
+        '`/vb run wf v=v1 n=3 f=true c="two words" s=example`',
+        "Optional: `name=*.tmp odd=…`",
+    ]
 
 
 @pytest.mark.parametrize(

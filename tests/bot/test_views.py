@@ -22,7 +22,7 @@ async def test_mistakes_are_said_at_their_fields_and_a_corrected_form_starts_the
         sent = await front.fill("ben", version="1.2", count="99", note="kept\nas it is")
         assert sent.result == "errors"
         assert sent.errors == {
-            "input_version": r"version must look like v1.4.2 (pattern ^v\d+\.\d+\.\d+$); you gave 1.2",
+            "input_version": "version must look like v1.4.2; you gave 1.2",
             "input_count": "count must be at most 9; you gave 99",
         }
         assert await front.runs() == []

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core.definition import Workflow
-from engine.core.inputs import example_of, parse_pairs, validate_input
+from engine.core.inputs import example_of, parse_pairs, sample_of, validate_input
 from engine.core.words import nearest
 
 
@@ -38,7 +38,7 @@ def test_every_field_that_is_wrong_is_told() -> None:
     given = {"version": "1.4.2", "count": "many", "dry": "maybe", "env": "prd", "versoin": "v1"}
     assert validate_input(asked, given, text=True)[1] == {
         "versoin": "w has no input versoin; did you mean version?",
-        "version": r"version must look like v1.4.2 (pattern ^v\d+\.\d+\.\d+$); you gave 1.4.2",
+        "version": "version must look like v1.4.2; you gave 1.4.2",
         "count": "count must be a whole number, such as 3; you gave many",
         "dry": "dry must be true or false; you gave maybe",
         "env": "env must be one of prod, staging; you gave prd; did you mean prod?",
@@ -76,6 +76,7 @@ def test_typed_texts_are_read_by_the_type(field: dict[str, Any], typed: str, val
         ({}, "a\0", "x holds characters that are no text"),
         ({}, "\ud800", "x holds characters that are no text"),
         (VERSION, "v1.4.2\n", "x must be one line"),
+        ({"pattern": "^(a|b)$"}, "c", "x must look like the pattern ^(a|b)$; you gave c"),
         ({"type": "integer"}, "3", "x must be a whole number, such as 3; you gave 3"),
         ({"type": "integer"}, 2.5, "x must be a whole number, such as 3; you gave 2.5"),
         ({"type": "integer"}, True, "x must be a whole number, such as 3; you gave true"),
@@ -136,10 +137,39 @@ def test_words_that_are_no_pairs(text: str, problem: str) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "example"),
-    [(r"^v\d+\.\d+\.\d+$", "v1.4.2"), (r"^\d{4}-\d{2}$", "1421-42"), ("^[a-z]+$", "abc"), ("^(a|b)$", None)],
+    [
+        (r"^v\d+\.\d+\.\d+$", "v1.4.2"),
+        (r"^\d{4}-\d{2}$", "1421-42"),
+        ("^[a-z]+$", "abc"),
+        (r"^https?://\S+$", "https://abc"),
+        ("^(a|b)$", None),
+    ],
 )
 def test_an_example_is_given_only_if_it_fits(pattern: str, example: str | None) -> None:
     assert example_of(pattern) == example
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ({}, "example"),
+        ({"type": "text"}, "some text"),
+        ({"type": "integer"}, "3"),
+        ({"type": "integer", "min": 7}, "7"),
+        ({"type": "number", "max": 0.5}, "0.5"),
+        ({"type": "boolean"}, "true"),
+        ({"type": "boolean", "default": False}, "false"),
+        ({"type": "choice", "choices": ["a", "b"]}, "a"),
+        ({"default": "*.tmp", "description": "Which, such as *.log"}, "*.tmp"),
+        ({"description": "Address, such as https://x.example.", "pattern": r"^https?://\S+$"}, "https://x.example"),
+        ({"description": "Address, such as x.example", "pattern": r"^https?://\S+$"}, "https://abc"),
+        ({"pattern": "^(a|b)$"}, None),
+    ],
+)
+def test_a_sample_is_a_value_that_the_input_takes(field: dict[str, Any], value: str | None) -> None:
+    asked = workflow(x=field)
+    assert sample_of("x", asked.input["x"]) == value
+    assert value is None or validate_input(asked, {"x": value}, text=True)[1] == {}
 
 
 @pytest.mark.parametrize(
