@@ -82,14 +82,15 @@ def start_form(
 ) -> View:
     """The inputs of ``workflow``, filled with what was ``given``.
 
-    ``problems`` has a sentence for each field that is wrong, ``notes`` says what was wrong besides.
+    ``problems`` has a sentence for each field that is wrong, ``notes`` says what was wrong besides. Both are said above
+    the fields: the place at a field is for what is wrong with it when the form is sent, and shows that by itself.
     """
+    wrong = [*notes, *(problems[name] for name in workflow.input if name in problems)]
     blocks: list[Block] = []
-    if notes:
-        blocks.append(section("\n".join(f"✗ {one_line(note)}." for note in notes)))
+    if wrong:
+        blocks.append(section("\n".join(f"✗ {one_line(each)}." for each in wrong)))
     blocks += [section(about)] if (about := _about(workflow)) else []
-    for name, field in workflow.input.items():
-        blocks.append(_field(name, field, given.get(name), problems.get(name, "")))
+    blocks += [_field(name, field, given.get(name)) for name, field in workflow.input.items()]
     return _modal(START, _start_title(workflow), "Start", place, blocks)
 
 
@@ -120,7 +121,7 @@ def _entered(state: Mapping[str, Any]) -> str | None:
     return state.get("value") if option is None else option["value"]
 
 
-def _field(name: str, field: InputField, given: str | None, problem: str) -> Block:
+def _field(name: str, field: InputField, given: str | None) -> Block:
     block: Block = {
         "type": "input",
         "block_id": block_of(name),
@@ -128,10 +129,7 @@ def _field(name: str, field: InputField, given: str | None, problem: str) -> Blo
         "optional": not field.is_required,
         "element": {"action_id": FIELD, **_element(field, _initial(field, given))},
     }
-    description = field.description.rstrip(".")
-    told = [f"✗ {problem}"] if problem else []
-    told += [description] if description and description not in problem else []
-    if hint := ". ".join(told):
+    if hint := field.description.rstrip("."):
         block["hint"] = _plain(clip(hint, 2_000))
     return block
 

@@ -69,11 +69,14 @@ async def test_missing_and_wrong_inputs_open_a_form_with_what_was_given(setup: S
         assert await front.runs() == []
         blocks = {block["block_id"]: block for block in form.blocks if block["type"] == "input"}
         assert list(blocks) == ["input_version", "input_count", "input_dry", "input_ring", "input_note"]
-        assert "✗ version must look like v1.4.2" in blocks["input_version"]["hint"]["text"]
+        assert blocks["input_version"]["hint"]["text"] == "What to publish"
         assert blocks["input_version"]["element"]["initial_value"] == "1.2"
         assert blocks["input_count"]["element"]["initial_value"] == "7"
         assert blocks["input_ring"]["element"]["initial_option"]["value"] == "all"
-        assert "release has no input colour" in form.blocks[0]["text"]["text"]
+        assert form.blocks[0]["text"]["text"].splitlines() == [
+            "✗ release has no input colour.",
+            "✗ version must look like v1.4.2; you gave 1.2.",
+        ]
 
 
 async def test_run_alone_opens_a_picker_that_leads_to_the_form(setup: Setup, simulator: Simulator) -> None:
@@ -109,8 +112,9 @@ async def test_help_says_all_words_also_when_nothing_is_typed(setup: Setup, simu
 async def test_list_shows_workflows_with_a_command_that_works(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator) as front:
         told = await front.type("ben", "list")
-        assert "*release*: Publish a version.\n`/vb run release version=v1.4.2`" in told
-        assert await front.type("ben", "run release version=v1.4.2") == ""
+        optional = 'count=1 dry=false ring=canary note="some text"'
+        assert f"*release*: Publish a version.\n`/vb run release version=v1.4.2`\nOptional: `{optional}`" in told
+        assert await front.type("ben", f"run release version=v1.4.2 {optional}") == ""
 
 
 async def test_no_workflows_are_said_with_what_to_do(setup: Setup, simulator: Simulator) -> None:

@@ -69,13 +69,14 @@ def test_an_untouched_form_gives_the_defaults_back() -> None:
     assert values == {"name": "x", "note": None, "count": 2, "share": -0.5, "dry": False, "ring": "b"}
 
 
-def test_what_was_given_goes_before_the_default_and_its_problem_is_at_the_field() -> None:
+def test_what_was_given_goes_before_the_default_and_its_problem_is_above_the_fields() -> None:
     view = form(EVERY_KIND, {"name": "y", "dry": "TRUE", "count": "many"}, count="count must be a whole number")
     fields = fields_of(view)
     assert fields["input_name"]["element"]["initial_value"] == "y"
     assert fields["input_dry"]["element"]["initial_option"]["value"] == "true"
     assert "initial_value" not in fields["input_count"]["element"]
-    assert fields["input_count"]["hint"]["text"] == "✗ count must be a whole number"
+    assert view["blocks"][0]["text"]["text"] == "✗ count must be a whole number."
+    assert "hint" not in fields["input_count"]
 
 
 @pytest.mark.parametrize("given", ["", "1.5", "+3", "1e5", "٣", "-", "."])
@@ -132,11 +133,16 @@ def test_a_name_that_the_title_has_no_room_for_is_said_below_it() -> None:
     assert long["blocks"][0]["text"]["text"] == "*publish_the_release*\nDoes it."
 
 
-def test_a_hint_says_nothing_twice() -> None:
-    known = taking(v={"description": "The tag to make."}, w={"description": "Where."})
-    _, problems = validate_input(known, {}, text=True)
-    hints = {name: block["hint"]["text"] for name, block in fields_of(form(known, {}, v=problems["v"])).items()}
-    assert hints == {"input_v": "✗ v is missing (The tag to make)", "input_w": "Where"}
+def test_a_field_says_what_it_takes_whatever_was_wrong_at_first() -> None:
+    known = taking(v={"description": "The tag to make.", "pattern": r"^v\d+$"}, w={"description": "Where."})
+    given = {"v": "1", "w": "x"}
+    _, problems = validate_input(known, given, text=True)
+    view = forms.start_form(known, PLACE, given, problems, ["wf has no input x"])
+    check_view(view, "modal")
+    sections = [block["text"]["text"] for block in view["blocks"] if block["type"] == "section"]
+    assert sections == ["✗ wf has no input x.\n✗ v must look like v1; you gave 1."]
+    hints = {name: block["hint"]["text"] for name, block in fields_of(view).items()}
+    assert hints == {"input_v": "The tag to make", "input_w": "Where"}
 
 
 def test_a_place_survives_its_form() -> None:

@@ -99,10 +99,11 @@ async def test_a_wrong_input_is_said_at_its_field_and_corrected(demo: Demo, chat
     version = form.get_by_role("textbox", name="version")
     await expect(version).to_be_focused()
     await expect(version).to_have_value("1.2")
-    await expect(version).to_have_accessible_description(re.compile("version must look like v1.4.2"))
+    await expect(form.get_by_text("✗ version must look like v1.4.2; you gave 1.2.")).to_be_visible()
+    await expect(version).to_have_accessible_description("The tag to make, such as v1.4.2")
     await version.press("Enter")
     await expect(version).to_have_attribute("aria-invalid", "true")
-    await expect(form.get_by_text(re.compile("^version must look like v1.4.2"))).to_be_visible()
+    await expect(form.get_by_text(re.compile("^version must look like v1.4.2; you gave 1.2$"))).to_be_visible()
     await chat.shoot("form")
     await version.press("ControlOrMeta+a")
     await chat.page.keyboard.type("v1.3.0")
@@ -147,7 +148,7 @@ async def test_a_site_that_fails_at_first_is_checked_and_reported(demo: Demo, ch
     command = demo.suggested("check_site")
     site = command.partition("url=")[2]
     await chat.type(command)
-    await expect(chat.messages.filter(has_text=f"{site} answered 200 with 34 characters")).to_be_visible()
+    await expect(chat.messages.filter(has_text=f"{site} answered 200 with 34 characters.")).to_be_visible()
     title = f"check_site · {site}"
     await chat.open_thread(title)
     retried = chat.replies.filter(
