@@ -26,12 +26,12 @@ def read_plan(definition: str, text: str) -> Plan:
 async def audit(store: Log, run: str | None = None) -> Report:
     """Check one run, or every stream: hashes, heads, anchors, definitions, and the caches against the fold."""
     plans: dict[str, Plan] = {}
-    broken: list[Finding] = []
+    broken: dict[str, BrokenDefinition] = {}
     for definition, text in (await store.definitions()).items():
         try:
             plans[definition] = read_plan(definition, text)
         except BrokenDefinition as error:
-            broken.append(Finding(definition, None, str(error)))
+            broken[definition] = error
 
     def caches(stream: str, events: list[StoredEvent]) -> tuple[RunRow, int | None, DueKind]:
         history = [recorded(event) for event in events]
@@ -39,10 +39,10 @@ async def audit(store: Log, run: str | None = None) -> Report:
         if not isinstance(first, RunStarted):
             raise TypeError(f"the first event is {first.type}")
         if first.definition not in plans:
-            raise BrokenDefinition(first.definition, "is missing")
+            raise broken.get(first.definition) or BrokenDefinition(first.definition, "is missing")
         row, due = cache_of(fold(stream, plans[first.definition], history))
         return row, due.at if due else None, due.kind.value if due else "ready"
 
     report = await verify(store, None if run is None else [run], caches)
-    report.add(broken)
+    report.add([Finding(definition, None, str(error)) for definition, error in broken.items()])
     return report

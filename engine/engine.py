@@ -7,6 +7,7 @@ the answer into what callers know.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -34,7 +35,7 @@ from engine.keepalive import KeepAlive
 from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
-from engine.store import DEFAULT_WORKSPACE, Log, Report, RunInfo
+from engine.store import DEFAULT_WORKSPACE, Log, Report, RunInfo, StoreError
 from engine.streams import Streams
 from engine.worker import Worker, WorkerSettings
 
@@ -123,7 +124,11 @@ class Engine:
         finally:
             scheduling.cancel()
             worker.stop()
-            await asyncio.gather(working, scheduling, return_exceptions=True)
+            for outcome in await asyncio.gather(working, scheduling, return_exceptions=True):
+                if isinstance(outcome, Exception):
+                    log.error("The worker did not stop as it should.", exc_info=outcome)
+            with contextlib.suppress(StoreError):
+                await scheduler.anchor()
 
     # Starting
 

@@ -48,12 +48,12 @@ class Scheduler:
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
-        anchor_at = loop.time() + self._settings.anchor_every
+        anchor_at = loop.time()
         while True:
             try:
                 swept = await self.sweep()
                 if loop.time() >= anchor_at:
-                    await self._store.anchor(self._workspace, self._clock.now())
+                    await self.anchor()
                     anchor_at = loop.time() + self._settings.anchor_every
                 self._reachable = True
             except StoreError as error:
@@ -67,6 +67,10 @@ class Scheduler:
                 swept = 0
             if swept < self._settings.batch:
                 await asyncio.sleep(self._settings.every)
+
+    async def anchor(self) -> None:
+        """Note the heads that changed in the workspace's stream, so that a run's removal is noticed."""
+        await self._store.anchor(self._workspace, self._clock.now())
 
     async def sweep(self) -> int:
         """Announce the runs that are due now; how many there were.

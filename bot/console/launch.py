@@ -83,7 +83,7 @@ def _look_at_folder(folder: Path, *, stays: bool) -> None:
     """See that the folder is one, if it is there; a process that stays makes it, and must be able to write there."""
     if stays:
         with contextlib.suppress(FileExistsError):
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, mode=0o700)
     try:
         is_folder = stat.S_ISDIR(folder.stat().st_mode)
     except FileNotFoundError:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -209,3 +212,16 @@ async def test_many_runs_at_once(setup: Setup) -> None:
         report = await engine.verify()
     assert {state.status for state in states} == {RunStatus.COMPLETED}
     assert report.ok
+
+
+async def test_a_whole_run_that_was_removed_is_missed(setup: Setup, tmp_path: Path) -> None:
+    async with setup.working(ECHO) as engine:
+        await ended(engine, (await engine.start("wf", {"word": "hi"}, by=ANA)).run)
+    if not setup.settings.database_url.startswith("sqlite"):
+        return
+    with closing(sqlite3.connect(tmp_path / "vb.db")) as database, database:
+        for table, column in (("events", "stream"), ("runs", "id"), ("cursors", "stream")):
+            database.execute(f"DELETE FROM {table} WHERE {column} LIKE 'run_%'")  # noqa: S608 - names of tables
+    async with setup.engine(ECHO) as engine:
+        report = await engine.verify()
+    assert {finding.stream[:4] for finding in report.findings} == {"run_"}
