@@ -5,11 +5,11 @@ The one rule: a calculation, asked again whenever a turn to send has come; so wh
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot.blocks.approval import Question, approval, reminder
-from bot.blocks.card import card
+from bot.blocks.card import card, meaning
 from bot.blocks.kit import Message
 from bot.blocks.timeline import MESSAGE_LIMIT, Line
 from bot.blocks.words import Asked
@@ -51,13 +51,17 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A message that shows something else than it should. ``is_card``: it is the run's card."""
+    """A message that shows something else than it should. ``meaning``: what it means, if it is the run's card."""
 
     key: str
     posted: Posted
     message: Message
     priority: Priority
-    is_card: bool = False
+    meaning: Hashable = None
+
+    @property
+    def is_card(self) -> bool:
+        return self.meaning is not None
 
 
 @dataclass(slots=True)
@@ -104,7 +108,7 @@ class Agenda:
             return
         message = self.card(self.place)
         if message.digest != root.digest:
-            yield Update(self.place.key, root, message, Priority.CARD, is_card=True)
+            yield Update(self.place.key, root, message, Priority.CARD, meaning(self.story.state))
 
     def card(self, place: Place) -> Message:
         return card(self.story.state, place.note)

@@ -21,12 +21,11 @@ from bot.blocks.kit import Message
 from bot.blocks.words import Asked
 from bot.directory import Directory
 from bot.outbox import TIMEOUT_S, Priority, Refused
+from bot.pacing import Rhythm
 from bot.places import GONE, Places
 from bot.postings import Item, Posted, Postings
 from bot.pulse import Pulse
-from bot.story import TIMELINE, Ask, Remind, Story, Unsettled
-from engine.core import events as e
-from engine.core.state import Recorded
+from bot.story import TIMELINE, Ask, Remind, Story, Unsettled, asked_in
 from engine.engine import Engine
 from engine.store import Deliveries, JsonObject
 
@@ -44,11 +43,13 @@ class LeaseLost(Exception):
 class Pace:
     """Times in seconds. ``lease``: of a run's cursor; a post must end within it, and after a kill the run waits for it.
 
-    ``card``, ``read``: between two updates of a card, and two looks at the log. ``linger``: how long quiet runs stay.
+    ``card``, ``turn``: between two updates of a card, and before one that means something else. ``read``: between two
+    looks at the log. ``linger``: how long quiet runs stay.
     """
 
     lease: float = 10.0
     card: float = 3.0
+    turn: float = 1.0
     read: float = 0.1
     linger: float = 2.0
 
@@ -90,7 +91,7 @@ class Narrator:
         self._woken.set()
         self._reading = False
         self._held_until = 0.0
-        self._card_at = time.monotonic() - shared.pace.card
+        self._rhythm = Rhythm(shared.pace.card, shared.pace.turn)
 
     def wake(self) -> None:
         """The run has new events."""
@@ -184,7 +185,7 @@ class Narrator:
             self._reading = True
             self._woken.clear()
             events = await self._shared.engine.history(self._run, after=self._story.state.seq)
-            await self._meet(_asked_in(events))
+            await self._meet(asked_in(events))
             self._story.read(events)
             self._reading = False
             self._pulse.beat()
@@ -352,8 +353,11 @@ class Narrator:
                 self._pulse.beat()
 
     def _due_updates(self) -> Iterator[Update]:
-        may_card = time.monotonic() >= self._card_at + self._shared.pace.card
-        return (update for update in self._agenda.updates() if may_card or not update.is_card)
+        return (update for update in self._agenda.updates() if self._pause_of(update) <= 0)
+
+    def _pause_of(self, update: Update) -> float:
+        """Seconds until the update may be made."""
+        return self._rhythm.wait(update.meaning, time.monotonic()) if update.is_card else 0.0
 
     def _update_priority(self) -> Priority:
         wanted = next(self._due_updates(), None)
@@ -361,8 +365,7 @@ class Narrator:
 
     async def _until_changed_or_card_may(self, version: int) -> None:
         """Wait for something new, or for the time when a card that is behind may be updated again."""
-        behind = any(True for _ in self._agenda.updates())
-        pause = max(self._card_at + self._shared.pace.card - time.monotonic(), 0) if behind else None
+        pause = min(map(self._pause_of, self._agenda.updates()), default=None)
         try:
             await asyncio.wait_for(self._pulse.past(version), pause)
         except TimeoutError:
@@ -370,7 +373,7 @@ class Narrator:
 
     async def _replace(self, due: Update) -> None:
         if due.is_card:
-            self._card_at = time.monotonic()
+            self._rhythm.shown(due.meaning, time.monotonic())
         try:
             shown = await self._shared.postings.update(self._run, due.key, due.posted, due.message, due.priority)
         except Refused as refused:
@@ -389,11 +392,3 @@ class Narrator:
             await self._shared.engine.present(self._run, shown.step, shown.posted.where, shown.posted.digest)
             self._story.presented[shown.posted.where] = shown.posted.digest
             self._pulse.beat()
-
-
-def _asked_in(events: Iterable[Recorded]) -> Iterator[str]:
-    """Everybody whom these events ask, or will ask."""
-    for recorded in events:
-        if isinstance(recorded.event, e.ApprovalRequested):
-            yield from recorded.event.approvers
-            yield from (rung.to for rung in recorded.event.escalate)

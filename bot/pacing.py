@@ -1,4 +1,5 @@
-"""How fast Slack may be asked: token buckets for methods and channels, and methods that Slack has closed for a while.
+"""How fast Slack may be asked: token buckets for methods and channels, and methods that Slack has closed for a while;
+and how often one message is updated.
 
 The one rule: time is an argument (seconds, monotonic), so that the whole of it is a calculation.
 
@@ -9,6 +10,8 @@ are small on purpose.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 
@@ -31,6 +34,27 @@ TIER_3 = Rate(50 / 60, 10)
 _READS = ("conversations.history", "conversations.replies", "conversations.open")
 
 CHANNELS_KEPT = 1_000
+
+
+@dataclass(slots=True)
+class Rhythm:
+    """When one message may be updated again: ``usual`` seconds after the last update, or ``turn`` seconds after it if
+    the message has come to mean something else, which nobody should have to wait for.
+    """
+
+    usual: float
+    turn: float
+    _shown_at: float = -math.inf
+    _meaning: Hashable = None
+
+    def wait(self, meaning: Hashable, now: float) -> float:
+        """Seconds until it may be updated to ``meaning``; 0 is now."""
+        pause = self.usual if meaning == self._meaning else min(self.turn, self.usual)
+        return max(self._shown_at + pause - now, 0.0)
+
+    def shown(self, meaning: Hashable, now: float) -> None:
+        """It has been updated to ``meaning``."""
+        self._shown_at, self._meaning = now, meaning
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ Keys of deliveries, each unique in its run:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.blocks.approval import can_be_decided
@@ -190,6 +190,14 @@ class Story:
         for step, known in self.state.opened(StepStatus.WAITING):
             if known.gate is not None and can_be_decided(self.state, known.gate):
                 yield step, known.gate
+
+
+def asked_in(events: Iterable[Recorded]) -> Iterator[str]:
+    """Everybody whom these events ask, or will ask."""
+    for recorded in events:
+        if isinstance(recorded.event, e.ApprovalRequested):
+            yield from recorded.event.approvers
+            yield from (rung.to for rung in recorded.event.escalate)
 
 
 def _asks(step: str, gate: Gate) -> Iterator[Ask]:

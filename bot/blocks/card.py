@@ -6,7 +6,7 @@ that shows the last state is right for ever. Nobody is pinged by it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 
 from bot.blocks.kit import TEXT_LIMIT, Message, clip_markup, context, escape, section, title
 from bot.blocks.timeline import EXPIRED, EXPIRY
@@ -54,6 +54,16 @@ def card(state: RunState, note: str = "") -> Message:
     blocks += [context(part) for part in (note, foot) if part]
     parts = [f"{escape(name)}: {head}", body, after, note, foot.replace("`", "")]
     return Message(clip_markup("\n".join(part for part in parts if part), TEXT_LIMIT), tuple(blocks))
+
+
+def meaning(state: RunState) -> Hashable:
+    """Equal for two states whose cards differ only in how far the run is: where it stands and whom it waits for are the
+    same. A card that means something else is worth showing at once.
+    """
+    asked = (
+        (step.gate.asked_seq, step.gate.escalated, step.gate.decision) for step in state.steps.values() if step.gate
+    )
+    return status_words(state), frozenset(asked)
 
 
 def status_words(state: RunState) -> str:

@@ -71,7 +71,7 @@ async def test_an_escalation_pings_the_next_and_reaches_a_channel(bench: Bench) 
         run = await bench.start("gated")
         await bench.shows("<!subteam^S0RELEASES>: please decide.")
         bench.simulator.advance_clock(16 * 60_000)
-        await bench.shows("<!subteam^S0ONCALLXX>: please decide. @release-managers has not for 15 min")
+        await bench.shows("<!subteam^S0ONCALLXX>: please decide. @release-managers has not decided for 15 min")
         await bench.shows("<!subteam^S0RELEASES>: please decide. @oncall may decide too.")
         bench.simulator.advance_clock(15 * 60_000)
         await bench.shows("Reminder: Publish?")
@@ -218,6 +218,19 @@ async def test_a_card_is_updated_at_most_every_few_seconds_and_ends_right(
     updates = [call.at for call in simulator.calls("chat.update") if call.args["ts"] == card]
     assert all(later - earlier >= 950 for earlier, later in pairwise(updates))
     assert len(updates) < 5
+
+
+async def test_a_card_whose_meaning_changes_does_not_wait_for_its_pace(bench: Bench) -> None:
+    async with bench.telling(pace=Pace(card=60.0, read=0.01, linger=0.2)):
+        run = await bench.start("gated")
+        await bench.shows("gated: … Waiting for a decision")
+        bench.simulator.advance_clock(16 * 60_000)
+        await bench.until(lambda: "If nobody decides: #eng-leads is asked too" in bench.card().text)
+        await bench.vote(run)
+        await bench.until(lambda: "✓ Completed · 3 of 3 steps done" in bench.card().text)
+        await bench.told(run)
+    updates = [call.at for call in bench.simulator.calls("chat.update") if call.args["ts"] == bench.card().ts]
+    assert len(updates) <= 4
 
 
 async def test_a_run_that_is_long_over_is_not_told_any_more(bench: Bench) -> None:
