@@ -136,7 +136,8 @@ class Narrator:
             ):
                 raise LeaseLost(self._run)
             try:
-                await asyncio.wait_for(self._pulse.past(version), 0 if over else self._shared.pace.linger)
+                async with asyncio.timeout(0 if over else self._shared.pace.linger):
+                    await self._pulse.past(version)
             except TimeoutError:
                 return
 
@@ -367,7 +368,8 @@ class Narrator:
         """Wait for something new, or for the time when a card that is behind may be updated again."""
         pause = min(map(self._pause_of, self._agenda.updates()), default=None)
         try:
-            await asyncio.wait_for(self._pulse.past(version), pause)
+            async with asyncio.timeout(pause):
+                await self._pulse.past(version)
         except TimeoutError:
             return
 

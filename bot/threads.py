@@ -91,8 +91,10 @@ class Threads:
         try:
             while True:
                 await self._find()
+                # Not wait_for, which loses a cancellation that comes together with a call (Python 3.11).
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._called.wait(), _POLL_S)
+                    async with asyncio.timeout(_POLL_S):
+                        await self._called.wait()
                 self._called.clear()
                 self._start_woken()
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
 
@@ -231,6 +232,14 @@ async def test_a_card_whose_meaning_changes_does_not_wait_for_its_pace(bench: Be
         await bench.told(run)
     updates = [call.at for call in bench.simulator.calls("chat.update") if call.args["ts"] == bench.card().ts]
     assert len(updates) <= 4
+
+
+async def test_it_can_be_stopped_in_the_moment_in_which_a_run_wakes_it(bench: Bench) -> None:
+    async with asyncio.timeout(10) as limit, bench.telling() as threads:
+        run = await bench.start("chain", word="hi")
+        await bench.told(run)
+        threads.wake(run)
+    assert not limit.expired()
 
 
 async def test_a_run_that_is_long_over_is_not_told_any_more(bench: Bench) -> None:
