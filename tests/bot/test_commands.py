@@ -74,7 +74,7 @@ async def test_missing_and_wrong_inputs_open_a_form_with_what_was_given(setup: S
         assert blocks["input_count"]["element"]["initial_value"] == "7"
         assert blocks["input_ring"]["element"]["initial_option"]["value"] == "all"
         assert form.blocks[0]["text"]["text"].splitlines() == [
-            "✗ release has no input colour.",
+            "✗ release has no input colour; there is: version, count, dry, ring, note.",
             "✗ version must look like v1.4.2; you gave 1.2.",
         ]
 
