@@ -41,21 +41,19 @@ class Committer:
         """What became of it. A cancelled caller no longer waits, but the append goes its way."""
         await self._room.acquire()
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        outcome.add_done_callback(self._leave)
         self._waiting.append(_Waiting(item, outcome))
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="vb-commit")
-        return await asyncio.shield(outcome)
+        try:
+            # Not shielded: a cancelled caller cancels its own future, and nothing but that.
+            return await outcome
+        finally:
+            self._room.release()
 
     async def close(self) -> None:
         """Wait until everything that was handed in is settled."""
         while self._task is not None:
             await asyncio.shield(self._task)
-
-    def _leave(self, outcome: asyncio.Future[Outcome]) -> None:
-        self._room.release()
-        # Seen here, so that an error whose caller was cancelled is not reported as never retrieved.
-        outcome.exception()
 
     async def _run(self) -> None:
         try:
@@ -83,13 +81,15 @@ class Committer:
         except Exception as error:  # noqa: BLE001 - handed to the callers, each of whom awaits its future
             if len(batch) == 1 or isinstance(error, StoreUnavailable):
                 for waiting in batch:
-                    waiting.outcome.set_exception(error)
+                    if not waiting.outcome.done():
+                        waiting.outcome.set_exception(error)
                 return
             for waiting in batch:
                 await self._settle([waiting])
             return
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            waiting.outcome.set_result(outcome)
+            if not waiting.outcome.done():
+                waiting.outcome.set_result(outcome)
 
     async def _commit(self, batch: Sequence[Prepared]) -> list[Outcome]:
         """One transaction, again after a failure that may pass. After a lost connection the log tells what happened."""
