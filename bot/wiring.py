@@ -7,6 +7,7 @@ reads definitions; only one that may be the first makes a database and its key.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -92,6 +93,8 @@ async def working_engine(
     """An engine that can run ``functions`` (the caller enters ``engine.work()``), with a Redis for certain."""
     async with _redis(settings) as url, _engine(settings, url, known, Registry(functions), clock) as engine:
         await _prepare_stream(engine)
+        # What is there now stays as long as the process: the collector need not look at it again and again.
+        gc.freeze()
         yield engine
 
 

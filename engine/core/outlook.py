@@ -30,8 +30,9 @@ def due(state: RunState, now: int) -> Due | None:
     """The one time at which the run must be looked at if nothing happens before; None once it has ended."""
     if state.end is not None:
         return None
-    counted = (StepStatus.RUNNING,) if state.stopping else tuple(StepStatus)
-    times = [_step_due(step, now) for _, step in state.opened(*counted)]
+    stopping = state.stopping
+    steps = (state.steps[step] for step in state.open)
+    times = [_step_due(step, now) for step in steps if not stopping or step.status is StepStatus.RUNNING]
     return min(times, key=lambda one: one.at, default=Due(now + READY_AGAIN, DueKind.READY))
 
 
@@ -70,15 +71,21 @@ def summary(state: RunState) -> str:
         return _ending(state)
     if state.cancel is not None:
         return f"stopping, asked by {state.cancel.by.name}"
-    waiting = [step for step, _ in state.opened(StepStatus.WAITING)]
-    running = [step for step, _ in state.opened(StepStatus.RUNNING)]
-    retrying = [f"{step} (attempt {s.attempt})" for step, s in state.opened(StepStatus.RETRYING)]
-    parts = [
-        f"{words} {', '.join(steps[:3])}"
-        for words, steps in (("running", running), ("will retry", retrying), ("waiting for a decision on", waiting))
-        if steps
-    ]
+    doing: dict[str, list[str]] = {}
+    for step_id in state.open:
+        step = state.steps[step_id]
+        if words := _DOING.get(step.status):
+            again = f" (attempt {step.attempt})" if step.status is StepStatus.RETRYING else ""
+            doing.setdefault(words, []).append(step_id + again)
+    parts = [f"{words} {', '.join(steps[:3])}" for words, steps in doing.items()]
     return "; ".join(parts) or "about to start"
+
+
+_DOING = {
+    StepStatus.RUNNING: "running",
+    StepStatus.RETRYING: "will retry",
+    StepStatus.WAITING: "waiting for a decision on",
+}
 
 
 def _ending(state: RunState) -> str:

@@ -19,7 +19,6 @@ from pathlib import Path
 import uvloop
 
 from engine.engine import EngineSettings
-from engine.store import Log
 from tests.bench.machine import emit
 from tests.bench.workloads import Bench
 from tests.services import running_postgres, running_redis
@@ -44,7 +43,7 @@ async def measure(peer: str, workload: str, settings: EngineSettings) -> None:
                 await bench.w5()
             case _:
                 await bench.run("chain100")
-    if workload != "trace" and hasattr(Log, "verify"):
+    if workload != "trace":
         await verify(peer, workload, settings)
 
 

@@ -9,6 +9,7 @@ W5   start to first step running: ms
 from __future__ import annotations
 
 import asyncio
+import gc
 import statistics
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -85,6 +86,7 @@ class Bench:
         for workflow in (*(chain(length) for length in CHAIN_LENGTHS), STARTED, APPROVAL):
             catalog.add(workflow)
         async with Engine.open(settings, catalog=catalog, registry=registry) as engine, engine.work():
+            gc.freeze()  # as every process of `vb` does that works
             yield cls(peer, engine, marks)
 
     async def start(self, workflow: str, **inputs: object) -> str:
