@@ -33,7 +33,8 @@ class Attending:
     async def finished(self, within_s: float) -> bool:
         """Wait until nothing is under way; False if something still is after that time."""
         try:
-            await asyncio.wait_for(self._idle.wait(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
         except TimeoutError:
             return False
         return True

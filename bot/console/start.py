@@ -138,8 +138,10 @@ class _View:
             state = await self._engine.state(self._run)
             if state.end is not None and state.seq == self._seq:
                 return state
+            # Not `wait_for`: on Python 3.11 it loses a cancellation, so Ctrl-C, that comes with what it waits for.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), LOOK_EVERY)
+                async with asyncio.timeout(LOOK_EVERY):
+                    await self._moved.wait()
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if state.run == self._run:

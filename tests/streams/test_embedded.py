@@ -65,7 +65,7 @@ def has_ended(pid: int) -> bool:
 
 async def until_ended(pid: int) -> None:
     async with asyncio.timeout(10):
-        while not has_ended(pid):  # noqa: ASYNC110 - it happens in another process
+        while not has_ended(pid):
             await asyncio.sleep(0.005)
 
 
