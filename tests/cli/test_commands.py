@@ -80,7 +80,8 @@ def test_show_has_the_events_for_programs_too(finished: Vb) -> None:
 def test_verify_passes_on_what_was_not_touched(finished: Vb) -> None:
     whole = finished("verify")
     assert whole.code == 0
-    assert re.match(r"Whole and unchanged: 2 streams with \d+ events and [12] anchors?", whole.out), "with the workspace's"
+    # The run's stream, and the workspace's with its anchors.
+    assert re.match(r"Whole and unchanged: 2 streams with \d+ events and [12] anchors?", whole.out)
     assert finished("verify", run_in(finished("runs").out)).code == 0
 
 
