@@ -136,6 +136,18 @@ def test_the_other_side_may_ask_for_a_longer_pause(make: Any) -> None:
     assert run.state.step("a").retry_at == run.now + 90_000
 
 
+def test_what_follows_a_step_waits_until_its_retry_has_succeeded(make: Any) -> None:
+    run = make(noop("a", retry={"attempts": 2}), noop("b"))
+    run.look()
+    run.fail("a")
+    run.look()
+    assert run.state.step("b").status is StepStatus.PENDING
+    run.look(after=MINUTE)
+    run.succeed("a")
+    assert run.state.step("b").status is StepStatus.RUNNING
+    assert run.state.step("a").failure is None, "what a later attempt has mended is no failure of the step"
+
+
 def test_attempts_run_out(make: Any) -> None:
     run = make(noop("a", retry={"attempts": 2}))
     run.look()
