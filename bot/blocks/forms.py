@@ -14,8 +14,9 @@ from typing import Any
 
 from bot.blocks.kit import Block, clip, escape, section
 from bot.blocks.words import one_line, run_title
-from engine.core.definition import InputField, InputType, Workflow
+from engine.core.definition import Workflow
 from engine.core.inputs import LONGEST, example_of
+from engine.core.kinds import InputField, InputType
 from engine.core.state import Gate, RunState
 
 View = dict[str, Any]

@@ -13,9 +13,10 @@ from typing import Protocol
 from bot.blocks.card import status_words
 from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, escape, section
 from bot.blocks.words import date, either, named, one_line, run_title, short_id
-from engine.core.definition import InputField, Workflow
+from engine.core.definition import Workflow
 from engine.core.durations import say_duration
 from engine.core.inputs import sample_of
+from engine.core.kinds import InputField
 from engine.core.state import GateDecision, RunState, RunStatus, Verdict
 from engine.core.words import nearest
 

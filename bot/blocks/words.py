@@ -16,9 +16,9 @@ from typing import Literal
 from pydantic import JsonValue
 
 from bot.blocks.kit import clip, escape
-from engine.core.definition import InputType
 from engine.core.events import Actor
 from engine.core.graph import Plan
+from engine.core.kinds import InputType
 from engine.core.state import RunState
 
 ONE_LINE = 300

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import ValidationError
 
-from engine.core.definition import InputField
 from engine.core.draft import Draft, DraftStep
 from engine.core.expressions import ExpressionError, References, Template, condition
 from engine.core.inputs import read_value
+from engine.core.kinds import InputField
 from engine.core.problems import Finding, Path
 from engine.core.words import did_you_mean, listed
 

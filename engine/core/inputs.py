@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
-from engine.core.definition import InputField, InputType, Workflow
+from engine.core.definition import Workflow
 from engine.core.functions import as_text
+from engine.core.kinds import InputField, InputType
 from engine.core.words import did_you_mean, kind, listed, nearest
 
 LONGEST = {InputType.STRING: 1_000, InputType.TEXT: 20_000}

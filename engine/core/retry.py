@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 
-from engine.core.definition import Retry
 from engine.core.failures import Failure
+from engine.core.kinds import Retry
 
 
 def backoff(policy: Retry, failures: int, failure: Failure, name: str) -> int:

@@ -12,7 +12,8 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.core.definition import Approval, InputField, Retry, Rung, Step, Workflow
+from engine.core.definition import Step, Workflow
+from engine.core.kinds import Approval, InputField, Retry, Rung
 from engine.core.problems import Finding, Path
 from engine.core.words import did_you_mean, kind, listed
 

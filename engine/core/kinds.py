@@ -1,0 +1,280 @@
+"""What steps and workflows are made of: inputs, gates, retries, loops, waits, calls, schedules.
+
+The one rule: each model says all that it means by itself; what depends on the rest of a definition is checked in
+``engine.core.checks``.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+
+from engine.core.durations import Duration
+from engine.core.failures import FailureClass
+
+NAME = r"[a-z][a-z0-9_-]{0,62}"
+Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
+Uses = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(@[1-9][0-9]*)?$")]
+Expression = Annotated[str, StringConstraints(pattern=r"\$\{\{")]
+"""A text that holds ``${{ … }}``."""
+Who = Annotated[str, StringConstraints(pattern=r"^[@#][^\s@#]{1,80}$")]
+
+
+class Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class InputType(StrEnum):
+    STRING = "string"
+    TEXT = "text"
+    INTEGER = "integer"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+
+
+class InputField(Model):
+    """One input of a workflow. Without a ``default`` it is required, unless ``required: false``."""
+
+    type: InputType = InputType.STRING
+    description: str = ""
+    default: JsonValue = None
+    required: bool | None = None
+    pattern: str | None = None
+    choices: tuple[str, ...] = ()
+    min: float | None = None
+    max: float | None = None
+
+    @property
+    def is_required(self) -> bool:
+        return self.default is None if self.required is None else self.required
+
+    @model_validator(mode="after")
+    def _consistent(self) -> InputField:
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"pattern is not a regular expression: {error}") from None
+        if (self.type is InputType.CHOICE) != bool(self.choices):
+            raise ValueError("choices and type: choice go together; give both or neither")
+        return self
+
+
+class RetryRule(Model):
+    """How often in all, where a failure is of one class; what is not said here is as the step's ``retry`` says."""
+
+    attempts: int | None = Field(default=None, ge=1, le=100)
+    initial: Duration | None = None
+    max: Duration | None = None
+    factor: float | None = Field(default=None, ge=1.0, le=10.0)
+
+
+class Retry(Model):
+    """How often a step is tried in all, and how the pauses between the tries grow (exponentially, with full jitter)."""
+
+    attempts: int = Field(default=1, ge=1, le=100)
+    initial: Duration = 1_000
+    max: Duration = 30_000
+    factor: float = Field(default=2.0, ge=1.0, le=10.0)
+    within: Duration | None = Field(default=None, gt=0)
+    """From the start of the first attempt: no attempt starts later than this."""
+    classes: dict[FailureClass, RetryRule] = {}
+    """Other rules for classes of failure, also for one that is not tried again otherwise."""
+
+    def of(self, cls: FailureClass) -> Retry | None:
+        """The rule for a failure of ``cls``; None where the definition says nothing of that class."""
+        rule = self.classes.get(cls)
+        return None if rule is None else self.model_copy(update=rule.model_dump(exclude_none=True))
+
+
+class Rung(Model):
+    """One rung of an escalation ladder: ``after`` this long since the request, ``to`` is asked too."""
+
+    after: Duration = Field(gt=0)
+    to: Who
+
+
+class OnExpiry(StrEnum):
+    DENY = "deny"
+    APPROVE = "approve"
+    FAIL = "fail"
+
+
+class Approval(Model):
+    """A gate: the run waits until one of ``approvers`` (or of those it has escalated to) decides, or it expires."""
+
+    title: str = Field(min_length=1, max_length=200)
+    show: dict[str, JsonValue] = {}
+    approvers: tuple[Who, ...] = Field(min_length=1)
+    expires_in: Duration = Field(default=86_400_000, gt=0)
+    on_expiry: OnExpiry = OnExpiry.DENY
+    remind_every: Duration | None = None
+    escalate: tuple[Rung, ...] = ()
+    allow_self: bool = True
+    """Whether the person who started the run may decide."""
+
+    @model_validator(mode="after")
+    def _ladder_fits(self) -> Approval:
+        late = [rung for rung in self.escalate if rung.after >= self.expires_in]
+        if late:
+            raise ValueError(f"the rung to {late[0].to} comes after the gate expires; raise expires_in or lower after")
+        if list(self.escalate) != sorted(self.escalate, key=lambda rung: rung.after):
+            raise ValueError("escalate must be in order of time, the earliest rung first")
+        if self.remind_every is not None and self.remind_every < 10_000:
+            raise ValueError("remind_every must be at least 10s")
+        return self
+
+
+class Sleep(Model):
+    """A durable pause: ``for`` a time (``3d``), or ``until`` an instant (ISO 8601 with its offset).
+
+    Short: ``sleep: 3d``. Both may be expressions. An instant that has passed is no pause.
+    """
+
+    for_: Duration | Expression | None = Field(default=None, alias="for")
+    until: Annotated[str, StringConstraints(min_length=1)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"for": value} if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+    @model_validator(mode="after")
+    def _one_of(self) -> Sleep:
+        if (self.for_ is None) == (self.until is None):
+            raise ValueError("give either for (such as 3d) or until (such as 2030-01-31T09:00:00+01:00)")
+        return self
+
+
+class OnTimeout(StrEnum):
+    FAIL = "fail"
+    CONTINUE = "continue"
+
+
+class WaitFor(Model):
+    """Waits for a named signal. One that came before the wait was kept, and is taken then.
+
+    With ``correlation`` the signal may be sent without knowing the run: it reaches the run whose value is the same. The
+    step's output is the payload; after a timeout with ``on_timeout: continue`` it is null.
+    """
+
+    signal: Name
+    correlation: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    payload: dict[Name, InputField] = {}
+    timeout: Duration | None = Field(default=None, gt=0)
+    on_timeout: OnTimeout = OnTimeout.FAIL
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"signal": value} if isinstance(value, str) else value
+
+
+class Call(Model):
+    """A child run of another workflow. ``definition`` is its pinned hash, filled in when the definition is pinned."""
+
+    name: Name
+    input: dict[Name, JsonValue] = {}
+    definition: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class OnItemFailure(StrEnum):
+    FAIL = "fail"
+    CONTINUE = "continue"
+
+
+class ForEach(Model):
+    """Runs the step once for each of ``items``; inside, ``item`` and ``index`` (from 0) are the item and its place.
+
+    The output is a list with one ``{"index", "status", "output", "error"}`` for each item, in the order of the items.
+    More than ``max_items`` fail the step before any of them has begun.
+    """
+
+    items: list[JsonValue] | Expression
+    max_items: int = Field(ge=1, le=100_000)
+    max_parallel: int = Field(default=10, ge=1, le=1_000)
+    on_item_failure: OnItemFailure = OnItemFailure.FAIL
+
+
+class OnMax(StrEnum):
+    FAIL = "fail"
+    CONTINUE = "continue"
+
+
+class Repeat(Model):
+    """Runs the group of steps ``until`` the condition holds after a pass, at most ``max`` times, ``every`` so long.
+
+    Inside, ``iteration`` counts from 1, and ``previous`` holds the outputs of the pass before, by step (null in the
+    first). The output is ``{"iterations", "met", "outputs"}`` of the last pass.
+    """
+
+    until: Annotated[str, StringConstraints(min_length=1)]
+    max: int = Field(ge=1, le=100_000)
+    every: Duration = Field(default=0, ge=0)
+    on_max: OnMax = OnMax.FAIL
+
+
+class Undo(Model):
+    """How a completed step is compensated: a step of its own, with its own retries."""
+
+    uses: Uses
+    with_: dict[str, JsonValue] = Field(default={}, alias="with")
+    retry: Retry = Retry(attempts=5)
+    timeout: Duration = Field(default=600_000, gt=0)
+
+
+class OnLimit(StrEnum):
+    QUEUE = "queue"
+    SKIP = "skip"
+    CANCEL_RUNNING = "cancel_running"
+
+
+class Concurrency(Model):
+    """At most ``limit`` runs with the same ``key`` (rendered from the input) at a time, in the whole workspace.
+
+    One more waits in line, by priority and then age; or is skipped; or cancels those that run, and waits for their end.
+    """
+
+    key: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    limit: int = Field(default=1, ge=1, le=10_000)
+    on_limit: OnLimit = OnLimit.QUEUE
+
+
+class Priority(StrEnum):
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+    @property
+    def rank(self) -> int:
+        """0 for low to 2 for high."""
+        return (Priority.LOW, Priority.NORMAL, Priority.HIGH).index(self)
+
+
+class Overlap(StrEnum):
+    SKIP = "skip"
+    QUEUE = "queue"
+    CANCEL_RUNNING = "cancel_running"
+
+
+class Schedule(Model):
+    """Starts the workflow by the clock: ``cron`` of five fields, in ``timezone`` (an IANA name).
+
+    ``overlap`` says what happens if the run before has not ended. After a time without any scheduler, at most
+    ``catch_up`` of the missed instants are started, the latest of them.
+    """
+
+    cron: Annotated[str, StringConstraints(pattern=r"^\s*\S+(\s+\S+){4}\s*$")]
+    timezone: str = "UTC"
+    overlap: Overlap = Overlap.SKIP
+    catch_up: int = Field(default=1, ge=0, le=1_000)
+    input: dict[Name, JsonValue] = {}
