@@ -6,6 +6,7 @@ The one rule: timers (gates, retries) follow ``Clock``; leases follow the databa
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -39,13 +40,17 @@ class MovableClock(SystemClock):
 
 
 class DatabaseClock:
-    """An estimate of the database's clock between two readings of it, good to the round trip of the reading."""
+    """An estimate of the database's clock between two readings of it, good to the round trip of the reading.
 
-    def __init__(self) -> None:
+    ``monotonic`` tells the time in between, in seconds.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
         self._offset = 0.0
 
     def set(self, database_now: int) -> None:
-        self._offset = database_now - time.monotonic() * 1_000
+        self._offset = database_now - self._monotonic() * 1_000
 
     def now(self) -> int:
-        return int(time.monotonic() * 1_000 + self._offset)
+        return int(self._monotonic() * 1_000 + self._offset)

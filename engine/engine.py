@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Self
@@ -30,8 +30,8 @@ from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
 from engine.endings import Endings
 from engine.handle import Begun, Handle, Observer
-from engine.ids import run_id, worker_id
-from engine.keepalive import KeepAlive
+from engine.ids import Ids
+from engine.keepalive import KeepAlive, ThreadKeepAlive
 from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
@@ -61,13 +61,25 @@ class Engine:
     """An open engine. Use ``async with Engine.open(…)``; call ``work`` to run steps in this process too."""
 
     def __init__(
-        self, settings: EngineSettings, store: Log, streams: Streams, catalog: Catalog, registry: Registry, clock: Clock
+        self,
+        settings: EngineSettings,
+        store: Log,
+        streams: Streams,
+        catalog: Catalog,
+        registry: Registry,
+        clock: Clock,
+        *,
+        ids: Ids | None = None,
+        keep_alive: Callable[[str], KeepAlive] | None = None,
     ) -> None:
+        """``keep_alive`` gives what will keep the lease of a worker, by its id; otherwise threads do."""
         self.settings = settings
         self.store = store
         self.catalog = catalog
         self.registry = registry
         self.clock = clock
+        self._ids = ids or Ids()
+        self._keep_alive = keep_alive or self._keep_alive_by_thread
         self._streams = streams
         self._announcer = Announcer(streams)
         self._plans: dict[str, Plan] = {}
@@ -91,10 +103,14 @@ class Engine:
         try:
             yield engine
         finally:
-            await engine._endings.close()
-            await engine._announcer.close()
-            await streams.close()
-            await store.close()
+            await engine.close()
+
+    async def close(self) -> None:
+        """Send and settle what was handed in, then hang up. For whoever made the engine without ``open``."""
+        await self._endings.close()
+        await self._announcer.close()
+        await self._streams.close()
+        await self.store.close()
 
     @asynccontextmanager
     async def work(self) -> AsyncGenerator[Worker]:
@@ -102,8 +118,8 @@ class Engine:
 
         Raises ``StoreUnavailable`` if the database is away when the block is entered; later on it is waited for.
         """
-        me = worker_id()
-        keep_alive = KeepAlive(self.settings.database_url, me, self.settings.worker.lease)
+        me = self._ids.worker()
+        keep_alive = self._keep_alive(me)
         # The lease is held before the first claim, and says what time it is at the database.
         keep_alive.clock.set(await self.store.renew(me, self.settings.worker.lease) - self.settings.worker.lease)
         worker = Worker(
@@ -160,7 +176,7 @@ class Engine:
             origin=dict(origin or {}),
             dedupe_key=dedupe_key,
         )
-        return await self._handle.start(run_id(), plan, event)
+        return await self._handle.start(self._ids.run(), plan, event)
 
     def workflow(self, name: str) -> Workflow:
         """The current definition. Raises ``UnknownWorkflow``, with the nearest name."""
@@ -231,6 +247,9 @@ class Engine:
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if something_ready(state, self.clock.now()):
             self._announcer.announce(state.run)
+
+    def _keep_alive_by_thread(self, worker: str) -> KeepAlive:
+        return ThreadKeepAlive(self.settings.database_url, worker, self.settings.worker.lease)
 
     async def _pin(self, definition: Workflow) -> Plan:
         """Store the snapshot, if it is new, before any run refers to it."""

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ulid import ULID
+
+
+class Ids:
+    """Makes ids. ``fresh`` gives a new ULID at each call: by the machine's clock and randomness, if not told other."""
+
+    def __init__(self, fresh: Callable[[], ULID] = ULID) -> None:
+        self._fresh = fresh
+
+    def run(self) -> str:
+        """``run_`` and a lower-case ULID."""
+        return f"run_{str(self._fresh()).lower()}"
+
+    def worker(self) -> str:
+        """``wrk_`` and a lower-case ULID: one for each incarnation of a process."""
+        return f"wrk_{str(self._fresh()).lower()}"
+
+
+_SYSTEM = Ids()
 
 
 def run_id() -> str:
     """``run_`` and a lower-case ULID."""
-    return f"run_{str(ULID()).lower()}"
+    return _SYSTEM.run()
 
 
 def worker_id() -> str:
     """``wrk_`` and a lower-case ULID: one for each incarnation of a process."""
-    return f"wrk_{str(ULID()).lower()}"
+    return _SYSTEM.worker()

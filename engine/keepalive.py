@@ -1,9 +1,14 @@
-"""Renews a worker's lease from a thread with a connection of its own, so that a step that blocks the loop keeps it."""
+"""Keeps a worker's lease: from a thread with a connection of its own, so that a step that blocks the loop keeps it.
+
+The one rule: what keeps a lease also says what time it is at the database, for claims must be made by that clock.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
+from typing import Protocol
 
 from engine.clock import DatabaseClock
 from engine.store import LeaseKeeper, StoreError
@@ -11,7 +16,20 @@ from engine.store import LeaseKeeper, StoreError
 log = logging.getLogger(__name__)
 
 
-class KeepAlive:
+class KeepAlive(Protocol):
+    """Renews one worker's lease between ``start`` and ``stop``, and keeps ``clock`` near the database's."""
+
+    @property
+    def clock(self) -> DatabaseClock: ...
+
+    def start(self) -> None: ...
+
+    async def stop(self) -> None:
+        """Returns when no renewal is under way any more."""
+        ...
+
+
+class ThreadKeepAlive:
     """Renews ``worker``'s lease of ``lease`` ms three times per lease, and sets ``clock`` by the database's.
 
     A database that is away is tried again at the next renewal.
@@ -28,10 +46,10 @@ class KeepAlive:
     def start(self) -> None:
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends the renewals. Blocks for the one under way, if any."""
+    async def stop(self) -> None:
+        """Ends the renewals, and waits for the one under way, if any."""
         self._stopped.set()
-        self._thread.join()
+        await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

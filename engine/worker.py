@@ -97,7 +97,7 @@ class Worker:
         finally:
             for loop in loops:
                 loop.cancel()
-            await asyncio.to_thread(self._keep_alive.stop)
+            await self._keep_alive.stop()
         await self._store.release(self.id)
 
     def stop(self) -> None:
@@ -235,7 +235,7 @@ class Worker:
         """Notice what other processes recorded about the runs in hand."""
         while True:
             await asyncio.sleep(CONTROL_EVERY)
-            runs = {key.run for key in self._in_hand}
+            runs = list(dict.fromkeys(key.run for key in self._in_hand))
             if not runs:
                 continue
             with contextlib.suppress(StoreUnavailable):
