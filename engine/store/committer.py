@@ -18,7 +18,7 @@ from engine.store.types import Outcome
 
 _LARGEST_BATCH: Final = 512
 # Appends in memory at once; further callers wait for their turn.
-_MOST_WAITING: Final = 4096
+MOST_WAITING: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +30,11 @@ class _Waiting:
 class Committer:
     """The only writer of appends in this process."""
 
-    def __init__(self, database: Database, statements: Statements) -> None:
+    def __init__(self, database: Database, statements: Statements, most_waiting: int = MOST_WAITING) -> None:
         self._database = database
         self._statements = statements
         self._waiting: list[_Waiting] = []
-        self._room = asyncio.Semaphore(_MOST_WAITING)
+        self._room = asyncio.Semaphore(most_waiting)
         self._task: asyncio.Task[None] | None = None
 
     async def append(self, item: Prepared) -> Outcome:

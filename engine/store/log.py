@@ -9,7 +9,7 @@ from typing import Final, Self
 from engine.store import definitions, leases, lists, open_work, streams
 from engine.store.anchors import MOST_HEADS, anchor_some
 from engine.store.chain import head_mac
-from engine.store.committer import Committer
+from engine.store.committer import MOST_WAITING, Committer
 from engine.store.connect import connect
 from engine.store.database import Database
 from engine.store.locked import append_locked
@@ -30,11 +30,12 @@ class Log:
     Instants and durations are milliseconds. A cancelled call may still take effect.
     """
 
-    def __init__(self, database: Database, hmac_key: bytes) -> None:
+    def __init__(self, database: Database, hmac_key: bytes, *, most_waiting: int = MOST_WAITING) -> None:
+        """``most_waiting``: appends in memory at once; the callers of further ones wait for their turn."""
         self.database = database
         self.hmac_key = hmac_key
         self._statements = Statements.build(database.dialect)
-        self._committer = Committer(database, self._statements)
+        self._committer = Committer(database, self._statements, most_waiting)
         self._known_definitions: dict[str, None] = {}
 
     @classmethod

@@ -5,6 +5,7 @@ winners; everything else in the append follows from who won.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Integer, Table, and_, delete, false, insert, select, true, update
@@ -48,8 +49,9 @@ class Statements:
     find_leases: BatchStatement
 
     @classmethod
+    @lru_cache(maxsize=4)
     def build(cls, dialect: Dialect) -> "Statements":
-        """Compile all for this dialect; takes some milliseconds, so it is done once per opened log."""
+        """Compile all for this dialect; takes some milliseconds, so it is done once per dialect object."""
         runs, workspaces = schema.runs, schema.workspaces
         return cls(
             start_runs=_start(dialect, runs, ("id", *_FIXED, *_CACHE, *_HEAD)),
