@@ -1,8 +1,9 @@
 """``${{ … }}`` in a definition: CEL, compiled once, rendered against a run's scope.
 
 The one rule: whatever goes wrong in an expression is an ``ExpressionError`` in one sentence for a person; no exception
-of the library gets out. A scope is ``{"input": {…}, "steps": {id: {"output": …, "status": "completed"}}, "run":
-{"id", "workflow", "started_by", "started_at"}}``; ``steps`` may be a lazy mapping, only the steps named are looked up.
+of the library gets out. A scope is ``{"input": {…}, "steps": {id: {"output": …, "status": "completed", "error": ""}},
+"run": {"id", "workflow", "started_by", "started_at"}}``, and further roots where they mean something
+(``engine.core.program.LOCAL_ROOTS``); ``steps`` may be a lazy mapping, only the steps named are looked up.
 
     ExpressionError             does not compile, or has no value in this scope
 """
@@ -23,7 +24,7 @@ from engine.core.words import kind, one_line
 
 OPENING = "${{"
 References = frozenset[tuple[str, str]]
-"""Pairs of a root and a name: ``("steps", "changes")``, ``("input", "version")``, ``("run", "id")``."""
+"""Pairs of a root and a name: ``("steps", "changes")``, ``("input", "version")``; ``("item", "")`` for a root itself."""
 
 
 class ExpressionError(EngineError, ValueError):

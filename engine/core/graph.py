@@ -1,34 +1,84 @@
 """A workflow's plan: its graph and compiled expressions, computed once per definition and shared by all its runs.
 
 The one rule: nothing here depends on a run. Building a plan takes time in proportion to the number of steps and edges.
+A plan holds groups of steps: the workflow's own, ``on_failure``, and one for each loop over ``steps``. What is inside a
+loop is there once, as a template (``engine.core.paths``), however many items the loop has in a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from types import MappingProxyType
 
+from engine.core import paths
 from engine.core.definition import Step, Workflow
-from engine.core.expressions import CompiledMapping, Condition, Template, compile_mapping, condition
+from engine.core.expressions import (
+    Compiled,
+    CompiledMapping,
+    Condition,
+    Template,
+    compile_mapping,
+    compile_value,
+    condition,
+)
+from engine.core.kinds import Undo
 
 _NO_ARGUMENTS = compile_mapping({})
 
 
+class Kind(StrEnum):
+    """What a node of the plan does. The last three hold other steps inside."""
+
+    USES = "uses"
+    GATE = "gate"
+    SET = "set"
+    SLEEP = "sleep"
+    SIGNAL = "signal"
+    CALL = "call"
+    PART = "part"
+    EACH = "each"
+    REPEAT = "repeat"
+    GROUP = "group"
+
+
+CONTAINERS = frozenset({Kind.EACH, Kind.REPEAT, Kind.GROUP})
+
+
+@dataclass(frozen=True, slots=True)
+class Compensation:
+    """The compiled ``undo`` of a step."""
+
+    undo: Undo
+    arguments: CompiledMapping
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedStep:
-    """A step with its place in the graph. ``needs`` are resolved; ``explicit`` tells whether they were written."""
+    """A step with its place in the graph. ``needs`` are resolved; ``explicit`` tells whether they were written.
+
+    ``template`` is its place in the definition, ``needs`` and ``dependents`` are ids within its group.
+    """
 
     step: Step
+    template: str
+    kind: Kind
     index: int
-    needs: tuple[str, ...]
-    explicit: bool
-    dependents: tuple[str, ...]
-    condition: Condition | None
-    arguments: CompiledMapping
-    """The compiled ``with``; empty for a gate."""
-    title: Template | None
-    show: CompiledMapping | None
+    needs: tuple[str, ...] = ()
+    explicit: bool = False
+    dependents: tuple[str, ...] = ()
+    condition: Condition | None = None
+    arguments: CompiledMapping = _NO_ARGUMENTS
+    """The compiled ``with``, ``set`` or child's ``input``; empty for others."""
+    title: Template | None = None
+    show: CompiledMapping | None = None
+    items: Compiled | None = None
+    until: Condition | None = None
+    sleep: Compiled | None = None
+    """Renders to a duration's text, milliseconds, or an instant's text, as the definition has it."""
+    correlation: Template | None = None
+    compensation: Compensation | None = None
 
     @property
     def id(self) -> str:
@@ -36,29 +86,69 @@ class PlannedStep:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """``steps`` by id, in the order of the definition; ``roots`` are those that wait for no other."""
+class Group:
+    """Steps by id, in the order of the definition; ``roots`` are those that wait for no other of the group."""
 
-    workflow: Workflow
     steps: Mapping[str, PlannedStep]
     roots: tuple[str, ...]
 
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """``nodes`` by template, those inside of loops too; ``groups`` by the template of what holds them.
+
+    ``children`` are the plans of the workflows that its steps call, by their definitions' hashes.
+    """
+
+    workflow: Workflow
+    groups: Mapping[str, Group]
+    nodes: Mapping[str, PlannedStep]
+    output: Compiled
+    children: Mapping[str, Plan] = field(default_factory=dict[str, "Plan"])
+
     @classmethod
-    def of(cls, workflow: Workflow) -> Plan:
+    def of(cls, workflow: Workflow, children: Mapping[str, Plan] | None = None) -> Plan:
         """The plan of a definition that has been checked.
 
         Raises ``ExpressionError`` if an expression does not compile, and ``KeyError`` for an unknown id in ``needs``.
         """
-        needs = resolved_needs(workflow.steps)
-        dependents: dict[str, list[str]] = {step.id: [] for step in workflow.steps}
-        for id_, needed in needs.items():
-            for other in needed:
-                dependents[other].append(id_)
-        steps = {
-            step.id: _planned(step, index, needs[step.id], tuple(dependents[step.id]))
-            for index, step in enumerate(workflow.steps)
-        }
-        return cls(workflow, MappingProxyType(steps), tuple(id_ for id_, needed in needs.items() if not needed))
+        nodes: dict[str, PlannedStep] = {}
+        groups: dict[str, Group] = {}
+        _add_group("", workflow.steps, groups, nodes)
+        if workflow.on_failure:
+            _add_group(paths.ON_FAILURE, workflow.on_failure, groups, nodes)
+        output = compile_value(workflow.output)
+        return cls(workflow, MappingProxyType(groups), MappingProxyType(nodes), output, dict(children or {}))
+
+    @property
+    def steps(self) -> Mapping[str, PlannedStep]:
+        """The workflow's own steps, by id."""
+        return self.groups[""].steps
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        return self.groups[""].roots
+
+    def node(self, path: str) -> PlannedStep:
+        """The step that ``path`` is an instance of. ``KeyError`` if the definition has no such place."""
+        found = self.nodes.get(path)
+        return self.nodes[paths.template_of(path)] if found is None else found
+
+    def group(self, path: str) -> Group:
+        """The group of steps inside the item or pass at ``path``; the empty path is the workflow itself."""
+        found = self.groups.get(path)
+        return self.groups[paths.template_of(path)] if found is None else found
+
+    def part(self, path: str) -> Plan:
+        """The plan of a run that does nothing but some items of the for_each step at ``path``."""
+        loop = self.node(path)
+        alone = loop.step.model_copy(update={"needs": (), "if_": None})
+        workflow = Workflow(name=self.workflow.name, input=self.workflow.input, steps=(alone,))
+        return Plan.of(workflow, self.children)
+
+    def compensated(self) -> bool:
+        """Whether any step has an ``undo``."""
+        return any(node.compensation is not None for node in self.nodes.values())
 
 
 def resolved_needs(steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
@@ -71,16 +161,115 @@ def resolved_needs(steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
     return needs
 
 
-def _planned(step: Step, index: int, needs: tuple[str, ...], dependents: tuple[str, ...]) -> PlannedStep:
-    gate = step.approval
+def walk(workflow: Workflow) -> Iterator[tuple[str, Step]]:
+    """Every step that the definition has, inside of loops too, with its template."""
+    for prefix, steps in (("", workflow.steps), (paths.ON_FAILURE, workflow.on_failure)):
+        yield from _walk(prefix, steps)
+
+
+def _walk(group: str, steps: Iterable[Step]) -> Iterator[tuple[str, Step]]:
+    for step in steps:
+        template = paths.in_group(group, step.id)
+        yield template, step
+        yield from _walk(_inside(template, step), step.steps or ())
+
+
+def _inside(template: str, step: Step) -> str:
+    """The template of one item or pass of a loop."""
+    return f"{template}[]" if step.for_each is not None else f"{template}#"
+
+
+def _add_group(template: str, steps: tuple[Step, ...], groups: dict[str, Group], nodes: dict[str, PlannedStep]) -> None:
+    needs = resolved_needs(steps)
+    dependents: dict[str, list[str]] = {step.id: [] for step in steps}
+    for id_, needed in needs.items():
+        for other in needed:
+            dependents[other].append(id_)
+    members: dict[str, PlannedStep] = {}
+    for index, step in enumerate(steps):
+        bare = _planned(step, paths.in_group(template, step.id), index)
+        planned = replace(
+            bare, needs=needs[step.id], explicit=step.needs is not None, dependents=tuple(dependents[step.id])
+        )
+        members[step.id] = nodes[planned.template] = planned
+        _add_inside(planned, groups, nodes)
+    groups[template] = Group(MappingProxyType(members), tuple(id_ for id_, needed in needs.items() if not needed))
+
+
+def _add_inside(planned: PlannedStep, groups: dict[str, Group], nodes: dict[str, PlannedStep]) -> None:
+    """What else belongs to the step: its items or passes, its parts, its compensation."""
+    step, template = planned.step, planned.template
+    if planned.compensation is not None:
+        nodes[paths.undo(template)] = _undoing(planned)
+    if planned.kind not in (Kind.EACH, Kind.REPEAT):
+        return
+    inside = _inside(template, step)
+    if step.steps is not None:
+        nodes[inside] = PlannedStep(step, inside, Kind.GROUP, planned.index)
+        _add_group(inside, step.steps, groups, nodes)
+    else:
+        single = step.model_copy(update={"for_each": None, "needs": None, "if_": None})
+        nodes[inside] = _planned(single, inside, planned.index)
+    if step.for_each is not None:
+        nodes[f"{template}[:]"] = PlannedStep(step, f"{template}[:]", Kind.PART, planned.index)
+
+
+def _undoing(planned: PlannedStep) -> PlannedStep:
+    """The compensation as a step of its own, that calls what ``undo`` names."""
+    compensation = planned.compensation
+    if compensation is None:
+        raise ValueError(f"{planned.template} has no undo")
+    undo = compensation.undo
+    words = {"id": planned.id, "uses": undo.uses, "with": undo.with_, "retry": undo.retry}
+    step = Step.model_validate(words).model_copy(update={"timeout": undo.timeout})
+    return PlannedStep(step, paths.undo(planned.template), Kind.USES, planned.index, arguments=compensation.arguments)
+
+
+def _kind(step: Step) -> Kind:
+    by_field = {
+        Kind.EACH: step.for_each,
+        Kind.REPEAT: step.repeat,
+        Kind.GATE: step.approval,
+        Kind.SET: step.set_,
+        Kind.SLEEP: step.sleep,
+        Kind.SIGNAL: step.wait_for,
+        Kind.CALL: step.workflow,
+    }
+    return next((kind for kind, given in by_field.items() if given is not None), Kind.USES)
+
+
+def _planned(step: Step, template: str, index: int) -> PlannedStep:
+    """The step with its expressions compiled, not yet placed among its neighbours."""
+    gate, kind, undo = step.approval, _kind(step), step.undo
     return PlannedStep(
         step=step,
+        template=template,
+        kind=kind,
         index=index,
-        needs=needs,
-        explicit=step.needs is not None,
-        dependents=dependents,
         condition=None if step.if_ is None else condition(step.if_),
-        arguments=compile_mapping(step.with_) if step.with_ else _NO_ARGUMENTS,
+        arguments=_arguments(step, kind),
         title=None if gate is None else Template.parse(gate.title),
         show=None if gate is None else compile_mapping(gate.show),
+        items=None if step.for_each is None else compile_value(step.for_each.items),
+        until=None if step.repeat is None else condition(step.repeat.until),
+        sleep=None if step.sleep is None else compile_value(_pause_of(step)),
+        correlation=_correlation(step),
+        compensation=None if undo is None else Compensation(undo, compile_mapping(undo.with_)),
     )
+
+
+def _arguments(step: Step, kind: Kind) -> CompiledMapping:
+    if kind is Kind.CALL and step.workflow is not None:
+        return compile_mapping(step.workflow.input)
+    if kind is Kind.SET and step.set_ is not None:
+        return compile_mapping(step.set_)
+    return compile_mapping(step.with_) if kind is Kind.USES and step.with_ else _NO_ARGUMENTS
+
+
+def _pause_of(step: Step) -> int | str | None:
+    return None if step.sleep is None else step.sleep.until if step.sleep.for_ is None else step.sleep.for_
+
+
+def _correlation(step: Step) -> Template | None:
+    text = step.wait_for.correlation if step.wait_for is not None else None
+    return None if text is None else Template.parse(text)

@@ -33,14 +33,23 @@ class Members(Protocol):
 
 
 Scope = Mapping[str, Any]
-"""``input``, ``steps`` and ``run``: each a mapping, ``steps`` at least ``Members``."""
+"""Values by root: ``input`` and ``run`` are mappings, ``steps`` at least ``Members``; the others are there only where
+they mean something."""
 
 # The library logs each failing function with the exception's text, which may hold values of a run.
 logging.getLogger("cel").setLevel(logging.CRITICAL)
 
-ROOTS = ("input", "steps", "run")
-MEMBERS = {"run": ("id", "workflow", "started_by", "started_at")}
-OF_STEP = ("output", "status")
+LOCAL_ROOTS = {
+    "item": "inside for_each",
+    "index": "inside for_each",
+    "iteration": "inside repeat",
+    "previous": "inside repeat",
+    "failure": "in on_failure and undo",
+}
+"""Roots that exist in some places only, and where."""
+ROOTS = ("input", "steps", "run", *LOCAL_ROOTS)
+MEMBERS = {"run": ("id", "workflow", "started_by", "started_at"), "failure": ("step", "kind", "reason", "class")}
+OF_STEP = ("output", "status", "error")
 LONGEST = 2_000
 """Characters of one expression. The library's parser recurses, and overflows its stack on very long ones."""
 
@@ -57,7 +66,7 @@ class Invalid(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A compiled expression; ``paths`` are the names it uses below ``input``, ``steps`` and ``run``."""
+    """A compiled expression; ``paths`` are the names that it uses, each below one of the roots."""
 
     source: str
     paths: tuple[Path, ...]
@@ -81,7 +90,7 @@ class Program:
 
     def _variables(self, scope: Scope) -> dict[str, Any]:
         """Only what is referenced: the library converts all that it is given."""
-        variables: dict[str, Any] = {root: dict(scope.get(root, {})) for root in self.roots if root != "steps"}
+        variables: dict[str, Any] = {root: _root(root, scope) for root in self.roots if root != "steps"}
         if self.steps:
             known: Members = scope.get("steps", {})
             variables["steps"] = {step: known[step] for step in self.steps if step in known}
@@ -111,7 +120,7 @@ def compiled(source: str) -> Program:
         source=source,
         paths=paths,
         plain=paths[0] if used.plain and len(paths) == 1 else None,
-        references=frozenset((path.parts[0], path.parts[1]) for path in paths if len(path.parts) > 1),
+        references=frozenset((path.parts[0], path.parts[1] if len(path.parts) > 1 else "") for path in paths),
         steps=tuple(dict.fromkeys(path.parts[1] for path in paths if path.parts[0] == "steps")),
         roots=frozenset(path.parts[0] for path in paths),
         functions={full: FUNCTIONS[full] for name in called for full in BARE.get(name, ())},
@@ -145,12 +154,19 @@ def _syntax(text: str) -> str:
 
 def _look_up(path: Path, scope: Scope) -> JsonValue:
     root = path.parts[0]
-    value: Any = scope.get(root, {})
+    value: Any = scope.get("steps", {}) if root == "steps" else _root(root, scope)
     for at, part in enumerate(path.parts[1:], start=1):
         if not (isinstance(value, Mapping) or (at == 1 and root == "steps")) or part not in cast("Members", value):
             raise Invalid(_missing(path.parts, at, value))
         value = cast("Members", value)[part]
     return cast("JsonValue", value)
+
+
+def _root(root: str, scope: Scope) -> Any:
+    if root in LOCAL_ROOTS and root not in scope:
+        raise Invalid(f"there is no {root} here; it exists {LOCAL_ROOTS[root]}")
+    value = scope.get(root, {})
+    return dict(cast("Mapping[str, Any]", value)) if isinstance(value, Mapping) else value
 
 
 def _missing(parts: tuple[str, ...], at: int, value: Any) -> str:

@@ -1,6 +1,6 @@
 """The chain of hashes that lets nobody rewrite history unseen: HMAC-SHA256 under a key that is not in the database.
 
-The one rule: what is hashed is defined here and nowhere else; append and verify both call these two functions.
+The one rule: what is hashed is defined here and nowhere else; whoever writes and whoever verifies calls these functions.
 The text under each HMAC is a canonical JSON array, so that no two different facts share a text.
 """
 
@@ -25,6 +25,12 @@ def event_hash(key: bytes, previous: str, event: tuple[str, int, str, int, str, 
 def head_mac(key: bytes, stream: str, seq: int, hash_: str) -> str:
     """The seal on a stream's head: without the key nobody can make a shorter stream look complete. Hex."""
     return _seal(key, ["head", stream, seq, hash_])
+
+
+def checkpoint_mac(key: bytes, stream: str, seq: int, version: int, hash_: str, text: str) -> str:
+    """The seal on a checkpoint `text` of the fold `version`, made after the event with this `seq` and hash. Hex."""
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return _seal(key, ["checkpoint", stream, seq, version, hash_, digest])
 
 
 def _seal(key: bytes, facts: list[object]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from engine.store.blobs import put_blobs
 from engine.store.expand import BatchStatement, Row
 from engine.store.prepare import Prepared
 from engine.store.statements import Statements
@@ -72,6 +73,7 @@ def _head_statement(statements: Statements, item: Prepared) -> BatchStatement:
 def _write(connection: Connection, statements: Statements, winners: Sequence[Prepared]) -> None:
     """What follows from a head that moved: the events, the open work, and cursors for a run that has begun."""
     _execute(connection, statements.insert_events, (row for item in winners for row in item.event_rows))
+    put_blobs(connection, statements.put_blob_refs, [(item.append.stream, item.append.blobs) for item in winners])
     appends = [item.append for item in winners]
     _execute(
         connection,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, Select, select
 from engine.store.schema import runs
 from engine.store.types import RunInfo
 
-_COLUMNS = tuple(column for column in runs.c if column.name not in {"head_hash", "head_mac", "anchored"})
+_COLUMNS = tuple(column for column in runs.c if column.name not in {"head_hash", "head_mac", "data_key", "anchored"})
 _NAMES = tuple(column.name for column in _COLUMNS)
 _RUN_PREFIX = "run_"
 

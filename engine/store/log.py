@@ -6,7 +6,7 @@ The one rule: nothing is written but by one short transaction, and what it says 
 from collections.abc import Collection, Sequence
 from typing import Final, Self
 
-from engine.store import definitions, leases, lists, open_work, streams
+from engine.store import blobs, checkpoints, definitions, leases, lists, open_work, streams
 from engine.store.anchors import MOST_HEADS, anchor_some
 from engine.store.chain import head_mac
 from engine.store.committer import MOST_WAITING, Committer
@@ -17,7 +17,7 @@ from engine.store.migrate import ensure_schema
 from engine.store.prepare import prepare
 from engine.store.statements import Statements
 from engine.store.streams import Decide
-from engine.store.types import DEFAULT_WORKSPACE, Append, Head, Outcome, RunInfo, StoredEvent
+from engine.store.types import DEFAULT_WORKSPACE, Append, Checkpoint, Head, Outcome, RunInfo, StoredEvent
 
 _KNOWN_DEFINITIONS: Final = 1024
 # Seals to look at before our key is called the wrong one.
@@ -85,6 +85,28 @@ class Log:
     async def load(self, stream: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
         """The events past the sequence number `after`, and the head they lead to (`Head.EMPTY`: no such stream)."""
         return await self.database.read(streams.load, stream, after)
+
+    async def load_run(self, stream: str, version: int) -> tuple[Checkpoint | None, list[StoredEvent], Head]:
+        """The newest checkpoint of the fold's `version`, the events after it (None: all of them), and the head.
+
+        One read. A checkpoint that does not belong to the chain as it is now, or that was changed, is left aside.
+        """
+        return await self.database.read(checkpoints.load_run, self.hmac_key, stream, version)
+
+    async def put_checkpoint(
+        self, stream: str, seq: int, version: int, text: str, *, head_hash: str | None = None
+    ) -> bool:
+        """Keep the run's state after the event `seq`, in the place of its older checkpoints.
+
+        False, and nothing is kept, if there is no such event, or if it is another than that with `head_hash`.
+        """
+        return await self.database.write(
+            checkpoints.put, self.hmac_key, Checkpoint(stream, seq, version, head_hash or "", text)
+        )
+
+    async def blobs(self, hashes: Collection[str]) -> dict[str, str]:
+        """The texts with these hashes, as far as they are there. StoreError if one is not the text that was put."""
+        return await self.database.read(blobs.get, hashes) if hashes else {}
 
     async def ended(self, runs: Collection[str]) -> list[str]:
         """Those of these runs that have ended."""

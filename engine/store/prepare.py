@@ -6,6 +6,7 @@ The one rule: whatever is wrong with an append itself is found here, so that it 
 from dataclasses import dataclass
 from typing import Final
 
+from engine.store.blobs import check_blob
 from engine.store.chain import event_hash, head_mac
 from engine.store.expand import Row
 from engine.store.instants import to_text
@@ -82,3 +83,5 @@ def _check(append: Append) -> None:
         raise ValueError(f"{append.stream}: the first append of a run must carry its row")
     if any("\0" in new.payload for new in append.events):
         raise ValueError(f"{append.stream}: a payload holds a NUL character; JSON text escapes it")
+    for blob in append.blobs:
+        check_blob(blob)

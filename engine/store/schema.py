@@ -53,6 +53,8 @@ runs = Table(
     Column("last_seq", Integer, nullable=False),
     Column("head_hash", Text, nullable=False),
     Column("head_mac", Text, nullable=False),
+    # The key in `data_keys` that seals the run, if any does; fixed by its first append.
+    Column("data_key", IDENTIFIER),
     # Whether the workspace's stream holds this head: cleared by every append, set by the anchoring.
     Column("anchored", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("workspace", "dedupe_key"),
@@ -63,6 +65,19 @@ runs = Table(
         "id",
         sqlite_where=text("NOT anchored"),
         postgresql_where=text("NOT anchored"),
+    ),
+    Index(
+        "ix_runs_data_key",
+        "data_key",
+        sqlite_where=text("data_key IS NOT NULL"),
+        postgresql_where=text("data_key IS NOT NULL"),
+    ),
+    Index(
+        "ix_runs_ended",
+        "workspace",
+        "ended_at",
+        sqlite_where=text("ended_at IS NOT NULL"),
+        postgresql_where=text("ended_at IS NOT NULL"),
     ),
     **_REWRITTEN,
 )
@@ -146,5 +161,65 @@ deliveries = Table(
         sqlite_where=text("confirmed_at IS NULL"),
         postgresql_where=text("confirmed_at IS NULL"),
     ),
+    **_CLUSTERED,
+)
+
+# Long texts that events refer to by the sha256 of what they say. Under a data key (""; none) a text is sealed, and its
+# hash is hidden; so each data key has its own copy.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("hash", IDENTIFIER, primary_key=True),
+    Column("data_key", IDENTIFIER, primary_key=True, server_default=text("''")),
+    Column("text", Text, nullable=False),
+)
+
+blob_refs = Table(
+    "blob_refs",
+    metadata,
+    Column("stream", IDENTIFIER, primary_key=True),
+    Column("hash", IDENTIFIER, primary_key=True),
+    Column("data_key", IDENTIFIER, nullable=False, server_default=text("''")),
+    Index("ix_blob_refs_hash", "hash"),
+    **_CLUSTERED,
+)
+
+# `hash` is the event's at `seq`; `mac` seals all of it.
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("stream", IDENTIFIER, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("mac", Text, nullable=False),
+)
+
+# Wrapped by the master key whose fingerprint is `master`. Once erased, a row says only that it was.
+data_keys = Table(
+    "data_keys",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("subject", IDENTIFIER, unique=True),
+    Column("master", Text),
+    Column("wrapped", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("erased_at", BigInteger),
+    **_CLUSTERED,
+)
+
+# The last heads of the runs that were pruned, sealed by `mac`.
+pruned = Table(
+    "pruned",
+    metadata,
+    Column("run", IDENTIFIER, primary_key=True),
+    Column("workspace", IDENTIFIER, nullable=False),
+    Column("workflow", Text, nullable=False),
+    Column("ended_at", BigInteger, nullable=False),
+    Column("pruned_at", BigInteger, nullable=False),
+    Column("last_seq", Integer, nullable=False),
+    Column("head_hash", Text, nullable=False),
+    Column("mac", Text, nullable=False),
     **_CLUSTERED,
 )

@@ -37,6 +37,7 @@ class Statements:
     put_open_work: BatchStatement
     delete_open_work: BatchStatement
     open_cursors: BatchStatement  # of new runs, for every consumer
+    put_blob_refs: BatchStatement
     # For those who did not win: where their streams stand (id, last_seq, head_hash; None where there is none), and for
     # runs (given workspace and dedupe_key) also `first`, the run that has the key.
     find_runs: BatchStatement
@@ -63,6 +64,7 @@ class Statements:
             put_open_work=_put_open_work(dialect),
             delete_open_work=_delete_open_work(dialect),
             open_cursors=_open_cursors(dialect),
+            put_blob_refs=_put_blob_refs(dialect),
             find_runs=_find_runs(dialect),
             find_workspaces=_find_workspaces(dialect),
             find_events=_find_events(dialect),
@@ -125,6 +127,13 @@ def _open_cursors(dialect: Dialect) -> BatchStatement:
     rows = batch_rows(dialect, {"id": IDENTIFIER})
     source = select(schema.consumers.c.name, rows.c.id).join_from(schema.consumers, rows, true()).where(true())
     statement = insert_into(dialect, schema.cursors).from_select(["consumer", "stream"], source, include_defaults=False)
+    return BatchStatement(dialect, statement.on_conflict_do_nothing())
+
+
+def _put_blob_refs(dialect: Dialect) -> BatchStatement:
+    names = ("stream", "hash", "data_key")
+    rows = batch_rows(dialect, _columns(schema.blob_refs, names))
+    statement = insert_into(dialect, schema.blob_refs).from_select(list(names), select(*rows.c).where(true()))
     return BatchStatement(dialect, statement.on_conflict_do_nothing())
 
 

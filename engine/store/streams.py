@@ -4,9 +4,9 @@ The one rule: the events are the truth, and a head is read from the last of them
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, select
 
 from engine.store.prepare import WORKSPACE_PREFIX
 from engine.store.schema import events, runs, workspaces
@@ -32,9 +32,14 @@ def load(connection: Connection, stream: str, after: int) -> tuple[list[StoredEv
     """
     # The event at `after` comes along for its hash, which is the head when nothing follows.
     query = select(*COLUMNS).where(events.c.stream == stream, events.c.seq >= after).order_by(events.c.seq)
-    rows = [StoredEvent(*row) for row in connection.execute(query)]
-    head = Head(rows[-1].seq, rows[-1].hash) if rows else Head.EMPTY
-    return [row for row in rows if row.seq > after], head
+    found, head = read(connection.execute(query).all())
+    return [event for event in found if event.seq > after], head
+
+
+def read(rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[list[StoredEvent], Head]:
+    """The events in rows that begin with COLUMNS, and the head that the last of them is."""
+    found = [StoredEvent(*row[: len(COLUMNS)]) for row in rows]
+    return found, Head(found[-1].seq, found[-1].hash) if found else Head.EMPTY
 
 
 def last_event(connection: Connection, stream: str) -> StoredEvent | None:

@@ -102,13 +102,33 @@ class LeaseExpired:
 Guard: TypeAlias = LeaseExpired
 
 
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A long text that events refer to by `hash`, its sha256 in hex."""
+
+    hash: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A run's state after the event `seq`, whose hash is `hash`, as a text of the caller's; `version` is the fold's."""
+
+    stream: str
+    seq: int
+    version: int
+    hash: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Append:
     """Events to put right after `after`, and the caches that follow from them, all in one transaction or not at all.
 
     A stream whose name begins with `ws_` is a workspace's; every other stream is a run's. `run` replaces the run's
     cached row (None: leave it; the first append of a run must have it). `due` sets the run's row of open work, deletes
-    it (None) or leaves it (KEEP). Every guard must hold inside the transaction.
+    it (None) or leaves it (KEEP). Every guard must hold inside the transaction. `blobs` are the long texts that the
+    events refer to, each kept once however often it comes; a run that takes a text over from another carries it too.
     """
 
     stream: str
@@ -118,6 +138,7 @@ class Append:
     due: int | Keep | None = KEEP
     due_kind: DueKind = "ready"
     guards: tuple[Guard, ...] = ()
+    blobs: tuple[Blob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

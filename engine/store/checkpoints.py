@@ -1,0 +1,79 @@
+"""Checkpoints: a run's state after some event, so that loading a long run costs no more than its tail.
+
+The one rule: a checkpoint saves time and nothing else. It counts only where the chain has the very event it was made
+after, under our seal, for the fold that made it; else the events are folded as if it were not there.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, delete, func, or_, select
+
+from engine.store import streams
+from engine.store.chain import checkpoint_mac
+from engine.store.schema import checkpoints, events
+from engine.store.types import Checkpoint, Head, StoredEvent
+from engine.store.upsert import insert_into
+
+
+def put(connection: Connection, key: bytes, made: Checkpoint) -> bool:
+    """Keep it instead of the older ones; False if there is no such event (`made.hash` "": whatever its hash)."""
+    mine = and_(checkpoints.c.stream == made.stream, checkpoints.c.version == made.version)
+    found = select(events.c.hash).where(events.c.stream == made.stream, events.c.seq == made.seq)
+    digest = connection.scalar(found)
+    if digest is None or made.hash not in {"", digest}:
+        return False
+    row = insert_into(connection.dialect, checkpoints).values(
+        stream=made.stream,
+        seq=made.seq,
+        version=made.version,
+        hash=digest,
+        text=made.text,
+        mac=checkpoint_mac(key, made.stream, made.seq, made.version, digest, made.text),
+    )
+    new = row.excluded
+    row = row.on_conflict_do_update(
+        index_elements=["stream", "seq", "version"], set_={"hash": new.hash, "text": new.text, "mac": new.mac}
+    )
+    connection.execute(row)
+    # The fold before this one may still be at work in other processes; those before it have had their time.
+    outdated = and_(checkpoints.c.stream == made.stream, checkpoints.c.version < made.version - 1)
+    connection.execute(delete(checkpoints).where(or_(outdated, and_(mine, checkpoints.c.seq < made.seq))))
+    return True
+
+
+def load_run(
+    connection: Connection, key: bytes, stream: str, version: int
+) -> tuple[Checkpoint | None, list[StoredEvent], Head]:
+    """The newest checkpoint of this version, the events after it and the head they lead to, by one statement.
+
+    Without a checkpoint that counts all events, and the empty head if there are none.
+    """
+    rows = connection.execute(_newest_and_tail(stream, version)).all()
+    if not rows or rows[0].text is None:
+        return None, *streams.read(rows)
+    first = rows[0]
+    if checkpoint_mac(key, stream, first.seq, version, first.hash, first.text) != first.mac:
+        return None, *streams.load(connection, stream, 0)
+    events_read, head = streams.read(rows)
+    return Checkpoint(stream, first.seq, version, first.hash, first.text), events_read[1:], head
+
+
+def _newest_and_tail(stream: str, version: int) -> Select[*tuple[Any, ...]]:
+    its_event = and_(
+        events.c.stream == checkpoints.c.stream, events.c.seq == checkpoints.c.seq, events.c.hash == checkpoints.c.hash
+    )
+    newest = (
+        select(checkpoints.c.seq, checkpoints.c.text, checkpoints.c.mac)
+        .join(events, its_event)
+        .where(checkpoints.c.stream == stream, checkpoints.c.version == version)
+        .order_by(checkpoints.c.seq.desc())
+        .limit(1)
+        .cte("newest")
+    )
+    # The event of the checkpoint comes along for its hash, which is the head when nothing follows.
+    return (
+        select(*streams.COLUMNS, newest.c.text, newest.c.mac)
+        .select_from(events.outerjoin(newest, newest.c.seq == events.c.seq))
+        .where(events.c.stream == stream, events.c.seq >= func.coalesce(select(newest.c.seq).scalar_subquery(), 0))
+        .order_by(events.c.seq)
+    )
