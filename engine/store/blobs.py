@@ -50,8 +50,9 @@ def put_blobs(
 
 def get(connection: Connection, hashes: Collection[str]) -> dict[str, str]:
     """The texts with these hashes that are there. StoreError for one that has changed."""
-    rows = connection.execute(select(blobs.c.hash, blobs.c.text).where(blobs.c.hash.in_(list(hashes)))).all()
-    for digest, text in rows:
+    rows = connection.execute(select(blobs.c.hash, blobs.c.text).where(blobs.c.hash.in_(list(hashes))))
+    texts: dict[str, str] = {row.hash: row.text for row in rows}
+    for digest, text in texts.items():
         if hashlib.sha256(text.encode()).hexdigest() != digest:
             raise StoreError(f"the blob {digest[:12]} is not the text that was recorded: restore it from a backup")
-    return {digest: text for digest, text in rows}
+    return texts

@@ -1,6 +1,6 @@
 """The chain of hashes that lets nobody rewrite history unseen: HMAC-SHA256 under a key that is not in the database.
 
-The one rule: what is hashed is defined here and nowhere else; whoever writes and whoever verifies calls these functions.
+The one rule: what is hashed is defined here and nowhere else; writers and verifiers call these functions.
 The text under each HMAC is a canonical JSON array, so that no two different facts share a text.
 """
 

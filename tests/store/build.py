@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from engine.store import KEEP, Append, Appended, Head, Keep, Log, NewEvent, RunRow
+from engine.store import KEEP, Append, Appended, Blob, Head, Keep, Log, NewEvent, RunRow
 from engine.store.types import DueKind, Guard
 
 KEY = b"a key of the tests, 32 bytes long"
@@ -29,12 +29,20 @@ def run_row(
 def append(
     stream: str, after: Head = Head.EMPTY, *events: NewEvent, run: RunRow | None = None,
     due: int | Keep | None = KEEP, due_kind: DueKind = "ready", guards: tuple[Guard, ...] = (),
+    blobs: tuple[Blob, ...] = (),
 ) -> Append:  # fmt: skip
     """An append of the given events, or of one; the first of a run gets a row."""
     if run is None and after == Head.EMPTY and not stream.startswith("ws_"):
         run = run_row()
     return Append(
-        stream=stream, after=after, events=events or (event(),), run=run, due=due, due_kind=due_kind, guards=guards
+        stream=stream,
+        after=after,
+        events=events or (event(),),
+        run=run,
+        due=due,
+        due_kind=due_kind,
+        guards=guards,
+        blobs=blobs,
     )
 
 
