@@ -11,11 +11,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, select
 
 from engine.store.commit import commit_batch
-from engine.store.instants import from_text
 from engine.store.prepare import prepare
 from engine.store.schema import runs
 from engine.store.statements import Statements
-from engine.store.streams import last_event, lock_head
+from engine.store.streams import lock_head, next_place
 from engine.store.types import Append, Appended, Head, NewEvent
 
 ANCHORED: Final = "RUN_HEADS_ANCHORED"
@@ -38,8 +37,7 @@ def anchor_some(connection: Connection, statements: Statements, key: bytes, work
     heads = {run: Head(seq, digest) for run, seq, digest in connection.execute(changed)}
     if not heads:
         return 0
-    last = last_event(connection, workspace)
-    after, at = (Head.EMPTY, now) if last is None else (Head(last.seq, last.hash), max(now, from_text(last.at)))
+    after, at = next_place(connection, workspace, now)
     event = NewEvent(type=ANCHORED, version=VERSION, at=at, payload=_payload(heads))
     append = prepare(Append(stream=workspace, after=after, events=(event,)), key)
     if not isinstance(commit_batch(connection, statements, [append])[0], Appended):

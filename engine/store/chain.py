@@ -33,6 +33,11 @@ def checkpoint_mac(key: bytes, stream: str, seq: int, version: int, hash_: str, 
     return _seal(key, ["checkpoint", stream, seq, version, hash_, digest])
 
 
+def pruned_mac(key: bytes, facts: tuple[str | int, ...]) -> str:
+    """The seal on what is left of a pruned run: its row in `pruned` without this column. Hex."""
+    return _seal(key, ["pruned", *facts])
+
+
 def _seal(key: bytes, facts: list[object]) -> str:
     """Not by ``hmac.digest``, which gives the interpreter's lock away for each short text: that costs far more."""
     seal = _keyed(key).copy()

@@ -6,7 +6,7 @@ The one rule: nothing is written but by one short transaction, and what it says 
 from collections.abc import Collection, Sequence
 from typing import Final, Self
 
-from engine.store import blobs, checkpoints, definitions, leases, lists, open_work, streams
+from engine.store import blobs, checkpoints, definitions, leases, lists, open_work, prune, streams
 from engine.store.anchors import MOST_HEADS, anchor_some
 from engine.store.chain import head_mac
 from engine.store.committer import MOST_WAITING, Committer
@@ -17,7 +17,17 @@ from engine.store.migrate import ensure_schema
 from engine.store.prepare import prepare
 from engine.store.statements import Statements
 from engine.store.streams import Decide
-from engine.store.types import DEFAULT_WORKSPACE, Append, Checkpoint, Head, Outcome, RunInfo, StoredEvent
+from engine.store.types import (
+    DEFAULT_WORKSPACE,
+    Append,
+    Checkpoint,
+    Head,
+    Outcome,
+    Prunable,
+    Pruned,
+    RunInfo,
+    StoredEvent,
+)
 
 _KNOWN_DEFINITIONS: Final = 1024
 # Seals to look at before our key is called the wrong one.
@@ -141,6 +151,20 @@ class Log:
             total += count or 0
             if count is not None and count < MOST_HEADS:
                 return total
+
+    async def prunable(self, workspace: str, before: int) -> Prunable:
+        """What `prune` would remove in all, if nothing ends or opens meanwhile."""
+        return await self.database.read(prune.prunable, workspace, before)
+
+    async def prune(self, workspace: str, before: int, *, now: int, by: str, limit: int = 100) -> Pruned:
+        """Remove up to `limit` of the workspace's runs that ended before that instant; call again until none is left.
+
+        Each call is one short transaction, so that the work can be broken off and taken up at any time. `by` says in
+        the workspace's stream who ordered it. A run whose deduplication key goes with it may be started by it again.
+        """
+        await self.anchor(workspace, now)
+        order = prune.Order(before=before, by=by, now=now, limit=limit)
+        return await self.database.write(prune.prune_some, self._statements, self.hmac_key, workspace, order)
 
     async def take_due(self, now: int, limit: int, push: int) -> list[str]:
         """Up to `limit` runs due at `now`; in the same transaction they become due again at now + push.

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, select
 
+from engine.store.instants import from_text
 from engine.store.prepare import WORKSPACE_PREFIX
 from engine.store.schema import events, runs, workspaces
 from engine.store.types import Append, Head, StoredEvent
@@ -47,6 +48,12 @@ def last_event(connection: Connection, stream: str) -> StoredEvent | None:
     query = select(*COLUMNS).where(events.c.stream == stream).order_by(events.c.seq.desc()).limit(1)
     row = connection.execute(query).one_or_none()
     return None if row is None else StoredEvent(*row)
+
+
+def next_place(connection: Connection, stream: str, now: int) -> tuple[Head, int]:
+    """The head that the stream's next event follows, and the time that it may have: now, or its predecessor's."""
+    last = last_event(connection, stream)
+    return (Head.EMPTY, now) if last is None else (Head(last.seq, last.hash), max(now, from_text(last.at)))
 
 
 def lock_head(connection: Connection, stream: str) -> None:

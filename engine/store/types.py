@@ -173,6 +173,23 @@ Outcome: TypeAlias = Appended | Conflict | Duplicate | Refused
 
 
 @dataclass(frozen=True, slots=True)
+class Prunable:
+    """How many runs, with how many events, pruning would remove."""
+
+    runs: int
+    events: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What one step of pruning removed; `runs` 0: there is nothing left to remove."""
+
+    runs: int
+    events: int
+    blobs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Cursor:
     """How far a consumer has read a run's stream: `seq` of the `last_seq` events, leased to it until `until`."""
 
