@@ -68,11 +68,13 @@ def locate(finding: Finding, data: object, file: str | None, marks: Mapping[Path
 def spell_path(path: Path, data: object) -> str:
     """``steps.publish.retry.attempts``: steps by id where they have one, other list items by number from 1."""
     spelled = ""
+    of_steps = True
     for at, part in enumerate(path):
         data = _member(data, part)
+        of_steps = of_steps and (isinstance(part, int) if at % 2 else part in ("steps", "on_failure"))
         if isinstance(part, str):
             spelled += f".{part}" if spelled else part
-        elif at == 1 and path[0] == "steps" and isinstance(id_ := _member(data, "id"), str):
+        elif of_steps and isinstance(id_ := _member(data, "id"), str):
             spelled += f".{id_}"
         else:
             spelled += f"[{part + 1}]"

@@ -1,4 +1,4 @@
-"""What a definition may know of a step before anything runs: its versions and the JSON schema of its arguments.
+"""What a definition may know of a step before anything runs: its versions, and what each takes, gives and bears.
 
 The one rule: data only. The functions themselves live in ``engine.steps``; checking a definition needs none of them.
 """
@@ -9,21 +9,48 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSpec:
+    """One version of a step, by JSON schemas; an empty one allows anything."""
+
+    arguments: Schema = field(default_factory=dict[str, Any])
+    result: Schema = field(default_factory=dict[str, Any])
+    repeatable: bool = True
+    """Whether an attempt of unknown outcome may be made again without asking a person."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepSpec:
-    """One step by name. ``versions`` ascend; ``schema`` is the JSON schema of the arguments of the latest version."""
+    """One step by name: its versions, of which there is at least one, by number in ascending order."""
 
-    versions: tuple[int, ...]
-    schema: Mapping[str, Any]
-    older: Mapping[int, Mapping[str, Any]] = field(default_factory=dict[int, Mapping[str, Any]])
-    """Schemas of the versions before the latest, for definitions that name one of them."""
+    by_version: Mapping[int, VersionSpec]
+
+    @classmethod
+    def of(cls, arguments: Schema, result: Schema | None = None, *, repeatable: bool = True) -> StepSpec:
+        """A step that has one version, 1."""
+        return cls({1: VersionSpec(arguments, result or {}, repeatable)})
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        return tuple(self.by_version)
 
     @property
     def latest(self) -> int:
         """The version that ``uses: name`` without a version is pinned to."""
         return self.versions[-1]
 
-    def schema_of(self, version: int) -> Mapping[str, Any]:
-        """The arguments' schema of ``version``. ``KeyError`` if there is no such version."""
-        return self.schema if version == self.latest else self.older[version]
+    def version(self, version: int | None = None) -> VersionSpec:
+        """That version, or the latest. ``KeyError`` if there is no such version."""
+        return self.by_version[self.latest if version is None else version]
+
+    def is_repeatable(self, version: int) -> bool:
+        """Whether the code says so; a version that is not known here counts as repeatable."""
+        known = self.by_version.get(version)
+        return known is None or known.repeatable
+
+
+Catalog = Mapping[str, StepSpec]
+"""Steps by name."""

@@ -13,26 +13,85 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from engine.core.definition import Step, Workflow
-from engine.core.kinds import Approval, InputField, Retry, Rung
+from engine.core.kinds import (
+    Approval,
+    Call,
+    Concurrency,
+    ForEach,
+    InputField,
+    Repeat,
+    Retry,
+    RetryRule,
+    Rung,
+    Schedule,
+    Sleep,
+    Undo,
+    WaitFor,
+)
 from engine.core.problems import Finding, Path
 from engine.core.words import did_you_mean, kind, listed
 
-LATER = frozenset(
-    {
-        *("agent", "budget", "concurrency", "correct", "env", "for_each", "foreach", "limits", "llm", "loop", "models"),
-        *("on", "on_failure", "outputs", "parallel", "rate_limit", "schedule", "secrets", "triggers", "wait", "while"),
-        "workflow",
-    }
-)
-"""Words that are planned, or known from other tools: a plain sentence is better than a guess at a typing slip."""
+LATER = frozenset({"agent", "budget", "correct", "env", "limits", "llm", "models", "rate_limit", "secrets"})
+"""Words that are planned: a plain sentence is better than a guess at a typing slip."""
+ELSEWHERE = {
+    "cron": "write it under schedule",
+    "depends_on": "write needs",
+    "foreach": "write for_each",
+    "loop": "write for_each for a list of items, repeat for until a condition holds",
+    "matrix": "write for_each",
+    "on": "write schedule for a start by the clock; other starts need no word",
+    "on_error": "write on_failure at the workflow, or continue_on_error at the step",
+    "outputs": "write output",
+    "parallel": "steps whose needs have ended run in parallel; write needs: [] for one that waits for nothing",
+    "retries": "write retry",
+    "triggers": "write schedule for a start by the clock; other starts need no word",
+    "wait": "write sleep for a time, wait_for for a signal",
+    "while": "write repeat, which ends when its until holds",
+}
+"""Words that other tools use for what is called something else here."""
 
 _NAMES = "lower-case letters, digits, - and _, starting with a letter, such as check_site"
 _WHO = '"@group" or "#channel", in quotes, such as "@oncall"'
-_SHAPES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"^steps\.#\.uses$"), "the name of a step, such as http.request or http.request@1"),
-    (re.compile(r"^steps\.#\.approval\.(approvers\.#|escalate\.#\.to)$"), _WHO),
-    (re.compile(r"^(name|steps\.#\.(id|needs\.#)|input\.[^.]*)$"), _NAMES),
+_USES = "the name of a step, such as http.request or http.request@1"
+_CRON = "five fields: minute, hour, day of the month, month, day of the week, such as 30 9 * * 1-5"
+_NAMED = (
+    "id|needs.#|set.*|workflow.name|workflow.input.*|wait_for.signal|wait_for.payload.*",
+    "name|input.*|labels.*|schedule.#.input.*",
 )
+_SHAPES: Mapping[str, str] = {
+    "steps.#.uses": _USES,
+    "steps.#.undo.uses": _USES,
+    "steps.#.approval.approvers.#": _WHO,
+    "steps.#.approval.escalate.#.to": _WHO,
+    "steps.#.workflow.definition": "the hash of a definition, which is filled in by itself; leave it out",
+    "schedule.#.cron": _CRON,
+    **{f"steps.#.{word}": _NAMES for word in _NAMED[0].split("|")},
+    **dict.fromkeys(_NAMED[1].split("|"), _NAMES),
+}
+_EITHER: Mapping[str, str] = {
+    "steps.#.sleep.for": "a duration such as 30s, 15m or 3d, or an expression in ${{ }}",
+    "steps.#.for_each.items": "a list, or an expression in ${{ }} that gives one",
+}
+"""What may be of two kinds; the library complains of each kind by itself."""
+_SHORT: Mapping[str, str] = {
+    "steps.#.sleep": "a duration such as 30s or 3d, or a mapping with for or until",
+    "steps.#.wait_for": "the name of a signal, or a mapping with signal",
+    "steps.#.workflow": "the name of a workflow, or a mapping with name and input",
+}
+"""What has a short form besides the mapping."""
+_CAPS: Mapping[str, str] = {
+    "steps.#.for_each.max_items": "say how many items there may be, such as max_items: 50; more fail the step",
+    "steps.#.for_each.items": "give a list, or an expression such as ${{ input.sites }}",
+    "steps.#.repeat.max": "say how many passes there may be, such as max: 10",
+    "steps.#.repeat.until": "give the condition that ends it, such as steps.check.output.healthy",
+    "steps.#.wait_for.signal": "give the name of the signal, such as payment_received",
+    "steps.#.workflow.name": "give the name of the workflow to run",
+    "steps.#.id": "give every step an id, such as build",
+    "steps.#.undo.uses": "name the step that undoes it",
+    "concurrency.key": "runs with the same key are counted together, such as deploy-${{ input.env }}",
+    "schedule.#.cron": "give the five fields, such as 30 9 * * 1-5",
+}
+"""What to do about a word that is missing."""
 
 
 def validate(data: object) -> tuple[Workflow | None, list[Finding]]:
@@ -43,7 +102,8 @@ def validate(data: object) -> tuple[Workflow | None, list[Finding]]:
     try:
         return Workflow.model_validate(data, by_alias=True, by_name=False), []
     except ValidationError as error:
-        return None, [_finding(details) for details in error.errors(include_url=False) if not _is_echo(details)]
+        found = [_finding(details) for details in error.errors(include_url=False) if not _is_echo(details)]
+        return None, list(dict.fromkeys(found))
 
 
 def _is_echo(error: ErrorDetails) -> bool:
@@ -52,53 +112,99 @@ def _is_echo(error: ErrorDetails) -> bool:
 
 
 def _finding(error: ErrorDetails) -> Finding:
-    path: Path = tuple(part for part in error["loc"] if part != "[key]")
-    written, kind_of = error["input"], error["type"]
+    path, written, kind_of = _path_of(error), error["input"], error["type"]
+    pattern = pattern_of(path)
+    either = _EITHER.get(pattern)
+    if either is not None and kind_of != "missing":
+        return Finding(path, f"must be {either}{_wrote(written)}")
     if kind_of == "missing":
-        return Finding(path, "is missing")
+        return Finding(path, "is missing", _CAPS.get(pattern, ""))
     if kind_of == "extra_forbidden":
         return _unknown_key(path)
     if kind_of == "value_error":
         return Finding(path, _own_words(error))
-    if kind_of == "string_pattern_mismatch" or (kind_of == "string_type" and _shape(path) == _WHO):
-        return Finding(path, f"must be {_shape(path)}{_wrote(written)}")
+    shape = _SHAPES.get(pattern)
+    if kind_of == "string_pattern_mismatch" or (kind_of == "string_type" and shape == _WHO):
+        return Finding(path, f"must be {shape or 'in another form'}{_wrote(written)}")
     if kind_of in ("enum", "literal_error"):
         return Finding(path, f"must be {_choices(error)}{_wrote(written)}", _nearest_choice(error, written))
+    if kind_of == "model_type" and pattern in _SHORT:
+        return Finding(path, f"must be {_SHORT[pattern]}{_wrote(written)}")
     return Finding(path, f"must be {_expected(error)}{_wrote(written)}", _advice(kind_of, written))
+
+
+def _path_of(error: ErrorDetails) -> Path:
+    """Where the error is in the data; the library also names keys, and the kinds that a union may be of."""
+    path: list[str | int] = []
+    for part in error["loc"]:
+        if pattern_of(tuple(path)) in _EITHER and isinstance(part, str):
+            break
+        if part != "[key]":
+            path.append(part)
+    return tuple(path)
 
 
 def _unknown_key(path: Path) -> Finding:
     word = str(path[-1])
+    known = words_at(path[:-1])
     if word in LATER:
         return Finding(path, "is not supported by this version")
-    known = words_at(path[:-1])
+    if word in ELSEWHERE and len(path) <= 1 + 2 * _depth(path):
+        return Finding(path, "is not a word that belongs here", ELSEWHERE[word])
     return Finding(path, "is not a word that belongs here", did_you_mean(word, known))
 
 
 def words_at(path: Path) -> list[str]:
     """The keys that may stand in the mapping at ``path``, as they are written."""
-    model = _MODELS.get(_pattern(path))
+    model = _MODELS.get(pattern_of(path))
     return [field.alias or name for name, field in model.model_fields.items()] if model else []
 
 
 _MODELS: Mapping[str, type[BaseModel]] = {
     "": Workflow,
     "input.*": InputField,
+    "concurrency": Concurrency,
+    "schedule.#": Schedule,
     "steps.#": Step,
     "steps.#.retry": Retry,
+    "steps.#.retry.classes.*": RetryRule,
+    "steps.#.undo": Undo,
+    "steps.#.undo.retry": Retry,
+    "steps.#.undo.retry.classes.*": RetryRule,
     "steps.#.approval": Approval,
     "steps.#.approval.escalate.#": Rung,
+    "steps.#.sleep": Sleep,
+    "steps.#.wait_for": WaitFor,
+    "steps.#.wait_for.payload.*": InputField,
+    "steps.#.workflow": Call,
+    "steps.#.for_each": ForEach,
+    "steps.#.repeat": Repeat,
 }
+_FREE = re.compile(
+    r"^(input|labels|schedule\.#\.input|steps\.#\.(?:set|with|workflow\.input|wait_for\.payload|(?:undo\.)?retry\.classes))"
+    r"\.[^.]*"
+)
+"""Mappings whose keys the author chooses."""
 
 
-def _pattern(path: Path) -> str:
-    spelled = ".".join("#" if isinstance(part, int) else part for part in path)
-    return "input.*" if len(path) == 2 and path[0] == "input" else spelled
+def _depth(path: Path) -> int:
+    """How many steps the path leads into, each inside of the one before."""
+    depth = 0
+    while (
+        len(path) > 2 * depth + 1
+        and path[2 * depth] in ("steps", "on_failure")
+        and isinstance(path[2 * depth + 1], int)
+    ):
+        depth += 1
+    return depth
 
 
-def _shape(path: Path) -> str:
-    spelled = ".".join("#" if isinstance(part, int) else part for part in path)
-    return next((words for pattern, words in _SHAPES if pattern.match(spelled)), "in another form")
+def pattern_of(path: Path) -> str:
+    """The kind of place that ``path`` is: ``steps.#.retry`` for any step's, also of one that is inside of others."""
+    depth = _depth(path)
+    rest = [*(("steps", 0) if depth else ()), *path[2 * depth :]]
+    spelled = ".".join("#" if isinstance(part, int) else part for part in rest)
+    return _FREE.sub(r"\1.*", spelled)
 
 
 def _own_words(error: ErrorDetails) -> str:

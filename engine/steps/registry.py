@@ -8,20 +8,23 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 from pydantic import JsonValue, ValidationError
 
-from engine.core.failures import FailureClass, StepError
-from engine.core.stepspec import StepSpec
+from engine.core.failures import Failure, FailureClass, StepError, classify
+from engine.core.stepspec import StepSpec, VersionSpec
 from engine.steps.context import StepContext
 from engine.steps.jsonvalue import to_json_value
 from engine.steps.signature import Signature, in_words
 from engine.steps.threads import run_in_thread
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
+
+FailureTable = Mapping[type[BaseException] | int, FailureClass]
+"""Exceptions, or the statuses of HTTP answers -> the class of failure that they are for one step."""
 
 
 class UnknownStep(LookupError):
@@ -34,12 +37,18 @@ class UnknownStep(LookupError):
 
 @dataclass(frozen=True, slots=True)
 class StepFunction:
-    """A function that definitions can name. Calling it calls the function itself, with no checks."""
+    """A function that definitions can name. Calling it calls the function itself, with no checks.
+
+    ``repeatable`` tells whether an attempt of unknown outcome may be made again without asking a person; a definition
+    may say otherwise. ``failures`` are the author's own classes, before the general table.
+    """
 
     name: str
     version: int
     fn: Callable[..., Any]
     signature: Signature
+    repeatable: bool = True
+    failures: FailureTable = field(default_factory=dict[type[BaseException] | int, FailureClass])
 
     @property
     def key(self) -> str:
@@ -50,6 +59,24 @@ class StepFunction:
     def schema(self) -> dict[str, Any]:
         """JSON schema (2020-12) of the arguments as ``with`` may give them."""
         return self.signature.schema
+
+    @property
+    def spec(self) -> VersionSpec:
+        """What a definition may know of it."""
+        return VersionSpec(self.signature.schema, self.signature.result_schema, self.repeatable)
+
+    def classify(self, error: BaseException) -> Failure:
+        """The failure that ``error`` is for this step: by its own table, the nearest base class first, then by the
+        HTTP status that the exception carries, then by the general table.
+        """
+        general = classify(error)
+        for kind in type(error).__mro__:
+            if kind in self.failures:
+                return general.model_copy(update={"cls": self.failures[kind]})
+        status = _status_of(error)
+        if status is not None and status in self.failures:
+            return general.model_copy(update={"cls": self.failures[status]})
+        return general
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.fn(*args, **kwargs)
@@ -87,20 +114,51 @@ class StepFunction:
         raise StepError(f"{self.key} broke its promise: {reason}", FailureClass.INVALID_OUTPUT) from None
 
 
-def step(name: str, *, version: int = 1) -> Callable[[Callable[..., Any]], StepFunction]:
+def step(
+    name: str, *, version: int = 1, repeatable: bool = True, failures: FailureTable | None = None
+) -> Callable[[Callable[..., Any]], StepFunction]:
     """Makes a step of a function with typed keyword arguments, a typed result and perhaps, first, ``ctx: StepContext``.
 
-    ``TypeError`` or ``ValueError``, where it is written, if the name, the version or the signature cannot be a step's.
+    Say ``repeatable=False`` where doing it twice does harm and nothing downstream recognises the idempotency key: then
+    an attempt of unknown outcome waits for a person. ``failures`` gives exceptions, or HTTP statuses that exceptions
+    carry (``status``, ``code`` or ``response.status_code``), another class than the general table does.
+
+    ``TypeError`` or ``ValueError``, where it is written, if the name, the version, the table or the signature cannot
+    be a step's.
     """
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} cannot name a step; write lower-case words joined by dots, such as git.tag")
     if version < 1:
         raise ValueError(f"versions of {name} count from 1, not {version}")
+    table = dict(failures or {})
+    for key in table:
+        _check_key(name, key)
 
     def decorate(fn: Callable[..., Any]) -> StepFunction:
-        return StepFunction(name, version, fn, Signature.of(fn))
+        return StepFunction(name, version, fn, Signature.of(fn), repeatable, table)
 
     return decorate
+
+
+def _check_key(name: str, key: object) -> None:
+    """Authors' code need not be type-checked."""
+    if isinstance(key, int) and 100 <= key <= 599:
+        return
+    if not (isinstance(key, type) and issubclass(key, BaseException)):
+        raise TypeError(f"failures of {name}: {key!r} is neither an exception's class nor an HTTP status")
+
+
+def _status_of(error: BaseException) -> int | None:
+    """The HTTP status that an exception of one of the usual clients carries."""
+    carrier: Any = error
+    response: Any = getattr(carrier, "response", None)
+    candidates = (
+        getattr(carrier, "status", None),
+        getattr(carrier, "code", None),
+        getattr(response, "status_code", None),
+        getattr(response, "status", None),
+    )
+    return next((found for found in candidates if isinstance(found, int) and 100 <= found <= 599), None)
 
 
 class Registry:
@@ -114,7 +172,7 @@ class Registry:
             self._functions[function.key] = function
         self.keys: frozenset[str] = frozenset(self._functions)
         self._catalog = {
-            name: _spec(list(versions))
+            name: StepSpec({function.version: function.spec for function in versions})
             for name, versions in groupby(
                 sorted(self._functions.values(), key=lambda f: (f.name, f.version)), key=lambda f: f.name
             )
@@ -136,12 +194,3 @@ class Registry:
     def catalog(self) -> Mapping[str, StepSpec]:
         """What a definition is checked and pinned against, by step name."""
         return self._catalog
-
-
-def _spec(ascending: list[StepFunction]) -> StepSpec:
-    *older, latest = ascending
-    return StepSpec(
-        versions=tuple(function.version for function in ascending),
-        schema=latest.schema,
-        older={function.version: function.schema for function in older},
-    )

@@ -12,6 +12,9 @@ from functools import partial
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
+from pydantic.errors import PydanticInvalidForJsonSchema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import DataclassSchema, ModelSchema
 
 from engine.steps.context import StepContext
 
@@ -26,6 +29,8 @@ class Signature:
     arguments: type[BaseModel]
     result: TypeAdapter[Any]
     schema: dict[str, Any]
+    result_schema: dict[str, Any]
+    """JSON schema of what ``dump`` gives; an empty one where the type has none."""
     takes_context: bool
     takes_model: bool
     """Whether the function has its arguments as one model, by position, instead of each by keyword."""
@@ -45,10 +50,12 @@ class Signature:
         takes_context = bool(parameters) and hints.get(parameters[0].name) is StepContext
         model = _single_model(parameters[takes_context:], hints)
         arguments = model or _arguments_model(fn, parameters[takes_context:], hints)
+        result = TypeAdapter[Any](hints["return"])
         return cls(
             arguments=arguments,
-            result=TypeAdapter(hints["return"]),
+            result=result,
             schema=_schema(arguments),
+            result_schema=_result_schema(result),
             takes_context=takes_context,
             takes_model=model is not None,
             is_async=inspect.iscoroutinefunction(fn),
@@ -136,6 +143,25 @@ def _schema(arguments: type[BaseModel]) -> dict[str, Any]:
     for definition in schema.get("properties", {}).values():
         definition.pop("title", None)
     return schema
+
+
+class _Exact(GenerateJsonSchema):
+    """What is dumped from a class with fields has these fields and no others, which the library leaves unsaid."""
+
+    def dataclass_schema(self, schema: DataclassSchema) -> JsonSchemaValue:
+        made = super().dataclass_schema(schema)
+        return {"additionalProperties": False, **made} if made.get("type") == "object" else made
+
+    def model_schema(self, schema: ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        return {"additionalProperties": False, **made} if made.get("type") == "object" else made
+
+
+def _result_schema(result: TypeAdapter[Any]) -> dict[str, Any]:
+    try:
+        return result.json_schema(mode="serialization", schema_generator=_Exact)
+    except PydanticInvalidForJsonSchema:
+        return {}
 
 
 def _called(fn: Callable[..., Any]) -> str:

@@ -11,18 +11,19 @@ from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.errors import InvalidDefinition, UnknownWorkflow
 from engine.core.graph import Plan
-from engine.core.loader import check, load_yaml, pin
-from engine.core.stepspec import StepSpec
+from engine.core.loader import check, load_yaml
+from engine.core.pinning import pin
+from engine.core.stepspec import StepSpec, VersionSpec
 from engine.steps.builtin import builtin_steps
 from engine.steps.http_policy import HttpPolicy
 from engine.steps.registry import Registry
 from engine.steps.shell import ShellPolicy
 
 ROOT = Path(__file__).parents[2]
-POST = StepSpec(
-    (1,),
+POST = StepSpec.of(
     {"properties": {"channel": {"type": "string"}, "text": {"type": "string"}}, "required": ["text"]},
 )
+TWO_VERSIONS = StepSpec({1: VersionSpec(), 2: VersionSpec()})
 STEPS = {**Registry(builtin_steps(HttpPolicy(), ShellPolicy())).catalog(), "slack.post": POST}
 
 
@@ -272,7 +273,7 @@ def test_pinned_definitions_name_versions_and_hash_anew() -> None:
     steps = [{"id": "a", "uses": "set"}, {"id": "b", "uses": "x.y@1"}]
     workflow = Workflow.model_validate({"name": "w", "steps": steps})
     before = workflow.hash
-    pinned = pin(workflow, {"set": StepSpec((1, 2), {}), "x.y": StepSpec((1, 2), {})})
+    pinned = pin(workflow, {"set": TWO_VERSIONS, "x.y": TWO_VERSIONS})
     assert [step.uses for step in pinned.steps] == ["set@2", "x.y@1"]
     assert pinned.hash != before
     assert Workflow.model_validate_json(pinned.snapshot) == pinned

@@ -286,10 +286,11 @@ def test_a_registry_has_what_it_was_given() -> None:
     spec = registry.catalog()["plain.double"]
     assert spec.versions == (1, 3)
     assert spec.latest == 3
-    assert spec.schema == spec.schema_of(3) == newer.schema
-    assert spec.schema_of(1) == double.schema
+    assert spec.version() == spec.version(3) == newer.spec
+    assert spec.version(1).arguments == double.schema
+    assert spec.version(1).result["type"] == "integer"
     with pytest.raises(KeyError):
-        spec.schema_of(2)
+        spec.version(2)
 
 
 def test_unknown_steps_and_twins_are_refused_in_words() -> None:

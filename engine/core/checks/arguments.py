@@ -10,10 +10,8 @@ from typing import Any, cast
 
 from engine.core.draft import Draft, DraftStep
 from engine.core.problems import Finding
-from engine.core.stepspec import StepSpec
+from engine.core.stepspec import Catalog
 from engine.core.words import did_you_mean, kind, listed
-
-Catalog = Mapping[str, StepSpec]
 
 _IS: Mapping[str, Callable[[object], bool]] = {
     "string": lambda value: isinstance(value, str),
@@ -37,7 +35,7 @@ _WORDS: Mapping[str, str] = {
 
 def check_uses(draft: Draft, catalog: Catalog) -> Iterator[Finding]:
     """Unknown steps and versions; unknown, missing and mistyped arguments."""
-    for step in draft.steps:
+    for step in draft.runnable():
         if step.uses is None:
             continue
         name, _, version = step.uses.partition("@")
@@ -49,7 +47,7 @@ def check_uses(draft: Draft, catalog: Catalog) -> Iterator[Finding]:
             versions = listed([str(known) for known in spec.versions])
             yield Finding(path, f"{name} has no version {version}", f"there is: {versions}")
         else:
-            yield from _check_arguments(step, name, spec.schema_of(int(version) if version else spec.latest))
+            yield from _check_arguments(step, name, spec.version(int(version) if version else None).arguments)
 
 
 def _check_arguments(step: DraftStep, name: str, schema: Mapping[str, Any]) -> Iterator[Finding]:

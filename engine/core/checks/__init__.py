@@ -1,0 +1,35 @@
+"""What is wrong with a definition beyond its shape: the graph, expressions, steps' arguments, calls, times.
+
+The one rule: each check looks at a draft and reports all that it finds; none depends on another having passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.core.checks.arguments import check_uses
+from engine.core.checks.calls import Callees, check_calls
+from engine.core.checks.expressions import check_expressions
+from engine.core.checks.graph import check_graph
+from engine.core.checks.inputs import check_inputs
+from engine.core.checks.kinds import check_kinds
+from engine.core.checks.scopes import Scopes
+from engine.core.checks.times import check_times
+from engine.core.draft import Draft
+from engine.core.problems import Finding
+from engine.core.stepspec import Catalog
+
+__all__ = ["Callees", "check_all"]
+
+
+def check_all(draft: Draft, catalog: Catalog | None, callees: Callees | None) -> Iterator[Finding]:
+    """Everything that can be known before a run; steps and calls only against what is given."""
+    yield from check_inputs(draft)
+    yield from check_kinds(draft)
+    yield from check_graph(draft)
+    yield from check_times(draft)
+    yield from check_expressions(Scopes(draft))
+    if catalog is not None:
+        yield from check_uses(draft, catalog)
+    if callees is not None:
+        yield from check_calls(draft, callees)
