@@ -203,6 +203,11 @@ def mapping(value: object) -> Mapping[str, Any] | None:
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else None
 
 
+def sequence(value: object) -> list[Any] | None:
+    """``value`` if it is a list."""
+    return cast("list[Any]", value) if isinstance(value, list) else None
+
+
 def text(value: object) -> str | None:
     """``value`` if it is a text."""
     return value if isinstance(value, str) else None

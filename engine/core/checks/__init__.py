@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.core.checks.arguments import check_uses
+from engine.core.checks.arguments import check_call_types, check_uses
 from engine.core.checks.calls import Callees, check_calls
 from engine.core.checks.expressions import check_expressions
 from engine.core.checks.graph import check_graph
 from engine.core.checks.inputs import check_inputs
 from engine.core.checks.kinds import check_kinds
+from engine.core.checks.outputs import Outputs
 from engine.core.checks.scopes import Scopes
 from engine.core.checks.times import check_times
 from engine.core.draft import Draft
@@ -28,8 +29,11 @@ def check_all(draft: Draft, catalog: Catalog | None, callees: Callees | None) ->
     yield from check_kinds(draft)
     yield from check_graph(draft)
     yield from check_times(draft)
-    yield from check_expressions(Scopes(draft))
+    scopes = Scopes(draft)
+    outputs = Outputs(scopes, catalog, callees)
+    yield from check_expressions(scopes, outputs)
     if catalog is not None:
-        yield from check_uses(draft, catalog)
+        yield from check_uses(draft, catalog, outputs)
     if callees is not None:
         yield from check_calls(draft, callees)
+        yield from check_call_types(draft, callees, outputs)

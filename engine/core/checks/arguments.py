@@ -1,86 +1,81 @@
-"""A definition's ``uses`` and ``with`` against what the registered steps offer.
+"""A definition's ``uses`` and ``with`` against what the registered steps offer, and the inputs of called workflows.
 
-The one rule: only what is certain before a run is reported; values that hold expressions are known only in a run.
+The one rule: only what is certain before a run is reported; what expressions give is known by type alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, cast
 
-from engine.core.draft import Draft, DraftStep
+from engine.core.checks.calls import Callees, callee_of
+from engine.core.checks.outputs import Outputs, of_fields
+from engine.core.checks.types import ANY, of_schema
+from engine.core.checks.values import check_value
+from engine.core.draft import Draft, DraftGroup, DraftStep, Sight, Spot, texts
 from engine.core.problems import Finding
-from engine.core.stepspec import Catalog
-from engine.core.words import did_you_mean, kind, listed
-
-_IS: Mapping[str, Callable[[object], bool]] = {
-    "string": lambda value: isinstance(value, str),
-    "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "object": lambda value: isinstance(value, Mapping),
-    "array": lambda value: isinstance(value, list | tuple),
-    "null": lambda value: value is None,
-}
-_WORDS: Mapping[str, str] = {
-    "string": "text",
-    "boolean": "true or false",
-    "integer": "a whole number",
-    "number": "a number",
-    "object": "a mapping",
-    "array": "a list",
-    "null": "nothing (null)",
-}
+from engine.core.stepspec import Catalog, VersionSpec
+from engine.core.words import did_you_mean, listed
 
 
-def check_uses(draft: Draft, catalog: Catalog) -> Iterator[Finding]:
-    """Unknown steps and versions; unknown, missing and mistyped arguments."""
-    for step in draft.runnable():
-        if step.uses is None:
-            continue
-        name, _, version = step.uses.partition("@")
-        spec = catalog.get(name)
-        path = (*step.path, "uses")
-        if spec is None:
-            yield Finding(path, f"there is no step named {name}", did_you_mean(name, sorted(catalog)))
-        elif version and (not version.isdigit() or int(version) not in spec.versions):
-            versions = listed([str(known) for known in spec.versions])
-            yield Finding(path, f"{name} has no version {version}", f"there is: {versions}")
-        else:
-            yield from _check_arguments(step, name, spec.version(int(version) if version else None).arguments)
+def check_uses(draft: Draft, catalog: Catalog, outputs: Outputs) -> Iterator[Finding]:
+    """Unknown steps and versions; unknown, missing and mistyped arguments, of compensations too."""
+    for group in draft.groups:
+        for step in group.steps:
+            single = Sight.ITEM if "for_each" in step.data else Sight.STEP
+            yield from _uses(step, step, group, single, catalog, outputs)
+            if (undo := step.undo) is not None:
+                yield from _uses(undo, step, group, Sight.UNDO, catalog, outputs)
 
 
-def _check_arguments(step: DraftStep, name: str, schema: Mapping[str, Any]) -> Iterator[Finding]:
-    arguments = step.arguments
-    if arguments is None:
+def check_call_types(draft: Draft, callees: Callees, outputs: Outputs) -> Iterator[Finding]:
+    """Expressions in the input of called workflows whose types the input does not take."""
+    for group in draft.groups:
+        for step in group.steps:
+            callee = callee_of(step.called[1], draft, callees) if step.called is not None else None
+            if callee is None:
+                continue
+            spot = Spot((*step.path, "workflow", "input"), "", Sight.ITEM if "for_each" in step.data else Sight.STEP)
+            wanted = of_fields(callee.inputs, closed=False)
+            for word, value in (step.call_input or {}).items():
+                if any(texts((), value)):
+                    type_of = partial(outputs.of_text, spot=spot, group=group, step=step)
+                    yield from check_value((*spot.path, word), value, wanted.member(word) or ANY, type_of)
+
+
+def _uses(
+    code: DraftStep, step: DraftStep, group: DraftGroup, sight: Sight, catalog: Catalog, outputs: Outputs
+) -> Iterator[Finding]:
+    """``code`` is what names a step's code: ``step`` itself, or its compensation."""
+    if code.uses is None:
         return
-    properties: Mapping[str, Any] = schema.get("properties", {})
-    if schema.get("additionalProperties", True) is False:
+    name, _, version = code.uses.partition("@")
+    spec, path = catalog.get(name), (*code.path, "uses")
+    if spec is None:
+        yield Finding(path, f"there is no step named {name}", did_you_mean(name, sorted(catalog)))
+    elif version and (not version.isdigit() or int(version) not in spec.versions):
+        versions = listed([str(known) for known in spec.versions])
+        yield Finding(path, f"{name} has no version {version}", f"there is: {versions}")
+    elif code.arguments is not None:
+        spot = Spot((*code.path, "with"), "", sight)
+        type_of = partial(outputs.of_text, spot=spot, group=group, step=step)
+        found = spec.version(int(version) if version else None)
+        yield from _names(code, name, found)
+        wanted = of_schema(found.arguments)
+        for argument, value in code.arguments.items():
+            yield from check_value((*spot.path, argument), value, wanted.members.get(argument, ANY), type_of)
+
+
+def _names(code: DraftStep, name: str, spec: VersionSpec) -> Iterator[Finding]:
+    """Arguments that the step does not take, and those that it needs."""
+    arguments = code.arguments or {}
+    properties: Mapping[str, Any] = spec.arguments.get("properties", {})
+    if spec.arguments.get("additionalProperties", True) is False:
         for argument in arguments:
             if argument not in properties:
-                path = (*step.path, "with", argument)
+                path = (*code.path, "with", argument)
                 yield Finding(path, f"{name} takes no {argument}", did_you_mean(argument, list(properties)))
-    for argument in cast("list[str]", schema.get("required", [])):
+    for argument in cast("list[str]", spec.arguments.get("required", [])):
         if argument not in arguments:
-            yield Finding((*step.path, "with"), f"{name} needs {argument}, which is missing")
-    for argument, value in arguments.items():
-        wanted = _types(cast("Mapping[str, Any]", properties.get(argument, {})))
-        if wanted and not _templated(value) and not any(_IS[type_](value) for type_ in wanted if type_ in _IS):
-            words = " or ".join(_WORDS.get(type_, type_) for type_ in wanted if type_ != "null")
-            yield Finding((*step.path, "with", argument), f"must be {words}; it is {kind(value)}")
-
-
-def _types(schema: Mapping[str, Any]) -> tuple[str, ...]:
-    """The JSON types that ``schema`` allows, or none if it does not say so in so many words."""
-    options: Any = schema.get("anyOf")
-    if isinstance(options, list):
-        found = [_types(option) for option in cast("list[Mapping[str, Any]]", options)]
-        return tuple(dict.fromkeys(type_ for types in found for type_ in types)) if all(found) else ()
-    type_: Any = schema.get("type")
-    if isinstance(type_, str):
-        return (type_,)
-    return tuple(cast("list[str]", type_)) if isinstance(type_, list) else ()
-
-
-def _templated(value: object) -> bool:
-    return isinstance(value, str) and "${{" in value
+            yield Finding((*code.path, "with"), f"{name} needs {argument}, which is missing")

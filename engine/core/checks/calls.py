@@ -39,13 +39,18 @@ def check_calls(draft: Draft, callees: Callees) -> Iterator[Finding]:
         if (called := step.called) is None:
             continue
         path, name = called
-        callee = draft if name == draft.name else callees.drafts.get(name)
+        callee = callee_of(name, draft, callees)
         if callee is None:
             yield Finding(path, f"there is no workflow {name}", did_you_mean(name, sorted(callees.drafts)))
             continue
         yield from _input(step, name, callee)
         yield from _pinned(step, name, callees)
     yield from _circles(draft, callees)
+
+
+def callee_of(name: str, draft: Draft, callees: Callees) -> Draft | None:
+    """The workflow that ``draft`` calls by that name."""
+    return draft if name == draft.name else callees.drafts.get(name)
 
 
 def _pinned(step: DraftStep, name: str, callees: Callees) -> Iterator[Finding]:

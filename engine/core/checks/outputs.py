@@ -1,0 +1,199 @@
+"""The types of the names that expressions begin with: inputs, what steps give, and what loops hand to their inside.
+
+The one rule: what an operator may do to a run (skip a step, set its output) is not looked at; what the definition says
+must fit together by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import JsonValue
+
+from engine.core.checks.calls import Callees
+from engine.core.checks.inference import Inference
+from engine.core.checks.inputs import field_of
+from engine.core.checks.scopes import Scopes
+from engine.core.checks.syntax import parse
+from engine.core.checks.types import ANY, NOTHING, NUMBER, TEXT, TRUTH, WHOLE, Type, list_of, of_schema, one_of, record
+from engine.core.draft import Draft, DraftGroup, DraftStep, GroupKind, Sight, Spot, mapping
+from engine.core.expressions import ExpressionError, Template
+from engine.core.kinds import InputField, InputType
+from engine.core.problems import Path
+from engine.core.program import Program
+from engine.core.stepspec import Catalog, VersionSpec
+
+_ENDED = one_of(("completed", "failed", "skipped"))
+_GATE = record(
+    {
+        "decision": one_of(("granted", "denied", "expired")),
+        "by": TEXT.or_else(NOTHING),
+        "reason": TEXT.or_else(NOTHING),
+        "at": WHOLE,
+    }
+)
+_RUN = record({"id": TEXT, "workflow": TEXT, "started_by": TEXT, "started_at": WHOLE}, closed=False)
+_FAILURE = record(dict.fromkeys(("step", "kind", "reason", "class"), TEXT), closed=False)
+_OF_INPUT = {InputType.INTEGER: WHOLE, InputType.NUMBER: NUMBER, InputType.BOOLEAN: TRUTH}
+
+
+def of_field(field: InputField) -> Type:
+    """The type of a value that was read for the field."""
+    type_ = one_of(field.choices) if field.choices else _OF_INPUT.get(field.type, TEXT)
+    return type_ if field.is_required or field.default is not None else type_.or_else(NOTHING)
+
+
+def of_fields(fields: Mapping[str, Any], *, closed: bool) -> Type:
+    """The type of all the values together; one whose field is wrong may be anything."""
+    known = {name: field_of(raw) for name, raw in fields.items()}
+    return record({name: ANY if field is None else of_field(field) for name, field in known.items()}, closed=closed)
+
+
+def version_of(uses: str, catalog: Catalog | None) -> VersionSpec | None:
+    """What is known of the step and version that ``uses`` names."""
+    name, _, version = uses.partition("@")
+    spec = (catalog or {}).get(name)
+    if spec is None or (version and not version.isdigit()):
+        return None
+    return spec.by_version.get(int(version) if version else spec.latest)
+
+
+class Outputs:
+    """The types in one draft; each step's is told once."""
+
+    def __init__(self, scopes: Scopes, catalog: Catalog | None, callees: Callees | None) -> None:
+        self._scopes = scopes
+        self._catalog = catalog
+        self._callees = callees
+        self._inputs = of_fields(scopes.draft.inputs, closed=False)
+        self._known: dict[Path, Type] = {}
+
+    def infer(
+        self, program: Program, spot: Spot, group: DraftGroup, step: DraftStep | None
+    ) -> tuple[Type, list[tuple[str, str]]]:
+        """The type of an expression at ``spot``, and what is wrong with it."""
+        node = parse(program.source)
+        if node is None:
+            return ANY, []
+        inference = Inference(lambda root: self._root(root, program, spot, group, step))
+        type_ = inference.infer(node)
+        return type_, inference.problems
+
+    def of_text(self, text: str, spot: Spot, group: DraftGroup, step: DraftStep | None) -> Type:
+        """The type that a text with expressions renders to; ``ANY`` if it does not compile."""
+        try:
+            parts = Template.parse(text).parts
+        except ExpressionError:
+            return ANY
+        if len(parts) != 1:
+            return TEXT
+        return TEXT if isinstance(parts[0], str) else self.infer(parts[0], spot, group, step)[0]
+
+    def of_value(self, value: JsonValue, spot: Spot, group: DraftGroup, step: DraftStep | None) -> Type:
+        """The type of JSON with expressions in it."""
+        if isinstance(value, str):
+            return self.of_text(value, spot, group, step) if "${{" in value else TEXT
+        if isinstance(value, dict):
+            return record({name: self.of_value(part, spot, group, step) for name, part in value.items()})
+        if isinstance(value, list):
+            parts = [self.of_value(part, spot, group, step) for part in value]
+            items = parts[0] if parts else ANY
+            for part in parts[1:]:
+                items = items.or_else(part)
+            return list_of(items)
+        return types_of_scalar(value)
+
+    def item(self, holder: DraftStep, group: DraftGroup) -> Type:
+        """The type of ``item`` in the loop ``holder``, which is a step of ``group``."""
+        items = (mapping(holder.data.get("for_each")) or {}).get("items")
+        spot = Spot((*holder.path, "for_each", "items"), "", Sight.STEP)
+        found = self.of_value(items, spot, group, holder)
+        return found.element() if found.is_only("array") else ANY
+
+    def _root(self, root: str, program: Program, spot: Spot, group: DraftGroup, step: DraftStep | None) -> Type:
+        if root == "steps":
+            found = {name: self._seen(name, spot, group, step) for name in program.steps}
+            return record({name: type_ for name, type_ in found.items() if type_ is not None}, closed=False)
+        if root in ("item", "previous"):
+            return self._of_loop(root, spot, group, step)
+        fixed = {"input": self._inputs, "run": _RUN, "failure": _FAILURE, "index": WHOLE, "iteration": WHOLE}
+        return fixed.get(root, ANY)
+
+    def _seen(self, name: str, spot: Spot, group: DraftGroup, step: DraftStep | None) -> Type | None:
+        home = self._scopes.find(name, spot, group, step)
+        if home is None:
+            return None
+        output = self._output(home.steps[home.places[name]], home)
+        status = _ENDED
+        if GroupKind.ON_FAILURE in {at.kind for at in (group, *group.around())} and home is not group:
+            output, status = output.or_else(NOTHING), TEXT  # the failure may have come before it, or at the same time
+        return record({"output": output, "status": status, "error": TEXT}, closed=False)
+
+    def _of_loop(self, root: str, spot: Spot, group: DraftGroup, step: DraftStep | None) -> Type:
+        kind = GroupKind.EACH if root == "item" else GroupKind.REPEAT
+        if step is not None and spot.sight is Sight.ITEM and root == "item":
+            return self.item(step, group)
+        inside = self._scopes.inside(step) if step is not None and spot.sight is Sight.PASS else None
+        for at in ([inside] if inside else []) + [group, *group.around()]:
+            if at.kind is kind and at.holder is not None and at.outer is not None:
+                if root == "item":
+                    return self.item(at.holder, at.outer)
+                return self._outputs_of(at).or_else(NOTHING)
+        return ANY
+
+    def _outputs_of(self, group: DraftGroup) -> Type:
+        """What a pass gives: the outputs by step, null for one that was skipped."""
+        return record({id_: self._output(group.steps[at], group).or_else(NOTHING) for id_, at in group.places.items()})
+
+    def _output(self, step: DraftStep, group: DraftGroup) -> Type:
+        if step.path not in self._known:
+            self._known[step.path] = ANY  # for a definition that goes round in a circle
+            single = self._single(step, group)
+            if "for_each" in step.data:
+                members = {"index": WHOLE, "status": _ENDED, "output": single.or_else(NOTHING), "error": TEXT}
+                single = list_of(record(members, closed=False))
+            may_be_left_out = step.condition is not None or step.needs or step.data.get("continue_on_error")
+            self._known[step.path] = single.or_else(NOTHING) if may_be_left_out else single
+        return self._known[step.path]
+
+    def _single(self, step: DraftStep, group: DraftGroup) -> Type:
+        """What the step gives when it completes; of a for_each, what one item gives."""
+        if step.uses is not None:
+            version = version_of(step.uses, self._catalog)
+            return ANY if version is None else of_schema(version.result)
+        if "approval" in step.data:
+            return _GATE
+        if (values := mapping(step.data.get("set"))) is not None:
+            spot = Spot((*step.path, "set"), "", Sight.STEP)
+            return self.of_value(cast("JsonValue", dict(values)), spot, group, step)
+        if (wait := mapping(step.data.get("wait_for"))) is not None:
+            return _payload(wait)
+        if step.called is not None:
+            return self._called(step.called[1])
+        inside = self._scopes.inside(step)
+        if inside is None:
+            return ANY
+        if inside.kind is GroupKind.EACH:
+            return self._outputs_of(inside)
+        return record({"iterations": WHOLE, "met": TRUTH, "outputs": self._outputs_of(inside)}, closed=False)
+
+    def _called(self, name: str) -> Type:
+        """What a child run gives: nothing, unless its workflow says what."""
+        callee: Draft | None = self._callees.drafts.get(name) if self._callees is not None else None
+        return NOTHING if callee is not None and "output" not in callee.data else ANY
+
+
+def _payload(wait: Mapping[str, Any]) -> Type:
+    declared = mapping(wait.get("payload"))
+    payload = of_fields(declared, closed=True) if declared else ANY
+    return payload.or_else(NOTHING) if wait.get("on_timeout") == "continue" else payload
+
+
+def types_of_scalar(value: JsonValue) -> Type:
+    """The kind of a constant, not its value: that is one of the author's choice."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return TRUTH
+    return WHOLE if isinstance(value, int) else NUMBER
