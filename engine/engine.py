@@ -35,7 +35,7 @@ from engine.keepalive import KeepAlive, ThreadKeepAlive
 from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
-from engine.store import DEFAULT_WORKSPACE, Log, Report, RunInfo, StoreError
+from engine.store import DEFAULT_WORKSPACE, Log, Report, RunFilter, RunInfo, StoreError
 from engine.streams import Streams
 from engine.worker import Worker, WorkerSettings
 
@@ -214,7 +214,7 @@ class Engine:
     ) -> list[RunInfo]:
         """The newest runs first."""
         found = await self.store.runs(
-            workspace=self.settings.workspace, workflow=workflow, statuses=statuses, limit=limit
+            workspace=self.settings.workspace, where=RunFilter(workflow=workflow, statuses=statuses), limit=limit
         )
         return list(found)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from engine.announcer import Announcer
 from engine.clock import Clock
-from engine.store import Log, StoreError
+from engine.store import PUSH, DueKind, Log, StoreError
 from engine.streams import StreamsUnavailable
 
 log = logging.getLogger(__name__)
@@ -20,14 +21,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SchedulerSettings:
-    """``every``: seconds between sweeps. ``push``: ms until a swept run that nobody took is swept again.
+    """``every``: seconds between sweeps. ``push``: ms until a swept run is swept again, by what it waits for.
 
     ``backlog``: with this many activations in the stream nothing is swept, as there is more work than workers: to
     announce the same runs once more would only make it longer.
     """
 
     every: float = 0.5
-    push: int = 2_000
+    push: Mapping[DueKind, int] = field(default_factory=lambda: PUSH)
     batch: int = 500
     backlog: int = 5_000
     anchor_every: float = 60.0
@@ -79,7 +80,7 @@ class Scheduler:
         """
         if await self._announcer.backlog() >= self._settings.backlog:
             return 0
-        runs = await self._store.take_due(self._clock.now(), self._settings.batch, self._settings.push)
-        for run in runs:
-            self._announcer.announce(run)
-        return len(runs)
+        taken = await self._store.take_due(self._clock.now(), self._settings.batch, self._settings.push)
+        for due in taken:
+            self._announcer.announce(due.run)
+        return len(taken)

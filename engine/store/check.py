@@ -5,14 +5,14 @@ key.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, select
 
 from engine.store.anchors import ANCHORED, anchored_heads
 from engine.store.chain import event_hash, head_mac
-from engine.store.prepare import WORKSPACE_PREFIX
+from engine.store.prepare import WORKSPACE_PREFIX, run_values
 from engine.store.schema import events, open_work, runs, workspaces
 from engine.store.streams import COLUMNS
 from engine.store.types import DueKind, Head, RunRow, StoredEvent
@@ -137,8 +137,8 @@ def _cache_findings(stream: str, kept: list[StoredEvent], row: Any, work: Any, f
         return [Finding(stream, None, f"the events cannot be folded ({type(error).__name__}: {error})")]
     findings = [
         Finding(stream, None, f"`runs.{name}` is {was!r}, but the events say {should!r}")
-        for name in (field.name for field in fields(RunRow))
-        if (was := getattr(row, name)) != (should := getattr(expected, name))
+        for name, should in run_values(expected).items()
+        if (was := getattr(row, name)) != should
     ]
     if (work is None) != (due is None):
         there, should = ("no open work", "some") if work is None else ("open work", "none")

@@ -11,8 +11,10 @@ from sqlalchemy import Connection
 from engine.store.blobs import put_blobs
 from engine.store.expand import BatchStatement, Row
 from engine.store.prepare import Prepared
+from engine.store.signals import write_listeners
+from engine.store.slots import Slots
 from engine.store.statements import Statements
-from engine.store.types import Appended, Conflict, Duplicate, Guard, Head, Outcome, Refused
+from engine.store.types import Append, Appended, Conflict, Duplicate, Guard, Head, LeaseExpired, Outcome, Refused
 
 
 def commit_batch(
@@ -23,22 +25,28 @@ def commit_batch(
     `repeated`: an earlier try at the same batch may have been committed. An event with our hash at our place is ours,
     or one that another writer made of the same facts at the same instant, which comes to the same.
     """
-    refused = _refused(connection, statements, batch)
+    slots = Slots.lock(connection, statements.slots, [item.append for item in batch])
+    refused = slots.refused() | _refused(connection, statements, batch)
     tried = [item for item in batch if item.append.stream not in refused]
     won = _move_heads(connection, statements, tried)
     _write(connection, statements, [item for item in tried if item.append.stream in won])
+    woken = slots.write(won)
     lost = [item for item in batch if item.append.stream not in won]
     if repeated and lost:
         won |= _already_there(connection, statements, lost)
         lost = [item for item in lost if item.append.stream not in won]
     reasons: dict[str, Outcome] = {stream: Refused(guard) for stream, guard in refused.items()}
     reasons = _conflicts(connection, statements, [item for item in lost if item.append.stream not in reasons]) | reasons
-    return [Appended(item.head) if item.append.stream in won else reasons[item.append.stream] for item in batch]
+    return [
+        Appended(item.head, woken.get(item.append.stream, ())) if item.append.stream in won
+        else reasons[item.append.stream]
+        for item in batch
+    ]  # fmt: skip
 
 
 def _refused(connection: Connection, statements: Statements, batch: Sequence[Prepared]) -> dict[str, Guard]:
-    """The first guard that does not hold, by stream."""
-    owners = sorted({guard.owner for item in batch for guard in item.append.guards})
+    """The first guard on a lease that does not hold, by stream."""
+    owners = sorted({guard.owner for item in batch for guard in item.append.guards if isinstance(guard, LeaseExpired)})
     if not owners:
         return {}
     rows = statements.find_leases.execute(connection, [{"owner": owner} for owner in owners])
@@ -46,6 +54,8 @@ def _refused(connection: Connection, statements: Statements, batch: Sequence[Pre
     refused: dict[str, Guard] = {}
     for item in batch:
         for guard in item.append.guards:
+            if not isinstance(guard, LeaseExpired):
+                continue
             until, now = leases[guard.owner]
             if now <= until and (guard.cap is None or now <= guard.cap):
                 refused.setdefault(item.append.stream, guard)
@@ -78,7 +88,7 @@ def _write(connection: Connection, statements: Statements, winners: Sequence[Pre
     _execute(
         connection,
         statements.put_open_work,
-        ({"run": it.stream, "due": it.due, "kind": it.due_kind} for it in appends if isinstance(it.due, int)),
+        (_work_row(item, item.due) for item in appends if isinstance(item.due, int)),
     )
     _execute(
         connection,
@@ -90,6 +100,14 @@ def _write(connection: Connection, statements: Statements, winners: Sequence[Pre
         statements.open_cursors,
         ({"id": item.append.stream} for item in winners if item.starts and not item.is_workspace),
     )
+    write_listeners(connection, statements.signals, appends)
+
+
+def _work_row(append: Append, due: int) -> Row:
+    workspace, priority = (None, None) if append.run is None else (append.run.workspace, append.run.priority)
+    return {
+        "run": append.stream, "due": due, "kind": append.due_kind, "workspace": workspace, "priority": priority,
+    }  # fmt: skip
 
 
 def _execute(connection: Connection, statement: BatchStatement, rows: Iterable[Row]) -> None:

@@ -1,7 +1,8 @@
 """Group commit: appends that wait together share one transaction.
 
 The one rule: a transaction begins as soon as the database is idle, and whatever arrives meanwhile forms the next
-batch, at most one append per stream, in the order of arrival. No append waits for others to come.
+batch, at most one append per stream, and one that asks for a slot per concurrency key, in the order of arrival. No
+append waits for others to come.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from engine.store.database import RETRY_DELAYS, Busy, Database, Lost, Unreachabl
 from engine.store.errors import OutcomeUnknown, StoreUnavailable
 from engine.store.prepare import Prepared
 from engine.store.statements import Statements
-from engine.store.types import Outcome
+from engine.store.types import Outcome, SlotFree
 
 _LARGEST_BATCH: Final = 512
 # Appends in memory at once; further callers wait for their turn.
@@ -64,13 +65,16 @@ class Committer:
 
     def _next_batch(self) -> list[_Waiting]:
         batch: dict[str, _Waiting] = {}
+        keys: set[str] = set()
         later: list[_Waiting] = []
         for waiting in self._waiting:
-            stream = waiting.item.append.stream
-            if stream in batch or len(batch) == _LARGEST_BATCH:
+            append = waiting.item.append
+            asked = {guard.key for guard in append.guards if isinstance(guard, SlotFree)}
+            if append.stream in batch or len(batch) == _LARGEST_BATCH or not keys.isdisjoint(asked):
                 later.append(waiting)
             else:
-                batch[stream] = waiting
+                batch[append.stream] = waiting
+                keys |= asked
         self._waiting = later
         return [batch[stream] for stream in sorted(batch)]
 

@@ -9,6 +9,7 @@ from typing import Self
 
 from engine.store import leases
 from engine.store.connect import connect
+from engine.store.types import JsonObject
 
 
 class LeaseKeeper:
@@ -22,9 +23,12 @@ class LeaseKeeper:
             self._runner.close()
             raise
 
-    def renew(self, owner: str, ttl_ms: int) -> int:
-        """Make or prolong the owner's lease; the instant of the database's clock at which it ends. StoreUnavailable."""
-        return self._runner.run(self._database.write(leases.renew, owner, ttl_ms))
+    def renew(self, owner: str, ttl_ms: int, info: JsonObject | None = None) -> int:
+        """Make or prolong the owner's lease; the instant of the database's clock at which it ends. StoreUnavailable.
+
+        `info` is what the owner says of itself, for `Log.workers`; None leaves what it said.
+        """
+        return self._runner.run(self._database.write(leases.renew, owner, ttl_ms, info))
 
     def close(self) -> None:
         """Give the connection back."""

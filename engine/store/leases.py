@@ -3,15 +3,19 @@
 The one rule: a lease says until when its owner may be believed to work; it is renewed, and shortened only by `release`.
 """
 
-from typing import Final
+import json
+from typing import Any, Final
 
 from sqlalchemy import Connection, delete, select
 
 from engine.store.dbclock import now_ms
 from engine.store.schema import leases
+from engine.store.types import JsonObject
 from engine.store.upsert import insert_into
 
 _DAY_MS: Final = 24 * 60 * 60 * 1000
+
+_encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
 
 
 def now(connection: Connection) -> int:
@@ -19,10 +23,14 @@ def now(connection: Connection) -> int:
     return connection.scalars(select(now_ms())).one()
 
 
-def renew(connection: Connection, owner: str, ttl_ms: int) -> int:
-    """Make or prolong the owner's lease; the instant at which it ends."""
-    row = insert_into(connection.dialect, leases).values(owner=owner, until=now_ms() + ttl_ms)
-    row = row.on_conflict_do_update(index_elements=["owner"], set_={"until": row.excluded.until})
+def renew(connection: Connection, owner: str, ttl_ms: int, info: JsonObject | None = None) -> int:
+    """Make or prolong the owner's lease; the instant at which it ends. `info` None leaves what it says of itself."""
+    row = insert_into(connection.dialect, leases).values(owner=owner, until=now_ms() + ttl_ms, since=now_ms())
+    changed: dict[str, Any] = {"until": row.excluded.until}
+    if info is not None:
+        row = row.values(info=_encode(info))
+        changed["info"] = row.excluded.info
+    row = row.on_conflict_do_update(index_elements=["owner"], set_=changed)
     return connection.scalars(row.returning(leases.c.until)).one()
 
 

@@ -3,13 +3,14 @@
 The one rule: what is read here is shown, never decided on.
 """
 
-from collections.abc import Collection, Sequence
+import json
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_column, or_, select, union
 
-from engine.store.schema import runs
-from engine.store.types import RunInfo
+from engine.store.schema import run_labels, runs, workspaces
+from engine.store.types import RunFilter, RunInfo
 
 _COLUMNS = tuple(column for column in runs.c if column.name not in {"head_hash", "head_mac", "data_key", "anchored"})
 _NAMES = tuple(column.name for column in _COLUMNS)
@@ -17,18 +18,52 @@ _RUN_PREFIX = "run_"
 
 
 def list_runs(
-    connection: Connection, workspace: str, workflow: str | None, statuses: Sequence[str] | None, limit: int,
-    before: str | None,
-) -> list[RunInfo]:  # fmt: skip
+    connection: Connection, workspace: str, where: RunFilter, limit: int, before: str | None
+) -> list[RunInfo]:
     """The newest runs first; `before` is the id of the last one seen, for the next page."""
-    query: Select[Any] = select(*_COLUMNS).where(runs.c.workspace == workspace)
-    if workflow is not None:
-        query = query.where(runs.c.workflow == workflow)
-    if statuses is not None:
-        query = query.where(runs.c.status.in_(statuses))
+    query: Select[Any] = select(*_COLUMNS).where(runs.c.workspace == workspace, *_conditions(where))
     if before is not None:
         query = query.where(runs.c.id < before)
     return [_info(row) for row in connection.execute(query.order_by(runs.c.id.desc()).limit(limit))]
+
+
+def _conditions(where: RunFilter) -> Iterator[ColumnElement[bool]]:
+    if where.workflow is not None:
+        yield runs.c.workflow == where.workflow
+    if where.statuses is not None:
+        yield runs.c.status.in_(list(where.statuses))
+    if where.started_by is not None:
+        yield runs.c.started_by == where.started_by
+    if where.created_after is not None:
+        yield runs.c.created_at >= where.created_after
+    if where.created_before is not None:
+        yield runs.c.created_at < where.created_before
+    if where.parent is not None:
+        yield runs.c.parent == where.parent
+    if where.attention is not None:
+        # Spelled as in the partial index, so that the planners see that it serves.
+        yield runs.c.attention != literal_column("''")
+        if where.attention != RunFilter.ANYTHING:
+            yield runs.c.attention == where.attention
+    if text := where.text.strip().lower():
+        places = (runs.c.search, func.lower(runs.c.summary), runs.c.id)
+        yield or_(*(place.contains(text, autoescape=True) for place in places))
+    for name, value in sorted(where.labels.items()):
+        label = select(run_labels.c.run).where(
+            run_labels.c.workspace == runs.c.workspace, run_labels.c.name == name, run_labels.c.value == value,
+            run_labels.c.run == runs.c.id,
+        )  # fmt: skip
+        yield label.exists()
+
+
+def list_workspaces(connection: Connection) -> list[str]:
+    """The workspaces that have a run or a stream of their own, by name."""
+    # From one to the next along the index: there are few of them, and many runs.
+    first = select(func.min(runs.c.workspace).label("workspace")).cte("known", recursive=True)
+    further = select(func.min(runs.c.workspace)).where(runs.c.workspace > first.c.workspace).scalar_subquery()
+    known = first.union_all(select(further).where(first.c.workspace.is_not(None)))
+    named = union(select(known.c.workspace).where(known.c.workspace.is_not(None)), select(workspaces.c.id)).subquery()
+    return list(connection.scalars(select(named.c.workspace).order_by(named.c.workspace)))
 
 
 def find_runs(connection: Connection, workspace: str, prefix: str, limit: int) -> list[str]:
@@ -65,4 +100,5 @@ def newest_seals(connection: Connection, limit: int) -> list[tuple[str, int, str
 
 
 def _info(row: Row[Any]) -> RunInfo:
-    return RunInfo(**dict(zip(_NAMES, row, strict=True)))
+    values = dict(zip(_NAMES, row, strict=True))
+    return RunInfo(**values | {"labels": json.loads(values["labels"])})

@@ -3,10 +3,10 @@
 The one rule: nothing is written but by one short transaction, and what it says is durable when the call returns.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from typing import Final, Self
 
-from engine.store import blobs, checkpoints, definitions, leases, lists, open_work, prune, streams
+from engine.store import blobs, checkpoints, definitions, leases, lists, open_work, prune, signals, streams, workers
 from engine.store.anchors import MOST_HEADS, anchor_some
 from engine.store.chain import head_mac
 from engine.store.committer import MOST_WAITING, Committer
@@ -21,12 +21,18 @@ from engine.store.types import (
     DEFAULT_WORKSPACE,
     Append,
     Checkpoint,
+    DueKind,
+    DueRun,
     Head,
+    JsonObject,
     Outcome,
     Prunable,
     Pruned,
+    RunFilter,
     RunInfo,
+    Signal,
     StoredEvent,
+    WorkerInfo,
 )
 
 _KNOWN_DEFINITIONS: Final = 1024
@@ -166,18 +172,22 @@ class Log:
         order = prune.Order(before=before, by=by, now=now, limit=limit)
         return await self.database.write(prune.prune_some, self._statements, self.hmac_key, workspace, order)
 
-    async def take_due(self, now: int, limit: int, push: int) -> list[str]:
-        """Up to `limit` runs due at `now`; in the same transaction they become due again at now + push.
+    async def take_due(
+        self, now: int, limit: int, push: Mapping[DueKind, int] = open_work.PUSH, skip: Collection[str] = ()
+    ) -> list[DueRun]:
+        """Up to `limit` runs due at `now`; in the same transaction they become due again, later by their kind's `push`.
 
-        Each is taken by one caller, however many ask at once.
+        Each is taken by one caller, however many ask at once. Workspaces get equal shares, but those in `skip` none;
+        within a workspace a higher priority goes first.
         """
-        earliest = await self.next_due()
-        if earliest is None or earliest > now:
-            return []
-        return await self.database.write(open_work.take_due, now, limit, push)
+        lanes = [lane for lane in await self.database.read(open_work.due_lanes, now) if lane.workspace not in skip]
+        return await self.database.write(open_work.take_due, lanes, now, limit, push) if lanes else []
 
     async def make_all_due(self, now: int) -> int:
-        """Make every run due that is ready or running (not those parked on a timer); how many were not due before."""
+        """Make every run due that is ready or running (not those that wait); how many were not due before.
+
+        At `now`, or by the database's clock where that is earlier.
+        """
         return await self.database.write(open_work.make_all_due, now)
 
     async def next_due(self) -> int | None:
@@ -188,25 +198,48 @@ class Log:
         """The database's clock: the clock of leases and dues."""
         return await self.database.read(leases.now)
 
-    async def renew(self, owner: str, ttl_ms: int) -> int:
-        """Make or prolong the owner's lease; the instant of the database's clock at which it ends."""
-        return await self.database.write(leases.renew, owner, ttl_ms)
+    async def renew(self, owner: str, ttl_ms: int, info: JsonObject | None = None) -> int:
+        """Make or prolong the owner's lease; the instant of the database's clock at which it ends.
+
+        `info` is what the owner says of itself, for `workers`; None leaves what it said.
+        """
+        return await self.database.write(leases.renew, owner, ttl_ms, info)
 
     async def release(self, owner: str) -> None:
         """End the owner's lease now."""
         await self.database.write(leases.release, owner)
 
+    async def workers(self) -> list[WorkerInfo]:
+        """The workers that are alive, longest first."""
+        return await self.database.read(workers.alive)
+
+    async def put_signal(self, signal: Signal) -> None:
+        """Keep the signal in the mailbox until a run takes it, and make those due who wait for it.
+
+        Nothing happens if its id is known, so it may be put again.
+        """
+        await self.database.write(signals.put, signal)
+
+    async def take_signals(self, run: str, name: str, correlation: str, workspace: str) -> list[Signal]:
+        """Give the run all free signals of this name and correlation; returns all that it has ever taken of them.
+
+        So it may be asked again, after a crash. Oldest first. Each signal goes to one run.
+        """
+        return await self.database.write(signals.take, run, name, correlation, workspace)
+
+    async def listeners(self, workspace: str, name: str, correlation: str) -> list[str]:
+        """The runs that wait for such a signal, in the order in which they were started."""
+        return await self.database.read(signals.find_listeners, workspace, name, correlation)
+
     async def runs(
-        self,
-        *,
-        workspace: str,
-        workflow: str | None = None,
-        statuses: Sequence[str] | None = None,
-        limit: int = 50,
-        before: str | None = None,
+        self, *, workspace: str, where: RunFilter = RunFilter.EVERY, limit: int = 50, before: str | None = None
     ) -> list[RunInfo]:
-        """The workspace's newest runs first; `before` is the last id of the page before."""
-        return await self.database.read(lists.list_runs, workspace, workflow, statuses, limit, before)
+        """The workspace's newest runs first, as far as they fit; `before` is the last id of the page before."""
+        return await self.database.read(lists.list_runs, workspace, where, limit, before)
+
+    async def workspaces(self) -> list[str]:
+        """The workspaces that exist: those that have runs, or a stream of their own. By name."""
+        return await self.database.read(lists.list_workspaces)
 
     async def find_runs(self, workspace: str, prefix: str, limit: int) -> list[str]:
         """The ids in this workspace that begin with the prefix, which may leave out `run_`; sorted."""

@@ -1,30 +1,126 @@
 """Open work: for each run that has something to do or to wait for, the one time at which it must be looked at again.
 
-The one rule: a row is written by the appends of its run; this module only pushes the due time of rows that it selects.
+The one rule: a row is written by the appends of its run; this module only pushes the due time of rows that it selects,
+and pulls some forward.
+
+Workspaces take turns: however much is due in one, the others get their share of every sweep. Within a workspace the
+more urgent priority goes first. All of it runs along the index (workspace, priority, due), so that a sweep costs what
+it takes and not what is due.
 """
 
-from sqlalchemy import Connection, func, select, update
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final
 
+from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, literal, select, true, union_all, update
+
+from engine.store.dbclock import now_ms
 from engine.store.schema import open_work
+from engine.store.types import HIGH, LOW, NORMAL, DueKind, DueRun
+
+# For how many ms a run that was taken is left alone, by what it waits for.
+PUSH: Final[Mapping[DueKind, int]] = {
+    "ready": 2_000,
+    "running": 5_000,
+    "timer": 2_000,
+    "child": 10_000,
+    "queued": 10_000,
+    "awaited": 10_000,
+}
+_AT_ONCE: Final = ("ready", "running")
 
 
-def take_due(connection: Connection, now: int, limit: int, push: int) -> list[str]:
-    """Up to `limit` runs that are due at `now`, earliest first; in the same transaction they become due at now + push.
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """The open work of one workspace and priority; `earliest` is when the first of it is due."""
 
-    Any number of takers may be at it: on PostgreSQL they skip each other's rows.
+    workspace: str
+    priority: int
+    earliest: int
+
+
+def due_lanes(connection: Connection, now: int) -> list[Lane]:
+    """The lanes in which something is due: the workspace with the oldest first, the most urgent of each first."""
+    lanes = [lane for lane in _lanes(connection) if lane.earliest <= now]
+    oldest: dict[str, int] = {}
+    for lane in lanes:
+        oldest[lane.workspace] = min(lane.earliest, oldest.get(lane.workspace, lane.earliest))
+    return sorted(lanes, key=lambda lane: (oldest[lane.workspace], lane.workspace, -lane.priority))
+
+
+def take_due(
+    connection: Connection, lanes: Sequence[Lane], now: int, limit: int, push: Mapping[DueKind, int]
+) -> list[DueRun]:
+    """Up to `limit` runs that are due at `now`; in the same transaction they are pushed on by what their kind says.
+
+    `lanes` is what `due_lanes` gave. Any number of takers may be at it: on PostgreSQL they skip each other's rows.
     """
-    due = select(open_work.c.run).where(open_work.c.due <= now).order_by(open_work.c.due).limit(limit)
-    taken = due.with_for_update(skip_locked=True).cte("taken")
-    pushed = update(open_work).values(due=now + push).where(open_work.c.run == taken.c.run)
-    return list(connection.scalars(pushed.returning(open_work.c.run)))
+    taken: list[DueRun] = []
+    hungry = [list(lanes_of) for _, lanes_of in groupby(lanes, key=lambda lane: lane.workspace)]
+    while hungry and len(taken) < limit:
+        share = max(1, (limit - len(taken)) // len(hungry))
+        still: list[list[Lane]] = []
+        for lanes_of in hungry[: limit - len(taken)]:
+            left = share
+            while lanes_of and left:
+                runs = _take(connection, lanes_of[0], now, left, push)
+                taken.extend(runs)
+                left -= len(runs)
+                if left:
+                    lanes_of = lanes_of[1:]
+            if lanes_of:
+                still.append(lanes_of)
+        hungry = still
+    return taken
 
 
 def make_all_due(connection: Connection, now: int) -> int:
-    """Make every run due that is ready or running, after activations were lost; how many. Timers keep their time."""
-    parked = open_work.c.kind == "timer"
-    return connection.execute(update(open_work).values(due=now).where(~parked, open_work.c.due > now)).rowcount
+    """Make every run due that is ready or running, after activations were lost; how many. The others keep their time.
+
+    At `now`, or by the database's clock where that is earlier.
+    """
+    given = literal(now, BigInteger)
+    at = case((now_ms() < given, now_ms()), else_=given)
+    lost = open_work.c.kind.in_(_AT_ONCE)
+    return connection.execute(update(open_work).values(due=at).where(lost, open_work.c.due > at)).rowcount
 
 
 def next_due(connection: Connection) -> int | None:
     """The earliest due time, None if nothing is open."""
-    return connection.scalars(select(func.min(open_work.c.due))).one()
+    return min((lane.earliest for lane in _lanes(connection)), default=None)
+
+
+def _lanes(connection: Connection) -> list[Lane]:
+    """All lanes with open work, by steps along the index from one workspace to the next."""
+    first = select(func.min(open_work.c.workspace).label("workspace")).cte("known", recursive=True)
+    further = select(func.min(open_work.c.workspace)).where(open_work.c.workspace > first.c.workspace)
+    known = first.union_all(select(further.scalar_subquery()).where(first.c.workspace.is_not(None)))
+    # Written out, as SQLite cannot name the columns of VALUES.
+    each = (select(literal(priority).label("priority")) for priority in (HIGH, NORMAL, LOW))
+    priorities = union_all(*each).subquery("priorities")
+    earliest = (
+        select(func.min(open_work.c.due))
+        .where(open_work.c.workspace == known.c.workspace, open_work.c.priority == priorities.c.priority)
+        .scalar_subquery()
+    )
+    lanes = select(known.c.workspace, priorities.c.priority, earliest.label("earliest")).join_from(
+        known, priorities, true()
+    )
+    rows = connection.execute(lanes.where(known.c.workspace.is_not(None)))
+    return [Lane(row.workspace, row.priority, row.earliest) for row in rows if row.earliest is not None]
+
+
+def _take(connection: Connection, lane: Lane, now: int, limit: int, push: Mapping[DueKind, int]) -> list[DueRun]:
+    here = (open_work.c.workspace == lane.workspace, open_work.c.priority == lane.priority)
+    due = select(open_work.c.run).where(*here, open_work.c.due <= now).order_by(open_work.c.due).limit(limit)
+    taken = due.with_for_update(skip_locked=True).cte("taken")
+    pushed = update(open_work).values(due=_pushed(now, push)).where(open_work.c.run == taken.c.run)
+    runs = connection.scalars(pushed.returning(open_work.c.run))
+    return [DueRun(run, lane.workspace, lane.priority) for run in runs]
+
+
+def _pushed(now: int, push: Mapping[DueKind, int]) -> ColumnElement[int]:
+    times = {kind: literal(now + ms, BigInteger) for kind, ms in push.items()}
+    # A kind that a newer release wrote is looked at as often as what is ready.
+    return case(*((open_work.c.kind == kind, time) for kind, time in times.items()), else_=times["ready"])

@@ -3,6 +3,7 @@
 The one rule: whatever is wrong with an append itself is found here, so that it cannot spoil the batch of others.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,9 +11,12 @@ from engine.store.blobs import check_blob
 from engine.store.chain import event_hash, head_mac
 from engine.store.expand import Row
 from engine.store.instants import to_text
-from engine.store.types import Append, Head
+from engine.store.types import HIGH, LOW, NORMAL, Append, Head, RunRow
 
 WORKSPACE_PREFIX: Final = "ws_"
+
+_PRIORITIES: Final = frozenset({LOW, NORMAL, HIGH})
+_canonical = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +62,29 @@ def prepare(append: Append, key: bytes) -> Prepared:
     }
     run = append.run
     if run is not None:
-        head_row |= {
-            "workspace": run.workspace,
-            "workflow": run.workflow,
-            "definition": run.definition,
-            "status": run.status,
-            "summary": run.summary,
-            "started_by": run.started_by,
-            "dedupe_key": run.dedupe_key,
-            "created_at": run.created_at,
-            "updated_at": run.updated_at,
-            "ended_at": run.ended_at,
-        }
+        head_row |= run_values(run)
     return Prepared(append, head, head_row, tuple(rows))
+
+
+def run_values(run: RunRow) -> dict[str, str | int | None]:
+    """The row as the columns of `runs` hold it."""
+    return {
+        "workspace": run.workspace,
+        "workflow": run.workflow,
+        "definition": run.definition,
+        "status": run.status,
+        "summary": run.summary,
+        "started_by": run.started_by,
+        "dedupe_key": run.dedupe_key,
+        "created_at": run.created_at,
+        "updated_at": run.updated_at,
+        "ended_at": run.ended_at,
+        "labels": _canonical(dict(run.labels)) if run.labels else "{}",
+        "attention": run.attention,
+        "parent": run.parent,
+        "priority": run.priority,
+        "search": run.search,
+    }
 
 
 def _check(append: Append) -> None:
@@ -85,3 +99,14 @@ def _check(append: Append) -> None:
         raise ValueError(f"{append.stream}: a payload holds a NUL character; JSON text escapes it")
     for blob in append.blobs:
         check_blob(blob)
+    if append.run is not None:
+        _check_run(append.stream, append.run)
+    if append.waits_for is not None and append.waits_for.priority not in _PRIORITIES:
+        raise ValueError(f"{append.stream}: {append.waits_for.priority} is no priority")
+
+
+def _check_run(stream: str, run: RunRow) -> None:
+    if run.priority not in _PRIORITIES:
+        raise ValueError(f"{stream}: {run.priority} is no priority")
+    if any("\0" in text for label in run.labels.items() for text in label):
+        raise ValueError(f"{stream}: a label holds a NUL character")

@@ -53,6 +53,13 @@ runs = Table(
     Column("last_seq", Integer, nullable=False),
     Column("head_hash", Text, nullable=False),
     Column("head_mac", Text, nullable=False),
+    # A JSON object of texts, which `run_labels` follows by triggers; what a person must do ("": nothing); the run that
+    # started this one; 0 low, 1 normal, 2 high; and a text to search in, in lower case.
+    Column("labels", Text, nullable=False, server_default=text("'{}'")),
+    Column("attention", Text, nullable=False, server_default=text("''")),
+    Column("parent", IDENTIFIER),
+    Column("priority", Integer, nullable=False, server_default=text("1")),
+    Column("search", Text, nullable=False, server_default=text("''")),
     # The key in `data_keys` that seals the run, if any does; fixed by its first append.
     Column("data_key", IDENTIFIER),
     # Whether the workspace's stream holds this head: cleared by every append, set by the anchoring.
@@ -65,6 +72,21 @@ runs = Table(
         "id",
         sqlite_where=text("NOT anchored"),
         postgresql_where=text("NOT anchored"),
+    ),
+    Index("ix_runs_workspace_status_id", "workspace", "status", "id"),
+    Index(
+        "ix_runs_attention",
+        "workspace",
+        "id",
+        sqlite_where=text("attention <> ''"),
+        postgresql_where=text("attention <> ''"),
+    ),
+    Index(
+        "ix_runs_parent",
+        "parent",
+        "id",
+        sqlite_where=text("parent IS NOT NULL"),
+        postgresql_where=text("parent IS NOT NULL"),
     ),
     Index(
         "ix_runs_data_key",
@@ -82,6 +104,17 @@ runs = Table(
     **_REWRITTEN,
 )
 
+# For finding runs by their labels; written by triggers on `runs` and by nothing else.
+run_labels = Table(
+    "run_labels",
+    metadata,
+    Column("workspace", IDENTIFIER, primary_key=True),
+    Column("name", IDENTIFIER, primary_key=True),
+    Column("value", IDENTIFIER, primary_key=True),
+    Column("run", IDENTIFIER, primary_key=True),
+    **_CLUSTERED,
+)
+
 workspaces = Table(
     "workspaces",
     metadata,
@@ -96,9 +129,61 @@ open_work = Table(
     "open_work",
     metadata,
     Column("run", IDENTIFIER, primary_key=True),
-    Column("due", BigInteger, nullable=False, index=True),
+    Column("due", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
+    # Those of the run, so that each workspace's most urgent runs are found without a look at all the others.
+    Column("workspace", IDENTIFIER, nullable=False, server_default=text("''")),
+    Column("priority", Integer, nullable=False, server_default=text("1")),
+    Index("ix_open_work_workspace_priority_due", "workspace", "priority", "due"),
     **_REWRITTEN,
+)
+
+# Who holds, and who waits in line for, a concurrency key. The line is in the order of rank, since, run; the rank is 0
+# for a high priority and 2 for a low one.
+slots = Table(
+    "slots",
+    metadata,
+    Column("key", IDENTIFIER, primary_key=True),
+    Column("run", IDENTIFIER, primary_key=True),
+    Column("held", Boolean, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Index("ix_slots_line", "key", "held", "rank", "since", "run"),
+    Index("ix_slots_run", "run"),
+    **_CLUSTERED,
+)
+
+# The mailbox: `run` is who has taken a signal, NULL as long as it is free.
+signals = Table(
+    "signals",
+    metadata,
+    Column("id", IDENTIFIER, primary_key=True),
+    Column("workspace", IDENTIFIER, nullable=False),
+    Column("name", IDENTIFIER, nullable=False),
+    Column("correlation", IDENTIFIER, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("run", IDENTIFIER),
+    Index("ix_signals_address", "workspace", "name", "correlation", "run"),
+    Index(
+        "ix_signals_run",
+        "run",
+        sqlite_where=text("run IS NOT NULL"),
+        postgresql_where=text("run IS NOT NULL"),
+    ),
+    **_CLUSTERED,
+)
+
+# Which runs wait for which signal; a cache of their events.
+listeners = Table(
+    "listeners",
+    metadata,
+    Column("run", IDENTIFIER, primary_key=True),
+    Column("name", IDENTIFIER, primary_key=True),
+    Column("correlation", IDENTIFIER, primary_key=True),
+    Column("workspace", IDENTIFIER, nullable=False),
+    Index("ix_listeners_address", "workspace", "name", "correlation"),
+    **_CLUSTERED,
 )
 
 leases = Table(
@@ -106,6 +191,9 @@ leases = Table(
     metadata,
     Column("owner", IDENTIFIER, primary_key=True),
     Column("until", BigInteger, nullable=False),
+    # When the owner first had it, and what it says of itself, as a JSON object.
+    Column("since", BigInteger, nullable=False, server_default=text("0")),
+    Column("info", Text, nullable=False, server_default=text("'{}'")),
     **_REWRITTEN,
 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Integer, Table, and_, delete, false, insert, select, true, update
+from sqlalchemy import Integer, Table, and_, delete, false, func, insert, select, true, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
@@ -16,11 +16,15 @@ from engine.store import schema
 from engine.store.dbclock import now_ms
 from engine.store.expand import BatchStatement, batch_rows
 from engine.store.schema import IDENTIFIER
+from engine.store.signals import SignalStatements
+from engine.store.slots import SlotStatements
 from engine.store.upsert import insert_into
 
 _HEAD: Final = ("last_seq", "head_hash", "head_mac")
-_FIXED: Final = ("workspace", "workflow", "definition", "started_by", "dedupe_key", "created_at")
-_CACHE: Final = ("status", "summary", "updated_at", "ended_at")
+_FIXED: Final = (
+    "workspace", "workflow", "definition", "started_by", "dedupe_key", "created_at", "parent", "priority", "search",
+)  # fmt: skip
+_CACHE: Final = ("status", "summary", "updated_at", "ended_at", "labels", "attention")
 _BEFORE: Final[dict[str, TypeEngine[Any]]] = {"after_seq": Integer(), "after_hash": schema.events.c.hash.type}
 
 
@@ -48,6 +52,8 @@ class Statements:
     mark_anchored: BatchStatement
     # owner -> owner, its lease's end or None, and the database's now.
     find_leases: BatchStatement
+    slots: SlotStatements
+    signals: SignalStatements
 
     @classmethod
     @lru_cache(maxsize=4)
@@ -70,6 +76,8 @@ class Statements:
             find_events=_find_events(dialect),
             mark_anchored=_mark_anchored(dialect),
             find_leases=_find_leases(dialect),
+            slots=SlotStatements.build(dialect),
+            signals=SignalStatements.build(dialect),
         )
 
 
@@ -110,9 +118,19 @@ def _insert_events(dialect: Dialect) -> BatchStatement:
 
 
 def _put_open_work(dialect: Dialect) -> BatchStatement:
-    names = ("run", "due", "kind")
-    rows = batch_rows(dialect, _columns(schema.open_work, names))
-    statement = insert_into(dialect, schema.open_work).from_select(list(names), select(*rows.c).where(true()))
+    """`workspace` and `priority` may be None in a row: then they are the run's."""
+    runs = schema.runs
+    given = ("run", "due", "kind")
+    of_run = ("workspace", "priority")
+    rows = batch_rows(dialect, _columns(schema.open_work, (*given, *of_run)))
+    known = (
+        func.coalesce(
+            rows.c[name], select(runs.c[name]).where(runs.c.id == rows.c.run).correlate(rows).scalar_subquery()
+        )
+        for name in of_run
+    )
+    source = select(*(rows.c[name] for name in given), *known).where(true())
+    statement = insert_into(dialect, schema.open_work).from_select([*given, *of_run], source)
     new = statement.excluded
     statement = statement.on_conflict_do_update(index_elements=["run"], set_={"due": new.due, "kind": new.kind})
     return BatchStatement(dialect, statement)

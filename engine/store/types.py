@@ -5,7 +5,8 @@ are the caller's words. Instants and durations are integer milliseconds (instant
 `StoredEvent.at`, which is the text that was hashed.
 """
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
 
@@ -14,8 +15,11 @@ DEFAULT_WORKSPACE: Final = "ws_local"
 JsonObject: TypeAlias = dict[str, Any]
 
 # What a run waits for, as far as the store must know: `ready` and `running` runs are looked at again at once when the
-# stream of activations was lost; a run parked on a `timer` is left until its time.
-DueKind: TypeAlias = Literal["ready", "running", "timer"]
+# stream of activations was lost. All others are left until their time: a `timer`, other runs (`child`), their turn in
+# line for a concurrency key (`queued`), a worker that has the code (`awaited`).
+DueKind: TypeAlias = Literal["ready", "running", "timer", "child", "queued", "awaited"]
+
+LOW, NORMAL, HIGH = 0, 1, 2
 
 
 class Keep(Enum):
@@ -67,8 +71,11 @@ class StoredEvent:
 class RunRow:
     """The caller's cache of a run's fold, written with an append. `definition` is the snapshot's sha256 in hex.
 
-    `dedupe_key` is unique in its workspace (None: never a duplicate). It, `workspace`, `workflow`, `definition`,
-    `started_by` and `created_at` are fixed by the first append; later appends change only the other four fields.
+    `dedupe_key` is unique in its workspace (None: never a duplicate). `labels` are for finding it, `attention` says
+    what a person must do ("": nothing), `parent` is the run that started it, `search` a text in lower case that a
+    search looks into, `priority` LOW, NORMAL or HIGH.
+
+    Appends after the first change `status`, `summary`, `updated_at`, `ended_at`, `labels` and `attention` only.
     """
 
     workspace: str
@@ -81,6 +88,37 @@ class RunRow:
     created_at: int
     updated_at: int
     ended_at: int | None
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    attention: str = ""
+    parent: str | None = None
+    priority: int = NORMAL
+    search: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFilter:
+    """Which runs to list: those that fit everything that is given.
+
+    `started_by` is a name; `created_after` and `created_before` are instants, the first of them included. `text` is
+    looked for, in any case, in `search`, the summary and the id. A run has all of `labels`. `attention`: one of these
+    things to do (so `ANYTHING` is what a person must do at all). `parent`: the children of this run.
+    """
+
+    workflow: str | None = None
+    statuses: Collection[str] | None = None
+    started_by: str | None = None
+    created_after: int | None = None
+    created_before: int | None = None
+    text: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    attention: str | None = None
+    parent: str | None = None
+
+    ANYTHING: ClassVar[str] = "*"
+    EVERY: ClassVar[Self]
+
+
+RunFilter.EVERY = RunFilter()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +137,59 @@ class LeaseExpired:
     cap: int | None = None
 
 
-Guard: TypeAlias = LeaseExpired
+@dataclass(frozen=True, slots=True)
+class SlotFree:
+    """Holds if fewer than `limit` runs hold the concurrency key and nobody in line is ahead; then the run holds it.
+
+    It also holds for a run that has the key already. The line is in the order of priority, the time since when a run
+    waits (by the database's clock) and the run's id; a run that never waited would be the last of its priority.
+    """
+
+    key: str
+    limit: int
+
+
+Guard: TypeAlias = LeaseExpired | SlotFree
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A place in the line for a concurrency key; the priority is LOW, NORMAL or HIGH."""
+
+    key: str
+    priority: int = NORMAL
+
+
+@dataclass(frozen=True, slots=True)
+class Listens:
+    """A run waits for signals of this name and correlation in its workspace."""
+
+    name: str
+    correlation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Something that was sent to whoever waits, or will wait, for this name and correlation in the workspace.
+
+    `id` is the sender's: of signals with one id only the first counts. `payload` is JSON text.
+    """
+
+    id: str
+    workspace: str
+    name: str
+    correlation: str
+    payload: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class DueRun:
+    """A run that is due, with what says in whose turn it is to be looked at."""
+
+    run: str
+    workspace: str
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +219,10 @@ class Append:
     cached row (None: leave it; the first append of a run must have it). `due` sets the run's row of open work, deletes
     it (None) or leaves it (KEEP). Every guard must hold inside the transaction. `blobs` are the long texts that the
     events refer to, each kept once however often it comes; a run that takes a text over from another carries it too.
+
+    `waits_for` puts the run in line for a concurrency key, where it is not yet. An append whose `run` has ended gives
+    up every key that the run holds or waits for, and its `listens`; whoever is then the first in line is due at once.
+    `listens` replaces the signals that the run waits for (None: leaves them).
     """
 
     stream: str
@@ -139,13 +233,16 @@ class Append:
     due_kind: DueKind = "ready"
     guards: tuple[Guard, ...] = ()
     blobs: tuple[Blob, ...] = ()
+    waits_for: Waiting | None = None
+    listens: tuple[Listens, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """It is durable; `head` is the stream's new head."""
+    """It is durable; `head` is the stream's new head. `woken`: runs whose turn it made, which are due now."""
 
     head: Head
+    woken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,3 +313,16 @@ class Delivery:
     receipt_key: str | None
     created_at: int
     confirmed_at: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerInfo:
+    """A worker that is alive, since when, and until when its lease holds, by the database's clock.
+
+    `info` is what it said of itself with its last renewal, such as `host`, `pid`, `slots`, `steps` and `version`.
+    """
+
+    id: str
+    since: int
+    until: int
+    info: JsonObject

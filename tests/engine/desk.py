@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from engine.core.graph import Plan
 from engine.core.state import RunState
 from engine.handle import Answer, Handle
 from engine.ids import run_id
-from engine.store import Append, Log, Outcome, StoredEvent
+from engine.store import PUSH, Append, DueKind, DueRun, Log, Outcome, StoredEvent
 from engine.store.types import Head
 from tests.engine.conftest import ANA, workflow
 
@@ -47,9 +47,11 @@ class Raced(Log):
         await self.before_read()
         return await super().now()
 
-    async def take_due(self, now: int, limit: int, push: int) -> list[str]:
+    async def take_due(
+        self, now: int, limit: int, push: Mapping[DueKind, int] = PUSH, skip: Collection[str] = ()
+    ) -> list[DueRun]:
         await self.before_read()
-        return await super().take_due(now, limit, push)
+        return await super().take_due(now, limit, push, skip)
 
     async def append_locked(self, stream: str, known: Head, decide: Any) -> Outcome | None:
         self.locked += 1

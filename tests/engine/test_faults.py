@@ -19,7 +19,7 @@ from engine.core.state import RunStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
 from engine.scheduler import Scheduler, SchedulerSettings
-from engine.store import Append, NewEvent
+from engine.store import PUSH, Append, NewEvent
 from engine.streams import Streams, StreamsUnavailable
 from engine.worker import WorkerSettings
 from tests.engine.conftest import ANA, BEN, Setup, World, ended, until, workflow
@@ -104,7 +104,7 @@ async def test_a_run_of_a_newer_release_is_left_alone_and_does_not_spin(
     setup: Setup, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "engine.worker")
-    setup.settings = replace(setup.settings, scheduler=SchedulerSettings(every=0.02, push=20))
+    setup.settings = replace(setup.settings, scheduler=SchedulerSettings(every=0.02, push=dict.fromkeys(PUSH, 20)))
     async with setup.engine(GATED) as engine:
         run = (await engine.start("wf", {}, by=ANA)).run
         _, head = await engine.store.load(run)
@@ -125,7 +125,7 @@ async def test_a_run_of_a_newer_release_is_left_alone_and_does_not_spin(
 
 
 async def test_a_run_that_cannot_be_read_does_not_fill_the_stream(setup: Setup) -> None:
-    setup.settings = replace(setup.settings, scheduler=SchedulerSettings(every=0.02, push=20))
+    setup.settings = replace(setup.settings, scheduler=SchedulerSettings(every=0.02, push=dict.fromkeys(PUSH, 20)))
     async with setup.engine(GATED) as engine:
         run = (await engine.start("wf", {}, by=ANA)).run
         _, head = await engine.store.load(run)
@@ -152,7 +152,7 @@ async def test_sweeps_do_not_fill_a_stream_that_nobody_empties(setup: Setup) -> 
             await engine.start("wf", {}, by=ANA)
         streams = Streams(setup.settings.redis_url, setup.settings.namespace)
         announcer = Announcer(streams)
-        settings = SchedulerSettings(every=0.01, push=1, batch=4, backlog=20)
+        settings = SchedulerSettings(every=0.01, push=dict.fromkeys(PUSH, 1), batch=4, backlog=20)
         scheduler = Scheduler(engine.store, announcer, setup.clock, setup.settings.workspace, settings)
         setup.clock.advance(5_000)
         for _ in range(30):

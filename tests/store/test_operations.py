@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
-from engine.store import Head, LeaseKeeper, Log
+from engine.store import PUSH, Head, LeaseKeeper, Log, RunFilter
 from tests.store.build import T0, append, appended, query, run_row
+
+
+async def taken(log: Log, now: int, limit: int) -> list[str]:
+    return [due.run for due in await log.take_due(now, limit)]
 
 
 async def test_due_runs_are_taken_once_and_pushed(log: Log) -> None:
@@ -15,12 +19,12 @@ async def test_due_runs_are_taken_once_and_pushed(log: Log) -> None:
         await appended(log, append(f"run_{number}", due=T0 + number))
 
     assert await log.next_due() == T0
-    assert await log.take_due(T0 - 1, 10, 1000) == []
-    assert sorted(await log.take_due(T0 + 2, 2, 1000)) == ["run_0", "run_1"]
-    assert await log.take_due(T0 + 2, 10, 1000) == ["run_2"]
-    assert await log.take_due(T0 + 2, 10, 1000) == []
+    assert await taken(log, T0 - 1, 10) == []
+    assert sorted(await taken(log, T0 + 2, 2)) == ["run_0", "run_1"]
+    assert await taken(log, T0 + 2, 10) == ["run_2"]
+    assert await taken(log, T0 + 2, 10) == []
     assert await query(log, "SELECT run, due FROM open_work ORDER BY run") == [
-        ("run_0", T0 + 1002), ("run_1", T0 + 1002), ("run_2", T0 + 1002), ("run_3", T0 + 3), ("run_4", T0 + 4),
+        ("run_0", T0 + 2002), ("run_1", T0 + 2002), ("run_2", T0 + 2002), ("run_3", T0 + 3), ("run_4", T0 + 4),
     ]  # fmt: skip
 
 
@@ -28,11 +32,11 @@ async def test_each_due_run_goes_to_one_of_many_takers(log: Log, other: Log) -> 
     runs = [f"run_{number:03d}" for number in range(100)]
     await asyncio.gather(*(appended(log, append(run, due=T0)) for run in runs))
 
-    taken = await asyncio.gather(*((log, other)[n % 2].take_due(T0, 10, 1000) for n in range(20)))
+    parts = await asyncio.gather(*(taken((log, other)[n % 2], T0, 10) for n in range(20)))
 
-    got = [run for part in taken for run in part]
+    got = [run for part in parts for run in part]
     assert len(got) == len(set(got))
-    assert sorted(got + await log.take_due(T0, 100, 1000)) == runs
+    assert sorted(got + await taken(log, T0, 100)) == runs
 
 
 async def test_due_is_set_kept_and_deleted_by_appends(log: Log) -> None:
@@ -49,11 +53,11 @@ async def test_due_is_set_kept_and_deleted_by_appends(log: Log) -> None:
 
 
 async def test_after_a_lost_stream_all_but_parked_runs_become_due(log: Log) -> None:
-    for kind in ("ready", "running", "timer"):
+    for kind in PUSH:
         await appended(log, append(f"run_{kind}", due=T0 + 60_000, due_kind=kind))
 
     assert await log.make_all_due(T0) == 2
-    assert sorted(await log.take_due(T0, 10, 1)) == ["run_ready", "run_running"]
+    assert sorted(await taken(log, T0, 10)) == ["run_ready", "run_running"]
 
 
 async def test_a_lease_is_renewed_on_the_database_s_clock_and_released(log: Log) -> None:
@@ -117,7 +121,9 @@ async def test_runs_are_listed_newest_first_page_by_page(log: Log) -> None:
     await appended(log, append("run_9", run=run_row("ws_other")))
 
     async def ids(**filters: Any) -> list[str]:
-        return [info.id for info in await log.runs(workspace="ws_local", **filters)]
+        page = {name: filters.pop(name) for name in ("limit", "before") if name in filters}
+        found = await log.runs(workspace="ws_local", where=RunFilter(**filters), **page)
+        return [info.id for info in found]
 
     assert await ids() == ["run_5", "run_4", "run_3", "run_2", "run_1", "run_0"]
     assert await ids(limit=2) == ["run_5", "run_4"]

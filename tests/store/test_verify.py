@@ -171,7 +171,7 @@ class TestCaches:
         head = await appended(log, append("run_b", run=run_row(), due=T0 + 1, due_kind="timer"))
         done = run_row(status="completed", ended_at=T0)
         await appended(log, append("run_b", head, event("RUN_COMPLETED"), run=done, due=None))
-        await log.take_due(T0 + 1, 10, 5000)
+        await log.take_due(T0 + 1, 10)
 
         assert (await self.report(log)).findings == []
 
