@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from engine.core.checks.calls import Callees, callee_of
 from engine.core.checks.outputs import Outputs, of_fields
-from engine.core.checks.types import ANY, of_schema
+from engine.core.checks.types import ANY
 from engine.core.checks.values import check_value
 from engine.core.draft import Draft, DraftGroup, DraftStep, Sight, Spot, texts
 from engine.core.problems import Finding
@@ -62,7 +62,7 @@ def _uses(
         type_of = partial(outputs.of_text, spot=spot, group=group, step=step)
         found = spec.version(int(version) if version else None)
         yield from _names(code, name, found)
-        wanted = of_schema(found.arguments)
+        wanted = outputs.of_schema(found.arguments)
         for argument, value in code.arguments.items():
             yield from check_value((*spot.path, argument), value, wanted.members.get(argument, ANY), type_of)
 

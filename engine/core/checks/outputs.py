@@ -24,6 +24,8 @@ from engine.core.problems import Path
 from engine.core.program import Program
 from engine.core.stepspec import Catalog, VersionSpec
 
+DEEPEST = 20
+"""So many outputs that are said by each other's types are followed at once; steps in their order need one."""
 _ENDED = one_of(("completed", "failed", "skipped"))
 _GATE = record(
     {
@@ -68,6 +70,15 @@ class Outputs:
         self._callees = callees
         self._inputs = of_fields(scopes.draft.inputs, closed=False)
         self._known: dict[Path, Type] = {}
+        self._schemas: dict[int, Type] = {}
+        self._depth = 0
+
+    def of_schema(self, schema: Mapping[str, Any]) -> Type:
+        """The type that the schema of a step in the catalog allows."""
+        key = id(schema)  # the catalog keeps them
+        if key not in self._schemas:
+            self._schemas[key] = of_schema(schema)
+        return self._schemas[key]
 
     def infer(
         self, program: Program, spot: Spot, group: DraftGroup, step: DraftStep | None
@@ -77,7 +88,10 @@ class Outputs:
         if node is None:
             return ANY, []
         inference = Inference(lambda root: self._root(root, program, spot, group, step))
-        type_ = inference.infer(node)
+        try:
+            type_ = inference.infer(node)
+        except RecursionError:  # hundreds of operators in a row; the library, which does not recurse here, takes them
+            return ANY, []
         return type_, inference.problems
 
     def of_text(self, text: str, spot: Spot, group: DraftGroup, step: DraftStep | None) -> Type:
@@ -148,20 +162,27 @@ class Outputs:
 
     def _output(self, step: DraftStep, group: DraftGroup) -> Type:
         if step.path not in self._known:
+            if self._depth == DEEPEST:
+                return ANY
             self._known[step.path] = ANY  # for a definition that goes round in a circle
-            single = self._single(step, group)
-            if "for_each" in step.data:
-                members = {"index": WHOLE, "status": _ENDED, "output": single.or_else(NOTHING), "error": TEXT}
-                single = list_of(record(members, closed=False))
-            may_be_left_out = step.condition is not None or step.needs or step.data.get("continue_on_error")
-            self._known[step.path] = single.or_else(NOTHING) if may_be_left_out else single
+            self._depth += 1
+            self._known[step.path] = self._told(step, group)
+            self._depth -= 1
         return self._known[step.path]
+
+    def _told(self, step: DraftStep, group: DraftGroup) -> Type:
+        output = self._single(step, group)
+        if "for_each" in step.data:
+            members = {"index": WHOLE, "status": _ENDED, "output": output.or_else(NOTHING), "error": TEXT}
+            output = list_of(record(members, closed=False))
+        may_be_left_out = step.condition is not None or step.needs or step.data.get("continue_on_error")
+        return output.or_else(NOTHING) if may_be_left_out else output
 
     def _single(self, step: DraftStep, group: DraftGroup) -> Type:
         """What the step gives when it completes; of a for_each, what one item gives."""
         if step.uses is not None:
             version = version_of(step.uses, self._catalog)
-            return ANY if version is None else of_schema(version.result)
+            return ANY if version is None else self.of_schema(version.result)
         if "approval" in step.data:
             return _GATE
         if (values := mapping(step.data.get("set"))) is not None:

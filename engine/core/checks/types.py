@@ -73,9 +73,9 @@ class Type:
         """The type of what a list of this type holds."""
         return self.items or ANY
 
-    def or_else(self, other: Type) -> Type:
-        """Either of the two."""
-        if not self.is_known or not other.is_known:
+    def or_else(self, other: Type, depth: int = DEPTH) -> Type:
+        """Either of the two; what is more than ``depth`` levels inside may be anything."""
+        if not self.is_known or not other.is_known or depth == 0:
             return ANY
         if not other.may_be("object", "array"):
             return _replace(self, self.kinds | other.kinds, _both(self, other))
@@ -84,9 +84,9 @@ class Type:
         names = [*self.members, *(name for name in other.members if name not in self.members)]
         return Type(
             self.kinds | other.kinds,
-            {name: (self.member(name) or _NEVER).or_else(other.member(name) or _NEVER) for name in names},
+            {name: (self.member(name) or _NEVER).or_else(other.member(name) or _NEVER, depth - 1) for name in names},
             closed=(self.closed or not self.may_be("object")) and (other.closed or not other.may_be("object")),
-            items=self.element().or_else(other.element()),
+            items=self.element().or_else(other.element(), depth - 1),
         )
 
     def without(self, kind: str) -> Type:
