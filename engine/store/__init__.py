@@ -4,13 +4,24 @@ This package alone imports SQLAlchemy and the databases' drivers. The names belo
 `events`, `runs` and `open_work` are one too, for people who query them.
 """
 
-from engine.store.check import Finding, Fold
+from engine.store.caches import Fold, Refold
 from engine.store.deliveries import Deliveries
-from engine.store.errors import OutcomeUnknown, SchemaMismatch, StoreError, StoreUnavailable
+from engine.store.errors import (
+    Erased,
+    OutcomeUnknown,
+    SchemaMismatch,
+    SealBroken,
+    StillOpen,
+    StoreError,
+    StoreUnavailable,
+    WrongMasterKey,
+)
+from engine.store.finding import Finding
 from engine.store.instants import from_text, to_text
 from engine.store.keeper import LeaseKeeper
 from engine.store.log import Log
 from engine.store.open_work import PUSH
+from engine.store.sealing import Sealer, new_master_key
 from engine.store.types import (
     DEFAULT_WORKSPACE,
     HIGH,
@@ -67,6 +78,7 @@ __all__ = [
     "DueKind",
     "DueRun",
     "Duplicate",
+    "Erased",
     "Finding",
     "Fold",
     "Guard",
@@ -82,20 +94,26 @@ __all__ = [
     "OutcomeUnknown",
     "Prunable",
     "Pruned",
+    "Refold",
     "Refused",
     "Report",
     "RunFilter",
     "RunInfo",
     "RunRow",
     "SchemaMismatch",
+    "SealBroken",
+    "Sealer",
     "Signal",
     "SlotFree",
+    "StillOpen",
     "StoreError",
     "StoreUnavailable",
     "StoredEvent",
     "Waiting",
     "WorkerInfo",
+    "WrongMasterKey",
     "from_text",
+    "new_master_key",
     "to_text",
     "verify",
 ]

@@ -10,31 +10,23 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from engine.store.errors import StoreError
+from engine.store.errors import Erased, StoreError
 from engine.store.expand import BatchStatement, Row
+from engine.store.opening import blob_place, open_text
+from engine.store.prepare import Prepared
 from engine.store.schema import blobs
-from engine.store.types import Blob
+from engine.store.sealing import Keys, hidden
 from engine.store.upsert import insert_into
 
 
-def check_blob(blob: Blob) -> None:
-    """ValueError for a blob that can never be written, or whose hash is not its text's."""
-    if "\0" in blob.text:
-        raise ValueError(f"the blob {blob.hash} holds a NUL character; JSON text escapes it")
-    if hashlib.sha256(blob.text.encode()).hexdigest() != blob.hash:
-        raise ValueError(f"the blob {blob.hash} has a text with another hash")
-
-
-def put_blobs(
-    connection: Connection, put_refs: BatchStatement, of_streams: Sequence[tuple[str, Sequence[Blob]]]
-) -> None:
+def put_blobs(connection: Connection, put_refs: BatchStatement, winners: Sequence[Prepared]) -> None:
     """Write the texts that are not there yet, and that these streams refer to theirs. Costs nothing without blobs."""
-    texts: dict[str, str] = {}
+    texts: dict[tuple[str, str], str] = {}
     refs: list[Row] = []
-    for stream, its_blobs in of_streams:
-        for blob in its_blobs:
-            texts[blob.hash] = blob.text
-            refs.append({"stream": stream, "hash": blob.hash, "data_key": ""})
+    for item in winners:
+        for blob in item.append.blobs:
+            texts[blob.hash, item.data_key] = blob.text
+            refs.append({"stream": item.append.stream, "hash": blob.hash, "data_key": item.data_key})
     if not refs:
         return
     insert: Any = insert_into(connection.dialect, blobs)
@@ -44,15 +36,33 @@ def put_blobs(
     else:
         insert = insert.on_conflict_do_nothing()
     # In the order of their hashes, so that two batches cannot deadlock.
-    connection.execute(insert, [{"hash": digest, "data_key": "", "text": texts[digest]} for digest in sorted(texts)])
+    rows = [{"hash": digest, "data_key": key, "text": texts[digest, key]} for digest, key in sorted(texts)]
+    connection.execute(insert, rows)
     put_refs.execute(connection, refs)
 
 
-def get(connection: Connection, hashes: Collection[str]) -> dict[str, str]:
-    """The texts with these hashes that are there. StoreError for one that has changed."""
-    rows = connection.execute(select(blobs.c.hash, blobs.c.text).where(blobs.c.hash.in_(list(hashes))))
-    texts: dict[str, str] = {row.hash: row.text for row in rows}
-    for digest, text in texts.items():
+def get(connection: Connection, keys: Keys, hashes: Collection[str]) -> dict[str, str]:
+    """The texts with these hashes that are there. StoreError for one that has changed.
+
+    Erased if a text is there under destroyed data keys alone.
+    """
+    wanted = {place: digest for digest in hashes for place in (digest, hidden(keys.chain, digest))}
+    query = select(blobs).where(blobs.c.hash.in_(list(wanted))).order_by(blobs.c.hash, blobs.c.data_key)
+    texts: dict[str, str] = {}
+    erased: dict[str, Erased] = {}
+    for row in connection.execute(query):
+        digest, what = wanted[row.hash], f"the blob {wanted[row.hash][:12]}"
+        if digest in texts:
+            continue
+        try:
+            text = open_text(connection, keys.sealer, row.text, blob_place(row.hash), what)
+        except Erased as error:
+            erased[digest] = error
+            continue
         if hashlib.sha256(text.encode()).hexdigest() != digest:
-            raise StoreError(f"the blob {digest[:12]} is not the text that was recorded: restore it from a backup")
+            raise StoreError(f"{what} is not the text that was recorded: restore it from a backup")
+        texts[digest] = text
+    for digest, error in erased.items():
+        if digest not in texts:
+            raise error
     return texts

@@ -4,36 +4,25 @@ The one rule: nothing is believed because the database says it; each fact is com
 key.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from engine.store.anchors import ANCHORED, anchored_heads
+from engine.store.caches import Against, cache_findings, checkpoint_findings, erased_findings
 from engine.store.chain import event_hash, head_mac
-from engine.store.prepare import WORKSPACE_PREFIX, run_values
+from engine.store.claims import Claim, claims_of, erased_key, pruned_head
+from engine.store.data_keys import is_destroyed
+from engine.store.errors import StoreError
+from engine.store.finding import Finding
+from engine.store.opening import open_events
+from engine.store.prepare import WORKSPACE_PREFIX
 from engine.store.schema import events, open_work, runs, workspaces
 from engine.store.streams import COLUMNS
-from engine.store.types import DueKind, Head, RunRow, StoredEvent
-
-# The caches that follow from a run's events: its row, and its open work as (due, kind), due None for none.
-Fold: TypeAlias = Callable[[str, list[StoredEvent]], tuple[RunRow, int | None, DueKind]]
+from engine.store.types import Head, StoredEvent
 
 _PAGE: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it must be: where (`seq` None: not at one event), and what, in one sentence."""
-
-    stream: str
-    seq: int | None
-    what: str
-
-    def __str__(self) -> str:
-        where = self.stream if self.seq is None else f"{self.stream} seq {self.seq}"
-        return f"{where}: {self.what}"
 
 
 @dataclass(slots=True)
@@ -86,36 +75,78 @@ class Walk:
         self.findings.append(Finding(self.stream, seq, what))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Checked:
-    """What checking a stream gave. `anchors`: the heads of runs that it holds, for a workspace's stream."""
+    """What checking a stream gave. A workspace's stream has `claims` on runs and says which keys were `erased_keys`.
+
+    `folded`: the caches of the run were compared; they are not where its events cannot be read, or are wrong.
+    """
 
     events: int
     findings: list[Finding]
-    anchors: list[tuple[int, str, Head]]
+    claims: list[Claim] = field(default_factory=list[Claim])
+    erased_keys: set[str] = field(default_factory=set[str])
+    folded: bool = False
+    checkpoints: int = 0
+    is_pruned: bool = False
+    is_erased: bool = False
 
 
-def check_stream(connection: Connection, key: bytes, stream: str, fold: Fold | None) -> Checked:
+def check_stream(connection: Connection, against: Against, stream: str) -> Checked:
     """Walk one stream and compare its caches. The connection must see one state throughout."""
-    is_workspace = stream.startswith(WORKSPACE_PREFIX)
-    walk = Walk(key, stream, [])
+    if stream.startswith(WORKSPACE_PREFIX):
+        return _check_workspace(connection, against, stream)
+    walk = Walk(against.keys.chain, stream, [])
     kept: list[StoredEvent] = []
-    anchors: list[tuple[int, str, Head]] = []
     for event in read_events(connection, stream):
         walk.step(event)
-        if is_workspace and event.type == ANCHORED:
-            anchors.extend((event.seq, run, head) for run, head in anchored_heads(event.payload).items())
-        elif fold is not None and not is_workspace:
+        if against.reads:
             kept.append(event)
-    table = workspaces if is_workspace else runs
-    row = connection.execute(select(*table.c).where(table.c.id == stream)).one_or_none()
+    row = connection.execute(select(*runs.c).where(runs.c.id == stream)).one_or_none()
     work = connection.execute(select(*open_work.c).where(open_work.c.run == stream)).one_or_none()
     walk.end(row)
-    if row is None and work is not None:
-        walk.findings.append(Finding(stream, None, "there is open work, but no such run"))
-    if fold is not None and row is not None and not is_workspace and not walk.findings:
-        walk.findings.extend(_cache_findings(stream, kept, row, work, fold))
-    return Checked(walk.count, walk.findings, anchors)
+    checked = Checked(walk.count, walk.findings)
+    if row is None:
+        checked.is_pruned = not walk.count and pruned_head(connection, against.keys.chain, stream) is not None
+        if work is not None:
+            walk.findings.append(Finding(stream, None, "there is open work, but no such run"))
+    elif not walk.findings:
+        _check_caches(connection, against, checked, kept, (row, work))
+    return checked
+
+
+def _check_workspace(connection: Connection, against: Against, stream: str) -> Checked:
+    walk = Walk(against.keys.chain, stream, [])
+    checked = Checked(0, walk.findings)
+    for event in read_events(connection, stream):
+        walk.step(event)
+        checked.claims.extend(claims_of(event))
+        if (key_id := erased_key(event)) is not None:
+            checked.erased_keys.add(key_id)
+    walk.end(connection.execute(select(*workspaces.c).where(workspaces.c.id == stream)).one_or_none())
+    checked.events = walk.count
+    return checked
+
+
+def _check_caches(
+    connection: Connection, against: Against, checked: Checked, kept: list[StoredEvent], rows: tuple[Any, Any]
+) -> None:
+    """What follows from a run's events, which are whole: its rows in `runs` and `open_work`, and its checkpoints."""
+    stream: str = rows[0].id
+    checked.is_erased = rows[0].data_key is not None and is_destroyed(connection, rows[0].data_key)
+    if checked.is_erased:
+        checked.findings.extend(erased_findings(rows[0]))
+        return
+    try:
+        opened = open_events(connection, against.keys.sealer, kept)
+    except StoreError as error:
+        checked.findings.append(Finding(stream, None, str(error)))
+        return
+    if against.fold is not None:
+        checked.findings.extend(cache_findings(against.fold, stream, opened, *rows))
+        checked.folded = True
+    checked.checkpoints, found = checkpoint_findings(connection, against, stream, opened)
+    checked.findings.extend(found)
 
 
 def read_events(connection: Connection, stream: str) -> Iterator[StoredEvent]:
@@ -128,24 +159,3 @@ def read_events(connection: Connection, stream: str) -> Iterator[StoredEvent]:
         if len(page) < _PAGE:
             return
         after = page[-1].seq
-
-
-def _cache_findings(stream: str, kept: list[StoredEvent], row: Any, work: Any, fold: Fold) -> Sequence[Finding]:
-    try:
-        expected, due, kind = fold(stream, kept)
-    except Exception as error:  # noqa: BLE001 - whatever the fold stumbles over is what this looks for
-        return [Finding(stream, None, f"the events cannot be folded ({type(error).__name__}: {error})")]
-    findings = [
-        Finding(stream, None, f"`runs.{name}` is {was!r}, but the events say {should!r}")
-        for name, should in run_values(expected).items()
-        if (was := getattr(row, name)) != should
-    ]
-    if (work is None) != (due is None):
-        there, should = ("no open work", "some") if work is None else ("open work", "none")
-        findings.append(Finding(stream, None, f"there is {there}, but the events say {should}"))
-    elif work is not None and work.kind != kind:
-        findings.append(Finding(stream, None, f"`open_work.kind` is {work.kind!r}, but the events say {kind!r}"))
-    elif work is not None and kind == "timer" and due is not None and work.due < due:
-        # Later is right: the sweep pushes what it takes. Runs that are ready or running may also be pulled forward.
-        findings.append(Finding(stream, None, f"`open_work.due` is {work.due}, but the events say {due}"))
-    return findings

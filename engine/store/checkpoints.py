@@ -8,27 +8,32 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, and_, delete, func, or_, select
 
-from engine.store import streams
+from engine.store import data_keys, streams
 from engine.store.chain import checkpoint_mac
+from engine.store.opening import checkpoint_place, open_events, open_text
 from engine.store.schema import checkpoints, events
+from engine.store.sealing import Keys
 from engine.store.types import Checkpoint, Head, StoredEvent
 from engine.store.upsert import insert_into
 
 
-def put(connection: Connection, key: bytes, made: Checkpoint) -> bool:
+def put(connection: Connection, keys: Keys, made: Checkpoint) -> bool:
     """Keep it instead of the older ones; False if there is no such event (`made.hash` "": whatever its hash)."""
     mine = and_(checkpoints.c.stream == made.stream, checkpoints.c.version == made.version)
     found = select(events.c.hash).where(events.c.stream == made.stream, events.c.seq == made.seq)
     digest = connection.scalar(found)
     if digest is None or made.hash not in {"", digest}:
         return False
+    text = made.text
+    if (data_key := data_keys.of_run(connection, keys.sealer, made.stream)) is not None:
+        text = data_key.seal(text, checkpoint_place(made.stream, made.seq, made.version))
     row = insert_into(connection.dialect, checkpoints).values(
         stream=made.stream,
         seq=made.seq,
         version=made.version,
         hash=digest,
-        text=made.text,
-        mac=checkpoint_mac(key, made.stream, made.seq, made.version, digest, made.text),
+        text=text,
+        mac=checkpoint_mac(keys.chain, made.stream, made.seq, made.version, digest, text),
     )
     new = row.excluded
     row = row.on_conflict_do_update(
@@ -42,20 +47,25 @@ def put(connection: Connection, key: bytes, made: Checkpoint) -> bool:
 
 
 def load_run(
-    connection: Connection, key: bytes, stream: str, version: int
+    connection: Connection, keys: Keys, stream: str, version: int
 ) -> tuple[Checkpoint | None, list[StoredEvent], Head]:
     """The newest checkpoint of this version, the events after it and the head they lead to, by one statement.
 
-    Without a checkpoint that counts all events, and the empty head if there are none.
+    Without a checkpoint that counts all events, and the empty head if there are none. A sealed run takes one more.
     """
     rows = connection.execute(_newest_and_tail(stream, version)).all()
+    found, head = streams.read(rows)
     if not rows or rows[0].text is None:
-        return None, *streams.read(rows)
+        return None, open_events(connection, keys.sealer, found), head
     first = rows[0]
-    if checkpoint_mac(key, stream, first.seq, version, first.hash, first.text) != first.mac:
-        return None, *streams.load(connection, stream, 0)
-    events_read, head = streams.read(rows)
-    return Checkpoint(stream, first.seq, version, first.hash, first.text), events_read[1:], head
+    if checkpoint_mac(keys.chain, stream, first.seq, version, first.hash, first.text) != first.mac:
+        return None, *streams.load(connection, keys.sealer, stream, 0)
+    text = open_text(connection, keys.sealer, first.text, checkpoint_place(stream, first.seq, version), stream)
+    return (
+        Checkpoint(stream, first.seq, version, first.hash, text),
+        open_events(connection, keys.sealer, found[1:]),
+        head,
+    )
 
 
 def _newest_and_tail(stream: str, version: int) -> Select[*tuple[Any, ...]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from engine.store import data_keys
 from engine.store.blobs import put_blobs
 from engine.store.expand import BatchStatement, Row
 from engine.store.prepare import Prepared
@@ -24,7 +25,10 @@ def commit_batch(
 
     `repeated`: an earlier try at the same batch may have been committed. An event with our hash at our place is ours,
     or one that another writer made of the same facts at the same instant, which comes to the same.
+    Erased if the data key of one is destroyed: nothing is written then, and the others must come without it.
     """
+    if used := {(item.data_key, item.append.stream) for item in batch if item.data_key}:
+        data_keys.hold(connection, used)
     slots = Slots.lock(connection, statements.slots, [item.append for item in batch])
     refused = slots.refused() | _refused(connection, statements, batch)
     tried = [item for item in batch if item.append.stream not in refused]
@@ -83,7 +87,7 @@ def _head_statement(statements: Statements, item: Prepared) -> BatchStatement:
 def _write(connection: Connection, statements: Statements, winners: Sequence[Prepared]) -> None:
     """What follows from a head that moved: the events, the open work, and cursors for a run that has begun."""
     _execute(connection, statements.insert_events, (row for item in winners for row in item.event_rows))
-    put_blobs(connection, statements.put_blob_refs, [(item.append.stream, item.append.blobs) for item in winners])
+    put_blobs(connection, statements.put_blob_refs, winners)
     appends = [item.append for item in winners]
     _execute(
         connection,

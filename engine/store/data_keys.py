@@ -49,6 +49,12 @@ def by_id(connection: Connection, sealer: Sealer | None, ids: Collection[str], s
     return found
 
 
+def is_destroyed(connection: Connection, key_id: str) -> bool:
+    """Whether this key was destroyed."""
+    row = connection.execute(select(data_keys.c.wrapped).where(data_keys.c.id == key_id)).one_or_none()
+    return row is None or row.wrapped is None
+
+
 def hold(connection: Connection, used: Collection[tuple[str, str]]) -> None:
     """See that these keys (of these streams) are there, and that none is destroyed before this transaction's end."""
     ids = sorted({key_id for key_id, _ in used})

@@ -36,6 +36,8 @@ def erase(connection: Connection, statements: Statements, key: bytes, subject: s
     counts: dict[str, int] = {}
     for workspace in connection.scalars(update(runs).where(sealed).values(BLANK).returning(runs.c.workspace)):
         counts[workspace] = counts.get(workspace, 0) + 1
+    if not counts:
+        connection.execute(delete(data_keys).where(data_keys.c.id == key_id))
     for workspace, count in sorted(counts.items()):
         note(connection, statements, key, workspace, SUBJECT_ERASED, {"key": key_id, "runs": count, "by": by}, now)
     return sum(counts.values())

@@ -6,22 +6,24 @@ The one rule: the decision sees every event that is there, and nobody can add on
 from sqlalchemy import Connection
 
 from engine.store.commit import commit_batch
+from engine.store.data_keys import of_run
 from engine.store.database import Database
 from engine.store.prepare import Prepared, prepare
+from engine.store.sealing import Keys
 from engine.store.statements import Statements
 from engine.store.streams import Decide, load, lock_head
 from engine.store.types import Appended, Head, Outcome
 
 
 async def append_locked(
-    database: Database, statements: Statements, key: bytes, stream: str, known: Head, decide: Decide
+    database: Database, statements: Statements, keys: Keys, stream: str, known: Head, decide: Decide
 ) -> Outcome | None:
     """What became of the append that `decide` made; None if it made none."""
     tried: list[Prepared] = []
 
     def transaction(connection: Connection) -> Outcome | None:
         lock_head(connection, stream)
-        events, head = load(connection, stream, known.seq)
+        events, head = load(connection, keys.sealer, stream, known.seq)
         # After a connection that broke during the commit: the events that we tried to add may be there.
         hashes = {event.hash for event in events}
         for earlier in tried:
@@ -30,7 +32,8 @@ async def append_locked(
         append = decide(events, head)
         if append is None:
             return None
-        item = prepare(append, key)
+        data_key = None if keys.sealer is None else of_run(connection, keys.sealer, stream)
+        item = prepare(append, keys.chain, data_key)
         tried.append(item)
         return commit_batch(connection, statements, [item])[0]
 

@@ -6,15 +6,30 @@ The one rule: nothing is written but by one short transaction, and what it says 
 from collections.abc import Collection, Mapping
 from typing import Final, Self
 
-from engine.store import blobs, checkpoints, definitions, leases, lists, open_work, prune, signals, streams, workers
+from engine.store import (
+    blobs,
+    checkpoints,
+    data_keys,
+    definitions,
+    erase,
+    leases,
+    lists,
+    open_work,
+    prune,
+    signals,
+    streams,
+    workers,
+)
 from engine.store.anchors import MOST_HEADS, anchor_some
 from engine.store.chain import head_mac
 from engine.store.committer import MOST_WAITING, Committer
 from engine.store.connect import connect
 from engine.store.database import Database
+from engine.store.errors import Erased
 from engine.store.locked import append_locked
 from engine.store.migrate import ensure_schema
 from engine.store.prepare import prepare
+from engine.store.sealing import Keys, Sealer
 from engine.store.statements import Statements
 from engine.store.streams import Decide
 from engine.store.types import (
@@ -34,8 +49,10 @@ from engine.store.types import (
     StoredEvent,
     WorkerInfo,
 )
+from engine.store.vault import Vault
 
 _KNOWN_DEFINITIONS: Final = 1024
+_REWRAPPED_AT_ONCE: Final = 500
 # Seals to look at before our key is called the wrong one.
 _SEALS: Final = 100
 
@@ -46,27 +63,35 @@ class Log:
     Instants and durations are milliseconds. A cancelled call may still take effect.
     """
 
-    def __init__(self, database: Database, hmac_key: bytes, *, most_waiting: int = MOST_WAITING) -> None:
+    def __init__(
+        self, database: Database, hmac_key: bytes, sealer: Sealer | None = None, *, most_waiting: int = MOST_WAITING
+    ) -> None:
         """``most_waiting``: appends in memory at once; the callers of further ones wait for their turn."""
         self.database = database
         self.hmac_key = hmac_key
+        self.vault = Vault(database, sealer)
         self._statements = Statements.build(database.dialect)
         self._committer = Committer(database, self._statements, most_waiting)
+        self._keys = Keys(hmac_key, sealer)
         self._known_definitions: dict[str, None] = {}
 
     @classmethod
-    async def open(cls, url: str, hmac_key: bytes, *, migrate: bool = True) -> Self:
+    async def open(cls, url: str, hmac_key: bytes, *, sealer: Sealer | None = None, migrate: bool = True) -> Self:
         """Connect to `sqlite:///path` or `postgresql://user:password@host:port/name`, and bring its tables up to date.
 
-        Without `migrate`, tables that are not up to date are a SchemaMismatch. StoreError for a URL of another form.
+        With a `sealer` the texts of runs that have a subject are sealed. Without `migrate`, tables that are not up to
+        date are a SchemaMismatch. WrongMasterKey if runs are sealed that the `sealer` cannot open. StoreError for a URL
+        of another form.
         """
         database = await connect(url)
         try:
             await ensure_schema(database, migrate=migrate)
+            log = cls(database, hmac_key, sealer)
+            await log.vault.check()
         except BaseException:
             await database.close()
             raise
-        return cls(database, hmac_key)
+        return log
 
     async def close(self) -> None:
         """Settle what was handed in, and give all connections back. Nothing may be called afterwards."""
@@ -85,9 +110,15 @@ class Log:
         """Append to one stream, in a transaction shared with other appends of this process that wait.
 
         ValueError if it can never be written (no events, a NUL or half a surrogate pair in a payload). OutcomeUnknown
-        if the database was lost for good in the middle of the commit.
+        if the database was lost for good in the middle of the commit. Erased if the run's data was.
         """
-        return await self._committer.append(prepare(append, self.hmac_key))
+        data_key = await self.vault.key_for(append)
+        try:
+            return await self._committer.append(prepare(append, self.hmac_key, data_key))
+        except Erased:
+            if not self.vault.forget(append):
+                raise
+            return await self.append(append)
 
     async def append_locked(self, stream: str, known: Head, decide: Decide) -> Outcome | None:
         """Append what `decide` makes of the events after `known` and the head, while no other writer can move it.
@@ -96,18 +127,22 @@ class Log:
         pure and quick, for it runs inside the transaction, perhaps more than once and in another thread. None if it
         decides on nothing.
         """
-        return await append_locked(self.database, self._statements, self.hmac_key, stream, known, decide)
+        return await append_locked(self.database, self._statements, self._keys, stream, known, decide)
 
     async def load(self, stream: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
         """The events past the sequence number `after`, and the head they lead to (`Head.EMPTY`: no such stream)."""
-        return await self.database.read(streams.load, stream, after)
+        return await self.database.read(streams.load, self.vault.sealer, stream, after)
+
+    async def events_at(self, stream: str, seqs: Collection[int]) -> list[StoredEvent]:
+        """The stream's events with these sequence numbers, in order, as far as they are there."""
+        return await self.database.read(streams.load_at, self.vault.sealer, stream, seqs)
 
     async def load_run(self, stream: str, version: int) -> tuple[Checkpoint | None, list[StoredEvent], Head]:
         """The newest checkpoint of the fold's `version`, the events after it (None: all of them), and the head.
 
         One read. A checkpoint that does not belong to the chain as it is now, or that was changed, is left aside.
         """
-        return await self.database.read(checkpoints.load_run, self.hmac_key, stream, version)
+        return await self.database.read(checkpoints.load_run, self._keys, stream, version)
 
     async def put_checkpoint(
         self, stream: str, seq: int, version: int, text: str, *, head_hash: str | None = None
@@ -117,12 +152,12 @@ class Log:
         False, and nothing is kept, if there is no such event, or if it is another than that with `head_hash`.
         """
         return await self.database.write(
-            checkpoints.put, self.hmac_key, Checkpoint(stream, seq, version, head_hash or "", text)
+            checkpoints.put, self._keys, Checkpoint(stream, seq, version, head_hash or "", text)
         )
 
     async def blobs(self, hashes: Collection[str]) -> dict[str, str]:
         """The texts with these hashes, as far as they are there. StoreError if one is not the text that was put."""
-        return await self.database.read(blobs.get, hashes) if hashes else {}
+        return await self.database.read(blobs.get, self._keys, hashes) if hashes else {}
 
     async def ended(self, runs: Collection[str]) -> list[str]:
         """Those of these runs that have ended."""
@@ -171,6 +206,22 @@ class Log:
         await self.anchor(workspace, now)
         order = prune.Order(before=before, by=by, now=now, limit=limit)
         return await self.database.write(prune.prune_some, self._statements, self.hmac_key, workspace, order)
+
+    async def erase(self, subject: str, *, now: int, by: str) -> int:
+        """Make the texts of this subject's runs unreadable for ever, also for us; how many runs. `by`: who ordered it.
+
+        StillOpen if one of these runs has not ended. Copies made of the database before still have the key.
+        """
+        return await self.database.write(erase.erase, self._statements, self.hmac_key, subject, by, now)
+
+    async def rewrap(self) -> int:
+        """Wrap all data keys by the current master key, after which older ones are no longer needed; how many."""
+        if (sealer := self.vault.sealer) is None:
+            return 0
+        total = 0
+        while count := await self.database.write(data_keys.rewrap, sealer, _REWRAPPED_AT_ONCE):
+            total += count
+        return total
 
     async def take_due(
         self, now: int, limit: int, push: Mapping[DueKind, int] = open_work.PUSH, skip: Collection[str] = ()

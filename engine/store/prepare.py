@@ -3,15 +3,17 @@
 The one rule: whatever is wrong with an append itself is found here, so that it cannot spoil the batch of others.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Final
 
-from engine.store.blobs import check_blob
 from engine.store.chain import event_hash, head_mac
 from engine.store.expand import Row
 from engine.store.instants import to_text
-from engine.store.types import HIGH, LOW, NORMAL, Append, Head, RunRow
+from engine.store.opening import sealed_append
+from engine.store.sealing import DataKey, is_sealed
+from engine.store.types import HIGH, LOW, NORMAL, Append, Blob, Head, RunRow
 
 WORKSPACE_PREFIX: Final = "ws_"
 
@@ -27,6 +29,8 @@ class Prepared:
     head: Head
     head_row: Row
     event_rows: tuple[Row, ...]
+    # The id of the key that seals it, "" for none.
+    data_key: str = ""
 
     @property
     def is_workspace(self) -> bool:
@@ -39,9 +43,11 @@ class Prepared:
         return self.append.after.seq == 0
 
 
-def prepare(append: Append, key: bytes) -> Prepared:
-    """Hash the events and lay out the rows. ValueError for an append that can never be written."""
+def prepare(append: Append, key: bytes, data_key: DataKey | None = None) -> Prepared:
+    """Seal the texts, hash the events and lay out the rows. ValueError for an append that can never be written."""
     _check(append)
+    if data_key is not None:
+        append = sealed_append(append, data_key, key)
     stream, head = append.stream, append.after
     rows: list[Row] = []
     for new in append.events:
@@ -62,8 +68,8 @@ def prepare(append: Append, key: bytes) -> Prepared:
     }
     run = append.run
     if run is not None:
-        head_row |= run_values(run)
-    return Prepared(append, head, head_row, tuple(rows))
+        head_row |= run_values(run) | {"data_key": None if data_key is None else data_key.id}
+    return Prepared(append, head, head_row, tuple(rows), "" if data_key is None else data_key.id)
 
 
 def run_values(run: RunRow) -> dict[str, str | int | None]:
@@ -97,8 +103,10 @@ def _check(append: Append) -> None:
         raise ValueError(f"{append.stream}: the first append of a run must carry its row")
     if any("\0" in new.payload for new in append.events):
         raise ValueError(f"{append.stream}: a payload holds a NUL character; JSON text escapes it")
+    if any(is_sealed(new.payload) for new in append.events):
+        raise ValueError(f"{append.stream}: a payload passes for a sealed one")
     for blob in append.blobs:
-        check_blob(blob)
+        _check_blob(blob)
     if append.run is not None:
         _check_run(append.stream, append.run)
     if append.waits_for is not None and append.waits_for.priority not in _PRIORITIES:
@@ -110,3 +118,10 @@ def _check_run(stream: str, run: RunRow) -> None:
         raise ValueError(f"{stream}: {run.priority} is no priority")
     if any("\0" in text for label in run.labels.items() for text in label):
         raise ValueError(f"{stream}: a label holds a NUL character")
+
+
+def _check_blob(blob: Blob) -> None:
+    if "\0" in blob.text:
+        raise ValueError(f"the blob {blob.hash} holds a NUL character; JSON text escapes it")
+    if hashlib.sha256(blob.text.encode()).hexdigest() != blob.hash:
+        raise ValueError(f"the blob {blob.hash} has a text with another hash")

@@ -7,38 +7,21 @@ So a pruned run can be told from one that somebody deleted, and what was anchore
 as long as it is open, as its own last head is not anchored, or as a run that it called or was called by is open.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from engine.store.chain import pruned_mac
-from engine.store.commit import commit_batch
-from engine.store.database import Busy
-from engine.store.prepare import prepare
-from engine.store.schema import blob_refs, blobs, checkpoints, cursors, deliveries, events, pruned, runs
+from engine.store.notes import RUNS_PRUNED, facts_of, note
+from engine.store.schema import BELONGINGS, blob_refs, blobs, data_keys, events, open_work, pruned, runs
 from engine.store.statements import Statements
-from engine.store.streams import lock_head, next_place
-from engine.store.types import Append, Appended, Head, NewEvent, Prunable, Pruned
+from engine.store.types import Head, Prunable, Pruned
 
-RUNS_PRUNED: Final = "RUNS_PRUNED"
-VERSION: Final = 1
 # Events in one transaction, if no single run has more: on SQLite nobody else writes meanwhile.
 MOST_EVENTS: Final = 5_000
 _HASHES: Final = 1_000
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
-
-# Tables with rows of a run, by the column that says which run's.
-_OF_A_RUN: Final[tuple[tuple[Table, ColumnElement[Any]], ...]] = (
-    (events, events.c.stream),
-    (checkpoints, checkpoints.c.stream),
-    (cursors, cursors.c.stream),
-    (deliveries, deliveries.c.stream),
-    (runs, runs.c.id),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,31 +51,39 @@ def prune_some(connection: Connection, statements: Statements, key: bytes, works
         return Pruned(0, 0, 0)
     gone = [run.id for run in chosen]
     removed_blobs = _remove_blobs(connection, gone)
-    for table, column in _OF_A_RUN:
-        connection.execute(delete(table).where(column.in_(gone)))
+    for column in (*BELONGINGS, open_work.c.run, events.c.stream, runs.c.id):
+        connection.execute(delete(column.table).where(column.in_(gone)))
+    _remove_keys(connection, {run.data_key for run in chosen if run.data_key is not None})
     connection.execute(insert(pruned), [_row(key, run, order.now) for run in chosen])
-    _say(connection, statements, key, workspace, order, chosen)
+    heads = {run.id: [run.last_seq, run.head_hash] for run in chosen}
+    facts = {"before": order.before, "by": order.by, "runs": heads}
+    note(connection, statements, key, workspace, RUNS_PRUNED, facts, order.now)
     return Pruned(len(gone), sum(run.last_seq for run in chosen), removed_blobs)
 
 
 def pruned_runs(payload: str) -> dict[str, Head]:
     """What a RUNS_PRUNED event's payload says, by run; empty if it is none."""
     try:
-        found: Any = json.loads(payload)
-        return {run: Head(seq, digest) for run, (seq, digest) in found["runs"].items()}
+        return {run: Head(seq, digest) for run, (seq, digest) in facts_of(payload)["runs"].items()}
     except (ValueError, TypeError, LookupError, AttributeError):
         return {}
 
 
 def _prunable(workspace: str, before: int) -> tuple[ColumnElement[bool], ...]:
-    return runs.c.workspace == workspace, runs.c.ended_at < before
+    other = runs.alias("other")
+    kin_at_work = select(other.c.id).where(other.c.ended_at.is_(None))
+    return (
+        runs.c.workspace == workspace,
+        runs.c.ended_at < before,
+        ~kin_at_work.where(other.c.id == runs.c.parent).exists(),
+        ~kin_at_work.where(other.c.parent == runs.c.id).exists(),
+    )
 
 
 def _choose(connection: Connection, workspace: str, order: Order) -> Sequence[Any]:
     """Lock runs to remove: anchored ones alone, which no anchoring holds while it waits for the workspace's head."""
-    columns = (runs.c.id, runs.c.workspace, runs.c.workflow, runs.c.ended_at, runs.c.last_seq, runs.c.head_hash)
     query = (
-        select(*columns)
+        select(runs)
         .where(*_prunable(workspace, order.before), runs.c.anchored)
         .order_by(runs.c.ended_at, runs.c.id)
         .limit(order.limit)
@@ -124,20 +115,16 @@ def _remove_blobs(connection: Connection, gone: Sequence[str]) -> int:
     return removed
 
 
+def _remove_keys(connection: Connection, ids: Collection[str]) -> None:
+    """Drop the data keys, and with them the persons' names, that no run is sealed by any more."""
+    mine = data_keys.c.id.in_(ids)
+    # A run that begins under one of these now holds it; once it has committed, it is seen below.
+    connection.execute(select(data_keys.c.id).where(mine).order_by(data_keys.c.id).with_for_update()).all()
+    used = select(runs.c.id).where(runs.c.data_key == data_keys.c.id)
+    connection.execute(delete(data_keys).where(mine, ~used.exists()))
+
+
 def _row(key: bytes, run: Any, now: int) -> dict[str, str | int]:
     facts = (run.id, run.workspace, run.workflow, run.ended_at, now, run.last_seq, run.head_hash)
     names = ("run", "workspace", "workflow", "ended_at", "pruned_at", "last_seq", "head_hash")
     return {**dict(zip(names, facts, strict=True)), "mac": pruned_mac(key, facts)}
-
-
-def _say(
-    connection: Connection, statements: Statements, key: bytes, workspace: str, order: Order, gone: Iterable[Any]
-) -> None:
-    lock_head(connection, workspace)
-    after, at = next_place(connection, workspace, order.now)
-    heads = {run.id: [run.last_seq, run.head_hash] for run in gone}
-    payload = _encode({"before": order.before, "by": order.by, "runs": heads})
-    event = NewEvent(type=RUNS_PRUNED, version=VERSION, at=at, payload=payload)
-    append = prepare(Append(stream=workspace, after=after, events=(event,)), key)
-    if not isinstance(commit_batch(connection, statements, [append])[0], Appended):
-        raise Busy("another writer was first")

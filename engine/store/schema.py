@@ -311,3 +311,15 @@ pruned = Table(
     Column("mac", Text, nullable=False),
     **_CLUSTERED,
 )
+
+# Which columns beside `events` and `open_work` name the run that a row belongs to; a run goes with all of these rows.
+BELONGINGS: tuple[Column[Any], ...] = (
+    run_labels.c.run,
+    slots.c.run,
+    signals.c.run,
+    listeners.c.run,
+    cursors.c.stream,
+    deliveries.c.stream,
+    checkpoints.c.stream,
+    blob_refs.c.stream,
+)

@@ -227,3 +227,9 @@ def _wake(dialect: Dialect) -> BatchStatement:
     rows = batch_rows(dialect, {"run": IDENTIFIER})
     later = and_(open_work.c.run.in_(select(rows.c.run)), open_work.c.due > now_ms())
     return BatchStatement(dialect, update(open_work).values(due=now_ms()).where(later))
+
+
+def holders(connection: Connection, key: str) -> list[str]:
+    """The runs that hold the key, in the order of their names."""
+    query = select(slots.c.run).where(slots.c.key == key, slots.c.held == true()).order_by(slots.c.run)
+    return list(connection.scalars(query))

@@ -3,14 +3,16 @@
 The one rule: the events are the truth, and a head is read from the last of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, select
 
 from engine.store.instants import from_text
+from engine.store.opening import open_events
 from engine.store.prepare import WORKSPACE_PREFIX
 from engine.store.schema import events, runs, workspaces
+from engine.store.sealing import Sealer
 from engine.store.types import Append, Head, StoredEvent
 
 Decide: TypeAlias = Callable[[Sequence[StoredEvent], Head], Append | None]
@@ -26,7 +28,7 @@ COLUMNS = (
 )
 
 
-def load(connection: Connection, stream: str, after: int) -> tuple[list[StoredEvent], Head]:
+def load(connection: Connection, sealer: Sealer | None, stream: str, after: int) -> tuple[list[StoredEvent], Head]:
     """The stream's events past `after`, and its head; one statement, so that they fit each other.
 
     A stream that nobody knows has no events and the empty head.
@@ -34,7 +36,14 @@ def load(connection: Connection, stream: str, after: int) -> tuple[list[StoredEv
     # The event at `after` comes along for its hash, which is the head when nothing follows.
     query = select(*COLUMNS).where(events.c.stream == stream, events.c.seq >= after).order_by(events.c.seq)
     found, head = read(connection.execute(query).all())
-    return [event for event in found if event.seq > after], head
+    return open_events(connection, sealer, [event for event in found if event.seq > after]), head
+
+
+def load_at(connection: Connection, sealer: Sealer | None, stream: str, seqs: Collection[int]) -> list[StoredEvent]:
+    """The stream's events with these sequence numbers, in order."""
+    query = select(*COLUMNS).where(events.c.stream == stream, events.c.seq.in_(seqs)).order_by(events.c.seq)
+    found, _ = read(connection.execute(query).all())
+    return open_events(connection, sealer, found)
 
 
 def read(rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[list[StoredEvent], Head]:

@@ -223,6 +223,9 @@ class Append:
     `waits_for` puts the run in line for a concurrency key, where it is not yet. An append whose `run` has ended gives
     up every key that the run holds or waits for, and its `listens`; whoever is then the first in line is due at once.
     `listens` replaces the signals that the run waits for (None: leaves them).
+
+    `subject`, in the first append of a run, is whose data it is: where there is a master key, the texts of this and all
+    later appends are sealed under this person's data key.
     """
 
     stream: str
@@ -235,6 +238,7 @@ class Append:
     blobs: tuple[Blob, ...] = ()
     waits_for: Waiting | None = None
     listens: tuple[Listens, ...] | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,33 +4,49 @@ The one rule: verifying only reads, in small snapshots, so that it may run besid
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from sqlalchemy import Connection, Select, select, union
 
-from engine.store.anchors import ANCHORED, anchored_heads
-from engine.store.check import Checked, Finding, Fold, check_stream
+from engine.store.anchors import ANCHORED
+from engine.store.belongings import Page, Place, lost_blobs, orphans, wrong_blobs
+from engine.store.caches import Against, Fold, Refold
+from engine.store.check import Checked, check_stream
+from engine.store.claims import Claim, claim_findings, claims_of, key_findings, pruned_findings
+from engine.store.finding import Finding
 from engine.store.log import Log
+from engine.store.notes import RUNS_PRUNED
 from engine.store.prepare import WORKSPACE_PREFIX
-from engine.store.schema import events, open_work, runs, workspaces
-from engine.store.types import Head
+from engine.store.schema import BELONGINGS, events, open_work, runs, workspaces
+from engine.store.sealing import Keys
+from engine.store.streams import COLUMNS
+from engine.store.types import StoredEvent
 
 # Streams in one snapshot, and findings that a report holds.
 _PAGE: Final = 50
 _MOST_FINDINGS: Final = 1000
 
-_Anchor = tuple[str, int, str, Head]
-
 
 @dataclass(slots=True)
 class Report:
-    """What was checked, in how many seconds, and what is wrong. `left_out`: findings beyond the first thousand."""
+    """What was checked, in how many seconds, and what is wrong. `left_out`: findings beyond the first thousand.
+
+    `folded` runs had their caches compared, `pruned` and `erased` ones were only seen to be so; `anchors` are the heads
+    that workspaces' streams vouch for, `rows` those of tables beside the log.
+    """
 
     streams: int = 0
     events: int = 0
     anchors: int = 0
+    folded: int = 0
+    checkpoints: int = 0
+    blobs: int = 0
+    rows: int = 0
+    pruned: int = 0
+    erased: int = 0
     seconds: float = 0.0
     findings: list[Finding] = field(default_factory=list[Finding])
     left_out: int = 0
@@ -40,6 +56,11 @@ class Report:
         """Whether nothing is wrong."""
         return not self.findings
 
+    @property
+    def events_per_second(self) -> int:
+        """How fast it went."""
+        return round(self.events / self.seconds) if self.seconds else 0
+
     def add(self, findings: Sequence[Finding]) -> None:
         """Keep these findings, as many as there is room for."""
         room = _MOST_FINDINGS - len(self.findings)
@@ -47,35 +68,90 @@ class Report:
         self.left_out += max(0, len(findings) - room)
 
 
-async def verify(log: Log, streams: Sequence[str] | None = None, fold: Fold | None = None) -> Report:
-    """Check these streams, or all: every hash, head, seal and anchor, and with a `fold` the caches of runs."""
+async def verify(
+    log: Log, streams: Sequence[str] | None = None, fold: Fold | None = None, refold: Refold | None = None
+) -> Report:
+    """Check these streams, or all and what lies beside them: hashes, heads, seals, anchors, what was pruned or erased.
+
+    With a `fold` also the caches of runs, with a `refold` also what their checkpoints hold.
+    """
     started = time.perf_counter()
     report = Report()
+    work = _Work(log, Against(Keys(log.hmac_key, log.vault.sealer), fold, refold), report)
     if streams is None:
-        after = ""
-        while page := await log.database.snapshot(_stream_page, after):
-            await _check_page(log, page, fold, report)
-            after = page[-1]
+        await work.everything()
     else:
         for start in range(0, len(streams), _PAGE):
-            await _check_page(log, streams[start : start + _PAGE], fold, report)
-        await _check_anchors_of(log, [run for run in streams if not run.startswith(WORKSPACE_PREFIX)], report)
+            await work.page(streams[start : start + _PAGE])
+        for run in streams:
+            if not run.startswith(WORKSPACE_PREFIX):
+                await work.claims(await log.database.snapshot(_claims_on, run))
     report.seconds = time.perf_counter() - started
     return report
 
 
-async def _check_page(log: Log, page: Sequence[str], fold: Fold | None, report: Report) -> None:
-    for stream, checked in zip(page, await log.database.snapshot(_check_all, log.hmac_key, page, fold), strict=True):
-        if not checked.events and not checked.findings:
-            checked.findings.append(Finding(stream, None, "there is no such stream"))
-        report.streams += 1
-        report.events += checked.events
-        report.add(checked.findings)
-        await _check_anchors(log, [(stream, *anchor) for anchor in checked.anchors], report)
+@dataclass(frozen=True, slots=True)
+class _Work:
+    log: Log
+    against: Against
+    report: Report
+    erased_keys: set[str] = field(default_factory=set[str])
+
+    async def everything(self) -> None:
+        after = ""
+        while names := await self.log.database.snapshot(_stream_page, after):
+            await self.page(names)
+            after = names[-1]
+        await self.pruned()
+        self.report.add(await self.log.database.snapshot(key_findings, self.erased_keys))
+        for column in BELONGINGS:
+            self.report.rows += await self.through(partial(orphans, column))
+        await self.through(lost_blobs)
+        self.report.blobs += await self.through(partial(wrong_blobs, self.against.keys))
+
+    async def page(self, names: Sequence[str]) -> None:
+        report = self.report
+        found = await self.log.database.snapshot(_check_all, self.against, names)
+        for stream, checked in zip(names, found, strict=True):
+            if not checked.events and not checked.findings and not checked.is_pruned:
+                checked.findings.append(Finding(stream, None, "there is no such stream"))
+            report.streams += 1
+            report.events += checked.events
+            report.folded += checked.folded
+            report.checkpoints += checked.checkpoints
+            report.erased += checked.is_erased
+            report.add(checked.findings)
+            self.erased_keys.update(checked.erased_keys)
+            await self.claims(checked.claims)
+
+    async def claims(self, claims: Sequence[Claim]) -> None:
+        """Each head that is vouched for must be the event that its run has there."""
+        self.report.anchors += sum(claim.kind == "anchored" for claim in claims)
+        for start in range(0, len(claims), _PAGE):
+            these = claims[start : start + _PAGE]
+            self.report.add(await self.log.database.snapshot(claim_findings, self.against.keys.chain, these))
+
+    async def pruned(self) -> None:
+        after, count = "", 1
+        while count:
+            page = await self.log.database.snapshot(pruned_findings, self.against.keys.chain, after)
+            after, count, findings = page
+            self.report.pruned += count
+            self.report.add(findings)
+
+    async def through(self, look: Callable[[Connection, Place], Page]) -> int:
+        """Look at a table page by page; how many rows it has."""
+        after: Place = ()
+        total, count = 0, 1
+        while count:
+            after, count, findings = await self.log.database.snapshot(look, after)
+            total += count
+            self.report.add(findings)
+        return total
 
 
-def _check_all(connection: Connection, key: bytes, page: Sequence[str], fold: Fold | None) -> list[Checked]:
-    return [check_stream(connection, key, stream, fold) for stream in page]
+def _check_all(connection: Connection, against: Against, page: Sequence[str]) -> list[Checked]:
+    return [check_stream(connection, against, stream) for stream in page]
 
 
 def _stream_page(connection: Connection, after: str) -> list[str]:
@@ -89,35 +165,12 @@ def _stream_page(connection: Connection, after: str) -> list[str]:
     return list(connection.scalars(select(found.c.stream).order_by(found.c.stream).limit(_PAGE)))
 
 
-async def _check_anchors_of(log: Log, wanted: Sequence[str], report: Report) -> None:
-    """Check what the workspaces' streams say of these runs."""
-    for run in wanted:
-        await _check_anchors(log, await log.database.snapshot(_anchors_of, run), report)
-
-
-def _anchors_of(connection: Connection, run: str) -> list[_Anchor]:
-    query = select(events.c.stream, events.c.seq, events.c.payload).where(
+def _claims_on(connection: Connection, run: str) -> list[Claim]:
+    """What the workspaces' streams say of this run."""
+    query = select(*COLUMNS).where(
         events.c.stream.startswith(WORKSPACE_PREFIX, autoescape=True),
-        events.c.type == ANCHORED,
+        events.c.type.in_((ANCHORED, RUNS_PRUNED)),
         events.c.payload.contains(f'"{run}"', autoescape=True),
     )
-    found = ((stream, seq, anchored_heads(payload).get(run)) for stream, seq, payload in connection.execute(query))
-    return [(stream, seq, run, head) for stream, seq, head in found if head is not None]
-
-
-async def _check_anchors(log: Log, anchors: Sequence[_Anchor], report: Report) -> None:
-    """Each anchored head must be the event that its run has there."""
-    report.anchors += len(anchors)
-    for start in range(0, len(anchors), _PAGE):
-        report.add(await log.database.snapshot(_anchor_findings, anchors[start : start + _PAGE]))
-
-
-def _anchor_findings(connection: Connection, anchors: Sequence[_Anchor]) -> list[Finding]:
-    findings: list[Finding] = []
-    for workspace, seq, run, head in anchors:
-        query = select(events.c.hash).where(events.c.stream == run, events.c.seq == head.seq)
-        digest = connection.scalar(query)
-        if digest != head.hash:
-            what = "is missing" if digest is None else "has another hash"
-            findings.append(Finding(run, head.seq, f"the event {what}, but {workspace} seq {seq} has anchored it"))
-    return findings
+    said = (claims_of(StoredEvent(*row)) for row in connection.execute(query))
+    return [claim for claims in said for claim in claims if claim.run == run]

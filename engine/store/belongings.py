@@ -1,0 +1,87 @@
+"""Rows beside the log that belong to runs, and the long texts that runs refer to: is each where it should be?
+
+The one rule: a page is read and judged in one snapshot, so that a busy engine gives no false alarm.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, literal, select, tuple_
+
+from engine.store.blobs import blob_place
+from engine.store.errors import Erased, StoreError
+from engine.store.finding import Finding
+from engine.store.opening import open_text
+from engine.store.schema import blob_refs, blobs, runs
+from engine.store.sealing import Keys, hidden
+
+_PAGE = 1000
+_TEXTS = 20
+
+# The primary key of the last row that was looked at; empty before the first.
+Place = tuple[Any, ...]
+Page = tuple[Place, int, list[Finding]]
+
+
+def orphans(column: Column[Any], connection: Connection, after: Place) -> Page:
+    """Rows of `column`'s table whose run is not there: where the page ended, how many rows it had, and what is wrong.
+
+    An empty page is the end.
+    """
+    table = column.table
+    key = tuple(table.primary_key.columns)
+    rows = connection.execute(_page(select(*key, column.label("its_run")), key, after, _PAGE)).all()
+    names: set[str] = {row.its_run for row in rows if row.its_run is not None}
+    known = set(connection.scalars(select(runs.c.id).where(runs.c.id.in_(names))))
+    findings = [
+        Finding(run, None, f"`{table.name}` has rows of it, but there is no such run") for run in sorted(names - known)
+    ]
+    return tuple(rows[-1])[: len(key)] if rows else after, len(rows), findings
+
+
+def lost_blobs(connection: Connection, after: Place) -> Page:
+    """References to texts that are not there."""
+    key = (blob_refs.c.stream, blob_refs.c.hash)
+    there = blobs.c.hash.label("there")
+    joined = blob_refs.outerjoin(blobs, (blobs.c.hash == blob_refs.c.hash) & (blobs.c.data_key == blob_refs.c.data_key))
+    rows = connection.execute(_page(select(*key, there).select_from(joined), key, after, _PAGE)).all()
+    lost = [Finding(row.stream, None, f"the long text {row.hash[:12]} is missing") for row in rows if row.there is None]
+    return tuple(rows[-1])[:2] if rows else after, len(rows), lost
+
+
+def wrong_blobs(keys: Keys, connection: Connection, after: Place) -> Page:
+    """Texts that nothing refers to, or that do not have the hash under which they lie."""
+    key = (blobs.c.hash, blobs.c.data_key)
+    used = select(blob_refs.c.hash).where(blob_refs.c.hash == blobs.c.hash, blob_refs.c.data_key == blobs.c.data_key)
+    rows = connection.execute(_page(select(*key, blobs.c.text, used.exists().label("used")), key, after, _TEXTS)).all()
+    findings: list[Finding] = []
+    for row in rows:
+        name = f"long text {row.hash[:12]}"
+        if not row.used:
+            findings.append(Finding(name, None, "no run refers to it"))
+        if (what := _wrong(connection, keys, row)) is not None:
+            findings.append(Finding(name, None, what))
+    return tuple(rows[-1])[:2] if rows else after, len(rows), findings
+
+
+def _wrong(connection: Connection, keys: Keys, row: Any) -> str | None:
+    try:
+        text = open_text(connection, keys.sealer, row.text, blob_place(row.hash), row.hash)
+    except Erased:
+        return None
+    except StoreError as error:
+        return str(error)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    right = hidden(keys.chain, digest) if row.data_key else digest
+    return None if row.hash == right else "it is not the text that was recorded"
+
+
+def _page(
+    query: Select[*tuple[Any, ...]], key: Sequence[Column[Any]], after: Place, limit: int
+) -> Select[*tuple[Any, ...]]:
+    if after:
+        query = query.where(
+            tuple_(*key) > tuple_(*(literal(value, column.type) for value, column in zip(after, key, strict=True)))
+        )
+    return query.order_by(*key).limit(limit)
