@@ -45,22 +45,35 @@ class Step(Model):
     """
 
     id: Name
+    """Its name, unique in its group; expressions refer to it."""
     uses: Uses | None = None
+    """The step's code, by name or by name and version; without one, the latest when the definition is loaded."""
     with_: dict[str, JsonValue] = Field(default={}, alias="with")
+    """The arguments of ``uses``, with expressions anywhere in them."""
     approval: Approval | None = None
+    """A gate: people decide."""
     set_: dict[Name, JsonValue] | None = Field(default=None, alias="set", min_length=1)
     """Values by expression; they are the step's output."""
     sleep: Sleep | None = None
+    """A durable pause."""
     wait_for: WaitFor | None = None
+    """Waits for a signal from outside."""
     workflow: Call | None = None
+    """Runs another workflow as a child."""
     steps: tuple[Step, ...] | None = Field(default=None, min_length=1)
     """The group that ``for_each`` runs once for each item, or ``repeat`` again and again."""
     for_each: ForEach | None = None
+    """Once for each item, with ``uses``, ``workflow`` or ``steps``."""
     repeat: Repeat | None = None
+    """Again and again until a condition holds, with ``steps``."""
     needs: tuple[Name, ...] | None = None
+    """The steps of the same group that it waits for; ``[]`` for none. Unset: the step before it."""
     if_: str | None = Field(default=None, alias="if")
+    """The step is skipped unless this condition holds; of a loop it is asked once, before the first item or pass."""
     retry: Retry = Retry()
+    """How often ``uses`` is tried."""
     timeout: Duration = Field(default=DEFAULT_TIMEOUT, gt=0)
+    """How long one attempt may take."""
     continue_on_error: bool = False
     """Whether the run goes on if this step fails; what follows sees its status as ``failed``."""
     repeatable: bool | None = None
@@ -96,9 +109,13 @@ class Workflow(Model):
     """A whole definition. ``snapshot`` is its canonical JSON; ``hash`` names that content for ever."""
 
     name: Name
+    """The name by which people start it."""
     description: str = ""
+    """One sentence that people see when they choose."""
     input: dict[Name, InputField] = Field(default={})
+    """What a run is started with, by name."""
     steps: tuple[Step, ...] = Field(min_length=1)
+    """What it does."""
     on_failure: tuple[Step, ...] = ()
     """Steps that run after the run has failed, and after what is undone; they see ``failure``."""
     output: JsonValue = None
@@ -106,9 +123,13 @@ class Workflow(Model):
     timeout: Duration | None = Field(default=None, gt=0)
     """How long the run may take in all, waits for people included."""
     labels: dict[Name, Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(default={})
+    """What its runs can be found by; expressions see the input alone."""
     concurrency: Concurrency | None = None
+    """How many runs go on at a time."""
     priority: Priority = Priority.NORMAL
+    """Whose turn it is where runs wait in line."""
     schedule: tuple[Schedule, ...] = ()
+    """Starts by the clock."""
     language: Annotated[Literal[1], BeforeValidator(_version_1_unless_given)] = 1
     """Version of the definition language, kept in the snapshot so that later readers know what its words mean."""
 

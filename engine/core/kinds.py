@@ -24,7 +24,9 @@ Who = Annotated[str, StringConstraints(pattern=r"^[@#][^\s@#]{1,80}$")]
 
 
 class Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    """What all parts of a definition have in common; the docstrings of fields are what the reference says of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
 
 class InputType(StrEnum):
@@ -40,13 +42,21 @@ class InputField(Model):
     """One input of a workflow. Without a ``default`` it is required, unless ``required: false``."""
 
     type: InputType = InputType.STRING
+    """What the value is: ``string`` is one line, ``text`` may have many, ``choice`` is one of ``choices``."""
     description: str = ""
+    """What it is for; people see it in the form."""
     default: JsonValue = None
+    """The value where none is given."""
     required: bool | None = None
+    """Whether it must be given; an optional input without a default is null."""
     pattern: str | None = None
+    """A regular expression that a text must match; write ``^`` and ``$`` for the whole of it."""
     choices: tuple[str, ...] = ()
+    """The texts to choose from, with ``type: choice``."""
     min: float | None = None
+    """The least number that is taken."""
     max: float | None = None
+    """The greatest number that is taken."""
 
     @property
     def is_required(self) -> bool:
@@ -68,18 +78,26 @@ class RetryRule(Model):
     """How often in all, where a failure is of one class; what is not said here is as the step's ``retry`` says."""
 
     attempts: int | None = Field(default=None, ge=1, le=100)
+    """How often in all."""
     initial: Duration | None = None
+    """The longest first pause."""
     max: Duration | None = None
+    """The longest pause of all."""
     factor: float | None = Field(default=None, ge=1.0, le=10.0)
+    """By how much pauses grow."""
 
 
 class Retry(Model):
     """How often a step is tried in all, and how the pauses between the tries grow (exponentially, with full jitter)."""
 
     attempts: int = Field(default=1, ge=1, le=100)
+    """How often in all; failures that would only repeat themselves are not tried again."""
     initial: Duration = 1_000
+    """The longest first pause: each is drawn by chance between nothing and its limit."""
     max: Duration = 30_000
+    """The longest pause of all."""
     factor: float = Field(default=2.0, ge=1.0, le=10.0)
+    """By how much the limit of the pause grows from one to the next."""
     within: Duration | None = Field(default=None, gt=0)
     """From the start of the first attempt: no attempt starts later than this."""
     classes: dict[FailureClass, RetryRule] = {}
@@ -95,7 +113,9 @@ class Rung(Model):
     """One rung of an escalation ladder: ``after`` this long since the request, ``to`` is asked too."""
 
     after: Duration = Field(gt=0)
+    """How long after the request."""
     to: Who
+    """A group of people, or a channel."""
 
 
 class OnExpiry(StrEnum):
@@ -108,12 +128,19 @@ class Approval(Model):
     """A gate: the run waits until one of ``approvers`` (or of those it has escalated to) decides, or it expires."""
 
     title: str = Field(min_length=1, max_length=200)
+    """The question, with expressions if need be."""
     show: dict[str, JsonValue] = {}
+    """What people need to know to decide, by label."""
     approvers: tuple[Who, ...] = Field(min_length=1)
+    """Who may decide: groups (``"@oncall"``) or channels (``"#leads"``)."""
     expires_in: Duration = Field(default=86_400_000, gt=0)
+    """How long it stays open."""
     on_expiry: OnExpiry = OnExpiry.DENY
+    """What happens if nobody has decided by then."""
     remind_every: Duration | None = None
+    """How often those who may decide are asked again, at least 10 s."""
     escalate: tuple[Rung, ...] = ()
+    """Who else is asked, and after how long, in the order of time."""
     allow_self: bool = True
     """Whether the person who started the run may decide."""
 
@@ -136,7 +163,9 @@ class Sleep(Model):
     """
 
     for_: Duration | Expression | None = Field(default=None, alias="for")
+    """How long."""
     until: Annotated[str, StringConstraints(min_length=1)] | None = None
+    """Until when: date, time and offset."""
 
     @model_validator(mode="before")
     @classmethod
@@ -163,10 +192,15 @@ class WaitFor(Model):
     """
 
     signal: Name
+    """Its name."""
     correlation: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+    """What sender and run both know, such as an order's number."""
     payload: dict[Name, InputField] = {}
+    """What the signal must bring, as for ``input``; without it, anything is taken."""
     timeout: Duration | None = Field(default=None, gt=0)
+    """How long it waits; without it, for as long as the run may take."""
     on_timeout: OnTimeout = OnTimeout.FAIL
+    """Whether the step fails then, or the run goes on."""
 
     @model_validator(mode="before")
     @classmethod
@@ -175,11 +209,14 @@ class WaitFor(Model):
 
 
 class Call(Model):
-    """A child run of another workflow. ``definition`` is its pinned hash, filled in when the definition is pinned."""
+    """A child run of another workflow, cancelled with its parent. The output is what the child gives."""
 
     name: Name
+    """The workflow's name."""
     input: dict[Name, JsonValue] = {}
+    """What it is given."""
     definition: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    """The hash of its definition: filled in when the caller is loaded, so that a run calls what it was started with."""
 
     @model_validator(mode="before")
     @classmethod
@@ -200,9 +237,13 @@ class ForEach(Model):
     """
 
     items: list[JsonValue] | Expression
+    """A list, or an expression that gives one."""
     max_items: int = Field(ge=1, le=100_000)
+    """How many there may be; above 50 they run in child runs."""
     max_parallel: int = Field(default=10, ge=1, le=1_000)
+    """How many run at a time."""
     on_item_failure: OnItemFailure = OnItemFailure.FAIL
+    """Whether a failed item fails the step, or the others go on and the result says which have failed."""
 
 
 class OnMax(StrEnum):
@@ -218,18 +259,26 @@ class Repeat(Model):
     """
 
     until: Annotated[str, StringConstraints(min_length=1)]
+    """The condition that ends it; it sees the steps of the group."""
     max: int = Field(ge=1, le=100_000)
+    """How many passes there may be."""
     every: Duration = Field(default=0, ge=0)
+    """The pause between the end of a pass and the next one."""
     on_max: OnMax = OnMax.FAIL
+    """Whether the step fails after the last pass, or the run goes on."""
 
 
 class Undo(Model):
     """How a completed step is compensated: a step of its own, with its own retries."""
 
     uses: Uses
+    """The step's code, as for any step."""
     with_: dict[str, JsonValue] = Field(default={}, alias="with")
+    """Its arguments; they see the output of the step that is undone, and ``failure``."""
     retry: Retry = Retry(attempts=5)
+    """How often it is tried."""
     timeout: Duration = Field(default=600_000, gt=0)
+    """How long one attempt may take."""
 
 
 class OnLimit(StrEnum):
@@ -245,8 +294,11 @@ class Concurrency(Model):
     """
 
     key: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    """Which runs are counted together."""
     limit: int = Field(default=1, ge=1, le=10_000)
+    """How many of them may run at a time."""
     on_limit: OnLimit = OnLimit.QUEUE
+    """What happens to one more."""
 
 
 class Priority(StrEnum):
@@ -274,7 +326,12 @@ class Schedule(Model):
     """
 
     cron: Annotated[str, StringConstraints(pattern=r"^\s*\S+(\s+\S+){4}\s*$")]
+    """Minute, hour, day of the month, month, day of the week."""
     timezone: str = "UTC"
+    """Whose clock it is, as an IANA name."""
     overlap: Overlap = Overlap.SKIP
+    """What happens if the run before has not ended."""
     catch_up: int = Field(default=1, ge=0, le=1_000)
+    """How many missed starts are made up for."""
     input: dict[Name, JsonValue] = {}
+    """What each run is started with."""

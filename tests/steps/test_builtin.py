@@ -23,7 +23,7 @@ def test_the_names_that_definitions_use() -> None:
 
 def test_every_schema_is_one_and_its_defaults_fit_it() -> None:
     for name, spec in registry().catalog().items():
-        schema: dict[str, Any] = dict(spec.schema)
+        schema: dict[str, Any] = dict(spec.version().arguments)
         jsonschema.Draft202012Validator.check_schema(schema)
         for argument, described in schema["properties"].items():
             if "default" in described:
