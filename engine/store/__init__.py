@@ -21,6 +21,18 @@ from engine.store.instants import from_text, to_text
 from engine.store.keeper import LeaseKeeper
 from engine.store.log import Log
 from engine.store.open_work import PUSH
+from engine.store.restored import (
+    Behind,
+    EffectSeen,
+    ErasureSeen,
+    EventSeen,
+    RestoredReport,
+    Witness,
+    bear_witness,
+    from_line,
+    restored,
+    to_line,
+)
 from engine.store.sealing import Sealer, new_master_key
 from engine.store.types import (
     DEFAULT_WORKSPACE,
@@ -69,6 +81,7 @@ __all__ = [
     "PUSH",
     "Append",
     "Appended",
+    "Behind",
     "Blob",
     "Checkpoint",
     "Conflict",
@@ -78,7 +91,10 @@ __all__ = [
     "DueKind",
     "DueRun",
     "Duplicate",
+    "EffectSeen",
     "Erased",
+    "ErasureSeen",
+    "EventSeen",
     "Finding",
     "Fold",
     "Guard",
@@ -97,6 +113,7 @@ __all__ = [
     "Refold",
     "Refused",
     "Report",
+    "RestoredReport",
     "RunFilter",
     "RunInfo",
     "RunRow",
@@ -110,10 +127,15 @@ __all__ = [
     "StoreUnavailable",
     "StoredEvent",
     "Waiting",
+    "Witness",
     "WorkerInfo",
     "WrongMasterKey",
+    "bear_witness",
+    "from_line",
     "from_text",
     "new_master_key",
+    "restored",
+    "to_line",
     "to_text",
     "verify",
 ]

@@ -29,7 +29,7 @@ def run_row(
 def append(
     stream: str, after: Head = Head.EMPTY, *events: NewEvent, run: RunRow | None = None,
     due: int | Keep | None = KEEP, due_kind: DueKind = "ready", guards: tuple[Guard, ...] = (),
-    blobs: tuple[Blob, ...] = (),
+    blobs: tuple[Blob, ...] = (), subject: str | None = None,
 ) -> Append:  # fmt: skip
     """An append of the given events, or of one; the first of a run gets a row."""
     if run is None and after == Head.EMPTY and not stream.startswith("ws_"):
@@ -43,6 +43,7 @@ def append(
         due_kind=due_kind,
         guards=guards,
         blobs=blobs,
+        subject=subject,
     )
 
 

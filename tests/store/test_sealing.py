@@ -49,8 +49,8 @@ async def other(database_url: str, sealed: Log) -> AsyncIterator[Log]:
 
 
 async def started(log: Log, run: str, subject: str | None = ANA, text: str = SECRET) -> Head:
-    item = append(run, Head.EMPTY, event("A", f'{{"text":"{text}"}}'), blobs=(blob(SECRET * 3000),))
-    return await appended(log, replace(item, subject=subject))
+    first = event("A", f'{{"text":"{text}"}}')
+    return await appended(log, append(run, Head.EMPTY, first, blobs=(blob(SECRET * 3000),), subject=subject))
 
 
 async def ended(log: Log, run: str, subject: str | None = ANA) -> Head:
