@@ -1,0 +1,70 @@
+"""The awaits at which a process must be able to die: found in the source, so that a new one is not forgotten.
+
+The one rule: a point is counted as crashed if a process died while a task of its was suspended exactly there.
+"""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from engine import announcer, handle, scheduler, worker
+from engine.store import committer, database, locked, log
+
+SCOPE: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
+    (committer, ("",)),
+    (locked, ("",)),
+    (database, ("Database.write", "Database._patiently")),
+    (log, ("Log.append", "Log.append_locked")),
+    (handle, ("Handle.start", "Handle.submit", "Handle._drain", "Handle._settle", "Handle._append_locked")),
+    (announcer, ("Announcer._", "Announcer.backlog")),
+    (scheduler, ("Scheduler.sweep",)),
+    (worker, ("Worker._read", "Worker._look", "Worker._reclaim", "Worker._make_all_due")),
+)
+"""The modules, and the beginnings of the names in them, through which an append or a call of the stream goes."""
+
+
+def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.AST]]:
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef):
+            yield from _functions(node, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.AsyncFunctionDef):
+            yield prefix + node.name, node
+
+
+def _find() -> dict[tuple[str, int], str]:
+    found: dict[tuple[str, int], str] = {}
+    taken: set[str] = set()
+    for module, beginnings in SCOPE:
+        source = inspect.getsource(module)
+        for function, node in _functions(ast.parse(source)):
+            if not function.startswith(beginnings):
+                continue
+            for each in ast.walk(node):
+                if isinstance(each, ast.Await):
+                    name = f"{module.__name__}.{function}: {ast.unparse(each)}"
+                    while name in taken:
+                        name += "'"
+                    taken.add(name)
+                    found[module.__file__ or "", each.lineno] = name
+    return found
+
+
+_BY_PLACE = _find()
+
+POINTS: tuple[str, ...] = tuple(_BY_PLACE.values())
+"""All of them, by module, function and the awaited expression."""
+
+
+def suspended_at(task: asyncio.Task[Any]) -> Iterator[str]:
+    """The points at which the task waits: one for each function of the chain that is awaited, outermost first."""
+    coroutine: Any = task.get_coro()
+    while (frame := getattr(coroutine, "cr_frame", None)) is not None:
+        point = _BY_PLACE.get((frame.f_code.co_filename, frame.f_lineno))
+        if point is not None:
+            yield point
+        coroutine = coroutine.cr_await

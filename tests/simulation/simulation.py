@@ -1,0 +1,329 @@
+"""One simulation: a few processes, a few runs, a few people and some weather, all drawn from one seed.
+
+The one rule: whatever happens follows from the seed and the code, and from nothing else: not from time, hashing, ids of
+objects, or what was simulated before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from ulid import ULID
+
+from engine.audit import audit
+from engine.catalog import Catalog
+from engine.engine import EngineSettings
+from engine.ids import Ids
+from engine.scheduler import SchedulerSettings
+from engine.store import Log
+from engine.worker import WorkerSettings
+from tests.simulation import people
+from tests.simulation.disk import Fact, SimulatedDatabase, disk
+from tests.simulation.host import KEY, Host
+from tests.simulation.loop import Stuck, VirtualLoop
+from tests.simulation.people import Order
+from tests.simulation.programs import PROGRAMS, WIDE, program, registry
+from tests.simulation.stream import StreamServer
+from tests.simulation.truth import TERMINAL, violations
+from tests.simulation.weather import STORM_MS, Weather
+
+EPOCH_MS = 1_790_000_000_000
+AFTER_THE_STORM = 300.0
+"""Seconds until all runs must have ended once nothing goes wrong any more."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a simulation. ``trace``: sha256 of every step taken, in order, and of every event in the log."""
+
+    seed: str
+    problems: tuple[str, ...]
+    trace: str
+    crashes: Counter[str]
+    deaths: int
+    events: int
+    steps: int
+    virtual_ms: int
+
+
+def repeat_with(seed: str) -> str:
+    """The command that repeats the simulation of this seed exactly."""
+    return f"python -m tests.simulation --only {seed}"
+
+
+class SkewedClock:
+    """A process's own clock: ``skew`` ms off the database's."""
+
+    def __init__(self, simulation: Simulation, skew: int) -> None:
+        self._simulation = simulation
+        self._skew = skew
+
+    def now(self) -> int:
+        return self._simulation.now() + self._skew
+
+
+class Quiet:
+    """Where nothing goes wrong: for the one who looks at it all afterwards."""
+
+    async def before(self, call: str) -> None: ...
+
+    async def after(self, call: str) -> None: ...
+
+    def rejects(self, appends: int) -> bool:
+        return False
+
+
+class Simulation:
+    """Made from its seed; ``run`` it once."""
+
+    def __init__(self, seed: str) -> None:
+        self.seed = seed
+        self.random = Random(f"simulation {seed}")
+        self.loop = VirtualLoop(self.random)
+        self.weather = Weather.drawn(self.random)
+        self.server = StreamServer(self.now)
+        self.ids = Ids(self._ulid)
+        self.settings = self._settings()
+        self.catalog = Catalog(registry().catalog())
+        self.orders = [
+            self._order(number) for number in range(3 if self.weather.crowded else self.random.choice((1, 1, 2, 2, 3)))
+        ]
+        self.complaints: list[str] = []
+        self.crashes: Counter[str] = Counter()
+        self.deaths = 0
+        self.payments: Counter[str] = Counter()
+        self._hosts: dict[int, Host] = {}
+        self._buried: list[Host] = []
+        self._people: list[asyncio.Task[None]] = []
+        self._errands: list[asyncio.Task[None]] = []
+        self._ended: set[str] = set()
+        self._all_ended = asyncio.Event()
+
+    def run(self) -> Result:
+        shared = disk()
+        shared.clear()
+        shared.now, shared.on_commit = self.now, self._committed
+        try:
+            with _Listener(self.complaints):
+                self.loop.run(self._play())
+        except Stuck as error:
+            self.complaints.append(f"the simulation is stuck: {error}")
+            self._end_everything()
+        self.complaints += self.loop.faults
+        trace = self._trace()
+        shared.on_commit = None
+        steps, ms = self.loop.steps, self.ms()
+        with _Listener([]):
+            self.loop.bury([host.lane for host in self._buried])
+        [(events,)] = shared.rows("SELECT count(*) FROM events")
+        return Result(self.seed, tuple(self.complaints), trace, self.crashes, self.deaths, events, steps, ms)
+
+    # Time and ids
+
+    def ms(self) -> int:
+        return round(self.loop.time() * 1000)
+
+    def now(self) -> int:
+        """The database's clock, and that of Redis."""
+        return EPOCH_MS + self.ms()
+
+    def _ulid(self) -> ULID:
+        return ULID.from_bytes(self.now().to_bytes(6, "big") + self.random.randbytes(10))
+
+    # What was drawn
+
+    def _settings(self) -> EngineSettings:
+        random = self.random
+        return EngineSettings(
+            "simulated",
+            "simulated",
+            chain_key=KEY,
+            worker=WorkerSettings(
+                slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 3_000, 5_000)), grace=1.0
+            ),
+            scheduler=SchedulerSettings(every=random.choice((0.5, 1.0, 2.0)), push=2_000, anchor_every=15.0),
+        )
+
+    def _order(self, number: int) -> Order:
+        random = self.random
+        drawn = program(random.randrange(WIDE if self.weather.crowded else PROGRAMS))
+        if drawn.workflow.name not in self.catalog.workflows:
+            self.catalog.add(drawn.workflow)
+        order = Order(number, drawn, random.randint(0, 10), 3 * random.random(), random.choice((1, 1, 1, 2)))
+        if random.random() < 0.15:
+            order.cancelled_at = 5 * random.random()
+        return order
+
+    # The play
+
+    async def _play(self) -> None:
+        for number in range(3 if self.weather.crowded else self.random.choice((2, 2, 3))):
+            self._hosts[number] = self._boot(number)
+            self._errand(self._keep_alive(number))
+        for at in self.weather.kills:
+            self._errand(self._at(at, self._kill_somebody))
+        for at in self.weather.stops:
+            self._errand(self._at(at, self._stop_somebody))
+        for at in self.weather.flushes:
+            self._errand(self._at(at, self._flush))
+        for window in self.weather.pauses:
+            self._errand(self._pause_somebody(window.begin, window.end))
+        self._people = [asyncio.create_task(people.start(self, order)) for order in self.orders]
+        try:
+            async with asyncio.timeout(STORM_MS / 1000 + AFTER_THE_STORM):
+                await self._all_ended.wait()
+                await asyncio.gather(*self._people)
+                over = True
+        except TimeoutError:
+            over = False
+        for errand in self._errands:
+            errand.cancel()
+        self._end_everything()
+        await self._look(over)
+
+    def _errand(self, errand: Coroutine[Any, Any, None]) -> None:
+        self._errands.append(asyncio.create_task(errand))
+
+    def _end_everything(self) -> None:
+        for host in self._hosts.values():
+            if host.alive:
+                host.alive = False
+                self.loop.freeze(host.lane)
+                self._buried.append(host)
+
+    async def _look(self, over: bool) -> None:
+        if not over:
+            self.complaints.append(f"not everything had come to its end {AFTER_THE_STORM:.0f} s after the storm")
+        for order in self.orders:
+            self.complaints += violations(disk(), order, self.payments, over=True)
+        report = await audit(Log(SimulatedDatabase(disk(), Quiet()), KEY))
+        self.complaints += [f"verify: {finding}" for finding in report.findings]
+
+    # Processes
+
+    def _boot(self, number: int) -> Host:
+        skew = self.random.choice((0, 0, 0, -700, 400, 1_500))
+        return Host(self, f"process {number}", SkewedClock(self, skew))
+
+    async def _keep_alive(self, number: int) -> None:
+        """Start the process anew whenever it is over, after a while."""
+        while True:
+            await self._hosts[number].over
+            await asyncio.sleep(self.random.choice((0.1, 0.5, 2.0, 5.0)))
+            self._hosts[number] = self._boot(number)
+
+    def died(self, host: Host, places: Counter[str]) -> None:
+        self.deaths += 1
+        self.crashes.update(places.keys())
+        self._buried.append(host)
+
+    def somebody(self) -> Host | None:
+        alive = [host for host in self._hosts.values() if host.alive and host.engine is not None]
+        return self.random.choice(alive) if alive else None
+
+    # Faults
+
+    async def _at(self, ms: int, happens: Any) -> None:
+        await asyncio.sleep(ms / 1000)
+        happens()
+
+    def _kill_somebody(self) -> None:
+        if (host := self.somebody()) is not None:
+            host.die()
+
+    def _stop_somebody(self) -> None:
+        if (host := self.somebody()) is not None:
+            host.stop()
+
+    def _flush(self) -> None:
+        if self.random.random() < 0.7:
+            self.server.lose_everything(told=self.random.random() < 0.5)
+        else:
+            self.server.lose_one(self.random.randrange(100))
+
+    async def _pause_somebody(self, begin: int, end: int) -> None:
+        await asyncio.sleep(begin / 1000)
+        if (host := self.somebody()) is not None:
+            host.pause()
+            try:
+                await asyncio.sleep((end - begin) / 1000)
+            finally:
+                host.resume()
+
+    # What is seen from outside
+
+    def recorded(self, run: str, path: str, effect: str) -> bool:
+        known = (fact.payload for fact in disk().facts(run) if fact.type == "EFFECT_RECORDED")
+        return any((fact["step"], fact["effect"]) == (path, effect) for fact in known)
+
+    async def pay(self, key: str, again: bool) -> str:
+        if again:
+            self.complaints.append(f"{key} was paid again by an attempt that began after its result was on record")
+        receipt = f"{key} #{sum(self.payments.values())}"
+        self.payments[receipt] += 1
+        return receipt
+
+    def _committed(self, facts: Sequence[Fact]) -> None:
+        """What a transaction says, in the moment in which it is durable."""
+        for fact in facts:
+            if fact.type in TERMINAL:
+                self._ended.add(fact.stream)
+                if len(self._ended) == len(self.orders):
+                    self._all_ended.set()
+            elif fact.type == "APPROVAL_REQUESTED":
+                self._ask_people(fact.stream, fact.payload["step"])
+            elif fact.type == "STEP_FAILED" and fact.payload["failure"]["cls"] == "worker_lost":
+                self._check_lost(fact)
+
+    def _ask_people(self, run: str, step: str) -> None:
+        [(key,)] = disk().rows("SELECT dedupe_key FROM runs WHERE id = ?", run)
+        order = self.orders[int(key.split()[1])]
+        task = self.loop.create_task(people.decide(self, order, run, step), context=self.loop.world.context())
+        self._people.append(task)
+
+    def _check_lost(self, lost: Fact) -> None:
+        """An attempt may be given up only once its worker's lease, or its cap, has passed by the database's clock."""
+        step = lost.payload["step"]
+        starts = [fact for fact in disk().facts(lost.stream) if fact.type == "STEP_STARTED" and fact.seq < lost.seq]
+        started = next(fact.payload for fact in reversed(starts) if fact.payload["step"] == step)
+        [(until,)] = disk().rows("SELECT max(until) FROM leases WHERE owner = ?", started["worker"])
+        if self.now() <= (until or 0) and self.now() <= started["lease_cap"]:
+            self.complaints.append(f"{lost.stream}: {step} was taken from {started['worker']}, whose lease held")
+
+    def _trace(self) -> str:
+        digest = hashlib.sha256(bytes(self.loop.path))
+        for row in disk().rows("SELECT stream, seq, type, at, payload, hash FROM events ORDER BY stream, seq"):
+            digest.update(repr(row).encode())
+        digest.update(repr((self.complaints, sorted(self.crashes.items()), self.ms())).encode())
+        return digest.hexdigest()
+
+
+class _Listener(logging.Handler):
+    """Errors that the engine logs are faults that nobody foresaw."""
+
+    def __init__(self, complaints: list[str]) -> None:
+        super().__init__(logging.ERROR)
+        self._complaints = complaints
+        self._log = logging.getLogger("engine")
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self._complaints.append(f"{record.name} says: {record.getMessage()}" + (f" ({error!r})" if error else ""))
+
+    def __enter__(self) -> None:
+        self._propagated, self._log.propagate = self._log.propagate, False
+        self._level = self._log.level
+        self._log.setLevel(logging.ERROR)
+        self._log.addHandler(self)
+
+    def __exit__(self, *_: object) -> None:
+        self._log.removeHandler(self)
+        self._log.setLevel(self._level)
+        self._log.propagate = self._propagated

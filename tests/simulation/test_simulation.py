@@ -1,0 +1,46 @@
+"""The whole engine under simulated crashes: a few hundred schedules, and that each can be repeated exactly.
+
+The long form is ``python -m tests.simulation --seconds 300 --crashes 100``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.campaign import simulate
+from tests.simulation.simulation import Simulation, repeat_with
+
+SCHEDULES = 250
+SEED = "0"
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost_or_doubled_whatever_crashes() -> None:
+    tally = simulate((f"{SEED}.{number}" for number in range(SCHEDULES)), seconds=240)
+    told = [f"{repeat_with(seed)}: {problem}" for seed, problems in tally.problems.items() for problem in problems]
+    assert not told, "\n".join(told)
+    assert tally.simulations == SCHEDULES
+    assert tally.deaths >= SCHEDULES
+
+
+def test_a_seed_repeats_exactly_in_this_process_and_in_others_whatever_they_hash() -> None:
+    seeds = [f"again.{number}" for number in range(6)]
+    here = [Simulation(seed).run() for seed in seeds]
+    assert [Simulation(seed).run() for seed in reversed(seeds)] == here[::-1]
+    assert len({result.trace for result in here}) == len(seeds)
+    for hashing in ("1", "4711"):
+        assert traces_elsewhere(seeds, hashing) == [result.trace for result in here]
+
+
+def traces_elsewhere(seeds: list[str], hashing: str) -> list[str]:
+    """What a new process makes of the seeds, where texts have other hashes."""
+    command = [sys.executable, "-m", "tests.simulation", "--only", *seeds]
+    root = Path(__file__).parents[2]
+    environment = {**os.environ, "PYTHONHASHSEED": hashing}
+    said = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=True, timeout=100)
+    return [line.rpartition(" ")[2] for line in said.stdout.splitlines() if line.startswith("seed ")]

@@ -1,0 +1,204 @@
+"""What goes wrong in a simulation, and when: drawn from its seed alone.
+
+The one rule: every fault is one that the real world has: a process dies, stands still, or is told to stop; a database
+or Redis is slow, busy, away, or breaks the connection before or after it has done what it was asked for; Redis loses
+what it had, or gives it twice; clocks differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from engine.store.database import Busy, Lost, Unreachable
+from engine.streams import StreamsUnavailable
+from tests.simulation.points import POINTS
+
+EDGES = (
+    *(
+        f"{call}: {when}"
+        for call in ("append", "write append_locked", "write take_due")
+        for when in ("before", "after")
+    ),
+    *(f"{call}: {when}" for call in ("add", "read stream", "acknowledge", "reclaim") for when in ("before", "after")),
+    "depth: before",
+)
+"""Where a process waits for the answer of a transaction or of the stream: before it has happened, and after."""
+
+PLACES = (*EDGES, *POINTS)
+"""All the places at which processes are to be killed."""
+
+STORM_MS = 9_000
+"""After this time nothing but what was ordered before goes wrong any more."""
+
+
+@dataclass
+class Order:
+    """A process is to die at the ``nth`` passing of ``place``."""
+
+    place: str
+    nth: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """From ``begin`` to ``end`` in ms."""
+
+    begin: int
+    end: int
+
+    def holds(self, now: int) -> bool:
+        return self.begin <= now < self.end
+
+
+@dataclass
+class Weather:
+    """The plan of a simulation's faults; times in ms from its beginning."""
+
+    random: Random
+    orders: list[Order] = field(default_factory=list[Order])
+    kills: list[int] = field(default_factory=list[int])
+    pauses: list[Window] = field(default_factory=list[Window])
+    stops: list[int] = field(default_factory=list[int])
+    flushes: list[int] = field(default_factory=list[int])
+    database_away: list[Window] = field(default_factory=list[Window])
+    redis_away: list[Window] = field(default_factory=list[Window])
+    slow: float = 0.0
+    faulty: float = 0.0
+    lossy: float = 0.0
+    crowded: bool = False
+    garbled: float = 0.1
+    rejecting: float = 0.05
+    most_waiting: int = 64
+
+    @classmethod
+    def drawn(cls, random: Random) -> Weather:
+        """A day's weather: some faults on every day, all of them on hardly any."""
+        rough = random.random()
+        weather = cls(
+            random,
+            orders=[_order(random) for _ in range(random.randint(1, 3))],
+            kills=[random.randint(0, STORM_MS) for _ in range(random.choice((0, 0, 1, 2)))],
+            pauses=_windows(random, random.choice((0, 0, 0, 1, 2)), 8_000),
+            stops=[random.randint(0, STORM_MS)] if random.random() < 0.15 else [],
+            flushes=[random.randint(0, STORM_MS) for _ in range(random.choice((0, 0, 0, 1, 2)))],
+            database_away=_windows(random, int(random.random() < 0.15), 6_500),
+            redis_away=_windows(random, int(random.random() < 0.2), 5_000),
+            slow=0.2 if rough > 0.7 else 0.03,
+            faulty=random.choice((0.0, 0.0, 0.02, 0.1)),
+            lossy=random.choice((0.0, 0.0, 0.05, 0.3)),
+            crowded=random.random() < 0.1,
+            most_waiting=random.choice((1, 64, 64)),
+        )
+        for order in weather.orders:
+            for words, favour in _FAVOURS.items():
+                if words in order.place:
+                    favour(weather)
+        return weather
+
+    def meets_order(self, place: str) -> bool:
+        """Whether whoever is at this place is to die now."""
+        for order in self.orders:
+            if order.place == place:
+                order.nth -= 1
+                if order.nth == 0:
+                    self.orders.remove(order)
+                    return True
+        return False
+
+    def delay(self) -> float:
+        """How long one way to the database or to Redis takes, in seconds."""
+        drawn = self.random.random()
+        if drawn > self.slow:
+            return 0.0 if drawn > 0.3 else 0.001
+        return self.random.choice((0.005, 0.02, 0.1, 0.4, 1.5))
+
+    def database_fault(self, now: int, *, done: bool, reading: bool = False) -> Exception | None:
+        """What the database's driver says instead of an answer; ``done``: although it has done what it was asked."""
+        if now > STORM_MS:
+            return None
+        if any(window.holds(now) for window in self.database_away):
+            return Lost("the connection broke") if done else Unreachable("no connection")
+        if self.random.random() >= self.faulty:
+            return None
+        if done or reading:
+            return Lost("the connection broke")
+        return self.random.choice((Busy("locked"), Unreachable("no connection"), Lost("the connection broke")))
+
+    def stream_fault(self, now: int) -> Exception | None:
+        if now > STORM_MS:
+            return None
+        if any(window.holds(now) for window in self.redis_away) or self.random.random() < self.faulty / 2:
+            return StreamsUnavailable("the simulation", "does not answer")
+        return None
+
+    def rejects(self, now: int) -> bool:
+        """Whether the database rejects a batch of several appends, as it does if one of them cannot be written."""
+        return now <= STORM_MS and self.random.random() < self.rejecting
+
+    def copies(self, now: int) -> int:
+        """How often an activation that is added once comes into the stream."""
+        if now > STORM_MS or self.random.random() >= self.lossy:
+            return 1
+        return self.random.choice((0, 2, 3))
+
+
+def _crowd(weather: Weather) -> None:
+    weather.crowded, weather.slow, weather.lossy = True, 0.4, 0.3
+
+
+def _crowd_with_faults(weather: Weather) -> None:
+    weather.crowded, weather.faulty, weather.slow, weather.most_waiting = True, 0.2, 0.3, 64
+    weather.rejecting = 0.6
+
+
+def _garble(weather: Weather) -> None:
+    weather.crowded, weather.slow, weather.garbled = True, 0.4, 0.6
+
+
+def _stop_without_database(weather: Weather) -> None:
+    begin = weather.random.randint(500, 3_000)
+    weather.database_away = [Window(begin, begin + 8_000)]
+    weather.stops = [begin + weather.random.randint(-200, 400) for _ in range(4)]
+
+
+def _crowd_the_door(weather: Weather) -> None:
+    weather.crowded, weather.slow, weather.most_waiting = True, 0.3, 1
+
+
+def _flush_often(weather: Weather) -> None:
+    weather.flushes = [weather.random.randint(4_500, STORM_MS) for _ in range(25)]
+
+
+def _go_away_for_long(weather: Weather) -> None:
+    begin = weather.random.randint(500, 3_000)
+    weather.database_away = [Window(begin, begin + 5_500)]
+
+
+_FAVOURS: dict[str, Callable[[Weather], None]] = {
+    "append_locked": _crowd,
+    "await self._settle([waiting])": _crowd_with_faults,
+    "await self._settle_all(run, [submitted])": _garble,
+    "Committer.close": _stop_without_database,
+    "_room.acquire": _crowd_the_door,
+    "make_all_due": _flush_often,
+    "reclaim": _crowd,
+    "_patiently: await once()": _go_away_for_long,
+    "_commit: await asyncio.sleep": _crowd_with_faults,
+}
+"""What helps a process to get to a place where it is to die, and is too rare otherwise."""
+
+
+_RARE = tuple(place for place in PLACES if any(words in place for words in _FAVOURS))
+
+
+def _order(random: Random) -> Order:
+    if random.random() < 0.5:
+        return Order(random.choice(_RARE), 1)
+    return Order(random.choice(PLACES), 1 + int(random.expovariate(0.6)))
+
+
+def _windows(random: Random, count: int, longest: int) -> list[Window]:
+    begins = [random.randint(0, STORM_MS) for _ in range(count)]
+    return [Window(begin, begin + random.randint(50, longest)) for begin in begins]
