@@ -1,6 +1,6 @@
 # Every target makes .venv and installs what it needs by itself, and hands ARGS on: make test ARGS="tests/core -x"
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench
+.PHONY: help demo test check bench crash
 
 # Pyright does not look for a newer one over the network.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -25,6 +25,9 @@ check: .venv/.dev ## Check format, lint, types and the direction of imports
 
 bench: .venv/.dev ## Measure the engine, one JSON line per figure (ARGS=what to measure)
 	@.venv/bin/python -m tests.bench $(ARGS)
+
+crash: .venv/.dev ## Crash a fleet of workers for minutes, and judge what is left (ARGS="--minutes 1 --seed 7")
+	@.venv/bin/python -m tests.fleet $(ARGS)
 
 .venv/.runtime: pyproject.toml scripts/install
 	@scripts/install runtime

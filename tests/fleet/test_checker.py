@@ -1,0 +1,318 @@
+"""The fleet's checker sees whatever must never be: a right history, made wrong in one place at a time."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tests.fleet import checker, evidence, sql, stories, timeline
+from tests.fleet.checker import check
+from tests.fleet.constructs import draw
+from tests.fleet.evidence import Event, Evidence, Run
+from tests.fleet.recorder import Payment
+from tests.fleet.stories import Expected, Story, Votes, tell
+
+RUN = "run_1"
+GIVEN = {"tag": "t", "n": 1}
+STORY = Story(
+    number=7,
+    workflow={"name": "story-7", "steps": []},
+    given=GIVEN,
+    steps={
+        "note": Expected(path="note", ends="completed", value="aa", failures=("transient",)),
+        "pay": Expected(path="pay", ends="completed", value="bb", needs=("note",), effects=("pay0",)),
+        "gate": Expected(
+            path="gate",
+            ends="completed",
+            needs=("pay",),
+            votes=Votes(verdict="granted", passes=True, starter_may=False),
+        ),
+        "rest": Expected(path="rest", ends="skipped", needs=("gate",)),
+    },
+)
+FAILING = replace(STORY, steps={"note": replace(STORY.steps["note"], ends="failed", value=None)})
+
+
+@dataclass
+class Scene:
+    """What a fleet left behind of one run, as events without numbers, so that they can be moved about."""
+
+    events: list[tuple[str, dict[str, Any]]]
+    story: Story = STORY
+    status: str = "completed"
+    ended_at: int | None = 1
+    last_seq: int | None = None
+    key: str = "fleet/7"
+    open_work: tuple[int, str] | None = None
+    payments: list[Payment] = field(default_factory=list[Payment])
+    people: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    strays: list[str] = field(default_factory=list[str])
+    shift: dict[int, int] = field(default_factory=dict[int, int])
+    """How much later (ms) than one per ms the event at a place is."""
+
+    def at(self, kind: str, nth: int = 0) -> int:
+        return [place for place, (each, _) in enumerate(self.events) if each == kind][nth]
+
+    def insert(self, place: int, kind: str, **data: Any) -> None:
+        self.events.insert(place, (kind, data))
+
+    def findings(self) -> list[str]:
+        events = [
+            Event(place + 1, kind, 1_000 + place + self.shift.get(place, 0), data)
+            for place, (kind, data) in enumerate(self.events)
+        ]
+        run = Run(
+            id=RUN,
+            key=self.key,
+            status=self.status,
+            ended_at=self.ended_at,
+            last_seq=len(events) if self.last_seq is None else self.last_seq,
+            events=events,
+            open_work=self.open_work,
+        )
+        found = Evidence(runs=[run], payments=self.payments, people=self.people, strays=self.strays)
+        return [str(each) for each in check(found, lambda _: self.story)]
+
+
+def started(step: str, worker: str = "w1") -> tuple[str, dict[str, Any]]:
+    return "STEP_STARTED", {"step": step, "worker": worker, "attempt": 1}
+
+
+def failed(step: str, kind: str) -> tuple[str, dict[str, Any]]:
+    return "STEP_FAILED", {"step": step, "failure": {"cls": kind, "message": ""}}
+
+
+def payment(worker: str, began: int, receipt: int = 1) -> Payment:
+    return Payment(receipt=receipt, key=f"{RUN}/pay/pay0/1", worker=worker, began=began, at=began)
+
+
+def vote(**more: Any) -> dict[str, Any]:
+    said = {"step": "gate", "by": "ana", "granted": True, "asked_seq": 13, "reply": "Accepted"}
+    return {"fact": "voted", "run": RUN, **said, **more}
+
+
+def right() -> Scene:
+    """A run in which a step failed once, a worker was lost after its effect, and people decided."""
+    return Scene(
+        events=[
+            ("RUN_STARTED", {"input": GIVEN}),
+            started("note"),
+            failed("note", "transient"),
+            ("STEP_RETRIED", {"step": "note", "at": 1_004}),
+            started("note"),
+            ("STEP_COMPLETED", {"step": "note", "output": {"value": "aa", "by": "w1"}}),
+            started("pay"),
+            ("EFFECT_RECORDED", {"step": "pay", "effect": "pay0", "result": {"receipt": 1}}),
+            failed("pay", "worker_lost"),
+            ("STEP_RETRIED", {"step": "pay", "at": 1_009}),
+            started("pay", "w2"),
+            ("STEP_COMPLETED", {"step": "pay", "output": {"value": "bb", "by": "w2", "receipts": [{"receipt": 1}]}}),
+            ("APPROVAL_REQUESTED", {"step": "gate"}),
+            ("APPROVAL_GRANTED", {"step": "gate", "by": {"id": "ana"}}),
+            ("STEP_SKIPPED", {"step": "rest"}),
+            ("RUN_COMPLETED", {}),
+            ("LATE_RESULT_REFUSED", {"step": "pay", "worker": "w1"}),
+        ],
+        payments=[payment("w1", 1_006)],
+        people=[
+            {"fact": "started", "number": 7, "runs": [RUN]},
+            vote(by="starter", reply="NotAllowed"),
+            vote(),
+            vote(reply="AlreadyDecided"),
+        ],
+    )
+
+
+def given_up(losses: int) -> Scene:
+    """A run that failed because the workers of its first step were lost so often."""
+    lost = [started("note"), failed("note", "worker_lost"), ("STEP_RETRIED", {"step": "note", "at": 0})] * losses
+    end = ("RUN_FAILED", {"step": "note", "reason": "lost"})
+    return Scene(events=[("RUN_STARTED", {"input": GIVEN}), *lost[:-1], end], status="failed")
+
+
+def test_nothing_is_found_where_all_is_right() -> None:
+    assert right().findings() == []
+
+
+def test_a_step_whose_workers_are_lost_again_and_again_may_be_given_up() -> None:
+    assert given_up(2).findings() == []
+    assert any("failed by note (lost), which had to work" in found for found in given_up(1).findings())
+
+
+def late_effect(scene: Scene) -> None:
+    scene.payments.append(payment("w2", 1_010, receipt=2))
+
+
+def twice_by_one(scene: Scene) -> None:
+    scene.payments.append(payment("w1", 1_006, receipt=2))
+
+
+def late_result(scene: Scene) -> None:
+    scene.events[scene.at("STEP_COMPLETED", 1)][1]["output"]["by"] = "w1"
+
+
+def replace_event(kind: str, nth: int, **data: Any) -> Callable[[Scene], None]:
+    def change(scene: Scene) -> None:
+        place = scene.at(kind, nth)
+        scene.events[place] = (kind, {**scene.events[place][1], **data})
+
+    return change
+
+
+def drop(kind: str, nth: int = 0) -> Callable[[Scene], None]:
+    return lambda scene: scene.events.pop(scene.at(kind, nth)) and None
+
+
+def again(kind: str, nth: int = 0) -> Callable[[Scene], None]:
+    """The event once more, right after itself."""
+    return lambda scene: scene.events.insert(scene.at(kind, nth), scene.events[scene.at(kind, nth)])
+
+
+def put(place_of: str, kind: str, **data: Any) -> Callable[[Scene], None]:
+    """One more event, right before another."""
+    return lambda scene: scene.insert(scene.at(place_of), kind, **data)
+
+
+def swap(kind: str, other: str) -> Callable[[Scene], None]:
+    def change(scene: Scene) -> None:
+        one, two = scene.at(kind), scene.at(other)
+        scene.events[one], scene.events[two] = scene.events[two], scene.events[one]
+
+    return change
+
+
+def set_field(name: str, value: Any) -> Callable[[Scene], None]:
+    return lambda scene: setattr(scene, name, value)
+
+
+def people(*lines: dict[str, Any]) -> Callable[[Scene], None]:
+    return lambda scene: scene.people.extend(lines)
+
+
+def has_ended(status: str, *events: tuple[str, dict[str, Any]]) -> Callable[[Scene], None]:
+    """The run ends as ``status``, by these events in place of its own last ones."""
+
+    def change(scene: Scene) -> None:
+        scene.events[scene.at("STEP_SKIPPED") :] = list(events)
+        scene.status = status
+
+    return change
+
+
+CANCEL = ("RUN_CANCEL_REQUESTED", {"by": {"id": "ben"}})
+CANCELLED = ("RUN_CANCELLED", {"by": {"id": "ben"}})
+COMPLETED: tuple[str, dict[str, Any]] = ("RUN_COMPLETED", {})
+
+WRONG: dict[str, tuple[Callable[[Scene], Any], str]] = {
+    "a run that nobody started": (set_field("key", ""), "nobody started it"),
+    "a run that was answered and is lost": (people({"fact": "started", "number": 8, "runs": ["run_2"]}), "nothing"),
+    "one start, two runs": (people({"fact": "started", "number": 7, "runs": [RUN, "run_2"]}), "story 7 was begun as"),
+    "events without a run": (set_field("strays", ["run_9"]), "is no run"),
+    "another input": (replace_event("RUN_STARTED", 0, input={}), "not what it was given"),
+    "the clock goes back": (set_field("shift", {3: -9}), "earlier than the event before"),
+    "the row is behind": (set_field("last_seq", 16), "its row ends at seq 16"),
+    "the row says something else": (set_field("status", "running"), "its row says running"),
+    "the row has not ended": (set_field("ended_at", None), "its row says"),
+    "open work after the end": (set_field("open_work", (5, "ready")), "it has ended, but has open work"),
+    "a second beginning": (put("STEP_SKIPPED", "RUN_STARTED", input=GIVEN), "RUN_STARTED out of place"),
+    "a second end": (again("RUN_COMPLETED"), "RUN_COMPLETED after the run's end"),
+    "work after the end": (swap("RUN_COMPLETED", "STEP_SKIPPED"), "STEP_SKIPPED after the run's end"),
+    "stuck": (drop("RUN_COMPLETED"), "stuck: it has not ended"),
+    "a wrong end": (set_field("story", FAILING), "it completed, but had to fail"),
+    "failed for no reason": (has_ended("failed", ("RUN_FAILED", {"step": "rest"})), "failed by rest"),
+    "cancelled by nobody": (has_ended("cancelled", CANCEL, CANCELLED), "cancelled by nobody"),
+    "cancelled without being asked": (has_ended("cancelled", CANCELLED), "to cancel it was not asked for"),
+    "a cancel without effect": (has_ended("completed", CANCEL, COMPLETED), "ended as completed, but to cancel it was"),
+    "a cancel forgotten": (people({"fact": "cancelled", "run": RUN, "reply": "Accepted"}), "accepted, and forgotten"),
+    "cancelled twice": (has_ended("cancelled", CANCEL, CANCEL, CANCELLED), "a second request to cancel"),
+    "started though cancelled": (has_ended("cancelled", CANCEL, started("rest")), "after the run was cancelled"),
+    "a step left out": (drop("STEP_SKIPPED"), "completed without rest"),
+    "a step that nobody knows": (put("STEP_SKIPPED", "STEP_SKIPPED", step="x"), "x was reached"),
+    "ended otherwise": (replace_event("STEP_SKIPPED", 0, step="pay"), "pay skipped, but it had completed"),
+    "skipped but due": (has_ended("completed", started("rest"), COMPLETED), "rest did not end, but had to"),
+    "completed twice": (again("STEP_COMPLETED"), "note completed twice"),
+    "completed by nobody": (drop("STEP_STARTED", 1), "no attempt of it counted"),
+    "another's result": (late_result, "the result is w1's, but the attempt that counts w2's"),
+    "another value": (replace_event("STEP_COMPLETED", 0, output={"value": "zz"}), "gave 'zz'"),
+    "two attempts at once": (again("STEP_STARTED"), "still counts"),
+    "started though completed": (put("STEP_SKIPPED", *started("pay")[:1], **started("pay")[1]), "has completed"),
+    "started too early": (replace_event("STEP_RETRIED", 0, at=1_005), "1 ms before its retry is due"),
+    "started before its needs": (put("STEP_FAILED", *started("pay")[:1], **started("pay")[1]), "before note has ended"),
+    "asked before its needs": (put("STEP_FAILED", "APPROVAL_REQUESTED", step="gate"), "gate begins before pay"),
+    "a failure too few": (replace_event("STEP_FAILED", 0, failure={"cls": "worker_lost"}), "note failed as []"),
+    "another failure": (replace_event("STEP_FAILED", 0, failure={"cls": "timeout"}), "failed as ['timeout']"),
+    "failed after its end": (put("STEP_SKIPPED", *failed("pay", "x")[:1], **failed("pay", "x")[1]), "pay failed, but"),
+    "handed back by nobody": (put("STEP_SKIPPED", "STEP_HANDED_BACK", step="pay"), "nobody has it"),
+    "an effect made again": (late_effect, "was recorded at seq 8, and paid once more (receipt 2)"),
+    "an effect made twice": (twice_by_one, "paid twice by the attempt of seq 7"),
+    "an effect by a stranger": (set_field("payments", [payment("w9", 1_006)]), "had not started pay"),
+    "an effect before its attempt": (set_field("payments", [payment("w1", 900)]), "had not started pay"),
+    "an effect of no run": (
+        lambda scene: scene.payments.append(replace(payment("w1", 1), key="run_9/pay/pay0/1")),
+        "it is no run",
+    ),
+    "an effect never made": (set_field("payments", []), "a receipt that nobody gave"),
+    "an effect not recorded": (drop("EFFECT_RECORDED"), "had to make ['pay0']"),
+    "an effect recorded twice": (again("EFFECT_RECORDED"), "pay0 is recorded twice"),
+    "recorded by nobody": (swap("EFFECT_RECORDED", "STEP_SKIPPED"), "recorded, but no attempt counted"),
+    "not the recorded result": (
+        replace_event("STEP_COMPLETED", 1, output={"value": "bb", "by": "w2", "receipts": []}),
+        "gave the receipts []",
+    ),
+    "decided twice": (again("APPROVAL_GRANTED"), "gate is decided twice"),
+    "decided unasked": (drop("APPROVAL_REQUESTED"), "nobody was asked"),
+    "asked for twice": (again("APPROVAL_REQUESTED"), "asked for twice"),
+    "decided by another": (replace_event("APPROVAL_GRANTED", 0, by={"id": "ben"}), "recorded as granted by ben"),
+    "decided otherwise": (put("APPROVAL_GRANTED", "APPROVAL_DENIED", step="gate", by={"id": "ana"}), "was denied"),
+    "two clicks counted": (people(vote()), "2 clicks were told"),
+    "a click on something else": (set_field("people", [vote(asked_seq=5)]), "click on another request"),
+    "the starter decides": (set_field("people", [vote(by="starter")]), "who started the run was let decide"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_is_found(what: str) -> None:
+    make_wrong, finding = WRONG[what]
+    scene = right()
+    make_wrong(scene)
+    found = scene.findings()
+    assert any(finding in each for each in found), found
+
+
+def test_a_missing_event_is_found() -> None:
+    events = [Event(1, "RUN_STARTED", 1, {"input": GIVEN}), Event(3, "RUN_COMPLETED", 2, {})]
+    assert "seq 3: follows seq 1" in timeline.Timeline(events, {}).wrong
+
+
+def test_the_text_of_a_large_output_is_measured() -> None:
+    scene = right()
+    scene.story = replace(STORY, steps={**STORY.steps, "note": replace(STORY.steps["note"], size=10)})
+    assert any("gave 0 characters, but had to give 10" in each for each in scene.findings())
+
+
+@pytest.mark.parametrize("module", [checker, evidence, sql, stories, timeline, sys.modules[draw.__module__]])
+def test_the_judge_knows_nothing_of_the_engine(module: ModuleType) -> None:
+    tree = ast.parse(inspect.getsource(module))
+    imported = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    imported += [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    assert not [name for name in imported if name.split(".")[0] in ("engine", "bot")]
+
+
+def test_a_seed_repeats_its_stories() -> None:
+    assert [tell(3, number, draw) for number in range(50)] == [tell(3, number, draw) for number in range(50)]
+
+
+def test_stories_are_of_every_kind() -> None:
+    told = [tell(1, number, draw) for number in range(400)]
+    steps = [step for story in told for step in story.steps.values()]
+    assert {story.ends for story in told} == {"completed", "failed"}
+    assert {step.ends for step in steps} == {"completed", "failed", "skipped"}
+    assert {step.votes.verdict for step in steps if step.votes} == {"granted", "denied", "expired"}
+    assert any(story.cancel_after is not None for story in told)
