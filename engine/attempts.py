@@ -19,7 +19,10 @@ from engine.core.commands import Claim, Command
 from engine.core.durations import say_duration
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, StepError, classify
+from engine.core.graph import PlannedStep
+from engine.core.scope import scope
 from engine.core.state import RunState, StepState
+from engine.core.values import size_of
 from engine.handle import Answer, Handle
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry
@@ -30,8 +33,8 @@ log = logging.getLogger(__name__)
 RECORD_AGAIN = (0.1, 0.3, 1.0, 2.0)
 """Seconds between the tries to record something while the store cannot be reached; the last goes on."""
 
-GENERATION = 1
-"""Of every effect's key: it would grow only after an attempt that is known not to have happened."""
+LARGEST_RESULT = 16 * 1024 * 1024
+"""Characters of JSON that a step may give; a file or a table is the place for more."""
 
 
 class AttemptKey(NamedTuple):
@@ -59,7 +62,12 @@ class Attempt:
     """An attempt in hand. ``claim`` gives the worker's claim for what follows, at the time of the report."""
 
     def __init__(
-        self, state: RunState, step_id: str, handle: Handle, registry: Registry, claim: Callable[[], Claim | None]
+        self,
+        state: RunState,
+        step_id: str,
+        handle: Handle,
+        registry: Registry,
+        claim: Callable[[], Claim | None],
     ) -> None:
         step = state.steps[step_id]
         self.key = AttemptKey(state.run, step_id, step.token)
@@ -102,32 +110,42 @@ class Attempt:
         return self._failed(Failure(cls=FailureClass.PERMANENT, message="the step cancelled itself"))
 
     async def _execute(self, ctx: StepContext) -> Command | None:
-        planned = self._state.plan.steps[self.key.step]
+        planned = self._state.plan.node(self.key.step)
         timeout = planned.step.timeout
         clock = asyncio.timeout(timeout / 1_000)
         try:
-            arguments = planned.arguments.render(self._state.scope())
+            arguments = await self._arguments(planned)
             function = self._registry.get(planned.step.uses or "")
             async with clock:
                 output = await function.invoke(ctx, arguments)
         except AttemptLost:
             return None
         except ExpressionError as error:
-            return self._failed(Failure(cls=FailureClass.INVALID_INPUT, message=str(error)))
+            return self._failed(Failure(cls=FailureClass.INVALID_INPUT, message=str(error), known=True))
         except Exception as error:  # noqa: BLE001 - whatever a step raises is its failure, and is classified
             ctx.cancelled.set()
             if clock.expired():
                 late = f"no result within {say_duration(timeout)}"
                 return self._failed(Failure(cls=FailureClass.TIMEOUT, message=late))
             return self._failed(_failure_of(error, self.key))
+        if (size := size_of(output)) > LARGEST_RESULT:
+            words = f"its result has {size / 2**20:.1f} MiB, and {LARGEST_RESULT // 2**20} MiB are the most"
+            return self._failed(Failure(cls=FailureClass.INVALID_OUTPUT, message=words, known=True))
         return self._succeeded(output)
+
+    async def _arguments(self, planned: PlannedStep) -> dict[str, JsonValue]:
+        references = planned.arguments.references
+        if not references:
+            return planned.arguments.render({})
+        values = await self._handle.recall.for_expressions(self._state, self.key.step, references)
+        return planned.arguments.render(scope(self._state, self.key.step, values))
 
     def _stopped(self, why: Stop) -> Command | None:
         if why is Stop.LOST:
             return None
         if why is Stop.SHUTDOWN:
             return c.HandBack(self.key.step, self.key.token, self._step.worker)
-        return self._failed(Failure(cls=FailureClass.CANCELLED, message=why.value))
+        return self._failed(Failure(cls=FailureClass.CANCELLED, message=why.value, known=True))
 
     def _succeeded(self, output: JsonValue) -> c.Succeed:
         return c.Succeed(self.key.step, self.key.token, self._step.worker, output)
@@ -144,7 +162,7 @@ class Attempt:
                 raise
             log.error("The result of %s of %s cannot be recorded: %s", self.key.step, self.key.run, error)
             unfit = f"its result cannot be recorded: {classify(error).message}"
-            return await self._submit(self._failed(Failure(cls=FailureClass.INVALID_OUTPUT, message=unfit)))
+            return await self._submit(self._failed(Failure(cls=FailureClass.INVALID_OUTPUT, message=unfit, known=True)))
 
     async def _submit(self, command: Command) -> Answer:
         async def submit() -> Answer:
@@ -193,8 +211,8 @@ async def _persistently(submit: Callable[[], Awaitable[Answer]], key: AttemptKey
 
 
 def _context(key: AttemptKey, step: StepState, handle: Handle) -> StepContext:
-    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, key.step, name, GENERATION))
-    return StepContext(key.run, key.step, step.attempt, recorder, generation=GENERATION)
+    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, key.step, name, step.generation))
+    return StepContext(key.run, key.step, step.attempt, recorder, generation=step.generation)
 
 
 def _failure_of(error: Exception, key: AttemptKey) -> Failure:

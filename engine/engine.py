@@ -17,21 +17,24 @@ from typing import Self
 from pydantic import JsonValue
 
 from engine.announcer import Announcer
-from engine.audit import audit, read_plan
+from engine.audit import audit
 from engine.catalog import Catalog
 from engine.clock import Clock, SystemClock
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.definition import Workflow
-from engine.core.errors import AmbiguousRun, BrokenDefinition, InvalidInput, UnknownRun
+from engine.core.errors import AmbiguousRun, InvalidInput, UnknownRun
 from engine.core.graph import Plan
 from engine.core.inputs import validate_input
 from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
 from engine.endings import Endings
+from engine.errands import Errands
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
 from engine.keepalive import KeepAlive, ThreadKeepAlive
+from engine.plans import Plans
+from engine.recall import Recall
 from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
@@ -82,11 +85,13 @@ class Engine:
         self._keep_alive = keep_alive or self._keep_alive_by_thread
         self._streams = streams
         self._announcer = Announcer(streams)
-        self._plans: dict[str, Plan] = {}
-        self._handle = Handle(store, clock, self._plan_of)
+        self._plans = Plans(store)
+        self._handle = Handle(store, clock, self._plans, Recall(store), self._announcer.announce)
         self._endings = Endings(store, self._handle)
+        self._errands = Errands(store, self._handle, self._plans)
         self._handle.observe(self._on_append)
         self._handle.observe(self._endings.observe)
+        self._handle.observe(self._errands.observe)
 
     @classmethod
     @asynccontextmanager
@@ -108,6 +113,8 @@ class Engine:
     async def close(self) -> None:
         """Send and settle what was handed in, then hang up. For whoever made the engine without ``open``."""
         await self._endings.close()
+        await self._errands.close()
+        await self._handle.close()
         await self._announcer.close()
         await self._streams.close()
         await self.store.close()
@@ -128,7 +135,7 @@ class Engine:
             self.store,
             self._streams,
             self.registry,
-            self.clock,
+            self._errands,
             keep_alive,
             self.settings.worker,
         )
@@ -252,28 +259,7 @@ class Engine:
         return ThreadKeepAlive(self.settings.database_url, worker, self.settings.worker.lease)
 
     async def _pin(self, definition: Workflow) -> Plan:
-        """Store the snapshot, if it is new, before any run refers to it."""
-        plan = self._plans.get(definition.hash)
-        if plan is None:
-            await self.store.put_definition(definition.hash, definition.name, definition.snapshot)
-            plan = self._keep(definition.hash, Plan.of(definition))
-        return plan
-
-    async def _plan_of(self, definition: str) -> Plan:
-        plan = self._plans.get(definition)
-        if plan is None:
-            text = await self.store.definition(definition)
-            if text is None:
-                raise BrokenDefinition(definition, "is missing")
-            plan = self._keep(definition, read_plan(definition, text))
-        return plan
-
-    def _keep(self, definition: str, plan: Plan) -> Plan:
-        """Remember the plan; the oldest is forgotten, as definitions are edited for as long as the process lives."""
-        self._plans[definition] = plan
-        if len(self._plans) > KNOWN_PLANS:
-            del self._plans[next(iter(self._plans))]
-        return plan
+        return await self._plans.pin(definition, self.catalog.children(definition))
 
 
 __all__ = ["Engine", "EngineSettings", "cache_of"]

@@ -7,21 +7,28 @@ one mailbox per process: what came since its last commit is decided on together 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from pydantic import JsonValue
+
 from engine.clock import Clock
+from engine.core import checkpoint
 from engine.core import commands as c
 from engine.core import events as e
-from engine.core.commands import Command, Reply
+from engine.core.commands import Command, Condition, Reply
 from engine.core.decide import Decision, decide, start
 from engine.core.errors import UnknownRun
 from engine.core.fold import evolve, fold
 from engine.core.graph import Plan
 from engine.core.state import Recorded, RunState
-from engine.records import append_of, recorded
+from engine.core.values import ValuesNeeded
+from engine.plans import PlanNeeded, Plans
+from engine.recall import Recall
+from engine.records import append_of, condition_of, recorded
 from engine.store import (
     Append,
     Appended,
@@ -32,11 +39,16 @@ from engine.store import (
     Outcome,
     Refused,
     StoredEvent,
+    StoreError,
     StoreUnavailable,
 )
 
+log = logging.getLogger(__name__)
+
 CACHED_RUNS = 512
 CONFLICTS_BEFORE_LOCKING = 2
+CHECKPOINT_AFTER = 200
+"""Events since the last checkpoint, at least; runs of many steps wait a little longer, as theirs are longer too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +67,6 @@ class Begun:
     duplicate: bool = False
 
 
-PlanSource = Callable[[str], Awaitable[Plan]]
-
-
 class Observer(Protocol):
     """Told of every append of this process, in order for each run, after it is durable. Must not block or raise."""
 
@@ -66,10 +75,11 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A run as this process last saw it."""
+    """A run as this process last saw it; ``saved`` is the seq of its newest checkpoint, as far as known."""
 
     state: RunState
     head: Head
+    saved: int = 0
 
 
 @dataclass(slots=True)
@@ -79,18 +89,34 @@ class _Submitted:
 
 
 @dataclass(slots=True)
+class _Case:
+    """What is known while a batch is being settled. ``fresh``: the run was just read from the log."""
+
+    known: _Known
+    fresh: bool
+    refused: frozenset[Condition] = frozenset()
+    values: dict[int, JsonValue] = field(default_factory=dict[int, JsonValue])
+    conflicts: int = 0
+
+
+@dataclass(slots=True)
 class _Mailbox:
     queue: deque[_Submitted] = field(default_factory=deque["_Submitted"])
     draining: asyncio.Task[None] | None = None
 
 
 class Handle:
-    """Decides and appends for any number of runs. ``load_plan`` gives the plan of a definition's hash."""
+    """Decides and appends for any number of runs. ``woken`` is told of runs whose turn an append has made."""
 
-    def __init__(self, log: Log, clock: Clock, plan_of: PlanSource) -> None:
+    def __init__(
+        self, log: Log, clock: Clock, plans: Plans, recall: Recall, woken: Callable[[str], None] = lambda run: None
+    ) -> None:
         self._log = log
         self._clock = clock
-        self._plan_of = plan_of
+        self._plans = plans
+        self.recall = recall
+        self._woken = woken
+        self._saving: set[asyncio.Task[None]] = set()
         self._known: OrderedDict[str, _Known] = OrderedDict()
         self._mailboxes: dict[str, _Mailbox] = {}
         self._observers: list[Observer] = []
@@ -98,9 +124,13 @@ class Handle:
     def observe(self, observer: Observer) -> None:
         self._observers.append(observer)
 
-    async def start(self, run: str, plan: Plan, event: e.RunStarted) -> Begun:
-        """Append RUN_STARTED and what follows from it at once. Returns when it is durable."""
-        decision = start(run, plan, event, self._clock.now())
+    async def start(self, run: str, plan: Plan, event: e.RunStarted, reused: Sequence[e.StepReused] = ()) -> Begun:
+        """Append RUN_STARTED and what follows from it at once. Returns when it is durable.
+
+        A run that exists already is left as it is, and is called a duplicate: children are started by whoever finds
+        that they are not there.
+        """
+        decision = start(run, plan, event, self._clock.now(), reused)
         outcome = await self._log.append(append_of(run, Head.EMPTY, [decision]))
         match outcome:
             case Appended(head):
@@ -109,8 +139,10 @@ class Handle:
                 return Begun(run)
             case Duplicate(original):
                 return Begun(original, duplicate=True)
-            case Conflict() | Refused():
-                raise RuntimeError(f"{run} exists already; run ids must be new")
+            case Conflict():
+                return Begun(run, duplicate=True)
+            case Refused():
+                raise RuntimeError(f"{run} was started on a condition; a start has none")
 
     async def submit(self, run: str, command: Command) -> Answer:
         """Decide on ``command`` and return once what it led to is durable.
@@ -166,68 +198,103 @@ class Handle:
     async def _settle(self, run: str, batch: list[_Submitted]) -> None:
         """Decide on ``batch`` until the log accepts it: a lost race or a refused condition means to decide again."""
         known = self._known.get(run)
-        fresh = known is None
-        known = known or await self._fresh(run)
-        alive: frozenset[str] = frozenset()
-        conflicts = 0
+        case = _Case(known or await self._fresh(run), fresh=known is None)
         while True:
-            decisions = self._decide(known.state, batch, alive)
-            if not any(decision.events for decision in decisions):
-                if not fresh:
-                    known, fresh = await self._fresh(run), True
-                    continue
+            try:
+                if await self._try(run, batch, case):
+                    return
+            except ValuesNeeded as wanted:
+                case.values |= await self.recall.values(run, wanted.seqs)
+            except PlanNeeded as wanted:
+                await self._plans.of(wanted.definition)
+
+    async def _try(self, run: str, batch: list[_Submitted], case: _Case) -> bool:
+        """Decide once and append; whether that settled it. Otherwise ``case`` has what was learned."""
+        decisions = self._decide(case.known.state, batch, case)
+        if not any(decision.events for decision in decisions):
+            if case.fresh:
                 _answer_all(batch, decisions)
-                return
-            if conflicts < CONFLICTS_BEFORE_LOCKING:
-                outcome = await self._log.append(append_of(run, known.head, decisions))
-            else:
-                outcome, decisions = await self._append_locked(run, known, batch, alive)
-            match outcome:
-                case Appended(head):
-                    state = decisions[-1].state
-                    self._remember(_Known(state, head))
-                    _answer_all(batch, decisions)
-                    self._tell(state, [event for decision in decisions for event in decision.events])
-                    return
-                case Conflict():
-                    known, fresh = await self._fresh(run), True
-                    conflicts += 1
-                case Refused(guard):
-                    if guard.owner in alive:
-                        # Refused although its lease was not doubted: by the claim's clock, which is ahead, its cap
-                        # has passed. A later look, with a better clock, will see.
-                        batch = [_without_claim(submitted) for submitted in batch]
-                    alive |= {guard.owner}
-                case Duplicate():
-                    raise RuntimeError(f"{run}: only a start can be a duplicate")
-                case None:
-                    _answer_all(batch, decisions)
-                    return
+                return True
+            case.known, case.fresh = await self._fresh(run), True
+            return False
+        if case.conflicts < CONFLICTS_BEFORE_LOCKING:
+            outcome = await self._log.append(append_of(run, case.known.head, decisions))
+        else:
+            outcome, decisions = await self._append_locked(run, batch, case)
+        match outcome:
+            case Appended(head, woken):
+                self._done(case.known, head, batch, decisions)
+                for other in woken:
+                    self._woken(other)
+                return True
+            case Conflict():
+                case.known, case.fresh = await self._fresh(run), True
+                case.conflicts += 1
+                return False
+            case Refused(guard):
+                case.refused |= {condition_of(guard, case.known.state)}
+                return False
+            case Duplicate():
+                raise RuntimeError(f"{run}: only a start can be a duplicate")
+            case None:
+                _answer_all(batch, decisions)
+                return True
+
+    def _done(self, known: _Known, head: Head, batch: Sequence[_Submitted], decisions: Sequence[Decision]) -> None:
+        """The append is durable: remember, answer, tell, and save a checkpoint now and then."""
+        state = decisions[-1].state
+        events = [event for decision in decisions for event in decision.events]
+        saved = known.saved
+        if state.end is None and state.seq - saved >= max(CHECKPOINT_AFTER, len(state.steps) // 4):
+            saved = state.seq
+            task = asyncio.create_task(self._save(state, head))
+            self._saving.add(task)
+            task.add_done_callback(self._saving.discard)
+        self._remember(_Known(state, head, saved))
+        self.recall.note(state.run, events)
+        _answer_all(batch, decisions)
+        self._tell(state, events)
+
+    async def _save(self, state: RunState, head: Head) -> None:
+        """A checkpoint is a cache: without it the next load takes longer, and nothing else."""
+        try:
+            text = checkpoint.to_text(state)
+            await self._log.put_checkpoint(state.run, state.seq, checkpoint.VERSION, text, head_hash=head.hash)
+        except StoreError as error:
+            log.info("No checkpoint of %s was kept: %s", state.run, error)
+
+    async def close(self) -> None:
+        """Wait until the checkpoints that are being written are."""
+        if self._saving:
+            await asyncio.wait(self._saving)
 
     async def _append_locked(
-        self, run: str, known: _Known, batch: Sequence[_Submitted], alive: frozenset[str]
+        self, run: str, batch: Sequence[_Submitted], case: _Case
     ) -> tuple[Outcome | None, list[Decision]]:
         """Decide and append while holding the run's head row, so that a sender that lost twice does not starve."""
         decisions: list[Decision] = []
 
         def decide_locked(tail: Sequence[StoredEvent], head: Head) -> Append | None:
-            state = known.state
+            state = case.known.state
             for event in tail:
-                state = evolve(state, recorded(event))
-            decisions[:] = self._decide(state, batch, alive)
+                state = evolve(state, recorded(event), self._plans.known)
+            decisions[:] = self._decide(state, batch, case)
             return append_of(run, head, decisions) if any(d.events for d in decisions) else None
 
-        outcome = await self._log.append_locked(run, known.head, decide_locked)
+        outcome = await self._log.append_locked(run, case.known.head, decide_locked)
         return outcome, decisions
 
-    def _decide(self, state: RunState, batch: Sequence[_Submitted], alive: frozenset[str]) -> list[Decision]:
+    def _decide(self, state: RunState, batch: Sequence[_Submitted], case: _Case) -> list[Decision]:
         now = self._clock.now()
+        known = dict(case.values)
         decisions: list[Decision] = []
         for submitted in batch:
             command = submitted.command
-            if isinstance(command, c.Look) and alive:
-                command = replace(command, alive=command.alive | alive)
-            decision = decide(state, command, now)
+            if isinstance(command, c.Look) and case.refused:
+                command = replace(command, refused=command.refused | case.refused)
+            decision = decide(state, command, now, known)
+            # The next one may need what this one has decided on, which no log has yet.
+            known |= {one.seq: e.value_of(one.event) for one in decision.events}
             decisions.append(decision)
             state = decision.state
         return decisions
@@ -235,24 +302,32 @@ class Handle:
     async def _fresh(self, run: str) -> _Known:
         """The run as the log has it now: what is known of it and the tail since, or its whole history."""
         known = self._known.get(run)
-        events, head = await self._log.load(run, after=known.state.seq if known else 0)
         if known is None:
-            loaded = await self._load(run, events, head)
-        else:
-            state = known.state
-            for event in events:
-                state = evolve(state, recorded(event))
-            loaded = _Known(state, head)
-        return self._remember(loaded)
+            return self._remember(await self._load(run))
+        events, head = await self._log.load(run, after=known.state.seq)
+        state = await self._evolved(known.state, [recorded(event) for event in events])
+        return self._remember(_Known(state, head, known.saved))
 
-    async def _load(self, run: str, events: Sequence[StoredEvent], head: Head) -> _Known:
-        if not events:
-            raise UnknownRun(run)
+    async def _load(self, run: str) -> _Known:
+        """From its newest checkpoint, if there is one that this release can read."""
+        saved, events, head = await self._log.load_run(run, checkpoint.VERSION)
         history = [recorded(event) for event in events]
-        first = history[0].event
-        if not isinstance(first, e.RunStarted):
+        if saved is not None:
+            parsed = checkpoint.parse(saved.text)
+            state = checkpoint.restore(parsed, await self._plans.of(parsed.definition, parsed.part))
+            return _Known(await self._evolved(state, history), head, saved.seq)
+        if not history or not isinstance(history[0].event, e.RunStarted):
             raise UnknownRun(run)
-        return _Known(fold(run, await self._plan_of(first.definition), history), head)
+        first = history[0].event
+        plan = await self._plans.of(first.definition, first.part)
+        return _Known(await self._evolved(fold(run, plan, history[:1]), history[1:]), head)
+
+    async def _evolved(self, state: RunState, history: Sequence[Recorded]) -> RunState:
+        for one in history:
+            if isinstance(one.event, e.RunMoved):
+                await self._plans.of(one.event.definition)
+            state = evolve(state, one, self._plans.known)
+        return state
 
     def _remember(self, seen: _Known) -> _Known:
         """Keep the newest that was seen of the run, and return it: a slow load must not hide a later append."""
@@ -268,11 +343,6 @@ class Handle:
     def _tell(self, state: RunState, events: Sequence[Recorded]) -> None:
         for observer in self._observers:
             observer(state, events)
-
-
-def _without_claim(submitted: _Submitted) -> _Submitted:
-    command = submitted.command
-    return replace(submitted, command=replace(command, claim=None)) if isinstance(command, c.Look) else submitted
 
 
 def _answer_all(batch: Sequence[_Submitted], decisions: Sequence[Decision]) -> None:

@@ -21,6 +21,10 @@ class Ids:
         """``wrk_`` and a lower-case ULID: one for each incarnation of a process."""
         return f"wrk_{str(self._fresh()).lower()}"
 
+    def data_key(self) -> str:
+        """``key_`` and a lower-case ULID: one for each person whose data is sealed."""
+        return f"key_{str(self._fresh()).lower()}"
+
 
 _SYSTEM = Ids()
 
@@ -33,3 +37,8 @@ def run_id() -> str:
 def worker_id() -> str:
     """``wrk_`` and a lower-case ULID: one for each incarnation of a process."""
     return _SYSTEM.worker()
+
+
+def data_key_id() -> str:
+    """``key_`` and a lower-case ULID."""
+    return _SYSTEM.data_key()

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from engine.attempts import Attempt, AttemptKey, Stop
-from engine.clock import Clock
 from engine.core import commands as c
 from engine.core.commands import Claim
 from engine.core.errors import EngineError, UnknownEvent, UnknownRun
 from engine.core.state import Recorded, RunState, StepStatus
+from engine.errands import Errands
 from engine.handle import Handle
 from engine.keepalive import KeepAlive
 from engine.shunned import Shunned
@@ -58,7 +58,7 @@ class Worker:
         store: Log,
         streams: Streams,
         registry: Registry,
-        clock: Clock,
+        errands: Errands,
         keep_alive: KeepAlive,
         settings: WorkerSettings,
     ) -> None:
@@ -67,7 +67,7 @@ class Worker:
         self._store = store
         self._streams = streams
         self._registry = registry
-        self._clock = clock
+        self._errands = errands
         self._keep_alive = keep_alive
         self._settings = settings
         self._in_hand: dict[AttemptKey, Attempt] = {}
@@ -98,7 +98,8 @@ class Worker:
             for loop in loops:
                 loop.cancel()
             await self._keep_alive.stop()
-        await self._store.release(self.id)
+        with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
+            await self._store.release(self.id)
 
     def stop(self) -> None:
         """Claim nothing new; ``run`` returns once what is in hand is finished or handed back."""
@@ -172,6 +173,7 @@ class Worker:
                 answer = await self._handle.submit(activation.run, c.Look(self._claim(slots)))
                 self._take(answer.state)
                 self._obey(answer.state)
+                self._errands.check(answer.state)
                 self._shunned.forget(activation.run)
         except UnknownRun:
             log.warning("An activation names %s, which the database does not have; it is dropped.", activation.run)
@@ -207,7 +209,7 @@ class Worker:
         """The stream was lost with all activations in it: have every run that may need one swept again."""
         log.warning("Redis lost the stream of activations; it is filled again from the database.")
         with contextlib.suppress(StoreUnavailable):
-            await self._store.make_all_due(self._clock.now())
+            await self._store.make_all_due(self._keep_alive.clock.now())
 
     def _say_unreachable(self, error: StreamsUnavailable) -> None:
         if self._redis_reachable:

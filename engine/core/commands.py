@@ -6,12 +6,15 @@ milliseconds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from pydantic import JsonValue
 
 from engine.core.events import Actor
 from engine.core.failures import Failure
+from engine.core.graph import Plan
 from engine.core.state import GateDecision, RunStatus
 
 
@@ -30,11 +33,30 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class LostLease:
+    """Condition of a decision: ``owner``'s lease has ended, or ``cap`` has passed, on the database's clock."""
+
+    owner: str
+    cap: int
+
+
+@dataclass(frozen=True, slots=True)
+class SlotFree:
+    """Condition of a decision: fewer than ``limit`` runs hold ``key``, and nobody in line is ahead of this run."""
+
+    key: str
+    limit: int
+
+
+Condition = LostLease | SlotFree
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
-    """Do whatever is due. With a claim, start what is ready; ``alive`` are workers whose leases are known to hold."""
+    """Do whatever is due. With a claim, start what is ready. ``refused`` are conditions that are known not to hold."""
 
     claim: Claim | None = None
-    alive: frozenset[str] = frozenset()
+    refused: frozenset[Condition] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +86,15 @@ class HandBack:
     step: str
     token: int
     worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteProgress:
+    """How far a long step has come, for its next attempt."""
+
+    step: str
+    token: int
+    cursor: JsonValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +150,110 @@ class Cancel:
     reason: str = ""
 
 
-Command = Look | Succeed | Fail | HandBack | BeginEffect | RecordEffect | LogLine | Vote | Present | Cancel
+@dataclass(frozen=True, slots=True)
+class Pause:
+    by: Actor
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    by: Actor
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redrive:
+    """Try again what has failed for good: ``steps``, or everything of the run in the dead letters."""
+
+    by: Actor
+    reason: str = ""
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RetryFrom:
+    """Do ``step``, one of the workflow's own, and all that follows from it, anew."""
+
+    step: str
+    by: Actor
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SkipStep:
+    step: str
+    by: Actor
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SetOutput:
+    """Count ``step`` as completed, with this output."""
+
+    step: str
+    output: JsonValue
+    by: Actor
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """What became of the uncertain attempt of ``step``; ``result`` is its output if it happened."""
+
+    step: str
+    answer: Literal["happened", "did_not_happen", "fail"]
+    by: Actor
+    result: JsonValue = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Let the run follow another definition, whose ``plan`` comes along. ``renamed``: old ids of steps to new ones."""
+
+    definition: str
+    plan: Plan
+    by: Actor
+    renamed: Mapping[str, str]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """Set labels, or take them away (None)."""
+
+    labels: Mapping[str, str | None]
+    by: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A signal for the run. ``id`` is its sender's: the same one again changes nothing."""
+
+    id: str
+    signal: str
+    payload: JsonValue
+    by: Actor
+    correlation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChildEnded:
+    """The child run ``run`` of ``step`` has ended: with an output, or with a reason why it has none."""
+
+    step: str
+    run: str
+    status: RunStatus
+    output: JsonValue = None
+    reason: str = ""
+
+
+StepReport = Succeed | Fail | HandBack
+StepNote = BeginEffect | RecordEffect | LogLine | NoteProgress
+Steering = Cancel | Pause | Resume | Redrive | RetryFrom | SkipStep | SetOutput | Settle | Move | Label
+"""What operators ask for."""
+Command = Look | StepReport | StepNote | Vote | Present | Steering | Signal | ChildEnded
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +292,7 @@ class NotOpen:
 
 @dataclass(frozen=True, slots=True)
 class NotAllowed:
-    """The definition forbids it, whoever the caller thinks may decide."""
+    """It cannot be done, whoever asks; ``reason`` says why, and what can be done."""
 
     reason: str
 

@@ -24,7 +24,7 @@ from engine.core.words import kind, one_line
 
 OPENING = "${{"
 References = frozenset[tuple[str, str]]
-"""Pairs of a root and a name: ``("steps", "changes")``, ``("input", "version")``; ``("item", "")`` for a root itself."""
+"""Pairs of a root and a name: ``("steps", "changes")``, ``("input", "version")``; ``("item", "")`` for a root."""
 
 
 class ExpressionError(EngineError, ValueError):

@@ -35,7 +35,8 @@ RETRIED = frozenset({FailureClass.TRANSIENT, FailureClass.RATE_LIMITED, FailureC
 class Failure(BaseModel):
     """What went wrong in one attempt, in words for people.
 
-    ``retry_after`` is the wait in milliseconds that the other side asked for.
+    ``retry_after`` is the wait in milliseconds that the other side asked for. ``known`` tells whether the step itself
+    said what happened: otherwise, such as after a lost connection, its effect may have happened all the same.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +44,7 @@ class Failure(BaseModel):
     cls: FailureClass
     message: str
     retry_after: int | None = None
+    known: bool = False
 
 
 class StepError(Exception):
@@ -76,7 +78,7 @@ def classify(error: BaseException) -> Failure:
     """
     text = _said_by(error)
     if isinstance(error, StepError):
-        return Failure(cls=error.cls, message=text, retry_after=error.retry_after)
+        return Failure(cls=error.cls, message=text, retry_after=error.retry_after, known=True)
     for kind, cls in _TABLE:
         if isinstance(error, kind):
             return Failure(cls=cls, message=text or _words(error))

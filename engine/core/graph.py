@@ -84,6 +84,13 @@ class PlannedStep:
     def id(self) -> str:
         return self.step.id
 
+    @property
+    def references(self) -> frozenset[tuple[str, str]]:
+        """What all its expressions refer to."""
+        compiled = (self.condition, self.arguments, self.title, self.show, self.items, self.until, self.sleep)
+        found = [each.references for each in (*compiled, self.correlation) if each is not None]
+        return frozenset(pair for references in found for pair in references)
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -105,6 +112,8 @@ class Plan:
     nodes: Mapping[str, PlannedStep]
     output: Compiled
     children: Mapping[str, Plan] = field(default_factory=dict[str, "Plan"])
+    compensated: bool = False
+    """Whether any step has an ``undo``."""
 
     @classmethod
     def of(cls, workflow: Workflow, children: Mapping[str, Plan] | None = None) -> Plan:
@@ -118,7 +127,9 @@ class Plan:
         if workflow.on_failure:
             _add_group(paths.ON_FAILURE, workflow.on_failure, groups, nodes)
         output = compile_value(workflow.output)
-        return cls(workflow, MappingProxyType(groups), MappingProxyType(nodes), output, dict(children or {}))
+        compensated = any(node.compensation is not None for node in nodes.values())
+        known = dict(children or {})
+        return cls(workflow, MappingProxyType(groups), MappingProxyType(nodes), output, known, compensated)
 
     @property
     def steps(self) -> Mapping[str, PlannedStep]:
@@ -142,13 +153,17 @@ class Plan:
     def part(self, path: str) -> Plan:
         """The plan of a run that does nothing but some items of the for_each step at ``path``."""
         loop = self.node(path)
-        alone = loop.step.model_copy(update={"needs": (), "if_": None})
-        workflow = Workflow(name=self.workflow.name, input=self.workflow.input, steps=(alone,))
+        alone = loop.step.model_copy(update={"needs": (), "if_": None, "continue_on_error": False})
+        results = f'${{{{ steps["{loop.id}"].output }}}}'
+        workflow = Workflow(name=self.workflow.name, input=self.workflow.input, steps=(alone,), output=results)
         return Plan.of(workflow, self.children)
 
-    def compensated(self) -> bool:
-        """Whether any step has an ``undo``."""
-        return any(node.compensation is not None for node in self.nodes.values())
+    def used_inside(self, path: str) -> frozenset[tuple[str, str]]:
+        """What the expressions within the loop at ``path`` refer to."""
+        inside = f"{paths.template_of(path)}["
+        return frozenset(
+            pair for template, node in self.nodes.items() if template.startswith(inside) for pair in node.references
+        )
 
 
 def resolved_needs(steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:

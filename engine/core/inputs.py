@@ -36,12 +36,19 @@ def validate_input(
     With ``text``, values are texts as typed (``count=3``, ``dry=true``) and are read by the field's type. An empty text
     counts as not given, unless the field is a text field. The values are complete only if there are no problems.
     """
+    return validate_fields(workflow.input, given, workflow.name, text=text)
+
+
+def validate_fields(
+    fields: Mapping[str, InputField], given: Mapping[str, object], owner: str, *, text: bool = False
+) -> tuple[dict[str, JsonValue], dict[str, str]]:
+    """The same for any fields; ``owner`` is what they belong to, in words."""
     values: dict[str, JsonValue] = {}
     problems: dict[str, str] = {}
     for name in given:
-        if name not in workflow.input:
-            problems[name] = _unknown(name, workflow)
-    for name, field in workflow.input.items():
+        if name not in fields:
+            problems[name] = _unknown(name, fields, owner)
+    for name, field in fields.items():
         value = given.get(name)
         if value is None or (value == "" and (text or field.type is not InputType.TEXT)):
             if field.is_required:
@@ -100,10 +107,10 @@ def _value_of(pair: re.Match[str]) -> str:
     return pair["single"] if pair["single"] is not None else pair["plain"]
 
 
-def _unknown(name: str, workflow: Workflow) -> str:
-    known = list(workflow.input)
+def _unknown(name: str, fields: Mapping[str, InputField], owner: str) -> str:
+    known = list(fields)
     advice = did_you_mean(name, known) if known else "it takes none"
-    return f"{workflow.name} has no input {name}; {advice}"
+    return f"{owner} has no input {name}; {advice}"
 
 
 def _like(field: InputField) -> str:

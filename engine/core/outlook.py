@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from engine.core.state import Gate, RunState, RunStatus, StepState, StepStatus
+from engine.core.state import Gate, Phase, RunState, RunStatus, StepState, StepStatus
 
 READY_AGAIN = 2_000
 """After this many ms a run with something ready is offered again, should its activation have been lost."""
@@ -13,11 +13,26 @@ READY_AGAIN = 2_000
 AWAITED_AGAIN = 10_000
 """The same where no worker seen so far had the step's code."""
 
+QUEUED_AGAIN = 10_000
+"""The same for a run in line for its concurrency key; whoever gives the key back offers the next one at once."""
+
+CHILD_AGAIN = 2_000
+"""After this many ms a child run is looked for, should its start or the word of its end have been lost."""
+
+MISSING_AFTER = 300_000
+"""When no worker has had a step's code for so long, people are asked what to do."""
+
+SOME_DAY = 86_400_000
+"""A run that only waits for people or signals is looked at this often, for good measure."""
+
 
 class DueKind(StrEnum):
     READY = "ready"
     RUNNING = "running"
     TIMER = "timer"
+    CHILD = "child"
+    QUEUED = "queued"
+    AWAITED = "awaited"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,20 +45,34 @@ def due(state: RunState, now: int) -> Due | None:
     """The one time at which the run must be looked at if nothing happens before; None once it has ended."""
     if state.end is not None:
         return None
-    stopping = state.stopping
-    steps = (state.steps[step] for step in state.open)
-    times = [_step_due(step, now) for step in steps if not stopping or step.status is StepStatus.RUNNING]
-    return min(times, key=lambda one: one.at, default=Due(now + READY_AGAIN, DueKind.READY))
+    if state.queued and not state.stopping:
+        return Due(now + QUEUED_AGAIN, DueKind.QUEUED)
+    times = [one for path in state.open if (one := _step_due(state, state.steps[path], now)) is not None]
+    if state.deadline is not None and not state.stopping:
+        times.append(Due(max(state.deadline, now), DueKind.TIMER))
+    return min(times, key=lambda one: one.at, default=Due(now + SOME_DAY, DueKind.TIMER))
 
 
-def _step_due(step: StepState, now: int) -> Due:
+def _step_due(state: RunState, step: StepState, now: int) -> Due | None:
     if step.status is StepStatus.RUNNING:
         return Due(step.lease_until, DueKind.RUNNING)
-    if step.status is StepStatus.RETRYING:
-        return Due(max(step.retry_at, now), DueKind.TIMER)
-    if step.gate is not None:
-        return Due(next_timer(step.gate), DueKind.TIMER)
-    return Due(now + (AWAITED_AGAIN if step.awaited else READY_AGAIN), DueKind.READY)
+    if step.status is StepStatus.CALLING:
+        return Due(now + CHILD_AGAIN, DueKind.CHILD)
+    if state.stopping:
+        return None
+    match step.status:
+        case StepStatus.WAITING if step.gate is not None:
+            return Due(next_timer(step.gate), DueKind.TIMER)
+        case StepStatus.SLEEPING | StepStatus.LISTENING | StepStatus.OPEN:
+            return Due(max(step.wake_at, now), DueKind.TIMER) if step.wake_at else None
+        case StepStatus.RETRYING if state.paused is None:
+            return Due(max(step.retry_at, now), DueKind.TIMER)
+        case StepStatus.READY if state.paused is None:
+            if step.awaited:
+                return Due(now + AWAITED_AGAIN, DueKind.AWAITED)
+            return Due(now + READY_AGAIN, DueKind.READY)
+        case _:
+            return None
 
 
 def next_timer(gate: Gate) -> int:
@@ -58,33 +87,66 @@ def next_timer(gate: Gate) -> int:
 
 def something_ready(state: RunState, now: int) -> bool:
     """Whether a worker with free slots and the right code could start something now."""
-    return not state.stopping and any(
+    if state.queued:
+        return state.end is None
+    if state.stopping or state.paused is not None or state.end is not None:
+        return False
+    return any(
         (step.status is StepStatus.READY and not step.awaited)
         or (step.status is StepStatus.RETRYING and step.retry_at <= now)
         for _, step in state.opened(StepStatus.READY, StepStatus.RETRYING)
     )
 
 
+def attention(state: RunState) -> str:
+    """What the run needs of a person, in one word; empty if nothing."""
+    if state.end is not None:
+        return "dead_letter" if state.end.status is RunStatus.FAILED and state.end.kind == "failure" else ""
+    found = {_asks(state.steps[path]) for path in state.open}
+    for word in ("uncertain", "missing_step", "approval"):
+        if word in found:
+            return word
+    return "paused" if state.paused is not None else ""
+
+
+def _asks(step: StepState) -> str:
+    if step.status is StepStatus.WAITING:
+        return "approval"
+    if step.status is StepStatus.UNCERTAIN:
+        return "uncertain"
+    return "missing_step" if step.missing and step.status is StepStatus.READY else ""
+
+
 def summary(state: RunState) -> str:
     """One short line for lists: what the run is doing, or how it ended."""
     if state.end is not None:
         return _ending(state)
+    if state.phase is Phase.UNDOING:
+        return f"undoing {', '.join(state.undoing[:3])}"
     if state.cancel is not None:
         return f"stopping, asked by {state.cancel.by.name}"
+    if state.paused is not None:
+        return f"paused by {state.paused.by.name}" + (f": {state.paused.reason}" if state.paused.reason else "")
+    if state.queued and state.started.concurrency is not None:
+        return f"in line for {state.started.concurrency.key}"
     doing: dict[str, list[str]] = {}
-    for step_id in state.open:
-        step = state.steps[step_id]
+    for path in state.open:
+        step = state.steps[path]
         if words := _DOING.get(step.status):
             again = f" (attempt {step.attempt})" if step.status is StepStatus.RETRYING else ""
-            doing.setdefault(words, []).append(step_id + again)
+            doing.setdefault(words, []).append(path + again)
     parts = [f"{words} {', '.join(steps[:3])}" for words, steps in doing.items()]
     return "; ".join(parts) or "about to start"
 
 
 _DOING = {
     StepStatus.RUNNING: "running",
+    StepStatus.CALLING: "running",
     StepStatus.RETRYING: "will retry",
     StepStatus.WAITING: "waiting for a decision on",
+    StepStatus.UNCERTAIN: "waiting for a person to say what became of",
+    StepStatus.LISTENING: "waiting for a signal at",
+    StepStatus.SLEEPING: "sleeping at",
 }
 
 
@@ -96,4 +158,4 @@ def _ending(state: RunState) -> str:
         return "done"
     if end.status is RunStatus.CANCELLED:
         return "cancelled" + (f": {end.reason}" if end.reason else "")
-    return f"{end.step}: {end.reason}"
+    return f"{end.step}: {end.reason}" if end.step else end.reason

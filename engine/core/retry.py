@@ -11,10 +11,10 @@ from engine.core.kinds import Retry
 def backoff(policy: Retry, failures: int, failure: Failure, name: str) -> int:
     """Milliseconds to wait after the ``failures``-th failure.
 
-    Exponential with full jitter (a fraction of the exponential pause, drawn from ``name``), at least a tenth of it, so
-    that a pause is never none; never less than the wait that the other side asked for.
+    Exponential with full jitter: any fraction of the exponential pause, drawn from ``name``; never less than the wait
+    that the other side asked for.
     """
     ceiling = min(policy.max, round(policy.initial * policy.factor ** (failures - 1)))
     digest = hashlib.sha256(f"{name}/{failures}".encode()).digest()
     fraction = int.from_bytes(digest[:4], "big") / 2**32
-    return max(round(ceiling * max(fraction, 0.1)), failure.retry_after or 0)
+    return max(round(ceiling * fraction), failure.retry_after or 0)

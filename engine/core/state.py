@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from immutables import Map
 from pydantic import JsonValue
@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from engine.core import events as e
 from engine.core.failures import Failure
 from engine.core.graph import Plan
+from engine.core.values import Held
 
 
 class StepStatus(StrEnum):
@@ -24,21 +25,47 @@ class StepStatus(StrEnum):
     RUNNING = "running"
     RETRYING = "retrying"
     WAITING = "waiting"
+    """For a decision."""
+    SLEEPING = "sleeping"
+    LISTENING = "listening"
+    """For a signal."""
+    CALLING = "calling"
+    """A child run does it."""
+    OPEN = "open"
+    """A loop, or one item or pass of it: what is inside is at work."""
+    UNCERTAIN = "uncertain"
+    """Until a person says what became of it."""
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"
 
 
+ENDED_STEP = frozenset({StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.SKIPPED})
+AT_WORK = frozenset({StepStatus.RUNNING, StepStatus.CALLING})
+"""Somebody outside of the log is busy with it: the run cannot end before they have reported."""
+
+
 class RunStatus(StrEnum):
+    QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting"
+    PAUSED = "paused"
     CANCELLING = "cancelling"
+    UNDOING = "undoing"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
 ENDED_RUN = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})
+
+
+class Phase(StrEnum):
+    """Which of its steps a run is at: the workflow's own, those that undo them, or those under ``on_failure``."""
+
+    FORWARD = "forward"
+    UNDOING = "undoing"
+    HANDLING = "handling"
 
 
 class Recorded(NamedTuple):
@@ -100,8 +127,42 @@ class Effect(NamedTuple):
     result: JsonValue = None
 
 
+class Loop(NamedTuple):
+    """How far a for_each or a repeat has come. Its units are items, parts (child runs with many items) or passes.
+
+    ``last`` is what the pass before gave; ``rested``: the pause after that pass is over.
+    """
+
+    items: Held = None
+    first: int = 0
+    total: int = 0
+    unit: int = 1
+    launched: int = 0
+    active: int = 0
+    failures: int = 0
+    last: Held = None
+    rested: bool = False
+
+    @property
+    def units(self) -> int:
+        """How many units there are in all, for a for_each."""
+        return -(-self.total // self.unit)
+
+
+class Kept(NamedTuple):
+    """A signal that no step has taken yet."""
+
+    signal: str
+    correlation: str | None
+    payload: Held
+
+
 class StepState(NamedTuple):
-    """One step. ``token`` is the seq of the STEP_STARTED that counts: results of any other attempt are refused."""
+    """One step. ``token`` is the seq of the STEP_STARTED that counts: results of any other attempt are refused.
+
+    ``since`` is when its first attempt began. ``generation`` is part of its effects' keys, and grows when it is known
+    that they did not happen or are to happen anew. ``dead`` says why it will not be tried again by itself.
+    """
 
     status: StepStatus = StepStatus.PENDING
     attempt: int = 0
@@ -110,15 +171,32 @@ class StepState(NamedTuple):
     worker: str = ""
     lease_until: int = 0
     lease_cap: int = 0
+    since: int = 0
     started_at: int = 0
     ended_at: int = 0
     retry_at: int = 0
     awaited: bool = False
-    output: JsonValue = None
+    awaited_at: int = 0
+    missing: bool = False
+    output: Held = None
     failure: Failure | None = None
+    dead: str = ""
+    generation: int = 1
     gate: Gate | None = None
     effects: Map[str, Effect] = Map()
+    cursor: Held = None
     log: tuple[str, ...] = ()
+    wake_at: int = 0
+    awaits: e.SignalAwaited | None = None
+    child: str = ""
+    loop: Loop | None = None
+
+
+class GroupState(NamedTuple):
+    """The steps of one group: how many have not ended, and the first that failed it."""
+
+    unfinished: int
+    failed: str | None = None
 
 
 class End(NamedTuple):
@@ -129,6 +207,7 @@ class End(NamedTuple):
     reason: str = ""
     step: str = ""
     kind: str = ""
+    output: Held = None
 
 
 PENDING = StepState()
@@ -136,19 +215,35 @@ READY = StepState(status=StepStatus.READY)
 
 
 class RunState(NamedTuple):
-    """A run up to event ``seq``. ``open``: the steps that are neither pending nor ended, in the order they opened."""
+    """A run up to event ``seq``. ``open``: the steps that are neither pending nor ended, in the order they opened.
+
+    ``undoable`` are the completed steps that can be compensated, in the order of their completion; ``undoing`` are
+    those whose compensation is still to come, the next one first.
+    """
 
     run: str
     plan: Plan
+    definition: str
     started: e.RunStarted
     seq: int
     at: int
     started_at: int
     steps: Map[str, StepState]
     open: tuple[str, ...]
-    unfinished: int
-    failed_step: str | None = None
+    groups: Map[str, GroupState]
+    labels: Map[str, str]
+    phase: Phase = Phase.FORWARD
+    queued: bool = False
+    paused: e.RunPaused | None = None
     cancel: e.RunCancelRequested | None = None
+    deadline: int | None = None
+    timed_out: bool = False
+    undoable: tuple[str, ...] = ()
+    undoing: tuple[str, ...] = ()
+    undone: bool = False
+    reopened: int = 0
+    kept: Map[int, Kept] = Map()
+    signals: Map[str, int] = Map()
     end: End | None = None
 
     def step(self, step: str) -> StepState:
@@ -166,51 +261,39 @@ class RunState(NamedTuple):
         return ((step, state) for step, state in self.opened(StepStatus.RUNNING) if state.worker == worker)
 
     @property
+    def failed_step(self) -> str | None:
+        """The step of the workflow itself because of which the run fails."""
+        return self.groups[""].failed
+
+    @property
     def stopping(self) -> bool:
-        """Whether the run starts nothing more, and ends once what runs has ended."""
-        return self.cancel is not None or self.failed_step is not None
+        """Whether the workflow's own steps start nothing more, and the run ends once what runs has ended."""
+        return self.phase is Phase.FORWARD and (
+            self.cancel is not None or self.timed_out or self.groups[""].failed is not None
+        )
+
+    @property
+    def holds_back(self) -> bool:
+        """Whether nothing may start now, although the run is to go on."""
+        return self.queued or self.paused is not None
 
     @property
     def status(self) -> RunStatus:
         if self.end is not None:
             return self.end.status
+        if self.phase is Phase.UNDOING:
+            return RunStatus.UNDOING
         if self.cancel is not None:
             return RunStatus.CANCELLING
-        if self.open and all(self.steps[step].status is StepStatus.WAITING for step in self.open):
-            return RunStatus.WAITING
-        return RunStatus.RUNNING
+        if self.paused is not None:
+            return RunStatus.PAUSED
+        if self.queued:
+            return RunStatus.QUEUED
+        return RunStatus.WAITING if self._only_waits() else RunStatus.RUNNING
 
-    def scope(self) -> dict[str, Any]:
-        """What expressions see: ``input``, ``run``, and ``steps`` with the ``output`` and ``status`` of each."""
-        return {"input": self.started.input, "steps": StepScope(self.steps), "run": self._run_scope()}
-
-    def _run_scope(self) -> dict[str, JsonValue]:
-        by = self.started.by
-        return {
-            "id": self.run,
-            "workflow": self.started.workflow,
-            "started_by": by.name,
-            "started_at": self.started_at,
-        }
+    def _only_waits(self) -> bool:
+        statuses = {self.steps[step].status for step in self.open} - {StepStatus.OPEN}
+        return bool(statuses) and statuses <= _WAITS
 
 
-class StepScope:
-    """``steps`` as expressions see it, made entry by entry on demand: a run may have thousands."""
-
-    __slots__ = ("_steps",)
-
-    def __init__(self, steps: Map[str, StepState]) -> None:
-        self._steps = steps
-
-    def __getitem__(self, step: str) -> dict[str, JsonValue]:
-        state = self._steps[step]
-        return {"output": state.output, "status": state.status.value}
-
-    def __contains__(self, step: object) -> bool:
-        return step in self._steps
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._steps)
-
-    def __len__(self) -> int:
-        return len(self._steps)
+_WAITS = frozenset({StepStatus.WAITING, StepStatus.SLEEPING, StepStatus.LISTENING, StepStatus.UNCERTAIN})

@@ -17,6 +17,7 @@ from engine.store import (
     open_work,
     prune,
     signals,
+    slots,
     streams,
     workers,
 )
@@ -277,6 +278,10 @@ class Log:
         So it may be asked again, after a crash. Oldest first. Each signal goes to one run.
         """
         return await self.database.write(signals.take, run, name, correlation, workspace)
+
+    async def holders(self, key: str) -> list[str]:
+        """The runs that hold this concurrency key."""
+        return await self.database.read(slots.holders, key)
 
     async def listeners(self, workspace: str, name: str, correlation: str) -> list[str]:
         """The runs that wait for such a signal, in the order in which they were started."""

@@ -42,10 +42,16 @@ class Run:
 
     def do(self, command: c.Command, after: int = 0) -> c.Reply:
         self.now += after
-        self.last = decide(self.state, command, self.now)
+        values = {one.seq: e.value_of(one.event) for one in self.log}
+        self.last = decide(self.state, command, self.now, values)
         self.state = self.last.state
         self.log.extend(self.last.events)
         return self.last.reply
+
+    def holds(self, step: str) -> frozenset[c.Condition]:
+        """That the claim on ``step`` has run out is known not to be so."""
+        claimed = self.state.steps[step]
+        return frozenset({c.LostLease(claimed.worker, claimed.lease_cap)})
 
     def look(self, after: int = 0, **claim: Any) -> c.Reply:
         self.now += after

@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Map
 from contextlib import asynccontextmanager
 from typing import Any
 
-from engine.audit import read_plan
 from engine.clock import SystemClock
 from engine.core import commands as c
 from engine.core.definition import Workflow
@@ -15,7 +14,9 @@ from engine.core.graph import Plan
 from engine.core.state import RunState
 from engine.handle import Answer, Handle
 from engine.ids import run_id
-from engine.store import PUSH, Append, DueKind, DueRun, Log, Outcome, StoredEvent
+from engine.plans import Plans
+from engine.recall import Recall
+from engine.store import PUSH, Append, Checkpoint, DueKind, DueRun, Log, Outcome, StoredEvent
 from engine.store.types import Head
 from tests.engine.conftest import ANA, workflow
 
@@ -62,16 +63,18 @@ class Raced(Log):
         await self.after_load()
         return loaded
 
+    async def load_run(self, stream: str, version: int) -> tuple[Checkpoint | None, list[StoredEvent], Head]:
+        loaded = await super().load_run(stream, version)
+        await self.after_load()
+        return loaded
+
 
 class Desk:
     """A handle on a log of its own, as one process has it."""
 
     def __init__(self, log: Raced) -> None:
         self.log = log
-        self.handle = Handle(log, SystemClock(), self.plan_of)
-
-    async def plan_of(self, definition: str) -> Plan:
-        return read_plan(definition, await self.log.definition(definition) or "")
+        self.handle = Handle(log, SystemClock(), Plans(log), Recall(log))
 
     async def start(self, work: Workflow = WORK) -> str:
         await self.log.put_definition(work.hash, work.name, work.snapshot)

@@ -1,0 +1,203 @@
+"""A run's state as a text, and back, so that a run need not be folded from its beginning.
+
+The one rule: a checkpoint is a cache. ``VERSION`` names the fold that made it; whoever changes what a state holds, or
+how an event changes it, raises it, and checkpoints of other versions are ignored.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
+
+from immutables import Map
+from pydantic import BaseModel, JsonValue
+
+from engine.core import events as e
+from engine.core.failures import Failure
+from engine.core.graph import Plan
+from engine.core.state import (
+    Effect,
+    End,
+    Gate,
+    GateDecision,
+    GroupState,
+    Kept,
+    Loop,
+    Phase,
+    RunState,
+    RunStatus,
+    StepState,
+    StepStatus,
+    Verdict,
+)
+from engine.core.values import At, Held
+
+VERSION = 1
+
+_DEFAULT = StepState()
+_PLAIN = (
+    *(
+        "attempt",
+        "losses",
+        "token",
+        "worker",
+        "lease_until",
+        "lease_cap",
+        "since",
+        "started_at",
+        "ended_at",
+        "retry_at",
+    ),
+    *("awaited", "awaited_at", "missing", "dead", "generation", "wake_at", "child"),
+)
+
+
+def to_text(state: RunState) -> str:
+    """Everything of the state but its plan. Equal states give equal texts, whichever process writes them."""
+    data: dict[str, Any] = {
+        "run": state.run,
+        "definition": state.definition,
+        "started": _dump(state.started),
+        "places": [state.seq, state.at, state.started_at, state.deadline, state.reopened],
+        "flags": [state.queued, state.timed_out, state.undone],
+        "phase": state.phase.value,
+        "paused": _dump(state.paused),
+        "cancel": _dump(state.cancel),
+        "open": state.open,
+        "undoable": state.undoable,
+        "undoing": state.undoing,
+        "groups": {path: list(group) for path, group in sorted(state.groups.items())},
+        "labels": dict(sorted(state.labels.items())),
+        "kept": [[seq, kept.signal, kept.correlation, _held(kept.payload)] for seq, kept in sorted(state.kept.items())],
+        "signals": dict(sorted(state.signals.items())),
+        "end": None if state.end is None else [*state.end[:5], _held(state.end.output)],
+        "steps": {path: _step(step) for path, step in sorted(state.steps.items())},
+    }
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+class Parsed(NamedTuple):
+    """A checkpoint's text, read as far as it can be without its plan: that of ``definition``, or a part of it."""
+
+    definition: str
+    part: e.Part | None
+    data: Mapping[str, Any]
+
+
+def parse(text: str) -> Parsed:
+    data = cast("dict[str, Any]", json.loads(text))
+    part = data["started"]["part"]
+    return Parsed(data["definition"], None if part is None else e.Part.model_validate(part), data)
+
+
+def restore(parsed: Parsed, plan: Plan) -> RunState:
+    """The state that was written, on its plan."""
+    data = parsed.data
+    started = e.RunStarted.model_validate(data["started"])
+    seq, at, started_at, deadline, reopened = data["places"]
+    queued, timed_out, undone = data["flags"]
+    end = data["end"]
+    return RunState(
+        run=data["run"],
+        plan=plan,
+        definition=parsed.definition,
+        started=started,
+        seq=seq,
+        at=at,
+        started_at=started_at,
+        steps=Map({path: _read_step(step) for path, step in data["steps"].items()}),
+        open=tuple(data["open"]),
+        groups=Map({path: GroupState(*group) for path, group in data["groups"].items()}),
+        labels=Map(data["labels"]),
+        phase=Phase(data["phase"]),
+        queued=queued,
+        paused=None if data["paused"] is None else e.RunPaused.model_validate(data["paused"]),
+        cancel=None if data["cancel"] is None else e.RunCancelRequested.model_validate(data["cancel"]),
+        deadline=deadline,
+        timed_out=timed_out,
+        undoable=tuple(data["undoable"]),
+        undoing=tuple(data["undoing"]),
+        undone=undone,
+        reopened=reopened,
+        kept=Map({place: Kept(name, correlation, _unheld(held)) for place, name, correlation, held in data["kept"]}),
+        signals=Map(data["signals"]),
+        end=None if end is None else End(RunStatus(end[0]), *end[1:5], output=_unheld(end[5])),
+    )
+
+
+def _step(step: StepState) -> dict[str, Any]:
+    """What differs from a step that has not begun."""
+    data: dict[str, Any] = {"status": step.status.value}
+    for name in _PLAIN:
+        value = getattr(step, name)
+        if value != getattr(_DEFAULT, name):
+            data[name] = value
+    for name in ("output", "cursor"):
+        value = getattr(step, name)
+        if value is not None:
+            data[name] = _held(value)
+    for name in ("failure", "awaits"):
+        value = getattr(step, name)
+        if value is not None:
+            data[name] = _dump(value)
+    if step.log:
+        data["log"] = step.log
+    if step.effects:
+        data["effects"] = {name: list(effect) for name, effect in sorted(step.effects.items())}
+    if step.loop is not None:
+        data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), step.loop.rested]
+    if step.gate is not None:
+        data["gate"] = _gate(step.gate)
+    return data
+
+
+def _read_step(data: Mapping[str, Any]) -> StepState:
+    found: dict[str, Any] = {name: data[name] for name in _PLAIN if name in data}
+    for name in ("output", "cursor"):
+        if name in data:
+            found[name] = _unheld(data[name])
+    if "failure" in data:
+        found["failure"] = Failure.model_validate(data["failure"])
+    if "awaits" in data:
+        found["awaits"] = e.SignalAwaited.model_validate(data["awaits"])
+    if "log" in data:
+        found["log"] = tuple(data["log"])
+    if "effects" in data:
+        found["effects"] = Map({name: Effect(*effect) for name, effect in data["effects"].items()})
+    if "loop" in data:
+        items, *counts, last, rested = data["loop"]
+        found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), rested=rested)
+    if "gate" in data:
+        found["gate"] = _read_gate(data["gate"])
+    return StepState(status=StepStatus(data["status"]), **found)
+
+
+def _gate(gate: Gate) -> list[Any]:
+    decision = None
+    if gate.decision is not None:
+        decision = [gate.decision.verdict.value, gate.decision.at, _dump(gate.decision.by), *gate.decision[3:]]
+    return [_dump(gate.request), *gate[1:5], decision]
+
+
+def _read_gate(data: list[Any]) -> Gate:
+    request, *counts, decided = data
+    decision = None
+    if decided is not None:
+        verdict, at, by, *words = decided
+        who = None if by is None else e.Actor.model_validate(by)
+        decision = GateDecision(Verdict(verdict), at, who, *words)
+    return Gate(e.ApprovalRequested.model_validate(request), *counts, decision=decision)
+
+
+def _dump(model: BaseModel | None) -> Any:
+    return None if model is None else model.model_dump(mode="json")
+
+
+def _held(held: Held) -> list[JsonValue]:
+    """A place and a value that looks like one must stay apart."""
+    return [1, held.seq] if isinstance(held, At) else [0, held]
+
+
+def _unheld(pair: list[Any]) -> Held:
+    return At(pair[1]) if pair[0] else pair[1]

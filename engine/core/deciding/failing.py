@@ -1,0 +1,99 @@
+"""A step that has failed: whether it is tried again, waits for a person, or goes to the dead letters.
+
+The one rule: every failure of a step passes here, whatever kind of step it is and whoever reports it.
+"""
+
+from __future__ import annotations
+
+from engine.core import events as e
+from engine.core.deciding.draft import Draft
+from engine.core.deciding.places import halted, tolerated
+from engine.core.durations import say_duration
+from engine.core.failures import RETRIED, Failure, FailureClass
+from engine.core.graph import PlannedStep
+from engine.core.kinds import Retry
+from engine.core.retry import backoff
+from engine.core.state import RunState, StepState
+
+LOSSES_ALLOWED = 2
+"""A step whose worker was lost this often in a row is not tried again: it may be what kills the workers."""
+
+_UNKNOWN_OUTCOME = frozenset({FailureClass.WORKER_LOST, FailureClass.TIMEOUT, FailureClass.TRANSIENT})
+
+
+def fail(draft: Draft, path: str, failure: Failure) -> None:
+    """Record the failure of ``path`` and what follows from it: another attempt, a question, or the dead letters."""
+    state, step = draft.state, draft.state.step(path)
+    attempt = max(step.attempt, 1)
+    stopping = state.stopping or halted(state, path)
+    node = state.plan.node(path)
+    follows = None if stopping else _what_follows(draft, path, node, failure)
+    draft.record(e.StepFailed(step=path, attempt=attempt, failure=failure, again=follows is not None))
+    if follows is not None:
+        draft.record(follows)
+    elif state.cancel is None and not tolerated(state, path):
+        summary = _summary(step, node, failure, draft.now, stopping)
+        draft.record(e.StepDeadLettered(step=path, attempts=attempt, summary=summary))
+
+
+def _what_follows(
+    draft: Draft, path: str, node: PlannedStep, failure: Failure
+) -> e.StepRetried | e.StepUncertain | None:
+    step, policy = draft.state.step(path), node.step.retry
+    if node.step.repeatable is False and not failure.known and failure.cls in _UNKNOWN_OUTCOME:
+        begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
+        return e.StepUncertain(step=path, attempt=max(step.attempt, 1), effects=begun)
+    if failure.cls is FailureClass.WORKER_LOST:
+        if step.losses + 1 < _losses_allowed(policy):
+            return e.StepRetried(step=path, attempt=step.attempt, of=policy.attempts, at=draft.now)
+        return None
+    rule = _rule(policy, failure)
+    attempt = max(step.attempt, 1)
+    if rule is None or attempt >= rule.attempts:
+        return None
+    at = draft.now + backoff(rule, attempt, failure, f"{draft.state.run}/{path}")
+    if policy.within is not None and at > (step.since or draft.now) + policy.within:
+        return None
+    return e.StepRetried(step=path, attempt=attempt + 1, of=rule.attempts, at=at)
+
+
+def _rule(policy: Retry, failure: Failure) -> Retry | None:
+    """The policy for this class of failure; None if it is not tried again."""
+    return policy.of(failure.cls) or (policy if failure.cls in RETRIED else None)
+
+
+def _losses_allowed(policy: Retry) -> int:
+    rule = policy.classes.get(FailureClass.WORKER_LOST)
+    return rule.attempts if rule is not None and rule.attempts is not None else LOSSES_ALLOWED
+
+
+def _summary(step: StepState, node: PlannedStep, failure: Failure, now: int, stopping: bool) -> str:
+    """One or two plain sentences: what was tried, how it ended, and why it is not tried again."""
+    attempt = max(step.attempt, 1)
+    taken = say_duration(now - step.since) if step.since else ""
+    tried = f"Tried {attempt} times in {taken}; the last try ended with" if attempt > 1 else "Its only try ended with"
+    return f"{tried}: {failure.message.rstrip('.')}. {_why(step, node.step.retry, failure, stopping)}"
+
+
+def _why(step: StepState, policy: Retry, failure: Failure, stopping: bool) -> str:
+    if stopping:
+        return "It is not tried again, since the run was stopping."
+    if failure.cls is FailureClass.WORKER_LOST:
+        return f"Its worker was lost {step.losses + 1} times in a row; it may be what stops the workers."
+    rule = _rule(policy, failure)
+    if rule is None:
+        return f"A failure of this class ({failure.cls.value.replace('_', ' ')}) is not tried again."
+    if max(step.attempt, 1) < rule.attempts and policy.within is not None:
+        return f"The {say_duration(policy.within)} in which it may be tried are over."
+    return "That was its only attempt." if rule.attempts == 1 else f"All {rule.attempts} attempts are used up."
+
+
+def words_of(state: RunState, path: str) -> str:
+    """Why the step at ``path`` failed, for what fails because of it."""
+    step = state.step(path)
+    decision = step.gate.decision if step.gate is not None else None
+    if decision is not None:
+        if decision.by is None:
+            return "nobody decided in time"
+        return f"denied by {decision.by.name}" + (f": {decision.reason}" if decision.reason else "")
+    return step.failure.message if step.failure is not None else "it failed"

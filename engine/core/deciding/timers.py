@@ -1,0 +1,68 @@
+"""What happens by itself when its time has come.
+
+The one rule: every timer of a run is in its state, and fires here, before anything else is decided on.
+"""
+
+from __future__ import annotations
+
+from engine.core import events as e
+from engine.core.deciding.draft import Draft
+from engine.core.deciding.failing import fail
+from engine.core.failures import Failure, FailureClass
+from engine.core.kinds import OnTimeout
+from engine.core.outlook import MISSING_AFTER
+from engine.core.state import Gate, Phase, StepState, StepStatus
+
+
+def fire_timers(draft: Draft) -> None:
+    """Time out the run; end pauses and waits; expire, escalate and remind at gates; ask about missing code."""
+    deadline = draft.state.deadline
+    over = deadline is not None and deadline <= draft.now
+    if over and draft.state.phase is Phase.FORWARD and not draft.state.stopping:
+        draft.record(e.RunTimedOut())
+    for path in draft.state.open:
+        if draft.state.stopping:
+            return
+        step = draft.state.step(path)
+        if path in draft.state.open:
+            _fire(draft, path, step)
+
+
+def _fire(draft: Draft, path: str, step: StepState) -> None:
+    if step.status is StepStatus.WAITING and step.gate is not None:
+        _fire_gate(draft, path, step.gate)
+    elif step.status is StepStatus.LISTENING and step.awaits is not None and 0 < step.wake_at <= draft.now:
+        draft.record(e.TimerFired(step=path))
+        _give_up_listening(draft, path, step.awaits.signal)
+    elif step.status in (StepStatus.SLEEPING, StepStatus.OPEN) and 0 < step.wake_at <= draft.now:
+        draft.record(e.TimerFired(step=path))
+    elif _is_missing(step, draft.now):
+        draft.record(e.StepMissing(step=path, uses=draft.state.plan.node(path).step.uses or ""))
+
+
+def _is_missing(step: StepState, now: int) -> bool:
+    """Whether nobody has had the step's code for so long that people are to be asked."""
+    waits = step.status is StepStatus.READY and step.awaited and not step.missing
+    return waits and step.awaited_at + MISSING_AFTER <= now
+
+
+def _fire_gate(draft: Draft, path: str, gate: Gate) -> None:
+    """A gate found expired is not escalated any more."""
+    if gate.request.expires_at <= draft.now:
+        draft.record(e.ApprovalExpired(step=path, policy=gate.request.on_expiry))
+        return
+    for rung, asked in enumerate(gate.request.escalate[gate.escalated :], gate.escalated + 1):
+        if asked.at <= draft.now:
+            draft.record(e.ApprovalEscalated(step=path, rung=rung, to=asked.to))
+    every = gate.request.remind_every
+    if every is not None and (passed := (draft.now - gate.asked_at) // every) > gate.reminded:
+        draft.record(e.ApprovalReminded(step=path, count=passed))
+
+
+def _give_up_listening(draft: Draft, path: str, signal: str) -> None:
+    waiting = draft.state.plan.node(path).step.wait_for
+    if waiting is not None and waiting.on_timeout is OnTimeout.CONTINUE:
+        draft.record(e.StepCompleted(step=path, attempt=1, output=None))
+        return
+    late = f"no signal {signal} came in time"
+    fail(draft, path, Failure(cls=FailureClass.PERMANENT, message=late, known=True))

@@ -1,0 +1,28 @@
+"""What all events share: that they are frozen, named and versioned; and who did something.
+
+The one rule: an event says what happened, in the past tense, once. Instants are epoch milliseconds, durations
+milliseconds. ``step`` is always a path (``engine.core.paths``).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Actor(BaseModel):
+    """Who did something: ``via`` the surface that vouches for them, their ``id`` there, and a ``name`` to show."""
+
+    model_config = ConfigDict(frozen=True)
+
+    via: Literal["slack", "cli", "api", "engine"]
+    id: str
+    name: str
+
+
+class EventModel(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: ClassVar[str]
+    version: ClassVar[int] = 1

@@ -1,0 +1,198 @@
+"""Facts about steps: their attempts, their effects, and what operators decided about them."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import JsonValue
+
+from engine.core.events.base import Actor, EventModel
+from engine.core.failures import Failure
+
+
+class StepStarted(EventModel):
+    """An attempt was claimed by ``worker``.
+
+    The claim holds until ``lease_until``, longer if the worker's lease is renewed, and never past ``lease_cap``; both
+    are instants of the database's clock.
+    """
+
+    type: ClassVar[str] = "STEP_STARTED"
+    step: str
+    attempt: int
+    worker: str
+    lease_until: int
+    lease_cap: int
+
+
+class StepCompleted(EventModel):
+    type: ClassVar[str] = "STEP_COMPLETED"
+    step: str
+    attempt: int
+    output: JsonValue = None
+
+
+class StepFailed(EventModel):
+    """``again``: the step goes on all the same, as the next event says (STEP_RETRIED or STEP_UNCERTAIN)."""
+
+    type: ClassVar[str] = "STEP_FAILED"
+    version: ClassVar[int] = 2
+    step: str
+    attempt: int
+    failure: Failure
+    again: bool = False
+
+
+class StepRetried(EventModel):
+    """Attempt ``attempt`` of ``of`` will start at ``at``."""
+
+    type: ClassVar[str] = "STEP_RETRIED"
+    step: str
+    attempt: int
+    of: int
+    at: int
+
+
+class StepHandedBack(EventModel):
+    """A stopping worker gave an attempt back unfinished; it costs the step none of its attempts."""
+
+    type: ClassVar[str] = "STEP_HANDED_BACK"
+    step: str
+    attempt: int
+    worker: str
+
+
+class StepSkipped(EventModel):
+    """``by`` is there if an operator skipped it."""
+
+    type: ClassVar[str] = "STEP_SKIPPED"
+    step: str
+    reason: str
+    by: Actor | None = None
+
+
+class StepAwaitedWorker(EventModel):
+    """A worker looked at a ready step whose code (``uses``) it does not have, and left it to others."""
+
+    type: ClassVar[str] = "STEP_AWAITED_WORKER"
+    step: str
+    uses: str
+
+
+class StepLogged(EventModel):
+    type: ClassVar[str] = "STEP_LOGGED"
+    step: str
+    attempt: int
+    text: str
+
+
+class EffectStarted(EventModel):
+    """``key`` is about to be handed to the outside; whether it arrived is unknown until EFFECT_RECORDED."""
+
+    type: ClassVar[str] = "EFFECT_STARTED"
+    step: str
+    effect: str
+    key: str
+
+
+class EffectRecorded(EventModel):
+    type: ClassVar[str] = "EFFECT_RECORDED"
+    step: str
+    effect: str
+    result: JsonValue = None
+
+
+class LateResultRefused(EventModel):
+    """An attempt that no longer counted reported its result; nothing was changed by it."""
+
+    type: ClassVar[str] = "LATE_RESULT_REFUSED"
+    step: str
+    attempt: int
+    worker: str
+    outcome: Literal["completed", "failed"]
+
+
+class StepMissing(EventModel):
+    """No worker had the step's code (``uses``) for so long that a person is asked what to do. It may still turn up."""
+
+    type: ClassVar[str] = "STEP_MISSING"
+    step: str
+    uses: str
+
+
+class StepProgressed(EventModel):
+    """A long step noted how far it has come; its next attempt gets the newest ``cursor`` back."""
+
+    type: ClassVar[str] = "STEP_PROGRESSED"
+    step: str
+    attempt: int
+    cursor: JsonValue
+
+
+class StepDeadLettered(EventModel):
+    """The step will not be tried again by itself; ``summary`` says what was tried and why it stopped."""
+
+    type: ClassVar[str] = "STEP_DEAD_LETTERED"
+    step: str
+    attempts: int
+    summary: str
+
+
+class StepUncertain(EventModel):
+    """Whether the attempt's effect happened is unknown, and it must not happen twice: a person has to say.
+
+    ``effects`` were begun and not recorded.
+    """
+
+    type: ClassVar[str] = "STEP_UNCERTAIN"
+    step: str
+    attempt: int
+    effects: tuple[str, ...] = ()
+
+
+class StepSettled(EventModel):
+    """A person said what became of an uncertain attempt; ``result`` is the step's output if it happened."""
+
+    type: ClassVar[str] = "STEP_SETTLED"
+    step: str
+    answer: Literal["happened", "did_not_happen", "fail"]
+    result: JsonValue = None
+    by: Actor
+    reason: str = ""
+
+
+class StepRedriven(EventModel):
+    """A step that had failed for good is tried again, with all its attempts; effects on record are not repeated."""
+
+    type: ClassVar[str] = "STEP_REDRIVEN"
+    step: str
+    by: Actor
+    reason: str = ""
+
+
+class StepsReset(EventModel):
+    """These steps of the workflow, with all inside them, are as if they had never run; their effects get new keys."""
+
+    type: ClassVar[str] = "STEPS_RESET"
+    steps: tuple[str, ...]
+    by: Actor
+    reason: str = ""
+
+
+class StepReused(EventModel):
+    """A fork took the step's result over from the run that it was forked from."""
+
+    type: ClassVar[str] = "STEP_REUSED"
+    step: str
+    status: Literal["completed", "skipped", "failed"]
+    output: JsonValue = None
+
+
+class StepOutputSet(EventModel):
+    """An operator gave the step's output; it counts as completed."""
+
+    type: ClassVar[str] = "STEP_OUTPUT_SET"
+    step: str
+    output: JsonValue
+    by: Actor
+    reason: str = ""

@@ -1,0 +1,195 @@
+"""The arms of the fold for steps: their attempts, their effects, and what operators decided about them."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from immutables import Map
+
+from engine.core import events as e
+from engine.core.failures import Failure, FailureClass
+from engine.core.state import ENDED_STEP, Effect, GroupState, RunState, StepState, StepStatus
+from engine.core.transitions import begin, forget, holders, may_begin, put, reopen, settle, unsettle
+from engine.core.values import held
+
+_ENDED_STATUS = {
+    "completed": StepStatus.COMPLETED,
+    "skipped": StepStatus.SKIPPED,
+    "failed": StepStatus.FAILED,
+}
+
+_AttemptEvent = (
+    e.StepStarted | e.StepCompleted | e.StepFailed | e.StepRetried | e.StepHandedBack | e.StepSkipped | e.StepUncertain
+)
+_NoteEvent = (
+    e.StepAwaitedWorker
+    | e.StepMissing
+    | e.StepLogged
+    | e.StepProgressed
+    | e.StepDeadLettered
+    | e.EffectStarted
+    | e.EffectRecorded
+    | e.LateResultRefused
+)
+
+
+def evolve_step(state: RunState, event: e.StepEvent) -> RunState:
+    match event:
+        case e.StepSettled():
+            return _settled(state, event)
+        case e.StepRedriven():
+            return _redriven(state, event.step)
+        case e.StepsReset():
+            return _reset(state, event.steps)
+        case e.StepReused():
+            status = _ENDED_STATUS[event.status]
+            value = StepState(status=status, output=held(event.output, state.seq), ended_at=state.at)
+            return settle(state, event.step, value)
+        case e.StepOutputSet():
+            return settle(state, event.step, _completed(state, event.step, event.output))
+        case (
+            e.StepStarted()
+            | e.StepCompleted()
+            | e.StepFailed()
+            | e.StepRetried()
+            | e.StepHandedBack()
+            | e.StepSkipped()
+            | e.StepUncertain()
+        ):
+            return _evolve_attempt(state, event, state.step(event.step))
+        case _:
+            return _noted(state, event, state.step(event.step))
+
+
+def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> RunState:
+    path = event.step
+    match event:
+        case e.StepStarted():
+            return put(state, path, _started(step, event, state))
+        case e.StepCompleted():
+            return settle(state, path, _completed(state, path, event.output))
+        case e.StepFailed():
+            losses = step.losses + (event.failure.cls is FailureClass.WORKER_LOST)
+            failed = step._replace(failure=event.failure, ended_at=state.at, losses=losses, worker="", child="")
+            if event.again:
+                return put(state, path, failed._replace(status=StepStatus.RETRYING))
+            return settle(state, path, failed._replace(status=StepStatus.FAILED))
+        case e.StepRetried():
+            again = step._replace(status=StepStatus.RETRYING, retry_at=event.at, attempt=event.attempt, ended_at=0)
+            return _back(state, path, again)
+        case e.StepUncertain():
+            return _back(state, path, step._replace(status=StepStatus.UNCERTAIN, ended_at=0))
+        case e.StepHandedBack():
+            return put(state, path, step._replace(status=StepStatus.READY, worker=""))
+        case e.StepSkipped():
+            skipped = step._replace(status=StepStatus.SKIPPED, ended_at=state.at, failure=None, dead="", loop=None)
+            return settle(state, path, skipped)
+        case _:
+            assert_never(event)
+
+
+def _noted(state: RunState, event: _NoteEvent, step: StepState) -> RunState:
+    path = event.step
+    match event:
+        case e.StepAwaitedWorker():
+            return put(state, path, step._replace(awaited=True, awaited_at=state.at))
+        case e.StepMissing():
+            return put(state, path, step._replace(missing=True))
+        case e.StepLogged():
+            return put(state, path, step._replace(log=(*step.log, event.text)))
+        case e.StepProgressed():
+            return put(state, path, step._replace(cursor=held(event.cursor, state.seq)))
+        case e.StepDeadLettered():
+            return put(state, path, step._replace(dead=event.summary))
+        case e.EffectStarted():
+            return put(state, path, step._replace(effects=step.effects.set(event.effect, Effect(event.key))))
+        case e.EffectRecorded():
+            made = Effect(step.effects[event.effect].key, recorded=True, result=event.result)
+            return put(state, path, step._replace(effects=step.effects.set(event.effect, made)))
+        case e.LateResultRefused():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _started(step: StepState, event: e.StepStarted, state: RunState) -> StepState:
+    return step._replace(
+        status=StepStatus.RUNNING,
+        attempt=event.attempt,
+        token=state.seq,
+        worker=event.worker,
+        lease_until=event.lease_until,
+        lease_cap=event.lease_cap,
+        since=step.since or state.at,
+        started_at=state.at,
+        retry_at=0,
+        awaited=False,
+        missing=False,
+    )
+
+
+def _completed(state: RunState, path: str, output: object) -> StepState:
+    return state.step(path)._replace(
+        status=StepStatus.COMPLETED,
+        output=held(output, state.seq),  # pyright: ignore[reportArgumentType]
+        ended_at=state.at,
+        effects=Map(),
+        failure=None,
+        dead="",
+        cursor=None,
+        awaits=None,
+        wake_at=0,
+    )
+
+
+def _back(state: RunState, path: str, value: StepState) -> RunState:
+    """A step that failed goes on. (Histories of earlier releases count it as ended in between.)"""
+    if state.step(path).status in ENDED_STEP:
+        state = unsettle(state, path)
+    return begin(state, path, value)
+
+
+def _settled(state: RunState, event: e.StepSettled) -> RunState:
+    step = state.steps[event.step]
+    if event.answer == "happened":
+        return settle(state, event.step, _completed(state, event.step, event.result))
+    if event.answer == "did_not_happen":
+        known = Map({name: effect for name, effect in step.effects.items() if effect.recorded})
+        ready = step._replace(status=StepStatus.READY, generation=step.generation + 1, effects=known, losses=0)
+        return put(state, event.step, ready)
+    words = f"{event.by.name} said that it failed" + (f": {event.reason}" if event.reason else "")
+    failed = Failure(cls=FailureClass.PERMANENT, message=words, known=True)
+    return settle(state, event.step, step._replace(status=StepStatus.FAILED, failure=failed, ended_at=state.at))
+
+
+def _redriven(state: RunState, path: str) -> RunState:
+    """The step is ready again, with all its attempts; the loops around it, which failed with it, go on."""
+    for one in (path, *holders(path)):
+        step = state.steps[one]
+        if step.status not in ENDED_STEP:
+            continue
+        state = unsettle(state, one)
+        step = state.steps[one]
+        if one == path:
+            fresh = step._replace(
+                status=StepStatus.READY, attempt=0, losses=0, failure=None, dead="", since=0, ended_at=0, retry_at=0
+            )
+            state = put(state, one, fresh)
+        else:
+            state = put(state, one, step._replace(status=StepStatus.OPEN, failure=None, ended_at=0))
+    return reopen(state)
+
+
+def _reset(state: RunState, ids: tuple[str, ...]) -> RunState:
+    """The steps, all of the workflow itself, have not run; those that wait for nothing else are ready."""
+    for id_ in ids:
+        generation = state.step(id_).generation + 1
+        if state.step(id_).status in ENDED_STEP:
+            state = unsettle(state, id_)
+        state = put(forget(state, id_), id_, StepState(generation=generation))
+    for id_ in ids:
+        if may_begin(state, "", id_):
+            state = put(state, id_, state.steps[id_]._replace(status=StepStatus.READY))
+    if state.groups[""].failed in ids:
+        state = state._replace(groups=state.groups.set("", GroupState(state.groups[""].unfinished)))
+    return reopen(state)

@@ -1,0 +1,150 @@
+"""What a run owes to other runs: starting its children, stopping them, telling its parent of its end, taking signals.
+
+The one rule: an errand follows from the run's log and may be repeated: a child that exists is not started again, an end
+is told once. So whoever has appended runs the errands at once, and whoever looks at a waiting run runs them again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any
+
+from engine.core import commands as c
+from engine.core import events as e
+from engine.core.children import child_start
+from engine.core.deciding.advance import BY_ENGINE
+from engine.core.errors import EngineError, UnknownRun
+from engine.core.state import Phase, Recorded, RunState, StepStatus
+from engine.handle import Handle
+from engine.plans import Plans
+from engine.records import recorded, slot_key
+from engine.store import Log
+
+log = logging.getLogger(__name__)
+
+
+class Errands:
+    """The errands of one process. ``observe`` is told of its appends, ``check`` of runs that were looked at."""
+
+    def __init__(self, store: Log, handle: Handle, plans: Plans) -> None:
+        self._store = store
+        self._handle = handle
+        self._plans = plans
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def observe(self, state: RunState, events: Sequence[Recorded]) -> None:
+        """Begin what these events ask for."""
+        for one in events:
+            match one.event:
+                case e.ChildStarted():
+                    self._run(self._start(state, one.event))
+                case e.SignalAwaited(signal=signal, correlation=str(correlation)):
+                    self._run(self._collect(state, signal, correlation))
+                case e.RunPaused(by=by, reason=reason):
+                    self._to_children(state, c.Pause(by, reason))
+                case e.RunResumed(by=by, reason=reason):
+                    self._to_children(state, c.Resume(by, reason))
+                case _:
+                    pass
+        if state.stopping:
+            self._to_children(state, _cancel(state))
+        if state.end is not None and state.started.parent is not None:
+            self._run(self._tell(state, state.started.parent))
+
+    def check(self, state: RunState) -> None:
+        """Do again whatever may have been lost."""
+        if any(True for _ in state.opened(StepStatus.CALLING)):
+            self._run(self._find_children(state))
+        for _, step in state.opened(StepStatus.LISTENING):
+            if step.awaits is not None and step.awaits.correlation is not None:
+                self._run(self._collect(state, step.awaits.signal, step.awaits.correlation))
+        wanted = state.started.concurrency
+        if state.queued and state.end is None and wanted is not None and wanted.on_limit == "cancel_running":
+            self._run(self._make_room(state, wanted.key))
+
+    async def close(self) -> None:
+        """Wait for the errands under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def _run(self, errand: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(_leniently(errand))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _to_children(self, state: RunState, command: c.Cancel | c.Pause | c.Resume) -> None:
+        for _, step in state.opened(StepStatus.CALLING):
+            self._run(self._submit(step.child, command))
+
+    async def _submit(self, run: str, command: c.Command) -> None:
+        try:
+            await self._handle.submit(run, command)
+        except UnknownRun:
+            log.debug("%s has not been started yet.", run)
+
+    async def _start(self, parent: RunState, event: e.ChildStarted) -> None:
+        plan = await self._plans.of(event.definition, event.part)
+        await self._handle.start(event.run, plan, child_start(parent, event))
+
+    async def _tell(self, child: RunState, parent: e.Parent) -> None:
+        end = child.end
+        if end is None:
+            return
+        output = await self._handle.recall.value(child.run, end.output)
+        words = f"{end.step}: {end.reason}" if end.step else end.reason
+        await self._submit(parent.run, c.ChildEnded(parent.step, child.run, end.status, output, words))
+
+    async def _find_children(self, parent: RunState) -> None:
+        """Start those that are not there, and take in the ends of those that have ended."""
+        calling = {step.child: path for path, step in parent.opened(StepStatus.CALLING)}
+        heads = await self._store.heads(list(calling))
+        for child, path in calling.items():
+            if child not in heads:
+                await self._start_again(parent, path)
+        for child in await self._store.ended(list(calling)):
+            ended = await self._handle.state(child)
+            if ended.started.parent is not None:
+                await self._tell(ended, ended.started.parent)
+        if parent.stopping or parent.phase is not Phase.FORWARD:
+            self._to_children(parent, _cancel(parent))
+
+    async def _start_again(self, parent: RunState, path: str) -> None:
+        seq = parent.steps[path].token
+        for event in await self._store.events_at(parent.run, [seq]):
+            asked = recorded(event).event
+            if isinstance(asked, e.ChildStarted):
+                await self._start(parent, asked)
+
+    async def _collect(self, state: RunState, signal: str, correlation: str) -> None:
+        """Hand over what was sent to whoever waits for this correlation, perhaps before anybody did."""
+        for sent in await self._store.take_signals(state.run, signal, correlation, state.started.workspace):
+            if sent.id in state.signals:
+                continue
+            letter = json.loads(sent.payload)
+            by = e.Actor.model_validate(letter["by"])
+            await self._submit(state.run, c.Signal(sent.id, signal, letter["payload"], by, correlation))
+
+    async def _make_room(self, state: RunState, key: str) -> None:
+        """The definition says that a new run ends those that hold its key."""
+        for holder in await self._store.holders(slot_key(state, key)):
+            if holder != state.run:
+                await self._submit(holder, c.Cancel(BY_ENGINE, f"{state.run} takes its place for {key}"))
+
+
+def _cancel(state: RunState) -> c.Cancel:
+    if state.cancel is not None:
+        return c.Cancel(state.cancel.by, state.cancel.reason)
+    return c.Cancel(BY_ENGINE, f"{state.run}, which it was a part of, is stopping")
+
+
+async def _leniently(errand: Coroutine[Any, Any, None]) -> None:
+    """Whatever goes wrong, the next look at the run tries it again."""
+    try:
+        await errand
+    except EngineError as error:
+        log.warning("An errand between runs is tried again later: %s", error)
+    except Exception:
+        log.exception("An errand between runs met a fault that nobody foresaw; it is tried again later.")

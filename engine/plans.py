@@ -1,0 +1,113 @@
+"""The plans of definitions by their hashes: read from the store once, and kept.
+
+The one rule: a definition is believed only if its text has the hash under which runs refer to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+
+from engine.core import events as e
+from engine.core.definition import Workflow
+from engine.core.errors import BrokenDefinition
+from engine.core.graph import Plan, walk
+from engine.store import Log
+
+KNOWN_PLANS = 512
+
+
+class PlanNeeded(KeyError):
+    """Not an error: the plan of ``definition`` is to be loaded, and the call made again."""
+
+    def __init__(self, definition: str) -> None:
+        super().__init__(definition)
+        self.definition = definition
+
+
+class Known(Mapping[str, Plan]):
+    """The plans that are at hand. Any other is a ``PlanNeeded``."""
+
+    def __init__(self) -> None:
+        self._plans: OrderedDict[str, Plan] = OrderedDict()
+
+    def __getitem__(self, definition: str) -> Plan:
+        try:
+            return self._plans[definition]
+        except KeyError:
+            raise PlanNeeded(definition) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plans)
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+    def keep(self, definition: str, plan: Plan) -> Plan:
+        """Remember the plan; the oldest is forgotten, as definitions are edited for as long as the process lives."""
+        self._plans[definition] = plan
+        if len(self._plans) > KNOWN_PLANS:
+            self._plans.popitem(last=False)
+        return plan
+
+
+class Plans:
+    """The plans of one process."""
+
+    def __init__(self, store: Log) -> None:
+        self._store = store
+        self.known = Known()
+        self._parts: OrderedDict[tuple[str, str], Plan] = OrderedDict()
+
+    async def of(self, definition: str, part: e.Part | None = None) -> Plan:
+        """The plan of the definition, or of the part of it that a run has to do. Raises ``BrokenDefinition``."""
+        plan = self.known.get(definition) or await self._load(definition)
+        if part is None:
+            return plan
+        key = (definition, part.step)
+        if key not in self._parts:
+            self._parts[key] = plan.part(part.step)
+            if len(self._parts) > KNOWN_PLANS:
+                self._parts.popitem(last=False)
+        return self._parts[key]
+
+    async def pin(self, workflow: Workflow, called: Mapping[str, Workflow]) -> Plan:
+        """The plan of a definition that is about to be run. It, and all that it calls, is stored before a run refers to it."""
+        plan = self.known.get(workflow.hash)
+        if plan is None:
+            for each in (*called.values(), workflow):
+                await self._store.put_definition(each.hash, each.name, each.snapshot)
+            plan = self.known.keep(workflow.hash, read(workflow, {each.hash: each for each in called.values()}))
+        return plan
+
+    async def _load(self, definition: str) -> Plan:
+        text = await self._store.definition(definition)
+        workflow = believed(definition, text)
+        children = {called: await self.of(called) for called in calls(workflow)}
+        return self.known.keep(definition, Plan.of(workflow, children))
+
+
+def believed(definition: str, text: str | None) -> Workflow:
+    """The workflow in a stored snapshot. Raises ``BrokenDefinition`` if the text is not the one that was stored."""
+    if text is None:
+        raise BrokenDefinition(definition, "is missing")
+    if hashlib.sha256(text.encode()).hexdigest() != definition:
+        raise BrokenDefinition(definition, "is not the text that it was")
+    return Workflow.model_validate_json(text)
+
+
+def read(workflow: Workflow, texts: Mapping[str, Workflow]) -> Plan:
+    """The plan of a workflow, where all that it calls is at hand. Raises ``BrokenDefinition``."""
+    children: dict[str, Plan] = {}
+    for called in calls(workflow):
+        if called not in texts:
+            raise BrokenDefinition(called, "is missing")
+        children[called] = read(texts[called], texts)
+    return Plan.of(workflow, children)
+
+
+def calls(workflow: Workflow) -> list[str]:
+    """The hashes of the definitions that the workflow's steps call."""
+    found = (step.workflow.definition for _, step in walk(workflow) if step.workflow is not None)
+    return list(dict.fromkeys(definition for definition in found if definition is not None))

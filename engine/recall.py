@@ -1,0 +1,73 @@
+"""The values that states hold by their place: loaded from the log when an expression needs them, and kept for a while.
+
+The one rule: what an event holds never changes, so that whatever is known here is right.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Sequence
+
+from pydantic import JsonValue
+
+from engine.core import events as e
+from engine.core.scope import needed
+from engine.core.state import Recorded, RunState
+from engine.core.values import At, Held, Values
+from engine.core.values import held as held_at
+from engine.records import blob_of, recorded
+from engine.store import Log
+
+MOST_KEPT = 2_048
+
+
+class Recall:
+    """The values of one process."""
+
+    def __init__(self, store: Log) -> None:
+        self._store = store
+        self._known: OrderedDict[tuple[str, int], JsonValue] = OrderedDict()
+
+    async def values(self, run: str, seqs: Collection[int]) -> dict[int, JsonValue]:
+        """The values in these events of the run."""
+        found = {seq: self._known[run, seq] for seq in seqs if (run, seq) in self._known}
+        missing = sorted(set(seqs) - found.keys())
+        if missing:
+            loaded = [recorded(event) for event in await self._store.events_at(run, missing)]
+            for one, value in zip(loaded, await self.whole([e.value_of(one.event) for one in loaded]), strict=True):
+                found[one.seq] = value
+                self._keep(run, one.seq, value)
+        return found
+
+    async def whole(self, values: Sequence[JsonValue]) -> list[JsonValue]:
+        """The same values, with what lies beside the log in its place."""
+        hashes = [blob_of(value) for value in values]
+        wanted = sorted({digest for digest in hashes if digest is not None})
+        texts = await self._store.blobs(wanted) if wanted else {}
+        return [
+            value if digest is None else json.loads(texts[digest]) for value, digest in zip(values, hashes, strict=True)
+        ]
+
+    async def value(self, run: str, held: Held) -> JsonValue:
+        """What a state holds, whether by its place or not."""
+        if not isinstance(held, At):
+            return held
+        return (await self.values(run, [held.seq]))[held.seq]
+
+    async def for_expressions(self, state: RunState, path: str, references: Iterable[tuple[str, str]]) -> Values:
+        """What expressions with these references need at ``path``."""
+        return await self.values(state.run, needed(state, path, references))
+
+    def note(self, run: str, events: Iterable[Recorded]) -> None:
+        """Keep the values of events that were just recorded: what follows is likely to need them."""
+        for one in events:
+            value = e.value_of(one.event)
+            if value is not None and isinstance(held_at(value, one.seq), At):
+                self._keep(run, one.seq, value)
+
+    def _keep(self, run: str, seq: int, value: JsonValue) -> None:
+        self._known[run, seq] = value
+        self._known.move_to_end((run, seq))
+        while len(self._known) > MOST_KEPT:
+            self._known.popitem(last=False)
