@@ -1,10 +1,11 @@
 """Pruning removes what ended long ago and nothing else, in steps, and leaves proof of what it removed."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from engine.store import Appended, Blob, Conflict, Deliveries, Head, Log, Prunable, Pruned, verify
+from engine.store import Appended, Blob, Conflict, Deliveries, Head, Log, Prunable, Pruned, RunRow, verify
 from engine.store.notes import RUNS_PRUNED
 from engine.store.prune import pruned_runs
 from tests.store.build import T0, append, appended, event, query, run_row, tamper
@@ -130,3 +131,37 @@ async def test_a_run_that_was_deleted_does_not_pass_for_a_pruned_one(log: Log, c
     assert await tamper(log, change)
 
     assert not (await verify(log)).ok
+
+
+async def test_a_family_of_runs_stays_as_long_as_one_of_it_is_open(log: Log) -> None:
+    async def run(name: str, parent: str | None, *, is_open: bool = False) -> Head:
+        row = replace(run_row(), parent=parent)
+        head = await appended(log, append(name, run=row))
+        return head if is_open else await end(name, head, row)
+
+    async def end(name: str, head: Head, row: RunRow) -> Head:
+        done = replace(row, status="completed", ended_at=T0)
+        return await appended(log, append(name, head, event("RUN_COMPLETED"), run=done, due=None))
+
+    await run("run_1parent", None)
+    open_child = await run("run_2open", "run_1parent", is_open=True)
+    await run("run_3grandchild", "run_2open")
+    await run("run_4alone", None)
+    await run("run_5orphan", "run_gone")
+
+    assert (await log.prunable("ws_local", T0 + 1)).runs == 2
+    await pruned(log)
+    assert await left(log) == ["run_1parent", "run_2open", "run_3grandchild"]
+
+    await end("run_2open", open_child, replace(run_row(), parent="run_1parent"))
+    await pruned(log)
+    assert await left(log) == []
+    assert (await verify(log)).findings == []
+
+
+async def test_a_long_run_is_a_step_of_its_own(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.store.prune.MOST_EVENTS", 3)
+    for number in range(3):
+        await ended(log, f"run_{number}", T0 + number)
+
+    assert [(await pruned(log, T0 + 9)).runs for _ in range(4)] == [1, 1, 1, 0]
