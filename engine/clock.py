@@ -11,6 +11,11 @@ from typing import Protocol
 
 
 class Clock(Protocol):
+    @property
+    def shift(self) -> int:
+        """By how many ms it was moved from the time of day: 0 but in a demo or a test."""
+        ...
+
     def now(self) -> int:
         """The current instant in epoch milliseconds."""
         ...
@@ -18,6 +23,8 @@ class Clock(Protocol):
 
 class SystemClock:
     """The machine's clock."""
+
+    shift: int = 0
 
     def now(self) -> int:
         return time.time_ns() // 1_000_000

@@ -39,7 +39,7 @@ from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
 from engine.store import DEFAULT_WORKSPACE, Log, Report, RunFilter, RunInfo, StoreError
-from engine.streams import Streams
+from engine.streams import Lane, Streams
 from engine.worker import Worker, WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -253,7 +253,7 @@ class Engine:
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if something_ready(state, self.clock.now()):
-            self._announcer.announce(state.run)
+            self._announcer.announce(state.run, Lane(state.started.workspace))
 
     def _keep_alive_by_thread(self, worker: str) -> KeepAlive:
         return ThreadKeepAlive(self.settings.database_url, worker, self.settings.worker.lease)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from engine.announcer import Announcer
 from engine.clock import Clock
 from engine.store import PUSH, DueKind, Log, StoreError
-from engine.streams import StreamsUnavailable
+from engine.streams import GroupLost, Lane, StreamsUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class SchedulerSettings:
     """``every``: seconds between sweeps. ``push``: ms until a swept run is swept again, by what it waits for.
 
-    ``backlog``: with this many activations in the stream nothing is swept, as there is more work than workers: to
+    ``backlog``: a workspace with this many activations in the stream is not swept, as it has more work than workers: to
     announce the same runs once more would only make it longer.
     """
 
@@ -55,6 +55,7 @@ class Scheduler:
                 swept = await self.sweep()
                 if loop.time() >= anchor_at:
                     await self.anchor()
+                    await self.tidy_up()
                     anchor_at = loop.time() + self._settings.anchor_every
                 self._reachable = True
             except StoreError as error:
@@ -78,9 +79,21 @@ class Scheduler:
 
         ``StreamsUnavailable`` while Redis is away: they stay due, and are announced the moment that it is back.
         """
-        if await self._announcer.backlog() >= self._settings.backlog:
-            return 0
-        taken = await self._store.take_due(self._clock.now(), self._settings.batch, self._settings.push)
+        backlog = await self._announcer.backlog()
+        busy = [workspace for workspace, activations in backlog.items() if activations >= self._settings.backlog]
+        now = await self._now()
+        taken = await self._store.take_due(now, self._settings.batch, self._settings.push, busy)
         for due in taken:
-            self._announcer.announce(due.run)
+            self._announcer.announce(due.run, Lane(due.workspace, due.priority))
         return len(taken)
+
+    async def tidy_up(self) -> None:
+        """Forget workers that are gone, and lanes that are empty. Raises ``StreamsUnavailable``."""
+        try:
+            await self._announcer.tidy_up()
+        except GroupLost:
+            await self._store.make_all_due(await self._now())
+
+    async def _now(self) -> int:
+        """By the database's clock, which all schedulers share; a demo's moved clock brings timers forward."""
+        return await self._store.now() + self._clock.shift

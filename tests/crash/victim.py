@@ -63,9 +63,9 @@ def arm(fuse: Fuse) -> None:
         fuse.at("after append")
         return outcome
 
-    async def armed_add(streams: Streams, runs: Any) -> None:
+    async def armed_add(streams: Streams, *what: Any) -> None:
         fuse.at("before add")
-        await add(streams, runs)
+        await add(streams, *what)
         fuse.at("after add")
 
     setattr(Log, "append", armed_append)  # noqa: B010 - assigning to a method is what is meant

@@ -1,19 +1,19 @@
-"""What the suite of the stream's contract is run against: the real thing, on a real Redis.
+"""What the suite of the stream's contract is run against, by implementation: here the real thing, on a real Redis.
 
-The one rule: the contract's tests know only `Streams` and `Backdoor`, so that another implementation that brings these
-two can be held to the same suite.
+The one rule: the contract's tests know only `ActivationStream` and `Backdoor`, so that another implementation that
+brings these two, as an `Implementation` in IMPLEMENTATIONS, is held to the same suite.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
 from redis.asyncio import Redis
 
 from engine.embedded import EmbeddedRedis
-from engine.streams import Activation, GroupLost, Streams
-
-OpenStreams = Callable[[], Awaitable[Streams]]
+from engine.streams import COMMON, Activation, ActivationStream, GroupLost, Lane, Streams
 
 
 class Backdoor(Protocol):
@@ -28,43 +28,80 @@ class Backdoor(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Site:
+    """One stream of a test: `open_another` gives a further object on it, as another process has it."""
+
+    open_another: Callable[[], Awaitable[ActivationStream]]
+    backdoor: Backdoor
+
+
+OpenStreams = Callable[[], Awaitable[ActivationStream]]
+# Makes a site of the test's own, with what the test's fixtures give.
+Implementation = Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Site]]
+
+
 class RedisBackdoor:
     """A second way into the real Redis, for one namespace."""
 
     def __init__(self, redis: Any, namespace: str) -> None:
         self.redis = redis
-        self.stream = f"{namespace}:activations"
-        self.dead = f"{namespace}:dead"
+        self.namespace = namespace
+        self.door = f"{namespace}:activations"
+        self.common = self.stream(COMMON)
+
+    def stream(self, lane: Lane) -> str:
+        """The key of the lane's stream."""
+        return f"{self.door}:{lane.priority}:{lane.workspace}"
 
     async def lose_everything(self) -> None:
-        await self.redis.delete(self.stream, self.dead)
+        keys = [key async for key in self.redis.scan_iter(f"{self.namespace}:*", count=1000)]
+        if keys:
+            await self.redis.delete(*keys)
 
     async def age(self, consumer: str, activation: Activation, idle_ms: int) -> None:
-        await self.redis.xclaim(self.stream, "workers", consumer, 0, [activation.id], idle=idle_ms, justid=True)
+        stream = self.stream(activation.lane)
+        await self.redis.xclaim(stream, "workers", consumer, 0, [activation.id], idle=idle_ms, justid=True)
 
 
-@pytest.fixture
-async def backdoor(redis_server: EmbeddedRedis, redis_namespace: str) -> AsyncIterator[RedisBackdoor]:
-    async with Redis.from_url(redis_server.url) as redis:  # pyright: ignore[reportUnknownMemberType]
-        yield RedisBackdoor(redis, redis_namespace)
-
-
-@pytest.fixture
-async def open_streams(redis_server: EmbeddedRedis, redis_namespace: str) -> AsyncIterator[OpenStreams]:
-    """Opens further objects on the namespace of the test, as other processes would."""
+@asynccontextmanager
+async def on_redis(request: pytest.FixtureRequest) -> AsyncGenerator[Site]:
+    server: EmbeddedRedis = request.getfixturevalue("redis_server")
+    namespace: str = request.getfixturevalue("redis_namespace")
     opened: list[Streams] = []
 
-    async def open_another() -> Streams:
-        opened.append(await Streams.open(redis_server.url, redis_namespace))
+    async def open_another() -> ActivationStream:
+        opened.append(await Streams.open(server.url, namespace))
         return opened[-1]
 
-    yield open_another
-    for each in opened:
-        await each.close()
+    async with Redis.from_url(server.url) as redis:  # pyright: ignore[reportUnknownMemberType]
+        yield Site(open_another, RedisBackdoor(redis, namespace))
+        for each in opened:
+            await each.close()
+
+
+IMPLEMENTATIONS: dict[str, Implementation] = {"redis": on_redis}
+
+
+@pytest.fixture(params=IMPLEMENTATIONS)
+async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    async with IMPLEMENTATIONS[request.param](request) as site:
+        yield site
 
 
 @pytest.fixture
-async def streams(open_streams: OpenStreams) -> Streams:
+def backdoor(site: Site) -> Backdoor:
+    return site.backdoor
+
+
+@pytest.fixture
+def open_streams(site: Site) -> OpenStreams:
+    """Opens further objects on the stream of the test, as other processes would."""
+    return site.open_another
+
+
+@pytest.fixture
+async def streams(open_streams: OpenStreams) -> ActivationStream:
     """A stream whose group exists: the loss that everybody meets on the first contact is behind it."""
     streams = await open_streams()
     with pytest.raises(GroupLost):

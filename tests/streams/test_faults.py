@@ -29,6 +29,7 @@ ASKING: dict[str, Callable[[Streams], Awaitable[object]]] = {
     "dead_letters": lambda streams: streams.dead_letters(1),
     "forget_idle_consumers": lambda streams: streams.forget_idle_consumers(0),
     "depth": lambda streams: streams.depth(),
+    "backlog": lambda streams: streams.backlog(),
 }
 
 

@@ -7,13 +7,25 @@ from pathlib import Path
 import pytest
 
 from engine.embedded import EmbeddedRedis
-from engine.streams import Depth, GroupLost, Streams, StreamsUnavailable
-from tests.streams.conftest import OpenStreams, RedisBackdoor
+from engine.streams import ActivationStream, Depth, GroupLost, Streams, StreamsUnavailable
+from tests.streams.conftest import OpenStreams, RedisBackdoor, Site, on_redis
 
 pytestmark = pytest.mark.redis
 
 
-async def test_calls_made_together_share_a_round_trip(streams: Streams, backdoor: RedisBackdoor) -> None:
+@pytest.fixture
+async def site(request: pytest.FixtureRequest) -> AsyncIterator[Site]:
+    async with on_redis(request) as site:
+        yield site
+
+
+@pytest.fixture
+def backdoor(site: Site) -> RedisBackdoor:
+    assert isinstance(site.backdoor, RedisBackdoor)
+    return site.backdoor
+
+
+async def test_calls_made_together_share_a_round_trip(streams: ActivationStream, backdoor: RedisBackdoor) -> None:
     async def reads() -> int:
         return (await backdoor.redis.info("stats"))["total_reads_processed"]
 
@@ -26,31 +38,33 @@ async def test_calls_made_together_share_a_round_trip(streams: Streams, backdoor
     assert await reads() - before <= 8
 
 
-async def test_entries_deleted_while_pending_are_forgotten(streams: Streams, backdoor: RedisBackdoor) -> None:
+async def test_entries_deleted_while_pending_are_forgotten(streams: ActivationStream, backdoor: RedisBackdoor) -> None:
     await streams.add(["run_1", "run_2"])
     deleted, kept = await streams.read("wrk_a", 10, 0)
-    await backdoor.redis.xdel(backdoor.stream, deleted.id)
+    await backdoor.redis.xdel(backdoor.common, deleted.id)
     assert [each.id for each in await streams.reclaim("wrk_b", 0, 10)] == [kept.id]
     assert await streams.depth() == Depth(activations=1, pending=1, dead=0)
 
 
-async def test_reclaim_goes_on_behind_deleted_entries(streams: Streams, backdoor: RedisBackdoor) -> None:
+async def test_reclaim_goes_on_behind_deleted_entries(streams: ActivationStream, backdoor: RedisBackdoor) -> None:
     await streams.add(["run_1", "run_2"])
     deleted, kept = await streams.read("wrk_a", 10, 0)
-    await backdoor.redis.xdel(backdoor.stream, deleted.id)
+    await backdoor.redis.xdel(backdoor.common, deleted.id)
     assert [each.id for each in await streams.reclaim("wrk_b", 0, 1)] == [kept.id]
 
 
 async def test_an_entry_without_a_run_is_not_delivered_and_is_swept_away(
-    streams: Streams, backdoor: RedisBackdoor
+    streams: ActivationStream, backdoor: RedisBackdoor
 ) -> None:
-    await backdoor.redis.xadd(backdoor.stream, {"something": "else"})
+    await streams.add(["run_0"])
+    await streams.acknowledge(await streams.read("wrk_a", 10, 0))
+    await backdoor.redis.xadd(backdoor.common, {"something": "else"})
     assert await streams.read("wrk_a", 10, 0) == []
     assert await streams.reclaim("wrk_a", 0, 10) == []
     assert await streams.depth() == Depth(activations=0, pending=0, dead=0)
 
 
-async def test_dead_letters_do_not_grow_for_ever(streams: Streams, backdoor: RedisBackdoor) -> None:
+async def test_dead_letters_do_not_grow_for_ever(streams: ActivationStream, backdoor: RedisBackdoor) -> None:
     await streams.add([f"run_{n}" for n in range(1500)])
     activations = await streams.read("wrk_a", 1500, 0)
     await asyncio.gather(*(streams.dead_letter(activation, "no such run") for activation in activations))
@@ -67,17 +81,21 @@ async def test_the_group_is_made_by_one_and_both_are_told(open_streams: OpenStre
     assert await first.read("wrk_a", 1, 0) == await second.read("wrk_b", 1, 0) == []
 
 
-async def test_a_command_that_redis_refuses_is_one_sentence(streams: Streams, backdoor: RedisBackdoor) -> None:
-    await backdoor.redis.delete(backdoor.stream)
-    await backdoor.redis.set(backdoor.stream, "not a stream")
-    for refused in (streams.add(["run_1"]), streams.read("wrk_a", 1, 0), streams.depth()):
+async def test_a_command_that_redis_refuses_is_one_sentence(streams: ActivationStream, backdoor: RedisBackdoor) -> None:
+    await backdoor.redis.delete(backdoor.common)
+    await backdoor.redis.set(backdoor.common, "not a stream")
+    await backdoor.redis.delete(backdoor.door)
+    await backdoor.redis.set(backdoor.door, "not a stream")
+    for refused in (streams.add(["run_1"]), streams.read("wrk_a", 1, 0), streams.keep_alive("wrk_a", [])):
         with pytest.raises(StreamsUnavailable, match=r"refuses a command \(WRONGTYPE"):
             await refused
-    await backdoor.redis.delete(backdoor.stream)
+    await backdoor.redis.delete(backdoor.common, backdoor.door)
     await streams.add(["run_1"])
 
 
-async def test_namespaces_do_not_meet(redis_server: EmbeddedRedis, streams: Streams, redis_namespace: str) -> None:
+async def test_namespaces_do_not_meet(
+    redis_server: EmbeddedRedis, streams: ActivationStream, redis_namespace: str
+) -> None:
     other = await Streams.open(redis_server.url, f"{redis_namespace}_other")
     await streams.add(["run_1"])
     assert (await other.depth()).activations == 0

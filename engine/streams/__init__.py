@@ -1,0 +1,35 @@
+"""The stream of activations: which runs want to be looked at, shared out fairly among workers.
+
+The one rule: nothing here is truth. The stream may be emptied, restarted or away at any moment; what is lost is found
+again from the database, and every call may be repeated without harm.
+
+`contract` says what a stream promises to its users; `activations` keeps the promises on Redis. This package alone
+imports the driver of Redis.
+"""
+
+from engine.streams.activations import MINIMUM_VERSION, Streams
+from engine.streams.contract import (
+    COMMON,
+    Activation,
+    ActivationStream,
+    DeadLetter,
+    Depth,
+    GroupLost,
+    Lane,
+    StreamsError,
+    StreamsUnavailable,
+)
+
+__all__ = [
+    "COMMON",
+    "MINIMUM_VERSION",
+    "Activation",
+    "ActivationStream",
+    "DeadLetter",
+    "Depth",
+    "GroupLost",
+    "Lane",
+    "Streams",
+    "StreamsError",
+    "StreamsUnavailable",
+]
