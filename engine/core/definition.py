@@ -106,7 +106,7 @@ def _version_1_unless_given(value: object) -> object:
 
 
 class Workflow(Model):
-    """A whole definition. ``snapshot`` is its canonical JSON; ``hash`` names that content for ever."""
+    """A whole definition, which a run keeps for as long as it lives."""
 
     name: Name
     """The name by which people start it."""

@@ -24,7 +24,7 @@ Who = Annotated[str, StringConstraints(pattern=r"^[@#][^\s@#]{1,80}$")]
 
 
 class Model(BaseModel):
-    """What all parts of a definition have in common; the docstrings of fields are what the reference says of them."""
+    """What all parts of a definition have in common. The reference quotes the docstrings of their fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, use_attribute_docstrings=True)
 
@@ -252,7 +252,7 @@ class OnMax(StrEnum):
 
 
 class Repeat(Model):
-    """Runs the group of steps ``until`` the condition holds after a pass, at most ``max`` times, ``every`` so long.
+    """Runs the group of steps ``until`` the condition holds after a pass, at most ``max`` times.
 
     Inside, ``iteration`` counts from 1, and ``previous`` holds the outputs of the pass before, by step (null in the
     first). The output is ``{"iterations", "met", "outputs"}`` of the last pass.

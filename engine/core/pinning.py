@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.core.definition import Step, Workflow
 from engine.core.stepspec import Catalog
@@ -54,6 +55,6 @@ def pin(workflow: Workflow, catalog: Catalog, callees: Mapping[str, Workflow] | 
     """
     pins = _Pins(catalog, callees or {})
     # Not a copy: that would carry the cached snapshot and hash of the workflow without versions.
-    fields = {name: getattr(workflow, name) for name in Workflow.model_fields}
-    steps = {"steps": pins.steps(workflow.steps), "on_failure": pins.steps(workflow.on_failure)}
-    return Workflow.model_validate({**fields, **steps})
+    fields: dict[str, Any] = {name: getattr(workflow, name) for name in Workflow.model_fields}
+    fields |= {"steps": pins.steps(workflow.steps), "on_failure": pins.steps(workflow.on_failure)}
+    return Workflow.model_construct(**fields)

@@ -78,4 +78,4 @@ def _names(code: DraftStep, name: str, spec: VersionSpec) -> Iterator[Finding]:
                 yield Finding(path, f"{name} takes no {argument}", did_you_mean(argument, list(properties)))
     for argument in cast("list[str]", spec.arguments.get("required", [])):
         if argument not in arguments:
-            yield Finding((*code.path, "with"), f"{name} needs {argument}, which is missing")
+            yield Finding((*code.path, "with"), f"{name} needs {argument}, which is missing", f"add {argument} to with")

@@ -78,7 +78,7 @@ def _input(step: DraftStep, name: str, callee: Draft) -> Iterator[Finding]:
     for word, raw in callee.inputs.items():
         field = field_of(raw)
         if field is not None and field.is_required and given.get(word) is None:
-            yield Finding(where, f"{name} needs {word}, which is missing")
+            yield Finding(where, f"{name} needs {word}, which is missing", f"add {word} to input")
 
 
 def _circles(draft: Draft, callees: Callees) -> Iterator[Finding]:

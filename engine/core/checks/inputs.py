@@ -38,9 +38,11 @@ def _fields(path: Path, fields: Mapping[str, Any]) -> Iterator[Finding]:
         if field is None:
             continue
         if field.min is not None and field.max is not None and field.min > field.max:
-            yield Finding((*path, name, "min"), f"is greater than max ({field.min:g} and {field.max:g})")
+            yield Finding((*path, name, "min"), f"is greater than max ({field.min:g} and {field.max:g})", "swap them")
         elif field.default is not None:
             try:
                 read_value(name, field, field.default)
             except ValueError as error:
-                yield Finding((*path, name, "default"), f"does not fit its own input: {error}")
+                yield Finding(
+                    (*path, name, "default"), f"does not fit its own input: {error}", "change the default or the input"
+                )

@@ -227,7 +227,7 @@ def _literal(token: Token) -> Constant:
     text = token.text
     if token.kind == "number":
         return _number(text)
-    if text[0] in "bB" or text[1:2] in ("b", "B"):
+    if "b" in re.split("[\"']", text, maxsplit=1)[0].lower():
         return Constant("bytes")
     plain = token.kind == "quoted" and "\\" not in text
     return Constant("string", text[1:-1] if plain else None)

@@ -19,6 +19,8 @@ TypeOf = Callable[[str], Type]
 _OTHERS = {"time": "string", "span": "string", "bytes": "string", "unsigned": "integer", "type": "string"}
 """What the kinds become that JSON does not have."""
 
+_READS = {"integer": "int(x)", "double": "double(x)"}
+
 
 def as_json(type_: Type) -> frozenset[str]:
     """The kinds that values of the type have once they are JSON."""
@@ -38,7 +40,8 @@ def check_value(path: Path, value: object, wanted: Type, type_of: TypeOf) -> Ite
         for at, item in enumerate(items):
             yield from check_value((*path, at), item, wanted.element(), type_of)
     elif _kind_of(value) not in wanted.kinds and not _is_whole(value, wanted):
-        yield Finding(path, f"must be {_wanted(wanted)}; it is {kind(value)}")
+        advice = "put it in quotes" if wanted.may_be("string") and isinstance(value, bool | int | float) else ""
+        yield Finding(path, f"must be {_wanted(wanted)}; it is {kind(value)}", advice)
     elif wanted.values and value not in wanted.values:
         known = [str(each) for each in wanted.values if each is not None]
         hint = did_you_mean(str(value), known)
@@ -51,7 +54,7 @@ def _expression(path: Path, found: Type, wanted: Type) -> Iterator[Finding]:
     if "double" in kinds or "integer" in kinds:  # 2.0 is taken for a whole number, and 2 for any other
         kinds |= {"integer", "double"}
     if kinds.isdisjoint(wanted.kinds):
-        yield Finding(path, f"must be {_wanted(wanted)}; this gives {found.say()}", _conversion(wanted))
+        yield Finding(path, f"must be {_wanted(wanted)}; this gives {found.say()}", _conversion(found, wanted))
 
 
 def _members(path: Path, value: Mapping[str, Any], wanted: Type, type_of: TypeOf) -> Iterator[Finding]:
@@ -82,6 +85,10 @@ def _wanted(wanted: Type) -> str:
     return wanted.without("null").say() or wanted.say()
 
 
-def _conversion(wanted: Type) -> str:
-    advice = {"string": "string(x)", "integer": "int(x)", "double": "double(x)"}
-    return next((f"{call} makes one" for kind_, call in advice.items() if wanted.may_be(kind_)), "")
+def _conversion(found: Type, wanted: Type) -> str:
+    """The call that makes what is wanted of what is there, if there is one."""
+    if wanted.may_be("string"):
+        return "json(x) makes one" if found.may_be("object", "array") else "string(x) makes one"
+    if found.is_only("string"):
+        return next((f"{call} makes one" for kind_, call in _READS.items() if wanted.may_be(kind_)), "")
+    return ""
