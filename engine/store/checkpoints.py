@@ -4,9 +4,9 @@ The one rule: a checkpoint saves time and nothing else. It counts only where the
 after, under our seal, for the fold that made it; else the events are folded as if it were not there.
 """
 
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, delete, func, or_, select
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, or_, select
 
 from engine.store import data_keys, streams
 from engine.store.chain import checkpoint_mac
@@ -53,7 +53,7 @@ def load_run(
 
     Without a checkpoint that counts all events, and the empty head if there are none. A sealed run takes one more.
     """
-    rows = connection.execute(_newest_and_tail(stream, version)).all()
+    rows = connection.execute(_NEWEST_AND_TAIL, {"stream": stream, "version": version}).all()
     found, head = streams.read(rows)
     if not rows or rows[0].text is None:
         return None, open_events(connection, keys.sealer, found), head
@@ -68,14 +68,15 @@ def load_run(
     )
 
 
-def _newest_and_tail(stream: str, version: int) -> Select[*tuple[Any, ...]]:
+def _newest_and_tail() -> Select[*tuple[Any, ...]]:
     its_event = and_(
         events.c.stream == checkpoints.c.stream, events.c.seq == checkpoints.c.seq, events.c.hash == checkpoints.c.hash
     )
+    stream = bindparam("stream", type_=events.c.stream.type)
     newest = (
         select(checkpoints.c.seq, checkpoints.c.text, checkpoints.c.mac)
         .join(events, its_event)
-        .where(checkpoints.c.stream == stream, checkpoints.c.version == version)
+        .where(checkpoints.c.stream == stream, checkpoints.c.version == bindparam("version"))
         .order_by(checkpoints.c.seq.desc())
         .limit(1)
         .cte("newest")
@@ -87,3 +88,7 @@ def _newest_and_tail(stream: str, version: int) -> Select[*tuple[Any, ...]]:
         .where(events.c.stream == stream, events.c.seq >= func.coalesce(select(newest.c.seq).scalar_subquery(), 0))
         .order_by(events.c.seq)
     )
+
+
+# Built once: it would take longer than the database does.
+_NEWEST_AND_TAIL: Final = _newest_and_tail()

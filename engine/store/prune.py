@@ -50,15 +50,18 @@ def prune_some(connection: Connection, statements: Statements, key: bytes, works
     if not chosen:
         return Pruned(0, 0, 0)
     gone = [run.id for run in chosen]
-    removed_blobs = _remove_blobs(connection, gone)
+    mine = select(blob_refs.c.hash).where(blob_refs.c.stream.in_(gone)).distinct().order_by(blob_refs.c.hash)
+    texts = connection.scalars(mine).all()
     for column in (*BELONGINGS, open_work.c.run, events.c.stream, runs.c.id):
         connection.execute(delete(column.table).where(column.in_(gone)))
+    # In the order in which appends take them: keys, then texts.
     _remove_keys(connection, {run.data_key for run in chosen if run.data_key is not None})
+    removed = _remove_texts(connection, texts)
     connection.execute(insert(pruned), [_row(key, run, order.now) for run in chosen])
     heads = {run.id: [run.last_seq, run.head_hash] for run in chosen}
     facts = {"before": order.before, "by": order.by, "runs": heads}
     note(connection, statements, key, workspace, RUNS_PRUNED, facts, order.now)
-    return Pruned(len(gone), sum(run.last_seq for run in chosen), removed_blobs)
+    return Pruned(len(gone), sum(run.last_seq for run in chosen), removed)
 
 
 def pruned_runs(payload: str) -> dict[str, Head]:
@@ -99,11 +102,8 @@ def _choose(connection: Connection, workspace: str, order: Order) -> Sequence[An
     return chosen
 
 
-def _remove_blobs(connection: Connection, gone: Sequence[str]) -> int:
-    """Drop these runs' references, and the texts to which no other run has one; how many texts."""
-    mine = select(blob_refs.c.hash).where(blob_refs.c.stream.in_(gone)).distinct().order_by(blob_refs.c.hash)
-    wanted = connection.scalars(mine).all()
-    connection.execute(delete(blob_refs).where(blob_refs.c.stream.in_(gone)))
+def _remove_texts(connection: Connection, wanted: Sequence[str]) -> int:
+    """Drop those of the texts with these hashes, in order, to which no run has a reference any more; how many."""
     used = select(blob_refs.c.hash).where(blob_refs.c.hash == blobs.c.hash, blob_refs.c.data_key == blobs.c.data_key)
     removed = 0
     for start in range(0, len(wanted), _HASHES):

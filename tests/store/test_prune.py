@@ -4,11 +4,16 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import Connection
+from sqlalchemy.event import listen
+from sqlalchemy.util import await_only
 
 from engine.store import Appended, Blob, Conflict, Deliveries, Head, Log, Prunable, Pruned, RunRow, verify
 from engine.store.notes import RUNS_PRUNED
-from engine.store.prune import pruned_runs
-from tests.store.build import T0, append, appended, event, query, run_row, tamper
+from engine.store.prune import Order, prune_some, pruned_runs
+from engine.store.statements import Statements
+from tests.services import PostgresServer
+from tests.store.build import KEY, T0, append, appended, event, query, run_row, tamper
 from tests.store.test_blobs import blob
 
 NOW = T0 + 1_000_000
@@ -165,3 +170,39 @@ async def test_a_long_run_is_a_step_of_its_own(log: Log, monkeypatch: pytest.Mon
         await ended(log, f"run_{number}", T0 + number)
 
     assert [(await pruned(log, T0 + 9)).runs for _ in range(4)] == [1, 1, 1, 0]
+
+
+@pytest.mark.postgresql
+async def test_a_prune_waits_for_an_append_that_has_found_the_text_it_would_remove(
+    postgres_server: PostgresServer,
+) -> None:
+    with postgres_server.database() as url:
+        log, other = await Log.open(url, KEY), await Log.open(url, KEY)
+        await ended(log, "run_old", T0, blob())
+        pruning: list[asyncio.Task[Pruned]] = []
+
+        def prune_now(_connection: Connection, _cursor: object, statement: str, *_rest: object) -> None:
+            if statement.startswith("INSERT INTO blobs "):
+                pruning.append(asyncio.create_task(pruned(log)))
+                # It cannot end while it waits for this transaction, and had better not end before it.
+                await_only(asyncio.wait(pruning, timeout=1))
+
+        await other.database.write(lambda connection: listen(connection.engine, "after_cursor_execute", prune_now))
+        await appended(other, append("run_new", blobs=(blob(),)))
+
+        assert (await pruning[0]).blobs == 0
+        assert await log.blobs([blob().hash]) == {blob().hash: blob().text}
+        await log.close()
+        await other.close()
+
+
+async def test_a_run_whose_last_head_is_not_anchored_stays(log: Log) -> None:
+    head = await ended(log, "run_a")
+    await log.anchor("ws_local", NOW)
+    await appended(log, append("run_a", head, event("COST_RECORDED")))
+    order = Order(before=T0 + 1, by="Ana", now=NOW, limit=9)
+
+    assert await log.database.write(
+        prune_some, Statements.build(log.database.dialect), KEY, "ws_local", order
+    ) == Pruned(0, 0, 0)
+    assert (await pruned(log)).runs == 1
