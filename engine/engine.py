@@ -39,7 +39,7 @@ from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
 from engine.store import DEFAULT_WORKSPACE, Log, Report, RunFilter, RunInfo, StoreError
-from engine.streams import Lane, Streams
+from engine.streams import ActivationStream, Lane, Streams
 from engine.worker import Worker, WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class Engine:
         self,
         settings: EngineSettings,
         store: Log,
-        streams: Streams,
+        streams: ActivationStream,
         catalog: Catalog,
         registry: Registry,
         clock: Clock,

@@ -23,7 +23,7 @@ from engine.keepalive import KeepAlive
 from engine.shunned import Shunned
 from engine.steps.registry import Registry
 from engine.store import Log, StoreUnavailable
-from engine.streams import Activation, GroupLost, Streams, StreamsUnavailable
+from engine.streams import Activation, ActivationStream, GroupLost, StreamsUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class Worker:
         worker: str,
         handle: Handle,
         store: Log,
-        streams: Streams,
+        streams: ActivationStream,
         registry: Registry,
         errands: Errands,
         keep_alive: KeepAlive,
