@@ -165,6 +165,8 @@ class _Parser:
             if self._take("("):
                 return Call(None, token.text, self._list_until(")"))
             return _WORDS.get(token.text) or Name(token.text)
+        if token.text == ".":
+            return Name(self._name())
         if token.text == "(":
             node = self.choice()
             self._need(")")
