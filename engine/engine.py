@@ -102,7 +102,7 @@ class Engine:
 
         Raises ``StoreUnavailable``, in one sentence, if the database cannot be reached.
         """
-        store = await Log.open(settings.database_url, settings.chain_key)
+        store = await Log.open(settings.database_url, settings.chain_key, lease_ms=settings.worker.lease)
         streams = Streams(settings.redis_url, settings.namespace)
         engine = cls(settings, store, streams, catalog, registry, clock or SystemClock())
         try:

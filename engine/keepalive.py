@@ -54,7 +54,7 @@ class ThreadKeepAlive:
     def _run(self) -> None:
         while not self._stopped.is_set():
             try:
-                with LeaseKeeper(self._database_url) as keeper:
+                with LeaseKeeper(self._database_url, self._lease) as keeper:
                     while not self._stopped.is_set():
                         until = keeper.renew(self._worker, self._lease)
                         self.clock.set(until - self._lease)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.store.commit import commit_batch
-from engine.store.database import RETRY_DELAYS, Busy, Database, Lost, Unreachable
+from engine.store.database import Database, Lost
 from engine.store.errors import OutcomeUnknown, StoreUnavailable
 from engine.store.prepare import Prepared
 from engine.store.statements import Statements
@@ -97,20 +97,19 @@ class Committer:
 
     async def _commit(self, batch: Sequence[Prepared]) -> list[Outcome]:
         """One transaction, again after a failure that may pass. After a lost connection the log tells what happened."""
-        delays = iter(RETRY_DELAYS)
         lost = False
-        while True:
+
+        async def once() -> list[Outcome]:
+            nonlocal lost
             try:
                 return await self._database.write_once(commit_batch, self._statements, batch, lost)
-            except (Busy, Unreachable, Lost) as fault:
-                lost = lost or isinstance(fault, Lost)
-                delay = next(delays, None)
-                if delay is None:
-                    raise self._given_up(fault, lost) from fault
-            await asyncio.sleep(delay)
+            except Lost:
+                lost = True
+                raise
 
-    def _given_up(self, fault: Exception, lost: bool) -> StoreUnavailable:
-        error = self._database.unavailable(fault)
-        return (
-            OutcomeUnknown(f"{error}; only then will it show whether the last events were recorded") if lost else error
-        )
+        try:
+            return await self._database.patiently(once)
+        except StoreUnavailable as error:
+            if not lost:
+                raise
+            raise OutcomeUnknown(f"{error}; only then will it show whether the last events were recorded") from error

@@ -3,6 +3,8 @@
 The one rule: people write `sqlite:///path` or `postgresql://…`; drivers are our choice and are named only beyond here.
 """
 
+from typing import Final
+
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -14,9 +16,16 @@ from engine.store.sqlite import SqliteDatabase
 _FORMS = "use sqlite:///path/to/vb.db or postgresql://user:password@host:5432/name"
 
 
-async def connect(url: str) -> Database:
-    """Open the database and see that it answers: else StoreUnavailable. StoreError for a URL of no known form."""
-    database = _database(url)
+# The lease of a worker that nobody told us anything else about.
+LEASE_MS: Final = 15_000
+
+
+async def connect(url: str, lease_ms: int = LEASE_MS) -> Database:
+    """Open the database and see that it answers: else StoreUnavailable. StoreError for a URL of no known form.
+
+    Nothing holds a lock of a server's for a third of `lease_ms`.
+    """
+    database = _database(url, lease_ms)
     try:
         await database.read_once(leases.now)
     except (Busy, Unreachable, Lost) as fault:
@@ -28,7 +37,7 @@ async def connect(url: str) -> Database:
     return database
 
 
-def _database(url: str) -> Database:
+def _database(url: str, lease_ms: int) -> Database:
     parsed = _parsed(url)
     match parsed.get_backend_name():
         case "sqlite" if parsed.database and parsed.database != ":memory:":
@@ -37,7 +46,7 @@ def _database(url: str) -> Database:
             # Only now: the driver and what it needs take as long to import as all the rest of the store.
             from engine.store.postgresql import PostgresDatabase
 
-            return PostgresDatabase(parsed)
+            return PostgresDatabase(parsed, lease_ms)
         case _:
             raise StoreError(f"{parsed.render_as_string()} is no database that can be used: {_FORMS}")
 

@@ -11,9 +11,9 @@ What can fail inside, and what it means (these never leave engine.store; callers
 """
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import ClassVar, Concatenate, Final, ParamSpec, TypeVar
 
 from sqlalchemy import URL, Connection
@@ -26,8 +26,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 Transaction = Callable[Concatenate[Connection, P], T]
 
-# Waits in seconds before each further try; together a little more than a server's restart takes.
-RETRY_DELAYS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 1.6)
+log = logging.getLogger(__name__)
+
+# Waits in seconds before each further try; the last goes on as long as patience lasts.
+_DELAYS: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.0)
+# More than a server's restart takes, with the recovery after a crash.
+PATIENCE_S: Final = 20.0
+# What is over sooner is told nobody.
+_TOLD_AFTER_S: Final = 1.0
 
 
 class Busy(Exception):
@@ -35,7 +41,15 @@ class Busy(Exception):
 
 
 class Unreachable(Exception):
-    """There was no connection; nothing happened."""
+    """There was no connection; nothing happened. `remedy`: what a person can do, where more is known than usual."""
+
+    def __init__(self, why: str, remedy: str | None = None) -> None:
+        super().__init__(why)
+        self.remedy = remedy
+
+
+class Full(Unreachable):
+    """There is no room on its disk; nothing happened."""
 
 
 class Lost(Exception):
@@ -46,6 +60,7 @@ class Database(ABC):
     """One database with its connections.
 
     `name` is its URL without the password, for messages; `commits` counts the writing transactions of this process.
+    `trouble` says, in a sentence for a person, why it is waited for; None while it works. A call waits `patience_s`.
     """
 
     # What a person can do when it cannot be reached; ends a sentence.
@@ -55,6 +70,9 @@ class Database(ABC):
         self.name = url.render_as_string(hide_password=True)
         self.dialect = dialect
         self.commits = 0
+        self.patience_s = PATIENCE_S
+        self.trouble: str | None = None
+        self._told = False
 
     @abstractmethod
     async def write_once(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -77,21 +95,31 @@ class Database(ABC):
 
     async def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`write_once`, tried again as often as it makes sense; so the function must be harmless when run twice."""
-        return await self._patiently(lambda: self.write_once(transaction, *args, **kwargs))
+        return await self.patiently(lambda: self.write_once(transaction, *args, **kwargs))
+
+    async def write_promptly(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`write_once`, and StoreUnavailable at once if that does not work."""
+        try:
+            return await self.write_once(transaction, *args, **kwargs)
+        except (Busy, Unreachable, Lost) as fault:
+            raise self.unavailable(fault) from fault
 
     async def read(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`read_once`, tried again as often as it makes sense."""
-        return await self._patiently(lambda: self.read_once(query, *args, **kwargs))
+        return await self.patiently(lambda: self.read_once(query, *args, **kwargs))
 
     async def snapshot(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """`snapshot_once`, tried again as often as it makes sense."""
-        return await self._patiently(lambda: self.snapshot_once(query, *args, **kwargs))
+        return await self.patiently(lambda: self.snapshot_once(query, *args, **kwargs))
 
     def unavailable(self, fault: Exception) -> StoreUnavailable:
         """The error for callers after the last try has ended in this fault."""
         if isinstance(fault, Busy):
             return StoreUnavailable(f"the database {self.name} is too busy ({fault}): try again in a moment")
-        return StoreUnavailable(f"the database {self.name} cannot be reached ({fault}): {self.remedy}")
+        if isinstance(fault, Full):
+            return StoreUnavailable(f"the database {self.name} cannot grow ({fault}): make room on its disk")
+        remedy = (fault.remedy if isinstance(fault, Unreachable) else None) or self.remedy
+        return StoreUnavailable(f"the database {self.name} cannot be reached ({fault}): {remedy}")
 
     def rejected(self, error: Exception) -> StoreError:
         """The error for a statement that will never succeed here."""
@@ -104,12 +132,37 @@ class Database(ABC):
     def connections_in_use(self) -> int:
         """How many connections are inside a transaction or a query."""
 
-    async def _patiently(self, once: Callable[[], Awaitable[T]]) -> T:
-        for delay in RETRY_DELAYS:
-            with suppress(Busy, Unreachable, Lost):
-                return await once()
-            await asyncio.sleep(delay)
-        try:
-            return await once()
-        except (Busy, Unreachable, Lost) as fault:
-            raise self.unavailable(fault) from fault
+    async def patiently(self, once: Callable[[], Awaitable[T]]) -> T:
+        """Try until it works or the patience is over: then StoreUnavailable. A fault that lasts is logged once."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        delays = iter(_DELAYS)
+        while True:
+            try:
+                done = await once()
+            except (Busy, Unreachable, Lost) as fault:
+                waited, delay = clock() - began, next(delays, _DELAYS[-1])
+                self._note(fault, waited)
+                if waited + delay > self.patience_s:
+                    raise self.unavailable(fault) from fault
+                await asyncio.sleep(delay)
+            else:
+                self._note_success()
+                return done
+
+    def _note(self, fault: Exception, waited: float) -> None:
+        if isinstance(fault, Busy):
+            return
+        self.trouble = str(self.unavailable(fault))
+        if waited >= _TOLD_AFTER_S and not self._told:
+            self._told = True
+            log.warning("%s. What is to be recorded waits, and goes on by itself.", _sentence(self.trouble))
+
+    def _note_success(self) -> None:
+        if self._told:
+            log.info("The database %s is back.", self.name)
+        self.trouble, self._told = None, False
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -8,20 +8,22 @@ from types import TracebackType
 from typing import Self
 
 from engine.store import leases
-from engine.store.connect import connect
+from engine.store.connect import LEASE_MS, connect
 from engine.store.types import JsonObject
 
 
 class LeaseKeeper:
     """Renews leases synchronously. Open, use and close it (or leave it as a context) in one thread without a loop."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, lease_ms: int = LEASE_MS) -> None:
         self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
         try:
-            self._database = self._runner.run(connect(url))
+            self._database = self._runner.run(connect(url, lease_ms))
         except BaseException:
             self._runner.close()
             raise
+        # Its user tries again by itself, and may wish to stop in between.
+        self._database.patience_s = lease_ms / 3000
 
     def renew(self, owner: str, ttl_ms: int, info: JsonObject | None = None) -> int:
         """Make or prolong the owner's lease; the instant of the database's clock at which it ends. StoreUnavailable.

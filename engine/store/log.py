@@ -24,7 +24,7 @@ from engine.store import (
 from engine.store.anchors import MOST_HEADS, anchor_some
 from engine.store.chain import head_mac
 from engine.store.committer import MOST_WAITING, Committer
-from engine.store.connect import connect
+from engine.store.connect import LEASE_MS, connect
 from engine.store.database import Database
 from engine.store.errors import Erased
 from engine.store.locked import append_locked
@@ -77,14 +77,16 @@ class Log:
         self._known_definitions: dict[str, None] = {}
 
     @classmethod
-    async def open(cls, url: str, hmac_key: bytes, *, sealer: Sealer | None = None, migrate: bool = True) -> Self:
+    async def open(
+        cls, url: str, hmac_key: bytes, *, sealer: Sealer | None = None, migrate: bool = True, lease_ms: int = LEASE_MS
+    ) -> Self:
         """Connect to `sqlite:///path` or `postgresql://user:password@host:port/name`, and bring its tables up to date.
 
         With a `sealer` the texts of runs that have a subject are sealed. Without `migrate`, tables that are not up to
         date are a SchemaMismatch. WrongMasterKey if runs are sealed that the `sealer` cannot open. StoreError for a URL
-        of another form.
+        of another form. `lease_ms`: the workers' lease, below a third of which all locks on a server are held.
         """
-        database = await connect(url)
+        database = await connect(url, lease_ms)
         try:
             await ensure_schema(database, migrate=migrate)
             log = cls(database, hmac_key, sealer)
@@ -246,6 +248,11 @@ class Log:
         """The earliest due time of all runs, None if nothing is open."""
         return await self.database.read(open_work.next_due)
 
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the database while it is being waited for, in a sentence for a person; None: it works."""
+        return self.database.trouble
+
     async def now(self) -> int:
         """The database's clock: the clock of leases and dues."""
         return await self.database.read(leases.now)
@@ -258,8 +265,8 @@ class Log:
         return await self.database.write(leases.renew, owner, ttl_ms, info)
 
     async def release(self, owner: str) -> None:
-        """End the owner's lease now."""
-        await self.database.write(leases.release, owner)
+        """End the owner's lease now. Tried once: without it the lease runs out by itself."""
+        await self.database.write_promptly(leases.release, owner)
 
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are alive, longest first."""

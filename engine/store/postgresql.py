@@ -19,17 +19,29 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
-from engine.store.database import Busy, Database, Lost, P, T, Transaction, Unreachable
+from engine.store.database import Busy, Database, Full, Lost, P, T, Transaction, Unreachable
 
 _CONNECTIONS: Final = 5
 _CONNECT_TIMEOUT_S: Final = 5
-# All below a third of a worker's lease, so that whoever is stuck is evicted before its lease ends.
-_SERVER_TIMEOUT_MS: Final = 4000
-# Only for a network that has gone silent; the server's own limits come first.
-_COMMAND_TIMEOUT_S: Final = 3 * _SERVER_TIMEOUT_MS / 1000
+# Limits on the server stay below a third of a worker's lease, so that whoever is stuck is evicted before it ends; but a
+# lease below a second, as tests have it, must leave a busy disk time to sync.
+_MOST_MS: Final = 4000
+_LEAST_MS: Final = 250
+# A peer that vanished without a word is given up after about this long, on either side.
+_SILENCE_S: Final = 20
+_KEEPALIVES: Final = {
+    "tcp_keepalives_idle": str(_SILENCE_S // 2),
+    "tcp_keepalives_interval": "3",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": str(_SILENCE_S * 1000),
+}
 
 # serialization_failure, deadlock_detected, lock_not_available, query_canceled
 _ROLLED_BACK: Final = frozenset({"40001", "40P01", "55P03", "57014"})
+# invalid_password, invalid_authorization_specification
+_DENIED: Final = frozenset({"28P01", "28000"})
+_NO_SUCH_DATABASE: Final = "3D000"
+_DISK_FULL: Final = "53100"
 # admin_shutdown, crash_shutdown, cannot_connect_now, idle_in_transaction_session_timeout
 _BROKEN: Final = frozenset({"57P01", "57P02", "57P03", "25P03"})
 
@@ -39,8 +51,8 @@ class PostgresDatabase(Database):
 
     remedy = "check its address and that its server is running"
 
-    def __init__(self, url: URL) -> None:
-        self._engine = _engine(url)
+    def __init__(self, url: URL, lease_ms: int) -> None:
+        self._engine = _engine(url, max(_LEAST_MS, min(_MOST_MS, lease_ms * 3 // 10)))
         # Single statements need no BEGIN and COMMIT around them: each would be a round trip.
         self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
@@ -74,7 +86,7 @@ class PostgresDatabase(Database):
         except PoolTimeout as error:
             raise Busy("all connections to it are in use") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise (Lost if connected else Unreachable)(_words(error)) from error
+            raise (Lost(_words(error)) if connected else _unreachable(error)) from error
 
     def connections_in_use(self) -> int:
         pool = self._engine.pool
@@ -93,20 +105,20 @@ class PostgresDatabase(Database):
             task.exception()
 
 
-def _engine(url: URL) -> AsyncEngine:
-    limits = {
-        name: str(_SERVER_TIMEOUT_MS)
-        for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
-    }
+def _engine(url: URL, limit_ms: int) -> AsyncEngine:
+    names = ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+    limits = dict.fromkeys(names, str(limit_ms))
+    # Only for a network that has gone silent; the server's own limits come first.
+    command_timeout_s = 3 * limit_ms / 1000
     return create_async_engine(
         url.set(drivername="postgresql+asyncpg"),
         pool_size=_CONNECTIONS,
-        pool_timeout=_COMMAND_TIMEOUT_S,
+        pool_timeout=command_timeout_s,
         max_overflow=0,
         connect_args={
             "timeout": _CONNECT_TIMEOUT_S,
-            "command_timeout": _COMMAND_TIMEOUT_S,
-            "server_settings": {"application_name": "vectorbea", **limits},
+            "command_timeout": command_timeout_s,
+            "server_settings": {"application_name": "vectorbea", **limits, **_KEEPALIVES},
         },
     )
 
@@ -121,11 +133,22 @@ def _fault(error: DBAPIError, connected: bool) -> Exception | None:
     state = getattr(error.orig, "sqlstate", None) or ""
     if state in _ROLLED_BACK:
         return Busy("another transaction was in the way")
+    if state == _DISK_FULL:
+        return Full("no space left on its disk")
     if not connected:
-        return Unreachable(_words(error.orig))
+        return _unreachable(error.orig)
     if error.connection_invalidated or state in _BROKEN or state.startswith("08"):
         return Lost(_words(error.orig))
     return None
+
+
+def _unreachable(error: BaseException | None) -> Unreachable:
+    state = getattr(error, "sqlstate", None) or getattr(getattr(error, "__cause__", None), "sqlstate", None)
+    if state in _DENIED:
+        return Unreachable(_words(error), "correct the user and password in its URL")
+    if state == _NO_SUCH_DATABASE:
+        return Unreachable(_words(error), "create it, or correct the name at the end of its URL")
+    return Unreachable(_words(error))
 
 
 def _words(error: BaseException | None) -> str:

@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from engine.store.database import Busy, Database, Lost, P, T, Transaction, Unreachable
+from engine.store.database import Busy, Database, Full, Lost, P, T, Transaction, Unreachable
 from engine.store.errors import StoreError
 
 _READERS = 2
@@ -31,7 +31,6 @@ _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 _NO_FILE = frozenset(
     {
         sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_READONLY,
     }
 )
@@ -140,6 +139,8 @@ def _fault(cause: BaseException | None) -> Exception | None:
     if code == sqlite3.SQLITE_IOERR:
         # A commit whose fsync failed may yet be found in the write-ahead log.
         return Lost(str(cause))
+    if code == sqlite3.SQLITE_FULL:
+        return Full(str(cause))
     return Unreachable(str(cause)) if code in _NO_FILE else None
 
 

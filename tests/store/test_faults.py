@@ -188,7 +188,7 @@ class TestPostgresLost:
         self, log: Log, cutter: CommitCutter, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         far = await Log.open(cutter.url, KEY)
-        monkeypatch.setattr("engine.store.committer.RETRY_DELAYS", ())
+        monkeypatch.setattr(far.database, "patience_s", 0)
         cutter.at = "after"
 
         with pytest.raises(OutcomeUnknown, match="cannot be reached"):
