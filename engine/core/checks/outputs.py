@@ -95,14 +95,17 @@ class Outputs:
         return type_, inference.problems
 
     def of_text(self, text: str, spot: Spot, group: DraftGroup, step: DraftStep | None) -> Type:
-        """The type that a text with expressions renders to; ``ANY`` if it does not compile."""
+        """The type that a text with expressions renders to; ``ANY`` if it has a problem by itself."""
         try:
-            parts = Template.parse(text).parts
+            template = Template.parse(text)
         except ExpressionError:
             return ANY
-        if len(parts) != 1:
+        part = template.parts[0]
+        if len(template.parts) != 1 or isinstance(part, str):
             return TEXT
-        return TEXT if isinstance(parts[0], str) else self.infer(parts[0], spot, group, step)[0]
+        if any(self._scopes.check(spot, template.references, group, step)):
+            return ANY
+        return self.infer(part, spot, group, step)[0]
 
     def of_value(self, value: JsonValue, spot: Spot, group: DraftGroup, step: DraftStep | None) -> Type:
         """The type of JSON with expressions in it."""

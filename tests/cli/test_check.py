@@ -1,0 +1,29 @@
+"""`vb check`: every mistake in a file is a line of its own, with its place and what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import Vb
+
+FILE = Path(__file__).parents[1] / "core" / "data" / "ten_mistakes.yaml"
+COOKBOOK = Path(__file__).parents[2] / "docs" / "cookbook"
+
+
+def test_a_file_with_many_kinds_of_mistakes(vb: Vb) -> None:
+    done = vb("check", str(FILE))
+    assert done.code == 1
+    lines = done.out.splitlines()
+    assert [int(line.removeprefix(f"{FILE}:").split(":")[0]) for line in lines] == [
+        *(4, 6, 9, 13, 14, 16, 17, 20, 23, 23, 28, 29, 32, 36, 36, 37, 39),
+    ]
+    hints = ("; ", "did you mean", "must be")
+    assert all(any(hint in line for hint in hints) for line in lines)
+    assert done.err.splitlines()[-1] == "17 problems."
+
+
+def test_the_cookbook_has_no_problems(vb: Vb) -> None:
+    done = vb("check", str(COOKBOOK))
+    assert done.out == ""
+    assert done.code == 0
+    assert done.err.startswith("No problems: await_healthy, ")
