@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from sqlalchemy import URL, create_engine
 from sqlalchemy.exc import DBAPIError
@@ -23,6 +23,7 @@ from engine.store.database import Database, P, T, Transaction
 from engine.store.errors import StoreError
 from engine.store.instants import from_text
 from engine.store.migrate import upgrade
+from tests.simulation.edges import Cable
 
 _URL = URL.create("sqlite", database=":memory:")
 
@@ -43,22 +44,6 @@ _WATCH = """
     CREATE TEMP TRIGGER watch AFTER INSERT ON main.events
     BEGIN SELECT inserted(new.stream, new.seq, new.type, new.at, new.payload); END
 """
-
-
-class Edge(Protocol):
-    """The edge of a process: what is to happen there happens, errors and death among it."""
-
-    async def before(self, call: str) -> None: ...
-
-    async def after(self, call: str) -> None: ...
-
-
-class Cable(Edge, Protocol):
-    """Between a process and the database."""
-
-    def rejects(self, appends: int) -> bool:
-        """Whether a batch of that many appends is rejected as a whole."""
-        ...
 
 
 class Disk:

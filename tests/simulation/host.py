@@ -9,13 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 from engine.clock import Clock, DatabaseClock
 from engine.engine import Engine, EngineSettings
 from engine.ids import Ids
 from engine.store import Log, StoreError, StoreUnavailable
-from engine.streams import Streams
 from tests.simulation.disk import SimulatedDatabase, disk
 from tests.simulation.loop import Lane, VirtualLoop
 from tests.simulation.points import suspended_at
@@ -76,7 +75,7 @@ class Host:
     async def _live(self) -> None:
         world = self._world
         store = Log(SimulatedDatabase(disk(), DatabaseEdge(self)), KEY, most_waiting=world.weather.most_waiting)
-        streams = cast("Streams", ModelStreams(world.server, StreamEdge(self)))
+        streams = ModelStreams(world.server, StreamEdge(self))
         engine = Engine(
             world.settings,
             store,

@@ -24,11 +24,16 @@ from engine.steps.registry import Registry, step
 PROGRAMS = 400
 WIDE = 40
 """The first so many programs have steps that all run beside each other."""
-TIMEOUT_MS = 2_000
+TIMEOUT_MS = 4_000
+"""Longer than most leases, so that they must be renewed."""
 
 
 class Outside(Protocol):
     """What a step touches outside the engine."""
+
+    def execution(self, run: str, path: str) -> int:
+        """A number for one execution of the step's code, by which its result is known again."""
+        ...
 
     def recorded(self, run: str, path: str, effect: str) -> bool:
         """Whether the log holds the effect's result by now."""
@@ -49,12 +54,13 @@ async def echo(value: JsonValue) -> JsonValue:
 
 @step("sim.work")
 async def work(ctx: StepContext, ms: int, fails: int, late: int, result: str) -> str:
-    """Takes its time; the first attempts fail, or are late."""
+    """Takes its time; the first attempts fail, or are late. The result says which execution it is of."""
+    number = OUTSIDE.get().execution(ctx.run, ctx.step)
     await ctx.log(f"attempt {ctx.attempt}")
-    await asyncio.sleep(ms / 1000 if ctx.attempt > late else 3 * TIMEOUT_MS / 1000)
+    await asyncio.sleep(ms / 1000 if ctx.attempt > late else TIMEOUT_MS / 500)
     if ctx.attempt <= fails:
         raise StepError("not yet", FailureClass.TRANSIENT)
-    return result
+    return f"{result} #{number}"
 
 
 @step("sim.pay")
@@ -166,7 +172,7 @@ def _step_of(random: Random, piece: Piece) -> dict[str, Any]:
         }
         return made
     made["retry"] = {"attempts": piece.attempts, "initial": "200ms", "max": "1s"}
-    ms, failing = random.choice((0, 5, 50, 400, 1200)), piece.tries - 1
+    ms, failing = random.choice((0, 5, 50, 400, 1_200, 3_000)), piece.tries - 1
     if piece.kind == "echo":
         made |= {"uses": "sim.echo", "with": {"value": _value_of(piece)}}
     elif piece.kind == "pay":
@@ -189,13 +195,15 @@ class Told:
 
     ``gates``: the output of each that was decided, None for those that were not passed; ``lost``: steps whose workers
     were lost too often; ``late``: the attempt of each step that failed last, if it failed by its timeout, which happens
-    to any step where processes stand still; ``receipts``: what the outside gave, by step.
+    to any step where processes stand still; ``receipts``: what the outside gave, by step; ``results``: what the steps
+    gave, for those whose results name the execution.
     """
 
     gates: Mapping[str, JsonValue]
     lost: frozenset[str]
     late: Mapping[str, int]
     receipts: Mapping[str, list[JsonValue]]
+    results: Mapping[str, JsonValue]
 
 
 @dataclass
@@ -251,4 +259,6 @@ def _settle(piece: Piece, told: Told, cast: Forecast) -> None:
     elif piece.kind == "pay":
         cast.outputs[piece.id] = list(told.receipts.get(piece.id, []))
     else:
-        cast.outputs[piece.id] = f"done {piece.id}"
+        result = told.results.get(piece.id)
+        is_one = isinstance(result, str) and result.startswith(f"done {piece.id} #")
+        cast.outputs[piece.id] = result if is_one else "done, by any execution"

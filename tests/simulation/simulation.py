@@ -26,6 +26,7 @@ from engine.store import Log
 from engine.worker import WorkerSettings
 from tests.simulation import people
 from tests.simulation.disk import Fact, SimulatedDatabase, disk
+from tests.simulation.edges import Quiet
 from tests.simulation.host import KEY, Host
 from tests.simulation.loop import Stuck, VirtualLoop
 from tests.simulation.people import Order
@@ -61,23 +62,14 @@ def repeat_with(seed: str) -> str:
 class SkewedClock:
     """A process's own clock: ``skew`` ms off the database's."""
 
+    shift = 0
+
     def __init__(self, simulation: Simulation, skew: int) -> None:
         self._simulation = simulation
         self._skew = skew
 
     def now(self) -> int:
         return self._simulation.now() + self._skew
-
-
-class Quiet:
-    """Where nothing goes wrong: for the one who looks at it all afterwards."""
-
-    async def before(self, call: str) -> None: ...
-
-    async def after(self, call: str) -> None: ...
-
-    def rejects(self, appends: int) -> bool:
-        return False
 
 
 class Simulation:
@@ -104,6 +96,7 @@ class Simulation:
         self._people: list[asyncio.Task[None]] = []
         self._errands: list[asyncio.Task[None]] = []
         self._ended: set[str] = set()
+        self._executions: list[Fact] = []
         self._all_ended = asyncio.Event()
 
     def run(self) -> Result:
@@ -148,7 +141,7 @@ class Simulation:
             worker=WorkerSettings(
                 slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 3_000, 5_000)), grace=1.0
             ),
-            scheduler=SchedulerSettings(every=random.choice((0.5, 1.0, 2.0)), push=2_000, anchor_every=15.0),
+            scheduler=SchedulerSettings(every=random.choice((0.5, 1.0, 2.0)), anchor_every=15.0),
         )
 
     def _order(self, number: int) -> Order:
@@ -259,6 +252,10 @@ class Simulation:
 
     # What is seen from outside
 
+    def execution(self, run: str, path: str) -> int:
+        self._executions.append(self._latest_start(run, path))
+        return len(self._executions) - 1
+
     def recorded(self, run: str, path: str, effect: str) -> bool:
         known = (fact.payload for fact in disk().facts(run) if fact.type == "EFFECT_RECORDED")
         return any((fact["step"], fact["effect"]) == (path, effect) for fact in known)
@@ -279,6 +276,8 @@ class Simulation:
                     self._all_ended.set()
             elif fact.type == "APPROVAL_REQUESTED":
                 self._ask_people(fact.stream, fact.payload["step"])
+            elif fact.type == "STEP_COMPLETED":
+                self._check_result(fact)
             elif fact.type == "STEP_FAILED" and fact.payload["failure"]["cls"] == "worker_lost":
                 self._check_lost(fact)
 
@@ -291,11 +290,22 @@ class Simulation:
     def _check_lost(self, lost: Fact) -> None:
         """An attempt may be given up only once its worker's lease, or its cap, has passed by the database's clock."""
         step = lost.payload["step"]
-        starts = [fact for fact in disk().facts(lost.stream) if fact.type == "STEP_STARTED" and fact.seq < lost.seq]
-        started = next(fact.payload for fact in reversed(starts) if fact.payload["step"] == step)
+        started = self._latest_start(lost.stream, step, lost.seq).payload
         [(until,)] = disk().rows("SELECT max(until) FROM leases WHERE owner = ?", started["worker"])
         if self.now() <= (until or 0) and self.now() <= started["lease_cap"]:
             self.complaints.append(f"{lost.stream}: {step} was taken from {started['worker']}, whose lease held")
+
+    def _check_result(self, completed: Fact) -> None:
+        """What completes a step is the attempt that counts, and no earlier one that was given up."""
+        step, output = completed.payload["step"], completed.payload["output"]
+        if isinstance(output, str) and output.startswith(f"done {step} #"):
+            began = self._executions[int(output.partition("#")[2])]
+            if began != self._latest_start(completed.stream, step, completed.seq):
+                self.complaints.append(f"{completed.stream}: {step} was completed by an attempt that no longer counted")
+
+    def _latest_start(self, run: str, path: str, before: int = 1_000_000) -> Fact:
+        starts = (fact for fact in reversed(disk().facts(run)) if fact.type == "STEP_STARTED" and fact.seq < before)
+        return next(fact for fact in starts if fact.payload["step"] == path)
 
     def _trace(self) -> str:
         digest = hashlib.sha256(bytes(self.loop.path))

@@ -111,6 +111,7 @@ def _told(facts: list[Fact]) -> Told:
     losses: Counter[str] = Counter()
     late: Counter[str] = Counter()
     receipts: dict[str, list[Any]] = {}
+    results = {fact.payload["step"]: fact.payload["output"] for fact in facts if fact.type == "STEP_COMPLETED"}
     for fact in facts:
         step = fact.payload.get("step", "")
         if fact.type in VERDICTS:
@@ -120,7 +121,7 @@ def _told(facts: list[Fact]) -> Told:
             late[step] = fact.payload["attempt"] if fact.payload["failure"]["cls"] == "timeout" else 0
         elif fact.type == "EFFECT_RECORDED":
             receipts.setdefault(step, []).append(fact.payload["result"])
-    return Told(gates, frozenset(step for step, count in losses.items() if count >= 3), late, receipts)
+    return Told(gates, frozenset(step for step, count in losses.items() if count >= 3), late, receipts, results)
 
 
 def _gate_output(fact: Fact) -> JsonValue:

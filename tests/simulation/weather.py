@@ -22,7 +22,7 @@ EDGES = (
         for when in ("before", "after")
     ),
     *(f"{call}: {when}" for call in ("add", "read stream", "acknowledge", "reclaim") for when in ("before", "after")),
-    "depth: before",
+    "backlog: before",
 )
 """Where a process waits for the answer of a transaction or of the stream: before it has happened, and after."""
 

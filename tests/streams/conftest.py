@@ -1,9 +1,10 @@
-"""What the suite of the stream's contract is run against, by implementation: here the real thing, on a real Redis.
+"""What the suite of the stream's contract is run against: the real thing, on a real Redis, and the simulation's model.
 
 The one rule: the contract's tests know only `ActivationStream` and `Backdoor`, so that another implementation that
 brings these two, as an `Implementation` in IMPLEMENTATIONS, is held to the same suite.
 """
 
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from redis.asyncio import Redis
 
 from engine.embedded import EmbeddedRedis
 from engine.streams import COMMON, Activation, ActivationStream, GroupLost, Lane, Streams
+from tests.simulation.edges import Quiet
+from tests.simulation.stream import Held, ModelStreams, StreamServer
 
 
 class Backdoor(Protocol):
@@ -80,7 +83,31 @@ async def on_redis(request: pytest.FixtureRequest) -> AsyncGenerator[Site]:
             await each.close()
 
 
-IMPLEMENTATIONS: dict[str, Implementation] = {"redis": on_redis}
+class ModelBackdoor:
+    """What happens to the simulation's model without being asked for by its users."""
+
+    def __init__(self, server: StreamServer) -> None:
+        self._server = server
+
+    async def lose_everything(self) -> None:
+        self._server.lose_everything()
+
+    async def age(self, consumer: str, activation: Activation, idle_ms: int) -> None:
+        held = self._server.lanes[activation.lane].held
+        held[activation.id] = Held(consumer, self._server.now() - idle_ms, held[activation.id].deliveries)
+
+
+@asynccontextmanager
+async def on_the_model(_request: pytest.FixtureRequest) -> AsyncGenerator[Site]:
+    server = StreamServer(lambda: time.time_ns() // 1_000_000)
+
+    async def open_another() -> ActivationStream:
+        return ModelStreams(server, Quiet())
+
+    yield Site(open_another, ModelBackdoor(server))
+
+
+IMPLEMENTATIONS: dict[str, Implementation] = {"redis": on_redis, "model": on_the_model}
 
 
 @pytest.fixture(params=IMPLEMENTATIONS)
