@@ -20,7 +20,7 @@ def erase(connection: Connection, statements: Statements, key: bytes, subject: s
     """Destroy the subject's data key; how many runs it had sealed. StillOpen, and nothing happens, if one is open."""
     if connection.dialect.name == "sqlite":
         # The bytes of the wrapped key are not only given up, but overwritten.
-        connection.exec_driver_sql("PRAGMA secure_delete = ON")
+        connection.exec_driver_sql("PRAGMA secure_delete = ON").close()
     mine = select(data_keys.c.id).where(data_keys.c.subject == subject)
     key_id = connection.scalar(mine.with_for_update())
     if key_id is None:

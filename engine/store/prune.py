@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
 
 from engine.store.chain import pruned_mac
 from engine.store.notes import RUNS_PRUNED, facts_of, note
-from engine.store.schema import BELONGINGS, blob_refs, blobs, data_keys, events, open_work, pruned, runs
+from engine.store.schema import BELONGINGS, blob_refs, blobs, data_keys, events, open_work, pruned, run_labels, runs
 from engine.store.statements import Statements
 from engine.store.types import Head, Prunable, Pruned
 
@@ -53,7 +53,8 @@ def prune_some(connection: Connection, statements: Statements, key: bytes, works
     mine = select(blob_refs.c.hash).where(blob_refs.c.stream.in_(gone)).distinct().order_by(blob_refs.c.hash)
     texts = connection.scalars(mine).all()
     for column in (*BELONGINGS, open_work.c.run, events.c.stream, runs.c.id):
-        connection.execute(delete(column.table).where(column.in_(gone)))
+        if column.table is not run_labels:  # which a trigger on `runs` sees to
+            connection.execute(delete(column.table).where(column.in_(gone)))
     # In the order in which appends take them: keys, then texts.
     _remove_keys(connection, {run.data_key for run in chosen if run.data_key is not None})
     removed = _remove_texts(connection, texts)

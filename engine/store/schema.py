@@ -226,6 +226,7 @@ cursors = Table(
         sqlite_where=text("NOT done"),
         postgresql_where=text("NOT done"),
     ),
+    Index(None, "stream"),
     **_REWRITTEN,
 )
 
@@ -249,6 +250,7 @@ deliveries = Table(
         sqlite_where=text("confirmed_at IS NULL"),
         postgresql_where=text("confirmed_at IS NULL"),
     ),
+    Index(None, "stream"),
     **_CLUSTERED,
 )
 

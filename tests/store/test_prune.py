@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.event import listen
 from sqlalchemy.util import await_only
 
-from engine.store import Appended, Blob, Conflict, Deliveries, Head, Log, Prunable, Pruned, RunRow, verify
+from engine.store import Appended, Blob, Conflict, Deliveries, Head, Log, Prunable, Pruned, RunRow, Signal, verify
 from engine.store.notes import RUNS_PRUNED
 from engine.store.prune import Order, prune_some, pruned_runs
 from engine.store.statements import Statements
@@ -21,7 +21,7 @@ NOW = T0 + 1_000_000
 
 async def ended(log: Log, run: str, at: int = T0, *blobs: Blob, workspace: str = "ws_local") -> Head:
     head = await appended(log, append(run, run=run_row(workspace), due=T0))
-    done = run_row(workspace, status="completed", ended_at=at)
+    done = replace(run_row(workspace, status="completed", ended_at=at), labels={"team": "blue"})
     return await appended(log, append(run, head, event("RUN_COMPLETED"), run=done, due=None, blobs=blobs))
 
 
@@ -53,6 +53,8 @@ async def test_all_that_belongs_to_a_run_goes_with_it_and_what_others_use_stays(
     own, shared = blob("own"), blob("shared")
     for run, blobs in (("run_a", (own, shared)), ("run_b", (shared,))):
         head = await ended(log, run, T0 if run == "run_a" else NOW, *blobs)
+        await log.put_signal(Signal(id=run, workspace="ws_local", name=run, correlation="", payload="{}", at=1))
+        await log.take_signals(run, run, "", "ws_local")
         await log.put_checkpoint(run, head.seq, 1, "state")
         await deliveries.claim_cursors("threads", "wrk_a", 1000, 10)
         await deliveries.intend("threads", run, "card", 1, {})
@@ -61,7 +63,8 @@ async def test_all_that_belongs_to_a_run_goes_with_it_and_what_others_use_stays(
 
     assert await log.blobs([own.hash, shared.hash]) == {shared.hash: "shared"}
     for table, column in (("events", "stream"), ("checkpoints", "stream"), ("cursors", "stream"),
-                          ("deliveries", "stream"), ("blob_refs", "stream"), ("runs", "id")):  # fmt: skip
+                          ("deliveries", "stream"), ("blob_refs", "stream"), ("run_labels", "run"),
+                          ("signals", "run"), ("runs", "id")):  # fmt: skip
         rows = await query(log, f"SELECT DISTINCT {column} FROM {table} WHERE {column} LIKE 'run%'")  # noqa: S608
         assert rows == [("run_b",)], table
     assert (await verify(log)).findings == []

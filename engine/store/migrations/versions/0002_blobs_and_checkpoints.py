@@ -27,6 +27,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop them."""
+    op.drop_index("ix_deliveries_stream", "deliveries")
+    op.drop_index("ix_cursors_stream", "cursors")
     op.drop_index("ix_runs_ended", "runs")
     op.drop_index("ix_runs_data_key", "runs")
     op.drop_column("runs", "data_key")
@@ -93,6 +95,8 @@ def _pruned() -> None:
         **CLUSTERED,
     )
     _partial_index("ix_runs_ended", "runs", ["workspace", "ended_at"], "ended_at IS NOT NULL")
+    op.create_index("ix_cursors_stream", "cursors", ["stream"])
+    op.create_index("ix_deliveries_stream", "deliveries", ["stream"])
 
 
 def _partial_index(name: str, table: str, columns: list[str], where: str) -> None:
