@@ -57,7 +57,7 @@ def _items_began(state: RunState, event: e.ForEachStarted) -> RunState:
 
 def _pass_began(state: RunState, event: e.IterationStarted) -> RunState:
     step = state.step(event.step)
-    if event.iteration > 1:
+    if event.iteration > 1 and not state.plan.compensated:
         state = forget(state, paths.iteration(event.step, event.iteration - 1))
     loop = (step.loop or Loop())._replace(launched=event.iteration, active=1, rested=False)
     state = put(state, event.step, _begun(state, event.step, StepStatus.OPEN)._replace(loop=loop))

@@ -13,7 +13,7 @@ from immutables import Map
 from engine.core import events as e
 from engine.core import paths
 from engine.core.graph import Plan
-from engine.core.state import ENDED_STEP, READY, GroupState, RunState, StepStatus
+from engine.core.state import ENDED_STEP, GroupState, RunState, StepState, StepStatus
 from engine.core.transitions import begin, may_begin, reopen
 
 _FIRST = re.compile(r"^[^\[#/!]+")
@@ -33,11 +33,7 @@ def moved(state: RunState, event: e.RunMoved, plan: Plan) -> RunState:
     names = event.renamed
     steps = {_rename(path, names): step for path, step in state.steps.items()}
     groups = {_rename(path, names): group for path, group in state.groups.items()}
-    kept = {
-        path: step
-        for path, step in steps.items()
-        if paths.template_of(path) in plan.nodes and step.status is not StepStatus.READY
-    }
+    kept = {path: _unbegun(path, step) for path, step in steps.items() if paths.template_of(path) in plan.nodes}
     unfinished = sum(1 for id_ in plan.steps if id_ not in kept or kept[id_].status not in ENDED_STEP)
     failed = state.groups[""].failed
     groups[""] = GroupState(unfinished, None if failed is None else _rename(failed, names))
@@ -55,6 +51,12 @@ def moved(state: RunState, event: e.RunMoved, plan: Plan) -> RunState:
     return _ready_again(reopen(state))
 
 
+def _unbegun(path: str, step: StepState) -> StepState:
+    """A step that was ready may have to wait for others now; the items of a loop wait for none."""
+    waits = step.status is StepStatus.READY and paths.loop_of(path) is None
+    return step._replace(status=StepStatus.PENDING) if waits else step
+
+
 def _ready_again(state: RunState) -> RunState:
     """What may begin by the new plan, in the workflow itself and in each item and pass that is open."""
     for group in sorted(state.groups):
@@ -64,9 +66,8 @@ def _ready_again(state: RunState) -> RunState:
         for id_ in state.plan.group(group).steps:
             path = paths.in_group(group, id_)
             if state.step(path).status is StepStatus.PENDING and may_begin(state, group, id_):
-                known = state.step(path)
-                ready = READY._replace(generation=max(generation, known.generation))
-                state = begin(state, path, ready)
+                known = state.step(path)._replace(status=StepStatus.READY)
+                state = begin(state, path, known._replace(generation=max(generation, known.generation)))
     return state
 
 

@@ -177,6 +177,8 @@ def _settle(draft: Draft, command: c.Settle) -> Reply:
 
 
 def _move(draft: Draft, command: c.Move) -> Reply:
+    if draft.state.stopping or draft.state.phase is not Phase.FORWARD:
+        return NotAllowed("the run is stopping; fork it to the other definition instead")
     stuck = list(misfits(draft.state, command.plan, command.renamed))
     if stuck:
         return NotAllowed(

@@ -14,6 +14,8 @@ from engine.core.transitions import holders
 
 def halted(state: RunState, path: str) -> bool:
     """Whether the group, item or loop around the step has failed already, so that nothing more starts there."""
+    if paths.undone_by(path) is not None:
+        return False  # what has failed is why it runs
     group = paths.group_of(path)
     if group and state.groups[group].failed is not None:
         return True
