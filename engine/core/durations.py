@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
+from engine.core.words import kind
+
 _UNITS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 LONGEST = 3_650 * _UNITS["d"]
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
@@ -25,7 +27,14 @@ def parse_duration(text: object) -> int:
             if ms > LONGEST:
                 raise ValueError(f"{text[:20]!r} is too long; {format_duration(LONGEST)} is the longest duration")
             return round(ms)
-    raise ValueError(f"{text!r} is not a duration; write a number with its unit, such as 30s, 15m, 24h or 1h30m")
+    raise ValueError(f"{_said(text)} is not a duration; write a number with its unit, such as 30s, 15m, 24h or 1h30m")
+
+
+def _said(value: object) -> str:
+    if isinstance(value, str):
+        return repr(value if len(value) <= 40 else f"{value[:40]}…")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else kind(value)
 
 
 def format_duration(ms: int) -> str:

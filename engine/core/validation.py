@@ -121,6 +121,8 @@ def _finding(error: ErrorDetails) -> Finding:
         return Finding(path, "is missing", _CAPS.get(pattern, ""))
     if kind_of == "extra_forbidden":
         return _unknown_key(path)
+    if isinstance(written, str) and "${{" in written:
+        return Finding(path, f"cannot hold an expression{_wrote(written)}", "write the value itself")
     if kind_of == "value_error":
         return Finding(path, _own_words(error))
     shape = _SHAPES.get(pattern)

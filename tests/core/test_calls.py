@@ -54,6 +54,14 @@ def test_a_child_that_gives_nothing_has_no_members() -> None:
     assert found(text, CHILD + "output: {x: 1}\n") == []
 
 
+def test_what_a_child_gives_has_its_type() -> None:
+    text = calling("w", "{name: child, input: {n: 1}}") + "output: '${{ steps.c.output.x.y + 1 }}'\n"
+    assert found(text, CHILD + "output: {x: {y: '${{ input.n }}'}}\n") == []
+    assert [problem.split(";")[0] for problem in found(text, CHILD + "output: {x: {y: '${{ input.m }}'}}\n")] == [
+        "5: output: steps.c.output.x.y (text or nothing (null)) and a whole number do not fit together by +"
+    ]
+
+
 class TestCatalog:
     def load(self, folder: Path, **files: str) -> tuple[Catalog, list[str]]:
         for name, text in files.items():

@@ -42,6 +42,12 @@ DEPLOY = "{id: deploy, uses: set, undo: {uses: set}}"
         ("{id: a, for_each: {items: 5, max_items: 1}, uses: set}", "for_each.items: must be a list, or an expression"),
         ("{id: a, for_each: {items: a, max_items: 1}, uses: set}", "for_each.items: must be a list, or an expression"),
         ("{id: a, sleep: soon}", "sleep.for: must be a duration such as 30s, 15m or 3d, or an expression in ${{ }}"),
+        (
+            "{id: a, uses: set, timeout: '${{ run.id }}'}",
+            "timeout: cannot hold an expression (you wrote ${{ run.id }});",
+        ),
+        ("{id: a, uses: set, timeout: [1]}", "timeout: a list is not a duration; write a number with its unit"),
+        ("{id: a, uses: set, timeout: true}", "timeout: true or false is not a duration; write a number with its unit"),
         ("{id: a, sleep: []}", "sleep: must be a duration such as 30s or 3d, or a mapping with for or until"),
         ("{id: a, sleep: {}}", "sleep: give either for (such as 3d) or until"),
         ("{id: a, sleep: {until: tomorrow}}", "sleep.until: tomorrow is no date and time; write it such as 2030-01-31"),

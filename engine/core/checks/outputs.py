@@ -72,6 +72,9 @@ class Outputs:
         self._known: dict[Path, Type] = {}
         self._schemas: dict[int, Type] = {}
         self._depth = 0
+        self._children: dict[str, Type] = {}
+        self._level = 0
+        """How many callers there are above, of which this is a callee."""
 
     def of_schema(self, schema: Mapping[str, Any]) -> Type:
         """The type that the schema of a step in the catalog allows."""
@@ -205,7 +208,19 @@ class Outputs:
     def _called(self, name: str) -> Type:
         """What a child run gives: nothing, unless its workflow says what."""
         callee: Draft | None = self._callees.drafts.get(name) if self._callees is not None else None
-        return NOTHING if callee is not None and "output" not in callee.data else ANY
+        if callee is None or self._level == DEEPEST:
+            return ANY
+        if name not in self._children:
+            self._children[name] = ANY  # for workflows that call each other in a circle
+            inner = Outputs(Scopes(callee), self._catalog, self._callees)
+            inner._children, inner._level = self._children, self._level + 1
+            self._children[name] = inner.whole()
+        return self._children[name]
+
+    def whole(self) -> Type:
+        """The type of the workflow's own output."""
+        spot = Spot(("output",), "", Sight.END)
+        return self.of_value(self._scopes.draft.data.get("output"), spot, self._scopes.draft.groups[0], None)
 
 
 def _payload(wait: Mapping[str, Any]) -> Type:
