@@ -28,6 +28,13 @@ class _Waiting:
     outcome: asyncio.Future[Outcome]
 
 
+@dataclass(slots=True)
+class _Tried:
+    """Whether a try broke off in its commit, so that nobody knows what became of it."""
+
+    lost: bool
+
+
 class Committer:
     """The only writer of appends in this process."""
 
@@ -78,10 +85,14 @@ class Committer:
         self._waiting = later
         return [batch[stream] for stream in sorted(batch)]
 
-    async def _settle(self, batch: Sequence[_Waiting]) -> None:
-        """Give every caller its outcome, or its error. An append that the database rejects fails alone."""
+    async def _settle(self, batch: Sequence[_Waiting], lost: bool = False) -> None:
+        """Give every caller its outcome, or its error. An append that the database rejects fails alone.
+
+        `lost`: an earlier try at these appends may have been committed.
+        """
+        tried = _Tried(lost)
         try:
-            outcomes = await self._commit([waiting.item for waiting in batch])
+            outcomes = await self._commit([waiting.item for waiting in batch], tried)
         except Exception as error:  # noqa: BLE001 - handed to the callers, each of whom awaits its future
             if len(batch) == 1 or isinstance(error, StoreUnavailable):
                 for waiting in batch:
@@ -89,27 +100,25 @@ class Committer:
                         waiting.outcome.set_exception(error)
                 return
             for waiting in batch:
-                await self._settle([waiting])
+                await self._settle([waiting], tried.lost)
             return
         for waiting, outcome in zip(batch, outcomes, strict=True):
             if not waiting.outcome.done():
                 waiting.outcome.set_result(outcome)
 
-    async def _commit(self, batch: Sequence[Prepared]) -> list[Outcome]:
+    async def _commit(self, batch: Sequence[Prepared], tried: _Tried) -> list[Outcome]:
         """One transaction, again after a failure that may pass. After a lost connection the log tells what happened."""
-        lost = False
 
         async def once() -> list[Outcome]:
-            nonlocal lost
             try:
-                return await self._database.write_once(commit_batch, self._statements, batch, lost)
+                return await self._database.write_once(commit_batch, self._statements, batch, tried.lost)
             except Lost:
-                lost = True
+                tried.lost = True
                 raise
 
         try:
             return await self._database.patiently(once)
         except StoreUnavailable as error:
-            if not lost:
+            if not tried.lost:
                 raise
             raise OutcomeUnknown(f"{error}; only then will it show whether the last events were recorded") from error
