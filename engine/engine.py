@@ -12,6 +12,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 from pydantic import JsonValue
@@ -32,13 +33,13 @@ from engine.endings import Endings
 from engine.errands import Errands
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
-from engine.keepalive import KeepAlive, ThreadKeepAlive
+from engine.keepalive import KeepAlive, ThreadKeepAlive, this_process
 from engine.plans import Plans
 from engine.recall import Recall
 from engine.records import cache_of, recorded
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
-from engine.store import DEFAULT_WORKSPACE, Log, Report, RunFilter, RunInfo, StoreError
+from engine.store import DEFAULT_WORKSPACE, JsonObject, Log, Report, RunFilter, RunInfo, StoreError
 from engine.streams import ActivationStream, Lane, Streams
 from engine.worker import Worker, WorkerSettings
 
@@ -85,6 +86,7 @@ class Engine:
         self._keep_alive = keep_alive or self._keep_alive_by_thread
         self._streams = streams
         self._announcer = Announcer(streams)
+        self._workers: dict[str, Worker] = {}
         self._plans = Plans(store)
         self._handle = Handle(store, clock, self._plans, Recall(store), self._announcer.announce)
         self._endings = Endings(store, self._handle)
@@ -128,8 +130,9 @@ class Engine:
         me = self._ids.worker()
         keep_alive = self._keep_alive(me)
         # The lease is held before the first claim, and says what time it is at the database.
-        keep_alive.clock.set(await self.store.renew(me, self.settings.worker.lease) - self.settings.worker.lease)
-        worker = Worker(
+        lease = self.settings.worker.lease
+        keep_alive.clock.set(await self.store.renew(me, lease, self._about(me)) - lease)
+        worker = self._workers[me] = Worker(
             me,
             self._handle,
             self.store,
@@ -150,6 +153,7 @@ class Engine:
             for outcome in await asyncio.gather(working, scheduling, return_exceptions=True):
                 if isinstance(outcome, Exception):
                     log.error("The worker did not stop as it should.", exc_info=outcome)
+            del self._workers[me]
             with contextlib.suppress(StoreError):
                 await scheduler.anchor()
 
@@ -256,7 +260,14 @@ class Engine:
             self._announcer.announce(state.run, Lane(state.started.workspace))
 
     def _keep_alive_by_thread(self, worker: str) -> KeepAlive:
-        return ThreadKeepAlive(self.settings.database_url, worker, self.settings.worker.lease)
+        about = partial(self._about, worker)
+        return ThreadKeepAlive(self.settings.database_url, worker, self.settings.worker.lease, about)
+
+    def _about(self, worker: str) -> JsonObject:
+        """What a worker of this process says of itself: where it runs, and how many of its slots have a step."""
+        working = self._workers.get(worker)
+        steps = 0 if working is None else working.busy
+        return {**this_process(), "slots": self.settings.worker.slots, "steps": steps}
 
     async def _pin(self, definition: Workflow) -> Plan:
         return await self._plans.pin(definition, self.catalog.children(definition))

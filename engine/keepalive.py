@@ -7,13 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import socket
 import threading
+from collections.abc import Callable
+from functools import cache
+from importlib import metadata
 from typing import Protocol
 
 from engine.clock import DatabaseClock
-from engine.store import LeaseKeeper, StoreError
+from engine.store import JsonObject, LeaseKeeper, StoreError
 
 log = logging.getLogger(__name__)
+
+
+def this_process() -> JsonObject:
+    """Where a worker runs, for those who look for it: ``host``, ``pid``, and the ``version`` of the release."""
+    return {"host": socket.gethostname(), "pid": os.getpid(), "version": _version()}
+
+
+@cache
+def _version() -> str:
+    try:
+        return metadata.version("vectorbea")
+    except metadata.PackageNotFoundError:  # run from its sources
+        return ""
 
 
 class KeepAlive(Protocol):
@@ -32,13 +50,15 @@ class KeepAlive(Protocol):
 class ThreadKeepAlive:
     """Renews ``worker``'s lease of ``lease`` ms three times per lease, and sets ``clock`` by the database's.
 
-    A database that is away is tried again at the next renewal.
+    With each renewal it writes what ``about`` says of the worker, which is called in the thread. A database that is
+    away is tried again at the next renewal.
     """
 
-    def __init__(self, database_url: str, worker: str, lease: int) -> None:
+    def __init__(self, database_url: str, worker: str, lease: int, about: Callable[[], JsonObject]) -> None:
         self._database_url = database_url
         self._worker = worker
         self._lease = lease
+        self._about = about
         self.clock = DatabaseClock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"keep-alive {worker}", daemon=True)
@@ -56,7 +76,7 @@ class ThreadKeepAlive:
             try:
                 with LeaseKeeper(self._database_url, self._lease) as keeper:
                     while not self._stopped.is_set():
-                        until = keeper.renew(self._worker, self._lease)
+                        until = keeper.renew(self._worker, self._lease, self._about())
                         self.clock.set(until - self._lease)
                         self._pause()
             except StoreError as error:

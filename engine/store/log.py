@@ -75,6 +75,8 @@ class Log:
         self._committer = Committer(database, self._statements, most_waiting)
         self._keys = Keys(hmac_key, sealer)
         self._known_definitions: dict[str, None] = {}
+        # The workspace that `take_due` served last.
+        self._turn = ""
 
     @classmethod
     async def open(
@@ -234,8 +236,13 @@ class Log:
         Each is taken by one caller, however many ask at once. Workspaces get equal shares, but those in `skip` none;
         within a workspace a higher priority goes first.
         """
-        lanes = [lane for lane in await self.database.read(open_work.due_lanes, now) if lane.workspace not in skip]
-        return await self.database.write(open_work.take_due, lanes, now, limit, push) if lanes else []
+        lanes = await self.database.read(open_work.due_lanes, now, self._turn)
+        if not (lanes := [lane for lane in lanes if lane.workspace not in skip]):
+            return []
+        taken = await self.database.write(open_work.take_due, lanes, now, limit, push)
+        if taken:
+            self._turn = taken[-1].workspace
+        return taken
 
     async def make_all_due(self, now: int) -> int:
         """Make every run due that is ready or running (not those that wait); how many were not due before.

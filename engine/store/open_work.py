@@ -40,13 +40,10 @@ class Lane:
     earliest: int
 
 
-def due_lanes(connection: Connection, now: int) -> list[Lane]:
-    """The lanes in which something is due: the workspace with the oldest first, the most urgent of each first."""
+def due_lanes(connection: Connection, now: int, turn: str) -> list[Lane]:
+    """The lanes in which something is due: after the workspace `turn` and round, the urgent of each first."""
     lanes = [lane for lane in _lanes(connection) if lane.earliest <= now]
-    oldest: dict[str, int] = {}
-    for lane in lanes:
-        oldest[lane.workspace] = min(lane.earliest, oldest.get(lane.workspace, lane.earliest))
-    return sorted(lanes, key=lambda lane: (oldest[lane.workspace], lane.workspace, -lane.priority))
+    return sorted(lanes, key=lambda lane: (lane.workspace <= turn, lane.workspace, -lane.priority))
 
 
 def take_due(

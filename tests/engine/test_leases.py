@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -15,7 +17,7 @@ from engine.catalog import Catalog
 from engine.core.state import RunState, StepStatus
 from engine.engine import Engine, EngineSettings
 from engine.worker import WorkerSettings
-from tests.engine.conftest import ANA, Setup, ended, until
+from tests.engine.conftest import ANA, Setup, World, ended, until, workflow
 from tests.engine.stray import BLOCKED, LEASE, STRAY, live, registry
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -82,3 +84,32 @@ async def test_a_step_that_blocks_its_loop_for_longer_than_the_lease_keeps_it(se
     step = state.step("a")
     assert (step.worker, step.losses) == (first.worker, 0)
     assert step.ended_at - step.started_at >= BLOCKED * 1_000 > 2 * LEASE
+
+
+async def test_a_worker_says_where_it_runs_and_how_much_it_has_in_hand(setup: Setup, world: World) -> None:
+    setup.settings = replace(setup.settings, worker=WorkerSettings(slots=7, lease=600, grace=2.0))
+    async with setup.working(workflow({"id": "h", "uses": "t.hold"})) as engine:
+        run = (await engine.start("wf", {}, by=ANA)).run
+
+        async def steps() -> int:
+            [worker] = await engine.store.workers()
+            return worker.info["steps"]
+
+        async def one() -> bool:
+            return await steps() == 1
+
+        await until(one)
+        [worker] = await engine.store.workers()
+        assert worker.info | {"version": ""} == {
+            "host": socket.gethostname(), "pid": os.getpid(), "version": "", "slots": 7, "steps": 1,
+        }  # fmt: skip
+        assert worker.since <= worker.until - 600
+        world.open.set()
+        await ended(engine, run)
+
+        async def none() -> bool:
+            return await steps() == 0
+
+        await until(none)
+    async with setup.engine() as engine:
+        assert await engine.store.workers() == []

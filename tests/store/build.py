@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from engine.store import KEEP, Append, Appended, Blob, Head, Keep, Log, NewEvent, RunRow
+from engine.store import KEEP, NORMAL, Append, Appended, Blob, Head, Keep, Log, NewEvent, RunRow
 from engine.store.types import DueKind, Guard
 
 KEY = b"a key of the tests, 32 bytes long"
@@ -18,11 +18,12 @@ def event(type_: str = "STEP_STARTED", payload: str = '{"step":"tag"}', at: int 
 def run_row(
     workspace: str = "ws_local", *, status: str = "running", dedupe_key: str | None = None,
     workflow: str = "publish_release", summary: str = "tag: running", ended_at: int | None = None,
+    priority: int = NORMAL,
 ) -> RunRow:  # fmt: skip
     """The row of a run of Ana's."""
     return RunRow(
         workspace=workspace, workflow=workflow, definition="d" * 64, status=status, summary=summary, started_by="Ana",
-        dedupe_key=dedupe_key, created_at=T0, updated_at=T0, ended_at=ended_at,
+        dedupe_key=dedupe_key, created_at=T0, updated_at=T0, ended_at=ended_at, priority=priority,
     )  # fmt: skip
 
 
