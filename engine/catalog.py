@@ -14,7 +14,7 @@ from engine.core.definition import Workflow
 from engine.core.draft import Draft
 from engine.core.errors import InvalidDefinition, UnknownWorkflow
 from engine.core.graph import walk
-from engine.core.loader import Loaded, check, data_of, load_yaml
+from engine.core.loader import check, data_of, load_yaml
 from engine.core.pinning import pin
 from engine.core.problems import Problem
 from engine.core.stepspec import Catalog as StepCatalog
@@ -30,6 +30,8 @@ class Catalog:
     def __init__(self, steps: StepCatalog) -> None:
         self._steps = steps
         self._workflows: dict[str, Workflow] = {}
+        self._callable: dict[str, Workflow] = {}
+        """Those, and what lies beside them."""
         self._by_hash: dict[str, Workflow] = {}
         self._drafts: dict[str, Draft] = {}
         self._sources: dict[str, str] = {}
@@ -79,62 +81,50 @@ class Catalog:
         problems = [str(problem) for problem in check(workflow, self._steps, self._callees())]
         if problems:
             raise InvalidDefinition([f"{workflow.name}: {problem}" for problem in problems])
-        if taken := self._taken(workflow.name, source):
-            raise InvalidDefinition([taken])
+        if (other := self._sources.get(workflow.name)) is not None:
+            raise InvalidDefinition([_taken(workflow.name, other, source)])
         self._drafts[workflow.name] = Draft.of(data_of(workflow))
         return self._keep(workflow, source)
 
-    def load(self, paths: Iterable[Path]) -> tuple[Problem, ...]:
+    def load(self, paths: Iterable[Path], beside: Iterable[Path] = ()) -> tuple[Problem, ...]:
         """Reads the files, and the ``*.yaml`` and ``*.yml`` files of the folders, in ``paths``, in whatever order.
 
-        Returns the problems of this call; files without any are loaded all the same.
+        Returns the problems of this call; files without any are loaded all the same. What is ``beside`` can be called
+        by these, and that is all: it is not among the ``workflows``, and its problems are told only by what calls it.
         """
         found: list[Problem] = []
-        texts: dict[Path, str] = {}
-        for file in _files(paths, found):
-            text = _text(file)
-            if isinstance(text, Problem):
-                found.append(text)
-            else:
-                texts[file] = text
-        found += self._load_all(texts)
+        texts = _texts(_files(paths, found), found)
+        known = {file.resolve() for file in texts}
+        others = _texts((file for file in _files(beside, []) if file.resolve() not in known), [])
+        loading = _Loading({**texts, **others}, self._sources)
+        self._drafts |= loading.drafts
+        problems = {file: self._load(file, loading, listed=file in texts) for file in loading.order}
+        found += [problem for file in texts for problem in problems[file]]
         self._problems += found
         return tuple(found)
 
-    def _load_all(self, texts: Mapping[Path, str]) -> list[Problem]:
-        """Callees are loaded before their callers; problems are told in the order of the files."""
-        loading = _Loading(texts, self._sources)
-        self._drafts |= loading.drafts
-        problems: dict[Path, list[Problem]] = {}
-        for file in loading.order:
-            loaded = load_yaml(texts[file], str(file), self._steps, self._callees())
-            problems[file] = self._settle(file, loaded, loading.names[file])
-        return [problem for file in texts for problem in problems[file]]
-
-    def _settle(self, file: Path, loaded: Loaded, name: str | None) -> list[Problem]:
+    def _load(self, file: Path, loading: _Loading, *, listed: bool) -> list[Problem]:
+        loaded = load_yaml(loading.texts[file], str(file), self._steps, self._callees())
+        name = loading.names[file]
         if loaded.workflow is None:
-            if name is not None and name not in self._workflows:
+            if name is not None and loading.is_first(file):
                 self._broken.add(name)
             return list(loaded.problems)
-        if taken := self._taken(loaded.workflow.name, str(file)):
-            return [_problem(file, taken)]
-        self._keep(loaded.workflow, str(file))
+        other = self._sources.get(loaded.workflow.name)
+        if other is not None or not loading.is_first(file):
+            return [_problem(file, _taken(loaded.workflow.name, other or loading.first(file), str(file)))]
+        self._keep(loaded.workflow, str(file), listed=listed)
         return []
 
     def _callees(self) -> Callees:
-        hashes = {name: workflow.hash for name, workflow in self._workflows.items()}
+        hashes = {name: workflow.hash for name, workflow in self._callable.items()}
         return Callees(self._drafts, frozenset(self._broken), hashes)
 
-    def _taken(self, name: str, source: str) -> str | None:
-        other = self._sources.get(name)
-        if other is None:
-            return None
-        where = "" if other == source else f" and by {source}"
-        return f"the name {name} is taken by {other}{where}; names are unique, rename one of them"
-
-    def _keep(self, workflow: Workflow, source: str) -> Workflow:
-        pinned = pin(workflow, self._steps, self._workflows)
-        self._workflows[pinned.name] = self._by_hash[pinned.hash] = pinned
+    def _keep(self, workflow: Workflow, source: str, *, listed: bool = True) -> Workflow:
+        pinned = pin(workflow, self._steps, self._callable)
+        self._callable[pinned.name] = self._by_hash[pinned.hash] = pinned
+        if listed:
+            self._workflows[pinned.name] = pinned
         self._sources[pinned.name] = source
         self._broken.discard(pinned.name)
         return pinned
@@ -144,6 +134,7 @@ class _Loading:
     """The files of one call, read once to know who calls whom."""
 
     def __init__(self, texts: Mapping[Path, str], taken: Mapping[str, str]) -> None:
+        self.texts = texts
         drafts = {file: Draft.of(read(text).data) for file, text in texts.items()}
         self.names: dict[Path, str | None] = {file: draft.name for file, draft in drafts.items()}
         self._files: dict[str, Path] = {}
@@ -153,6 +144,14 @@ class _Loading:
         self.drafts = {name: drafts[file] for name, file in self._files.items()}
         """By name; of two files with one name the first counts."""
         self.order = self._callees_first(drafts)
+
+    def is_first(self, file: Path) -> bool:
+        """Whether no other file before it has the same name."""
+        return self._files.get(self.names[file] or "", file) == file
+
+    def first(self, file: Path) -> str:
+        """The file that has the name first."""
+        return str(self._files[self.names[file] or ""])
 
     def _callees_first(self, drafts: Mapping[Path, Draft]) -> list[Path]:
         """Each file after those that it calls; a circle, which is a problem anyhow, is cut somewhere."""
@@ -174,6 +173,11 @@ class _Loading:
         return list(order)
 
 
+def _taken(name: str, other: str, source: str) -> str:
+    where = "" if other == source else f" and by {source}"
+    return f"the name {name} is taken by {other}{where}; names are unique, rename one of them"
+
+
 def _files(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
@@ -182,6 +186,18 @@ def _files(paths: Iterable[Path], problems: list[Problem]) -> Iterator[Path]:
             yield path
         else:
             problems.append(_problem(path, "there is no such file or folder"))
+
+
+def _texts(files: Iterable[Path], problems: list[Problem]) -> dict[Path, str]:
+    """The text of each file that can be read."""
+    found: dict[Path, str] = {}
+    for file in files:
+        text = _text(file)
+        if isinstance(text, Problem):
+            problems.append(text)
+        else:
+            found[file] = text
+    return found
 
 
 def _text(file: Path) -> str | Problem:

@@ -22,7 +22,8 @@ async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
     if missing:
         raise Misuse(f"There is no file or folder {missing[0]}.")
     known = Catalog(step_catalog(settings))
-    problems = known.load(paths)
+    folders = [path.parent for path in paths if path.is_file()]
+    problems = known.load(paths, beside=[*folders, *settings.workflow_folders])
     for problem in problems:
         say(clean(str(problem)))
     names = ", ".join(known.workflows)

@@ -27,3 +27,8 @@ def test_the_cookbook_has_no_problems(vb: Vb) -> None:
     assert done.out == ""
     assert done.code == 0
     assert done.err.startswith("No problems: await_healthy, ")
+
+
+def test_one_file_may_call_what_lies_beside_it(vb: Vb) -> None:
+    done = vb("check", str(COOKBOOK / "release_train.yaml"))
+    assert (done.code, done.out, done.err) == (0, "", "No problems: release_train.\n")

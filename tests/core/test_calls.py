@@ -140,6 +140,15 @@ class TestCatalog:
         assert catalog.get("child").steps[0].set_ == {"x": 1}
         assert set(catalog.workflows) == {"child", "top"}
 
+    def test_what_lies_beside_can_be_called_and_no_more(self, tmp_path: Path) -> None:
+        texts = {"a": calling("top", "{name: child, input: {n: 1}}"), "b": CHILD, "c": "name: [", "d": CHILD}
+        for name, text in texts.items():
+            (tmp_path / f"{name}.yaml").write_text(text, encoding="utf-8")
+        catalog = Catalog(STEPS)
+        assert catalog.load([tmp_path / "a.yaml"], beside=[tmp_path, tmp_path / "absent"]) == ()
+        assert list(catalog.workflows) == ["top"]
+        assert [child.name for child in catalog.children(catalog.get("top")).values()] == ["child"]
+
     def test_workflows_from_python_call_what_was_added_before(self) -> None:
         catalog = Catalog(STEPS)
         top = Workflow.model_validate({"name": "top", "steps": [{"id": "c", "workflow": "child"}]})
