@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.core import commands as c
@@ -25,13 +26,27 @@ def workflow(*steps: dict[str, Any], **more: Any) -> Workflow:
 class Run:
     """A run in progress. Every decision is applied at once, as if each append succeeded."""
 
-    def __init__(self, definition: Workflow, **inputs: Any) -> None:
+    def __init__(
+        self,
+        definition: Workflow,
+        *,
+        children: Mapping[str, Plan] | None = None,
+        started: Mapping[str, Any] | None = None,
+        reused: Sequence[e.StepReused] = (),
+        **inputs: Any,
+    ) -> None:
+        """``started``: more that RUN_STARTED says."""
         self.now = 1_000_000
-        self.plan = Plan.of(definition)
+        self.plan = Plan.of(definition, children)
         event = e.RunStarted(
-            workspace="ws_t", workflow=definition.name, definition=definition.hash, input=inputs, by=ANA
+            workspace="ws_t",
+            workflow=definition.name,
+            definition=definition.hash,
+            input=inputs,
+            by=ANA,
+            **(started or {}),
         )
-        first = start("run_t", self.plan, event, self.now)
+        first = start("run_t", self.plan, event, self.now, reused)
         self.state: RunState = first.state
         self.log: list[Recorded] = list(first.events)
         self.last: Decision = first

@@ -1,0 +1,207 @@
+"""Records the histories of this release into ``tests/histories``: ``python -m tests.record_histories``.
+
+Run it once before a release; what an earlier release has recorded is never written again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.core import commands as c
+from engine.core import events as e
+from engine.core.failures import FailureClass
+from engine.core.graph import Plan
+from engine.core.state import RunStatus
+from tests.core.definitions import CHILD
+from tests.core.driver import ANA, BEN, Run, workflow
+from tests.core.test_histories import HISTORIES, as_expected
+
+RELEASE = "0.2"
+FOLDER = Path(__file__).parent / "histories"
+GATE = {"approvers": ["@x"], "title": "Go?", "expires_in": "2h", "remind_every": "20m"}
+MOVED = "f" * 64
+
+
+def noop(id_: str, **more: Any) -> dict[str, Any]:
+    return {"id": id_, "uses": "noop", **more}
+
+
+def gates() -> Run:
+    ladder = [{"after": "15m", "to": "@oncall"}]
+    run = Run(workflow(noop("a"), {"id": "g", "approval": {**GATE, "escalate": ladder}}, noop("b")))
+    run.look()
+    run.succeed("a", {"n": 1})
+    run.do(c.Present("g", "slack:C1/1.2", "d" * 64))
+    run.look(after=30 * 60_000)
+    run.vote("g", reason="fine")
+    run.look()
+    run.do(c.LogLine("b", run.state.step("b").token, "half done"))
+    run.do(c.NoteProgress("b", run.state.step("b").token, {"page": 3}))
+    run.succeed("b")
+    return run
+
+
+def expiry_and_denial() -> Run:
+    run = Run(workflow({"id": "g", "approval": {**GATE, "on_expiry": "approve"}}, {"id": "h", "approval": GATE}))
+    run.look(after=3 * 3_600_000)
+    run.vote("h", False, reason="not today")
+    return run
+
+
+def attempts() -> Run:
+    run = Run(workflow(noop("a", retry={"attempts": 3}), noop("gone", uses="gone")))
+    run.look()
+    token = run.state.step("a").token
+    run.do(c.BeginEffect("a", token, "pay", "run_t/a/pay/1"))
+    run.do(c.RecordEffect("a", token, "pay", {"receipt": 7}))
+    run.fail("a")
+    run.look(after=60_000)
+    first = run.state.step("a").token
+    run.look(after=20_000, worker="w2")
+    run.do(c.Succeed("a", first, "w1", "late", None))
+    run.do(c.HandBack("a", run.state.step("a").token, "w2"))
+    run.look(worker="w3")
+    run.succeed("a", "y" * 900)
+    run.look()
+    run.look(after=400_000)
+    return run
+
+
+def loops() -> Run:
+    each = {"items": ["x", "y"], "max_items": 5}
+    until = {"until": "iteration == 2", "max": 3, "every": "10s"}
+    run = Run(
+        workflow(
+            {"id": "each", "for_each": each, "steps": [noop("a"), {"id": "b", "set": {"v": "${{ item }}"}}]},
+            {"id": "poll", "repeat": until, "steps": [noop("c")]},
+            {"id": "rest", "sleep": "1h"},
+            {"id": "paid", "wait_for": {"signal": "paid", "timeout": "1d"}},
+            output={"all": "${{ steps.each.output }}"},
+        )
+    )
+    run.look()
+    run.succeed("each[0]/a")
+    run.succeed("each[1]/a")
+    run.succeed("poll#1/c")
+    run.look(after=10_000)
+    run.succeed("poll#2/c")
+    run.do(c.Signal("s1", "paid", {"amount": 3}, BEN))
+    run.look(after=3_600_000)
+    return run
+
+
+def undoing() -> Run:
+    undo = {"uses": "noop"}
+    run = Run(workflow(noop("a", undo=undo), noop("b", undo=undo), noop("c"), on_failure=[noop("tell")], timeout="1h"))
+    run.look()
+    run.succeed("a", 1)
+    run.succeed("b", 2)
+    run.fail("c", FailureClass.PERMANENT)
+    run.look()
+    for path in ("b!undo", "a!undo", "on_failure/tell"):
+        run.succeed(path)
+    return run
+
+
+def timeout() -> Run:
+    run = Run(workflow({"id": "s", "sleep": "2h"}, timeout="1h"))
+    run.look(after=3_600_000)
+    return run
+
+
+def operators() -> Run:
+    run = Run(
+        workflow(noop("a"), noop("b", repeatable=False), noop("d"), noop("z")), started={"labels": {"team": "web"}}
+    )
+    run.look()
+    run.do(c.Pause(BEN, "freeze"))
+    run.succeed("a")
+    run.do(c.Resume(BEN))
+    run.do(c.Label({"team": None, "env": "prod"}, BEN))
+    run.look()
+    run.look(after=100_000, worker="w2")
+    run.do(c.Settle("b", "happened", BEN, result="seen"))
+    run.look()
+    run.fail("d", FailureClass.PERMANENT)
+    run.do(c.Redrive(BEN, "mended"))
+    run.look()
+    run.fail("d", FailureClass.PERMANENT)
+    run.do(c.RetryFrom("a", BEN))
+    run.look()
+    run.do(c.Move(MOVED, run.plan, BEN, {}, "new release"))
+    run.succeed("a")
+    run.do(c.SetOutput("z", {"by": "hand"}, BEN))
+    run.fail("b", FailureClass.PERMANENT)
+    run.do(c.SkipStep("b", BEN))
+    run.look()
+    run.succeed("d")
+    return run
+
+
+def children() -> Run:
+    call = {
+        "id": "call",
+        "workflow": {"name": "child", "definition": CHILD.hash},
+        "retry": {"classes": {"permanent": {"attempts": 2}}},
+    }
+    run = Run(workflow(call), children={CHILD.hash: Plan.of(CHILD)})
+    run.do(c.ChildEnded("call", run.state.step("call").child, RunStatus.FAILED, None, "it broke"))
+    run.look(after=60_000)
+    run.do(c.ChildEnded("call", run.state.step("call").child, RunStatus.COMPLETED, {"done": True}))
+    return run
+
+
+def in_line_and_cancelled() -> Run:
+    line = e.InLine(key="prod", limit=1)
+    run = Run(workflow(noop("a", **{"if": "false"}), noop("b")), started={"concurrency": line})
+    run.look()
+    run.do(c.Cancel(ANA, "enough"))
+    run.fail("b", FailureClass.CANCELLED)
+    return run
+
+
+def forked() -> Run:
+    reused = [e.StepReused(step="a", status="completed", output="kept")]
+    fork = e.Fork(run="run_0", step="b", seq=9)
+    run = Run(workflow(noop("a"), noop("b")), started={"forked_from": fork}, reused=reused)
+    run.look()
+    return run
+
+
+SCENES: tuple[Callable[[], Run], ...] = (
+    *(gates, expiry_and_denial, attempts, loops, undoing, timeout, operators, children, in_line_and_cancelled, forked),
+)
+
+
+def main() -> None:
+    kept = {file.name for file in HISTORIES}
+    for scene in SCENES:
+        name = f"{RELEASE}_{scene.__name__}.json"
+        if name in kept:
+            continue
+        run = scene()
+        data = {
+            "release": RELEASE,
+            "what": scene.__name__.replace("_", " "),
+            "definition": json.loads(run.plan.workflow.snapshot),
+            "moved_to": [one.event.definition for one in run.log if isinstance(one.event, e.RunMoved)],
+            "events": [
+                {
+                    "type": one.event.type,
+                    "version": one.event.version,
+                    "at": one.at,
+                    "payload": json.loads(e.encode(one.event)),
+                }
+                for one in run.log
+            ],
+            "expect": as_expected(run.state, run.log),
+        }
+        (FOLDER / name).write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n")
+        print(f"{name}: {len(run.log)} events")
+
+
+if __name__ == "__main__":
+    main()
