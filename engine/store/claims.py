@@ -14,6 +14,7 @@ from engine.store.anchors import ANCHORED, anchored_heads
 from engine.store.chain import pruned_mac
 from engine.store.finding import Finding
 from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED, facts_of
+from engine.store.prepare import WORKSPACE_PREFIX
 from engine.store.prune import pruned_runs
 from engine.store.schema import data_keys, events, pruned
 from engine.store.types import Head, StoredEvent
@@ -100,15 +101,25 @@ def pruned_findings(connection: Connection, key: bytes, after: str) -> tuple[str
 
 
 def key_findings(connection: Connection, erased: set[str]) -> list[Finding]:
-    """Keys that are destroyed without a word in any stream (`erased`: those with one), or whole in spite of it."""
+    """Keys that are destroyed without a word in any stream, or whole in spite of one. `erased`: those with one, but for
+    the newest, which are looked for again."""
     rows = connection.execute(select(data_keys.c.id, data_keys.c.wrapped).order_by(data_keys.c.id))
     findings: list[Finding] = []
-    for key_id, wrapped in rows:
-        if wrapped is None and key_id not in erased:
+    for key_id, wrapped in rows.all():
+        if wrapped is None and key_id not in erased and not _is_on_record(connection, key_id):
             findings.append(Finding(key_id, None, "this data key was destroyed, but nobody is on record for it"))
         elif wrapped is not None and key_id in erased:
             findings.append(Finding(key_id, None, "this data key was erased, but is back: erase its person again"))
     return findings
+
+
+def _is_on_record(connection: Connection, key_id: str) -> bool:
+    said = select(events.c.seq).where(
+        events.c.stream.startswith(WORKSPACE_PREFIX, autoescape=True),
+        events.c.type == SUBJECT_ERASED,
+        events.c.payload.contains(f'"{key_id}"', autoescape=True),
+    )
+    return connection.execute(said.limit(1)).first() is not None
 
 
 def _is_ours(key: bytes, row: Any) -> bool:

@@ -4,7 +4,8 @@ The one rule: what goes, goes whole and on the record. One transaction removes a
 its last head in `pruned` under our seal, and says in the workspace's stream which runs went, by whose order.
 
 So a pruned run can be told from one that somebody deleted, and what was anchored of it stays provable. A run is left
-as long as it is open, as its own last head is not anchored, or as a run that it called or was called by is open.
+as long as it is open, as its own last head is not anchored, or as a run that it called or was called by is open; it is
+not left for a consumer that has not read it to its end.
 """
 
 from collections.abc import Collection, Sequence

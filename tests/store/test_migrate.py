@@ -4,17 +4,20 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect, text
 
 import engine.store.migrations
-from engine.store import Log, SchemaMismatch
+from engine.store import Log, SchemaMismatch, to_text, verify
+from engine.store.chain import event_hash, head_mac
+from engine.store.connect import connect
 from engine.store.migrate import NEWEST
 from engine.store.schema import metadata
-from tests.store.build import KEY, append, appended, query, tamper
+from tests.store.build import KEY, T0, append, appended, query, tamper
 
 
 async def test_migrated_tables_are_those_of_the_schema(log: Log) -> None:
@@ -52,3 +55,44 @@ async def test_tables_of_a_newer_release_are_refused(log: Log, database_url: str
 
     with pytest.raises(SchemaMismatch, match="version 9999, which this release does not know"):
         await Log.open(database_url, KEY)
+
+
+def scripts(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(engine.store.migrations.__path__[0])))
+    config.attributes["connection"] = connection
+    return config
+
+
+async def test_a_log_of_the_first_release_is_brought_up_to_date_and_goes_on(database_url: str) -> None:
+    database = await connect(database_url)
+    await database.write(lambda connection: command.upgrade(scripts(connection), "0001"))
+    at = to_text(T0)
+    digest = event_hash(KEY, "", ("run_a", 1, "RUN_STARTED", 1, at, "{}"))
+    values = {"at": at, "hash": digest, "mac": head_mac(KEY, "run_a", 1, digest), "now": T0}
+
+    def fill(connection: Connection) -> None:
+        for statement in (
+            "INSERT INTO events VALUES ('run_a', 1, 'RUN_STARTED', 1, :at, '{}', :hash)",
+            "INSERT INTO open_work VALUES ('run_a', :now, 'ready')",
+            "INSERT INTO runs VALUES ('run_a', 'ws_local', 'w', 'd', 'running', '', 'Ana', NULL, 1, 1, NULL, 1, :hash, :mac, false)",
+        ):
+            connection.execute(text(statement), values)
+
+    await database.write(fill)
+    await database.close()
+
+    log = await Log.open(database_url, KEY)
+    [started], head = await log.load("run_a")
+    assert (started.payload, (await verify(log)).findings) == ("{}", [])
+    assert [run.run for run in await log.take_due(T0, 10)] == ["run_a"]
+    await appended(log, append("run_a", head))
+    assert (await verify(log)).findings == []
+    await log.close()
+
+
+async def test_the_scripts_can_be_taken_back(log: Log) -> None:
+    await log.database.write(lambda connection: command.downgrade(scripts(connection), "base"))
+
+    left = await log.database.read(lambda connection: inspect(connection).get_table_names())
+    assert left == ["alembic_version"]

@@ -6,6 +6,7 @@ import pytest
 
 from engine.store import Deliveries, Finding, Head, Log, Report, Sealer, Signal, StoredEvent, new_master_key, verify
 from engine.store.chain import checkpoint_mac
+from engine.store.claims import key_findings
 from tests.store.build import KEY, T0, append, appended, event, query, run_row, tamper
 from tests.store.test_blobs import blob
 from tests.store.test_prune import ended
@@ -183,6 +184,11 @@ class TestErased:
 
         [what] = await found(sealed)
         assert what.endswith("this data key was destroyed, but nobody is on record for it")
+
+    async def test_an_erasure_while_verify_is_at_work_is_no_finding(self, sealed: Log) -> None:
+        await sealed.erase(ANA, now=T0, by="Ben")
+
+        assert await sealed.database.snapshot(key_findings, set[str]()) == []
 
     async def test_a_key_that_came_back_is_found(self, sealed: Log) -> None:
         [(key, master, wrapped)] = await query(sealed, "SELECT id, master, wrapped FROM data_keys")
