@@ -253,7 +253,7 @@ def _scalar(value: Any) -> JsonValue:
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, timedelta):
-        return f"{value.total_seconds():g}s"
+        return f"{value.total_seconds():.6f}".rstrip("0").rstrip(".") + "s"
     if isinstance(value, bytes):
         return base64.b64encode(value).decode("ascii")
     raise Invalid("the result is not a value that JSON can hold")
