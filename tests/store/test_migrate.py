@@ -75,7 +75,7 @@ async def test_a_log_of_the_first_release_is_brought_up_to_date_and_goes_on(data
         for statement in (
             "INSERT INTO events VALUES ('run_a', 1, 'RUN_STARTED', 1, :at, '{}', :hash)",
             "INSERT INTO open_work VALUES ('run_a', :now, 'ready')",
-            "INSERT INTO runs VALUES ('run_a', 'ws_local', 'w', 'd', 'running', '', 'Ana', NULL, 1, 1, NULL, 1, :hash, :mac, false)",
+            "INSERT INTO runs VALUES ('run_a', 'ws_a', 'w', 'd', '', '', '', NULL, 1, 1, NULL, 1, :hash, :mac, false)",
         ):
             connection.execute(text(statement), values)
 
