@@ -236,6 +236,18 @@ class TestErasing:
             await sealed.erase(ANA, now=T0, by="Ben")
         assert len((await sealed.load("run_a"))[0]) == 2
 
+    async def test_an_append_to_an_erased_run_does_not_hold_up_the_others_of_its_batch(
+        self, sealed: Log, other: Log
+    ) -> None:
+        head = await ended(sealed, "run_a")
+        heads = {f"run_b{n}": await started(sealed, f"run_b{n}", BEN) for n in range(3)}
+        await other.erase(ANA, now=T0, by="Ben")
+
+        late = [append(run, last) for run, last in {"run_a": head, **heads}.items()]
+        outcomes = await asyncio.gather(*map(sealed.append, late), return_exceptions=True)
+
+        assert [type(outcome) for outcome in outcomes] == [Erased, Appended, Appended, Appended]
+
     async def test_a_person_who_comes_back_has_a_new_key(self, sealed: Log, other: Log) -> None:
         await ended(sealed, "run_a")
         await started(other, "run_x", BEN)
