@@ -96,7 +96,7 @@ async def _vote(town: Town, order: Order, run: str, step: str, by: Actor) -> Non
     random = town.random
     await asyncio.sleep(random.choice((0.0, 0.3, 1.0, 5.0)) * random.random() * (not town.weather.crowded))
     garbled = random.random() < town.weather.garbled
-    vote = c.Vote(step, random.random() < 0.75, by, "in @all", GARBLED if garbled else f"because {random.random():.6f}")
+    vote = c.Vote(step, random.random() < 0.85, by, "in @all", GARBLED if garbled else f"because {random.random():.6f}")
     try:
         order.votes.append((run, vote, await persistently(town, lambda engine: engine.vote(run, vote))))
     except ValueError:

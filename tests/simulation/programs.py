@@ -134,15 +134,18 @@ def program(number: int) -> Program:
     return Program(Catalog(registry().catalog()).add(Workflow.model_validate(definition)), tuple(pieces))
 
 
+_KINDS = (*("echo", "work", "work", "pay", "pay", "gate") * 4, "late", "late", "breaks")
+
+
 def _draw(random: Random, index: int, before: list[Piece]) -> Piece:
     ids = [piece.id for piece in before]
     explicit = random.random() < 0.5
     needs = sorted(random.sample(ids, random.randint(0, min(2, len(ids))))) if explicit else ids[-1:]
     attempts = random.choice((1, 3, 3, 4))
-    tries = 1 if random.random() < 0.6 else random.randint(1, 4)
+    tries = 1 if random.random() < 0.6 else random.randint(1, attempts + (random.random() < 0.1))
     return Piece(
         id=f"s{index}",
-        kind=random.choice(("echo", "work", "work", "pay", "pay", "gate", "late", "breaks" if index else "pay")),
+        kind=random.choice(_KINDS),
         needs=tuple(needs),
         explicit=explicit,
         over=random.randint(0, 9) if random.random() < 0.25 else None,

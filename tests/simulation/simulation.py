@@ -28,7 +28,7 @@ from tests.simulation import people
 from tests.simulation.disk import Fact, SimulatedDatabase, disk
 from tests.simulation.edges import Quiet
 from tests.simulation.host import KEY, Host
-from tests.simulation.loop import Stuck, VirtualLoop
+from tests.simulation.loop import Stuck, VirtualLoop, current_lane
 from tests.simulation.people import Order
 from tests.simulation.programs import PROGRAMS, WIDE, program, registry
 from tests.simulation.stream import StreamServer
@@ -116,7 +116,9 @@ class Simulation:
         with _Listener([]):
             self.loop.bury([host.lane for host in self._buried])
         [(events,)] = shared.rows("SELECT count(*) FROM events")
-        return Result(self.seed, tuple(self.complaints), trace, self.crashes, self.deaths, events, steps, ms)
+        return Result(
+            self.seed, tuple(dict.fromkeys(self.complaints)), trace, self.crashes, self.deaths, events, steps, ms
+        )
 
     # Time and ids
 
@@ -244,15 +246,28 @@ class Simulation:
     async def _pause_somebody(self, begin: int, end: int) -> None:
         await asyncio.sleep(begin / 1000)
         if (host := self.somebody()) is not None:
-            host.pause()
-            try:
-                await asyncio.sleep((end - begin) / 1000)
-            finally:
-                host.resume()
+            await self._pause(host, end - begin)
+
+    async def _pause(self, host: Host, ms: int) -> None:
+        host.pause()
+        try:
+            await asyncio.sleep(ms / 1000)
+        finally:
+            host.resume()
+
+    def _stand_still_perhaps(self) -> None:
+        """A process stands still in the middle of a step, for about as long as its lease."""
+        if self.ms() > STORM_MS or self.random.random() >= self.weather.still:
+            return
+        lane, lease = current_lane(), self.settings.worker.lease
+        host = next(host for host in self._hosts.values() if host.lane is lane)
+        pause = self._pause(host, round(lease * (0.8 + 2 * self.random.random())))
+        self._errands.append(self.loop.create_task(pause, context=self.loop.world.context()))
 
     # What is seen from outside
 
     def execution(self, run: str, path: str) -> int:
+        self._stand_still_perhaps()
         self._executions.append(self._latest_start(run, path))
         return len(self._executions) - 1
 

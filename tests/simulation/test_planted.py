@@ -20,10 +20,12 @@ ENOUGH = 250
 """Schedules within which each of these bugs is to show."""
 
 
-def first_failure(words: str) -> str:
-    """The first problem, among these schedules, that has the words in it."""
+def first_failure(words: str, still: float | None = None) -> str:
+    """The first problem with these words in it. ``still``: how often processes stand still in the middle of a step."""
     for number in range(ENOUGH):
-        for problem in Simulation(f"planted.{number}").run().problems:
+        simulation = Simulation(f"planted.{number}")
+        simulation.weather.still = simulation.weather.still if still is None else still
+        for problem in simulation.run().problems:
             if words in problem:
                 return problem
     raise AssertionError(f"nothing was found in {ENOUGH} schedules")
@@ -78,4 +80,4 @@ def test_a_late_result_that_counts_is_found(monkeypatch: pytest.MonkeyPatch) -> 
         return await submit(handle, run, command)
 
     monkeypatch.setattr(Handle, "submit", trusting)
-    assert first_failure("no longer counted")
+    assert first_failure("no longer counted", still=0.7)

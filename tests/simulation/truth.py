@@ -18,6 +18,8 @@ from tests.simulation.people import Order, contradiction
 from tests.simulation.programs import Told, forecast
 
 TERMINAL = {"RUN_COMPLETED": "completed", "RUN_FAILED": "failed", "RUN_CANCELLED": "cancelled"}
+LOSSES_ALLOWED = 2
+"""In a row: after so many a step is taken for what kills its workers."""
 AFTER_THE_END = frozenset({"LATE_RESULT_REFUSED"})
 VERDICTS = {
     "APPROVAL_GRANTED": Verdict.GRANTED,
@@ -108,7 +110,7 @@ def _outcome(disk: Disk, order: Order, facts: list[Fact], payments: Counter[str]
 
 def _told(facts: list[Fact]) -> Told:
     gates: dict[str, JsonValue] = {}
-    losses: Counter[str] = Counter()
+    losses: Counter[str] = Counter()  # in a row
     late: Counter[str] = Counter()
     receipts: dict[str, list[Any]] = {}
     results = {fact.payload["step"]: fact.payload["output"] for fact in facts if fact.type == "STEP_COMPLETED"}
@@ -117,11 +119,13 @@ def _told(facts: list[Fact]) -> Told:
         if fact.type in VERDICTS:
             gates[step] = _gate_output(fact)
         elif fact.type == "STEP_FAILED":
-            losses[step] += fact.payload["failure"]["cls"] == "worker_lost"
+            losses[step] = losses[step] + 1 if fact.payload["failure"]["cls"] == "worker_lost" else 0
             late[step] = fact.payload["attempt"] if fact.payload["failure"]["cls"] == "timeout" else 0
         elif fact.type == "EFFECT_RECORDED":
             receipts.setdefault(step, []).append(fact.payload["result"])
-    return Told(gates, frozenset(step for step, count in losses.items() if count >= 3), late, receipts, results)
+    return Told(
+        gates, frozenset(step for step, count in losses.items() if count >= LOSSES_ALLOWED), late, receipts, results
+    )
 
 
 def _gate_output(fact: Fact) -> JsonValue:

@@ -64,6 +64,7 @@ class Weather:
     flushes: list[int] = field(default_factory=list[int])
     database_away: list[Window] = field(default_factory=list[Window])
     redis_away: list[Window] = field(default_factory=list[Window])
+    still: float = 0.0
     slow: float = 0.0
     faulty: float = 0.0
     lossy: float = 0.0
@@ -85,6 +86,7 @@ class Weather:
             flushes=[random.randint(0, STORM_MS) for _ in range(random.choice((0, 0, 0, 1, 2)))],
             database_away=_windows(random, int(random.random() < 0.15), 6_500),
             redis_away=_windows(random, int(random.random() < 0.2), 5_000),
+            still=random.choice((0.0, 0.0, 0.15, 0.5)),
             slow=0.2 if rough > 0.7 else 0.03,
             faulty=random.choice((0.0, 0.0, 0.02, 0.1)),
             lossy=random.choice((0.0, 0.0, 0.05, 0.3)),
