@@ -22,9 +22,16 @@ def list_runs(
 ) -> list[RunInfo]:
     """The newest runs first; `before` is the id of the last one seen, for the next page."""
     query: Select[Any] = select(*_COLUMNS).where(runs.c.workspace == workspace, *_conditions(where))
+    order: ColumnElement[str] = runs.c.id
+    for name, value in sorted(where.labels.items()):
+        label = run_labels.alias()
+        query = query.join(label, label.c.run == runs.c.id)
+        query = query.where(label.c.workspace == workspace, label.c.name == name, label.c.value == value)
+        # Along the label's own index: the rarer it is, the more other runs need not be looked at.
+        order = label.c.run
     if before is not None:
-        query = query.where(runs.c.id < before)
-    return [_info(row) for row in connection.execute(query.order_by(runs.c.id.desc()).limit(limit))]
+        query = query.where(order < before)
+    return [_info(row) for row in connection.execute(query.order_by(order.desc()).limit(limit))]
 
 
 def _conditions(where: RunFilter) -> Iterator[ColumnElement[bool]]:
@@ -48,12 +55,6 @@ def _conditions(where: RunFilter) -> Iterator[ColumnElement[bool]]:
     if text := where.text.strip().lower():
         places = (runs.c.search, func.lower(runs.c.summary), runs.c.id)
         yield or_(*(place.contains(text, autoescape=True) for place in places))
-    for name, value in sorted(where.labels.items()):
-        label = select(run_labels.c.run).where(
-            run_labels.c.workspace == runs.c.workspace, run_labels.c.name == name, run_labels.c.value == value,
-            run_labels.c.run == runs.c.id,
-        )  # fmt: skip
-        yield label.exists()
 
 
 def list_workspaces(connection: Connection) -> list[str]:

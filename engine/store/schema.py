@@ -74,6 +74,8 @@ runs = Table(
         postgresql_where=text("NOT anchored"),
     ),
     Index("ix_runs_workspace_status_id", "workspace", "status", "id"),
+    Index("ix_runs_workspace_workflow_id", "workspace", "workflow", "id"),
+    Index("ix_runs_workspace_started_by_id", "workspace", "started_by", "id"),
     Index(
         "ix_runs_attention",
         "workspace",

@@ -17,6 +17,8 @@ IDENTIFIER = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 REWRITTEN: dict[str, Any] = {"postgresql_with": {"fillfactor": 70}, **CLUSTERED}
 
+LISTED_BY = ("status", "workflow", "started_by")
+
 # `run_labels` follows `runs.labels` by triggers: they cost nothing where labels stay as they are, which is nearly
 # always, and whoever writes to `runs` cannot forget them.
 SQLITE_TRIGGERS = (
@@ -82,7 +84,8 @@ def downgrade() -> None:
     op.drop_column("open_work", "workspace")
     op.drop_index("ix_runs_attention", "runs")
     op.drop_index("ix_runs_parent", "runs")
-    op.drop_index("ix_runs_workspace_status_id", "runs")
+    for column in LISTED_BY:
+        op.drop_index(f"ix_runs_workspace_{column}_id", "runs")
     for column in ("search", "priority", "parent", "attention", "labels"):
         op.drop_column("runs", column)
 
@@ -93,7 +96,8 @@ def _runs() -> None:
     op.add_column("runs", sa.Column("parent", IDENTIFIER))
     op.add_column("runs", sa.Column("priority", sa.Integer, nullable=False, server_default=sa.text("1")))
     op.add_column("runs", sa.Column("search", sa.Text, nullable=False, server_default=sa.text("''")))
-    op.create_index("ix_runs_workspace_status_id", "runs", ["workspace", "status", "id"])
+    for column in LISTED_BY:
+        op.create_index(f"ix_runs_workspace_{column}_id", "runs", ["workspace", column, "id"])
     _partial_index("ix_runs_attention", "runs", ["workspace", "id"], "attention <> ''")
     _partial_index("ix_runs_parent", "runs", ["parent", "id"], "parent IS NOT NULL")
     op.create_table(
