@@ -73,7 +73,7 @@ class Plans:
         return self._parts[key]
 
     async def pin(self, workflow: Workflow, called: Mapping[str, Workflow]) -> Plan:
-        """The plan of a definition that is about to be run. It, and all that it calls, is stored before a run refers to it."""
+        """The plan of a definition that is about to be run: it, and all that it calls, is stored before that."""
         plan = self.known.get(workflow.hash)
         if plan is None:
             for each in (*called.values(), workflow):

@@ -43,6 +43,7 @@ _VALUE_FIELDS: Final[Mapping[str, str]] = {
     e.StepOutputSet.type: "output",
     e.RunCompleted.type: "output",
     e.StepSettled.type: "result",
+    e.EffectRecorded.type: "result",
     e.SignalReceived.type: "payload",
     e.ForEachStarted.type: "items",
     e.StepProgressed.type: "cursor",

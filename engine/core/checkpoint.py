@@ -33,7 +33,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 1
+VERSION = 2
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -144,7 +144,7 @@ def _step(step: StepState) -> dict[str, Any]:
     if step.log:
         data["log"] = step.log
     if step.effects:
-        data["effects"] = {name: list(effect) for name, effect in sorted(step.effects.items())}
+        data["effects"] = {name: [*effect[:2], _held(effect.result)] for name, effect in sorted(step.effects.items())}
     if step.loop is not None:
         data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), step.loop.rested]
     if step.gate is not None:
@@ -164,7 +164,9 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
     if "log" in data:
         found["log"] = tuple(data["log"])
     if "effects" in data:
-        found["effects"] = Map({name: Effect(*effect) for name, effect in data["effects"].items()})
+        found["effects"] = Map(
+            {name: Effect(key, known, _unheld(result)) for name, (key, known, result) in data["effects"].items()}
+        )
     if "loop" in data:
         items, *counts, last, rested = data["loop"]
         found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), rested=rested)

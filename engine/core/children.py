@@ -11,6 +11,7 @@ import hashlib
 from pydantic import JsonValue
 
 from engine.core import events as e
+from engine.core.starting import Terms, terms
 from engine.core.state import RunState
 
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -24,8 +25,15 @@ def child_run_id(parent: str, path: str, attempt: int, generation: int, at: int)
 
 
 def child_start(parent: RunState, event: e.ChildStarted) -> e.RunStarted:
-    """The first event of the child run that ``event`` asks for."""
+    """The first event of the child run that ``event`` asks for.
+
+    It is as urgent as its parent. Where both stand in one line, the child goes on in its parent's place: otherwise each
+    would wait for the other.
+    """
     started = parent.started
+    called = parent.plan.children.get(event.definition) if event.part is None else None
+    labels, _, line = terms(called.workflow, event.input) if called is not None else Terms({}, 1, None)
+    own = started.concurrency
     origin: dict[str, JsonValue] = {"parent": parent.run, "step": event.step}
     return e.RunStarted(
         workspace=started.workspace,
@@ -34,7 +42,9 @@ def child_start(parent: RunState, event: e.ChildStarted) -> e.RunStarted:
         input=event.input,
         by=started.by,
         origin=origin,
+        labels=labels,
         priority=started.priority,
+        concurrency=None if line is not None and own is not None and line.key == own.key else line,
         parent=e.Parent(run=parent.run, step=event.step, attempt=event.attempt),
         part=event.part,
         outer=event.outer,

@@ -61,13 +61,17 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Succeed:
-    """Attempt ``token`` of ``step`` returned ``output``; with a claim, what follows starts in the same append."""
+    """Attempt ``token`` of ``step`` returned ``output``; with a claim, what follows starts in the same append.
+
+    ``attempt`` is its number, to be told should the result come too late (0: that of the attempt that counts then).
+    """
 
     step: str
     token: int
     worker: str
     output: JsonValue
     claim: Claim | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ class Fail:
     worker: str
     failure: Failure
     claim: Claim | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ def evolve_step(state: RunState, event: e.StepEvent) -> RunState:
         case e.StepReused():
             status = _ENDED_STATUS[event.status]
             value = StepState(status=status, output=held(event.output, state.seq), ended_at=state.at)
-            return settle(state, event.step, value)
+            # What another run did is not this one's to undo.
+            return settle(state, event.step, value)._replace(undoable=state.undoable)
         case e.StepOutputSet():
             return settle(state, event.step, _completed(state, event.step, event.output))
         case (
@@ -104,7 +105,7 @@ def _noted(state: RunState, event: _NoteEvent, step: StepState) -> RunState:
         case e.EffectStarted():
             return put(state, path, step._replace(effects=step.effects.set(event.effect, Effect(event.key))))
         case e.EffectRecorded():
-            made = Effect(step.effects[event.effect].key, recorded=True, result=event.result)
+            made = Effect(step.effects[event.effect].key, recorded=True, result=held(event.result, state.seq))
             return put(state, path, step._replace(effects=step.effects.set(event.effect, made)))
         case e.LateResultRefused():
             return state

@@ -11,7 +11,6 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from immutables import Map
-from pydantic import JsonValue
 
 from engine.core import events as e
 from engine.core.failures import Failure
@@ -124,7 +123,7 @@ class Effect(NamedTuple):
 
     key: str
     recorded: bool = False
-    result: JsonValue = None
+    result: Held = None
 
 
 class Loop(NamedTuple):

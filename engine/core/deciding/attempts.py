@@ -36,7 +36,7 @@ def report_too_late(draft: Draft, command: c.Succeed | c.Fail) -> Reply:
         return c.Accepted()  # the same report again: its first copy was recorded
     outcome = "completed" if isinstance(command, c.Succeed) else "failed"
     if outcome == "completed":
-        attempt = max(step.attempt, 1)
+        attempt = command.attempt or max(step.attempt, 1)
         draft.record(e.LateResultRefused(step=command.step, attempt=attempt, worker=command.worker, outcome=outcome))
     return c.Stale()
 
@@ -84,7 +84,7 @@ def note(draft: Draft, command: c.StepNote) -> Reply:
 def _effect(draft: Draft, command: c.BeginEffect | c.RecordEffect, step: StepState) -> Reply:
     known = step.effects.get(command.effect)
     if known is not None and known.recorded:
-        return c.EffectKnown(known.result)
+        return c.EffectKnown(draft.resolved([known.result])[0])
     if isinstance(command, c.RecordEffect):
         if known is None:
             return c.Stale()

@@ -22,6 +22,7 @@ from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass
 from engine.core.graph import Kind, PlannedStep
 from engine.core.inputs import validate_input
+from engine.core.starting import terms
 from engine.core.state import StepStatus
 
 _NUMBERS = re.compile(r"\d+")
@@ -43,13 +44,20 @@ def open_step(draft: Draft, path: str) -> bool:
             return True
         return _begin(draft, path, planned)
     except (ExpressionError, Unfit) as error:
-        fail(draft, path, Failure(cls=FailureClass.INVALID_INPUT, message=str(error), known=True))
+        _fail_as_unfit(draft, path, error)
         return True
 
 
 def call_again(draft: Draft, path: str) -> None:
     """The child run of an earlier attempt failed: ask for another one."""
-    _begin(draft, path, draft.state.plan.node(path))
+    try:
+        _begin(draft, path, draft.state.plan.node(path))
+    except (ExpressionError, Unfit) as error:
+        _fail_as_unfit(draft, path, error)
+
+
+def _fail_as_unfit(draft: Draft, path: str, error: ExpressionError | Unfit) -> None:
+    fail(draft, path, Failure(cls=FailureClass.INVALID_INPUT, message=str(error), known=True))
 
 
 def _needs_skipped(draft: Draft, path: str, planned: PlannedStep) -> bool:
@@ -128,7 +136,8 @@ def _listen(draft: Draft, path: str, planned: PlannedStep) -> None:
         raise ValueError(f"{path} waits for no signal")
     correlation = None
     if planned.correlation is not None:
-        correlation = planned.correlation.render_text(draft.scope(path, planned.correlation.references))[:500]
+        text = planned.correlation.render_text(draft.scope(path, planned.correlation.references))
+        correlation = text[:500].replace("\0", "\ufffd")  # no database's text holds NUL
     expires = None if waiting.timeout is None else draft.now + waiting.timeout
     draft.record(e.SignalAwaited(step=path, signal=waiting.signal, correlation=correlation, expires_at=expires))
 
@@ -143,6 +152,7 @@ def _call(draft: Draft, path: str, planned: PlannedStep) -> None:
     values, problems = validate_input(workflow, given)
     if problems:
         raise Unfit(f"{call.name} cannot be called: {'; '.join(problems.values())}")
+    terms(workflow, values)  # whether they have values is seen here, where the step can still fail
     draft.record(_child(draft, path, call.name, definition, values, None))
 
 

@@ -10,10 +10,12 @@ from typing import assert_never
 
 from engine.core import commands as c
 from engine.core import events as e
+from engine.core import paths
 from engine.core.commands import NotAllowed, Reply
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.places import at_work_inside
 from engine.core.moving import misfits
+from engine.core.starting import downstream
 from engine.core.state import AT_WORK, Phase, RunState, RunStatus, StepStatus
 from engine.core.words import listed
 
@@ -58,8 +60,9 @@ def steer_ended(draft: Draft, command: c.Steering, status: RunStatus) -> Reply:
 
 
 def dead_steps(state: RunState) -> Iterator[str]:
-    """The steps in the dead letters, by path."""
-    return iter(sorted(path for path, step in state.steps.items() if step.dead))
+    """The steps in the dead letters, by path. Those under ``on_failure`` run anew if the run fails again."""
+    handling = f"{paths.ON_FAILURE}/"
+    return iter(sorted(path for path, step in state.steps.items() if step.dead and not path.startswith(handling)))
 
 
 def _hold(draft: Draft, command: c.Pause | c.Resume) -> Reply:
@@ -111,7 +114,7 @@ def _retry_from(draft: Draft, command: c.RetryFrom) -> Reply:
         return NotAllowed(
             f"{command.step} is no step of the workflow itself; there are: {listed(list(state.plan.steps))}"
         )
-    again = downstream(state, command.step)
+    again = downstream(state.plan, command.step)
     busy = [path for path in again if state.step(path).status in AT_WORK or at_work_inside(state, path)]
     if busy:
         return NotAllowed(f"{busy[0]} is at work; wait for it, or cancel the run")
@@ -120,26 +123,6 @@ def _retry_from(draft: Draft, command: c.RetryFrom) -> Reply:
     _reopen(draft, command.by, command.reason)
     draft.record(e.StepsReset(steps=tuple(again), by=command.by, reason=command.reason))
     return c.Accepted()
-
-
-def downstream(state: RunState, step: str) -> list[str]:
-    """The step and all that follow from it, in the order of the definition."""
-    found = {step}
-    for id_, node in _in_order(state):
-        if any(need in found for need in node):
-            found.add(id_)
-    return [id_ for id_ in state.plan.steps if id_ in found]
-
-
-def _in_order(state: RunState) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Ids with their needs, each behind all that it needs."""
-    left = {id_: node.needs for id_, node in state.plan.steps.items()}
-    done: set[str] = set()
-    while left:
-        ready = [id_ for id_, needs in left.items() if done.issuperset(needs)]
-        for id_ in ready:
-            yield id_, left.pop(id_)
-        done.update(ready)
 
 
 def _override(draft: Draft, command: c.SkipStep | c.SetOutput) -> Reply:
@@ -177,6 +160,8 @@ def _settle(draft: Draft, command: c.Settle) -> Reply:
 
 
 def _move(draft: Draft, command: c.Move) -> Reply:
+    if draft.state.started.part is not None:
+        return NotAllowed("the run does some items of another run's step; move that one")
     if draft.state.stopping or draft.state.phase is not Phase.FORWARD:
         return NotAllowed("the run is stopping; fork it to the other definition instead")
     stuck = list(misfits(draft.state, command.plan, command.renamed))

@@ -151,7 +151,7 @@ def value_of(event: Event) -> JsonValue:
     match event:
         case StepCompleted() | StepReused() | StepOutputSet() | RunCompleted():
             return event.output
-        case StepSettled():
+        case StepSettled() | EffectRecorded():
             return event.result
         case SignalReceived():
             return event.payload
