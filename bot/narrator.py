@@ -13,21 +13,19 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 
 from bot.agenda import Agenda, Place, Post, Telling, Update
 from bot.blocks import timeline
 from bot.blocks.kit import Message
 from bot.blocks.words import Asked
-from bot.directory import Directory
 from bot.outbox import TIMEOUT_S, Priority, Refused
 from bot.pacing import Rhythm
-from bot.places import GONE, Places
-from bot.postings import Item, Posted, Postings
+from bot.places import GONE
+from bot.postings import Item, Posted
 from bot.pulse import Pulse
+from bot.shared import Shared
 from bot.story import TIMELINE, Ask, Remind, Story, Unsettled, asked_in
-from engine.engine import Engine
-from engine.store import Deliveries, JsonObject
+from engine.store import JsonObject
 
 log = logging.getLogger(__name__)
 
@@ -37,45 +35,6 @@ _ASK_AGAIN_S = (1, 2)
 
 class LeaseLost(Exception):
     """Another process tells the run now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Times in seconds. ``lease``: of a run's cursor; a post must end within it, and after a kill the run waits for it.
-
-    ``card``, ``turn``: between two updates of a card, and before one that means something else. ``read``: between two
-    looks at the log. ``linger``: how long quiet runs stay.
-    """
-
-    lease: float = 10.0
-    card: float = 3.0
-    turn: float = 1.0
-    read: float = 0.1
-    linger: float = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Shared:
-    """What all narrators of a process share."""
-
-    engine: Engine
-    postings: Postings
-    places: Places
-    directory: Directory
-    owner: str
-    pace: Pace = field(default_factory=Pace)
-
-    @property
-    def cursors(self) -> Deliveries:
-        return self.postings.deliveries
-
-    async def load(self, run: str) -> Story:
-        """The run from its beginning. Raises ``UnknownRun`` and ``UnknownEvent``."""
-        history = await self.engine.history(run)
-        plan = (await self.engine.state(run)).plan
-        story = Story(run, plan, history[0])
-        story.read(history[1:])
-        return story
 
 
 class Narrator:
@@ -187,7 +146,7 @@ class Narrator:
             self._woken.clear()
             events = await self._shared.engine.history(self._run, after=self._story.state.seq)
             await self._meet(asked_in(events))
-            self._story.read(events)
+            await self._shared.read(self._story, events)
             self._reading = False
             self._pulse.beat()
             # Many events in a row are one thing to tell.

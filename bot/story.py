@@ -14,14 +14,14 @@ Keys of deliveries, each unique in its run:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.blocks.approval import can_be_decided
 from bot.blocks.timeline import Line, first_line, lines
 from bot.postings import Posted
 from engine.core import events as e
-from engine.core.fold import begin
+from engine.core.fold import NO_PLANS, begin
 from engine.core.graph import Plan
 from engine.core.state import Gate, Recorded, RunState, StepStatus
 from engine.store import Delivery, JsonObject
@@ -87,9 +87,9 @@ class Story:
         self._begun: dict[int, int] = {}
         self._unknown: dict[str, Delivery] = {}
 
-    def read(self, events: Sequence[Recorded]) -> None:
-        """Take in what the log has after ``state.seq``."""
-        told, self.state = lines(self.state, events)
+    def read(self, events: Sequence[Recorded], plans: Mapping[str, Plan] = NO_PLANS) -> None:
+        """Take in what the log has after ``state.seq``. ``plans`` has the definitions that the run was moved to."""
+        told, self.state = lines(self.state, events, plans)
         self.pending += told
         for recorded in events:
             if isinstance(recorded.event, e.ApprovalPresented):

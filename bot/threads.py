@@ -17,15 +17,17 @@ from collections.abc import Sequence
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.directory import Directory
-from bot.narrator import LeaseLost, Narrator, Pace, Shared
+from bot.narrator import LeaseLost, Narrator
 from bot.outbox import Outbox
 from bot.places import Places
 from bot.postings import SETTLE_MS, Postings
+from bot.shared import Pace, Shared
 from bot.story import Story
 from engine.core.errors import EngineError, UnknownEvent
 from engine.core.state import Recorded, RunState
 from engine.engine import Engine
 from engine.ids import worker_id
+from engine.plans import Plans
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +62,7 @@ class Threads:
         outbox = outbox or Outbox(client)
         postings = Postings(outbox, engine.store, CONSUMER, settle_ms=settle_ms)
         places = Places(outbox, default_channel)
-        self._shared = Shared(engine, postings, places, directory, worker_id(), pace or Pace())
+        self._shared = Shared(engine, postings, places, directory, worker_id(), Plans(engine.store), pace or Pace())
         self._narrators: dict[str, Narrator] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stories: OrderedDict[str, Story] = OrderedDict()

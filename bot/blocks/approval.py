@@ -110,7 +110,7 @@ def _open(state: RunState, step: str, gate: Gate, question: Question) -> tuple[l
     above = [_request(gate, question), *_unreachable(question)]
     if question.elsewhere:
         above.append(f"The run and its thread: {question.thread}" if question.thread else "")
-    after = ", ".join(state.plan.steps[step].dependents[:5])
+    after = ", ".join(state.plan.node(step).dependents[:5])
     granted = f"the run goes on with {after}" if after else "the run goes on"
     below = [f"*Approve*: {granted}. *Deny*: the run ends, after asking you why.", if_nobody_decides(gate)]
     return [line for line in above if line], below

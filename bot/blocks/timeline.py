@@ -6,15 +6,21 @@ retry that follows from it are one line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from bot.blocks.flow_lines import flow_line
 from bot.blocks.kit import Message, clip_markup
-from bot.blocks.words import attempt, because, chosen_inputs, date, either, named, one_line, plain
+from bot.blocks.loops import how_far, is_milestone
+from bot.blocks.run_lines import run_line
+from bot.blocks.step_lines import asking_line, attempt_line, decided_line
+from bot.blocks.words import because, chosen_inputs, counted, date, either, named, one_line, plain, short_id
 from engine.core import events as e
+from engine.core import paths
 from engine.core.durations import say_duration
-from engine.core.fold import evolve
+from engine.core.fold import NO_PLANS, evolve
+from engine.core.graph import Plan
 from engine.core.state import Gate, Recorded, RunState
 
 MESSAGE_LIMIT = 3_000
@@ -29,17 +35,20 @@ class Line:
     text: str
 
 
-def lines(before: RunState, events: Sequence[Recorded]) -> tuple[list[Line], RunState]:
+def lines(
+    before: RunState, events: Sequence[Recorded], plans: Mapping[str, Plan] = NO_PLANS
+) -> tuple[list[Line], RunState]:
     """The lines for ``events``, which follow ``before`` directly; and the state after them.
 
-    A STEP_FAILED and its STEP_RETRIED are always recorded together, so both are in ``events`` or none is.
+    ``plans`` has the definitions that the run was moved to. Events that one line tells together are recorded together,
+    so all of them are in ``events``, or none is.
     """
     told: list[Line] = []
     state = before
     for index, recorded in enumerate(events):
-        after = evolve(state, recorded)
+        after = evolve(state, recorded, plans)
         following = events[index + 1].event if index + 1 < len(events) else None
-        if not _retried(recorded.event, following) and (text := _line(state, recorded, after)):
+        if not _told_by(recorded, following) and (text := _line(state, recorded, after)):
             told.append(Line(recorded.seq, clip_markup(text, LINE_LIMIT)))
         state = after
     return told, state
@@ -50,8 +59,13 @@ def first_line(state: RunState) -> Line:
     started = state.started
     chosen = chosen_inputs(state.plan, started.input)
     inputs = ", ".join(f"{name} {one_line(plain(value), 80)}" for name, value in chosen.items())
-    tail = f": {inputs}" if inputs else ""
-    return Line(1, clip_markup(f"→ {named(started.by)} started {one_line(started.workflow)}{tail}", LINE_LIMIT))
+    parts = [f": {inputs}"] if inputs else []
+    if (fork := started.forked_from) is not None:
+        parts.append(f"; it takes over what `{short_id(fork.run)}` had done before {fork.step}")
+    if (line := started.concurrency) is not None:
+        parts.append(f"; at most {counted(line.limit, 'run')} of {one_line(line.key, 80)} at a time")
+    text = f"→ {named(started.by)} started {one_line(started.workflow)}{''.join(parts)}"
+    return Line(1, clip_markup(text, LINE_LIMIT))
 
 
 def message(told: Sequence[Line]) -> tuple[Message, int]:
@@ -63,93 +77,50 @@ def message(told: Sequence[Line]) -> tuple[Message, int]:
     return Message("\n".join(line.text for line in told[:taken])), taken
 
 
-def _retried(event: e.Event, following: e.Event | None) -> bool:
-    return isinstance(event, e.StepFailed) and isinstance(following, e.StepRetried) and following.step == event.step
+def _told_by(recorded: Recorded, following: e.Event | None) -> bool:
+    """Whether the line of the event that follows says this one too."""
+    match recorded.event, following:
+        case e.StepFailed(step=step), e.StepRetried() | e.StepUncertain() | e.StepDeadLettered():
+            return following.step == step
+        case e.StepRedriven(step=step), e.StepSkipped() | e.StepOutputSet():
+            return following.step == step
+        case e.SignalReceived(), e.SignalMatched(seq=seq):
+            return seq == recorded.seq
+        case _:
+            return False
 
 
 def _line(before: RunState, recorded: Recorded, after: RunState) -> str | None:
-    event = recorded.event
+    text = _own_line(before, recorded, after)
+    if text is None and (loop := _counted_in(recorded.event)) and is_milestone(before, after, loop):
+        return f"→ {loop}: {how_far(after, loop)}"
+    return text
+
+
+def _counted_in(event: e.Event) -> str | None:
+    """The loop whose count this event may have changed."""
+    ended = isinstance(event, e.StepCompleted | e.StepFailed | e.StepSkipped | e.StepOutputSet | e.StepSettled)
+    return paths.loop_of(event.step) if ended else None
+
+
+def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | None:
+    at, event = recorded.at, recorded.event
+    if isinstance(event, e.RunEvent):
+        return None if isinstance(event, e.RunStarted) else run_line(event, after)
+    if isinstance(event, e.FlowEvent):
+        return flow_line(before, at, event, after)
+    if isinstance(event, e.ApprovalEvent):
+        quiet = isinstance(event, e.ApprovalPresented | e.ApprovalReminded)
+        return None if quiet else _gate_line(before, at, event)
     match event:
-        case (
-            e.RunStarted()
-            | e.StepStarted()
-            | e.EffectStarted()
-            | e.EffectRecorded()
-            | e.ApprovalPresented()
-            | e.ApprovalReminded()
-        ):
+        case e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded():
             return None
-        case (
-            e.ApprovalRequested()
-            | e.ApprovalEscalated()
-            | e.ApprovalGranted()
-            | e.ApprovalDenied()
-            | e.ApprovalExpired()
-        ):
-            return _gate_line(before, recorded.at, event)
-        case e.RunCancelRequested() | e.RunCompleted() | e.RunFailed() | e.RunCancelled():
-            return _run_line(event, recorded.at - after.started_at)
+        case e.StepDeadLettered() | e.StepUncertain() | e.StepMissing():
+            return asking_line(before, event)
+        case e.StepSettled() | e.StepRedriven() | e.StepsReset() | e.StepOutputSet():
+            return decided_line(before, event)
         case _:
-            return _step_line(before, recorded.at, event)
-
-
-def _run_line(event: e.RunCancelRequested | e.RunCompleted | e.RunFailed | e.RunCancelled, took: int) -> str:
-    match event:
-        case e.RunCancelRequested():
-            return f"■ {named(event.by)} asked to stop the run{because(event.reason)}"
-        case e.RunCompleted():
-            return f"✓ Completed in {say_duration(took)}"
-        case e.RunCancelled():
-            return f"■ Cancelled by {named(event.by)} after {say_duration(took)}"
-        case e.RunFailed():
-            how = {"failure": "Failed", "denied": "Denied", "expired": "Expired"}[event.kind]
-            return f"✗ {how} at {event.step}, the run ended after {say_duration(took)}"
-        case _:
-            assert_never(event)
-
-
-_StepEvent = (
-    e.StepCompleted
-    | e.StepFailed
-    | e.StepRetried
-    | e.StepHandedBack
-    | e.StepSkipped
-    | e.StepAwaitedWorker
-    | e.StepLogged
-    | e.LateResultRefused
-)
-
-
-def _step_line(before: RunState, at: int, event: _StepEvent) -> str:
-    step = before.step(event.step)
-    match event:
-        case e.StepCompleted():
-            again = f", at {attempt(event.attempt, _attempts(before, event.step))}" if event.attempt > 1 else ""
-            return f"✓ {event.step} done in {say_duration(at - step.started_at)}{again}"
-        case e.StepFailed():
-            after = f", after {event.attempt} attempts" if event.attempt > 1 else ""
-            return f"✗ {event.step} failed ({one_line(event.failure.message)}){after}"
-        case e.StepRetried():
-            why = one_line(step.failure.message) if step.failure else "no reason given"
-            when = f"in {say_duration(event.at - at)}" if event.at > at else "now"
-            return f"↻ {event.step} failed ({why}), retrying {when}, {attempt(event.attempt, event.of)}"
-        case e.StepHandedBack():
-            return f"↻ {event.step} was handed back by a worker that is stopping; another one starts it again"
-        case e.StepSkipped():
-            return f"– {event.step} skipped: {one_line(event.reason)}"
-        case e.StepAwaitedWorker():
-            return f"… {event.step} waits for a worker that has {one_line(event.uses)}"
-        case e.StepLogged():
-            return f"· {event.step}: {one_line(event.text)}"
-        case e.LateResultRefused():
-            how = "result" if event.outcome == "completed" else "failure"
-            return f"· {event.step}: a late {how} of a lost attempt was refused; it changed nothing"
-        case _:
-            assert_never(event)
-
-
-def _attempts(state: RunState, step: str) -> int:
-    return state.plan.steps[step].step.retry.attempts
+            return attempt_line(before, at, event)
 
 
 _GateEvent = e.ApprovalRequested | e.ApprovalEscalated | e.ApprovalGranted | e.ApprovalDenied | e.ApprovalExpired

@@ -8,7 +8,7 @@ docs.slack.dev/messaging/formatting-message-text.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -20,6 +20,7 @@ from engine.core.events import Actor
 from engine.core.graph import Plan
 from engine.core.kinds import InputType
 from engine.core.state import RunState
+from engine.core.words import listed as list_names
 
 ONE_LINE = 300
 """Characters of a piece of data within a sentence."""
@@ -100,6 +101,17 @@ def counted(number: int, thing: str) -> str:
 
 def attempt(number: int, of: int) -> str:
     return f"attempt {number} of {of}"
+
+
+def listed(names: Iterable[str]) -> str:
+    """``a, b, c and 2 more``, escaped."""
+    return list_names([one_line(name, 80) for name in names])
+
+
+def command(*words: str) -> str:
+    """What to type at a terminal, as code. Words are cut to what a run can be found by."""
+    shown = (short_id(word) if word.startswith("run_") else word for word in words)
+    return f"`vb {' '.join(shown)}`"
 
 
 def short_id(run: str) -> str:

@@ -5,7 +5,7 @@ The one rule: what is shown is read from the log's own words; `--json` has the s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
@@ -18,8 +18,11 @@ from bot.settings import Settings
 from bot.wiring import reading_engine
 from engine.core.durations import say_duration
 from engine.core.events import Actor
-from engine.core.outlook import summary
+from engine.core.outlook import attention, summary
 from engine.core.state import Recorded, RunState, RunStatus, StepState, StepStatus
+from engine.core.values import At
+from engine.engine import Engine
+from engine.recall import Recall
 from engine.store import RunInfo, to_text
 
 _STYLES: dict[str, str] = {
@@ -52,9 +55,10 @@ async def show_run(settings: Settings, ref: str, *, as_json: bool, events_only: 
         run = await engine.find(ref)
         state = await engine.state(run)
         history = await engine.history(run)
+        outputs = await outputs_of(engine, state) if as_json else {}
         now = engine.clock.now()
     if as_json:
-        say_json({**described(state), "events": [_event(run, recorded) for recorded in history]})
+        say_json({**described(state, outputs), "events": [_event(run, recorded) for recorded in history]})
     elif events_only:
         for line in Timeline(state.plan).lines(history):
             say(line.text(UTC, with_date=True))
@@ -97,8 +101,16 @@ def _outlook(state: RunState, now: int) -> list[str]:
     return told
 
 
-def described(state: RunState) -> dict[str, JsonValue]:
-    """A run's state for programs. Instants are ISO 8601 in UTC."""
+async def outputs_of(engine: Engine, state: RunState) -> dict[str, JsonValue]:
+    """What each step gave, by path; large values are read from where the log has them."""
+    recall = Recall(engine.store)
+    held = {path: step.output for path, step in state.steps.items()}
+    known = await recall.values(state.run, {one.seq for one in held.values() if isinstance(one, At)})
+    return {path: known[one.seq] if isinstance(one, At) else one for path, one in held.items()}
+
+
+def described(state: RunState, outputs: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """A run's state for programs, with its steps' ``outputs`` by path. Instants are ISO 8601 in UTC."""
     started = state.started
     end = state.end
     return {
@@ -113,11 +125,18 @@ def described(state: RunState) -> dict[str, JsonValue]:
         "ended_at": to_text(end.at) if end else None,
         "reason": end.reason if end else "",
         "seq": state.seq,
-        "steps": [_step(name, state.step(name)) for name in state.plan.steps],
+        "labels": dict(state.labels),
+        "attention": attention(state),
+        "steps": [_step(path, state.step(path), outputs.get(path)) for path in _paths(state)],
     }
 
 
-def _step(name: str, step: StepState) -> dict[str, JsonValue]:
+def _paths(state: RunState) -> list[str]:
+    """The workflow's own steps in its order, then what is or was open inside of them."""
+    return [*state.plan.steps, *sorted(path for path in state.steps if path not in state.plan.steps)]
+
+
+def _step(path: str, step: StepState, output: JsonValue) -> dict[str, JsonValue]:
     gate = step.gate
     decision = gate.decision if gate else None
     asked: JsonValue = None
@@ -131,11 +150,12 @@ def _step(name: str, step: StepState) -> dict[str, JsonValue]:
             "reason": decision.reason if decision else "",
         }
     return {
-        "id": name,
+        "id": path,
         "status": step.status.value,
         "attempt": step.attempt,
-        "output": step.output,
+        "output": output,
         "failure": step.failure.model_dump(mode="json") if step.failure else None,
+        "dead_letter": step.dead,
         "approval": asked,
     }
 

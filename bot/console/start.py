@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bot.console.launch import DONE, FAILED, Misuse, take_the_hint
 from bot.console.output import err, note, one_line, out, say, say_json
-from bot.console.runs import described
+from bot.console.runs import described, outputs_of
 from bot.console.stopping import say_stopping
 from bot.console.timeline import Timeline
 from bot.console.whoami import me
@@ -51,9 +51,10 @@ async def start_run(settings: Settings, workflow: str, pairs: Sequence[str], *, 
     async with starting_engine(settings, known) as engine:
         run = (await engine.start(workflow, given, by=me(), text=True)).run
         state = await engine.state(run)
+        outputs = await outputs_of(engine, state)
         workers = await live_workers(engine.store)
     if as_json:
-        say_json(described(state))
+        say_json(described(state, outputs))
     else:
         say(Text.assemble("Started ", (run, "bold"), f": {one_line(workflow)}."))
     if workers == 0:
@@ -97,8 +98,9 @@ async def _see_through(
             say_stopping(worker)
             note(f"The run {run} goes on wherever a worker runs: vb worker, or vb serve.")
             return FAILED
+        outputs = await outputs_of(engine, state) if as_json else {}
     if as_json:
-        say_json(described(state))
+        say_json(described(state, outputs))
     else:
         say(_ending(state))
     return DONE if state.status is RunStatus.COMPLETED else FAILED

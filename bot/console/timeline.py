@@ -35,10 +35,30 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.ApprovalRequested: _WAITS,
     e.ApprovalEscalated: _WAITS,
     e.ApprovalReminded: _WAITS,
+    e.RunPaused: _WAITS,
+    e.StepMissing: _WAITS,
+    e.StepUncertain: _WAITS,
+    e.RunTimedOut: _BAD,
+    e.StepDeadLettered: _BAD,
+    e.StepProgressed: _QUIET,
     e.EffectStarted: _QUIET,
     e.EffectRecorded: _QUIET,
     e.ApprovalPresented: _QUIET,
 }
+
+
+Fields = dict[str, JsonValue]
+"""What is told of an event, by name."""
+
+Attempts = (
+    e.StepStarted
+    | e.StepCompleted
+    | e.StepFailed
+    | e.StepRetried
+    | e.StepHandedBack
+    | e.StepProgressed
+    | e.LateResultRefused
+)
 
 
 class Line(NamedTuple):
@@ -81,129 +101,189 @@ class Timeline:
         match recorded.event:
             case e.RunStarted():
                 self._started_at = recorded.at
-            case e.StepStarted(step=step):
+            case (
+                e.StepStarted(step=step)
+                | e.ForEachStarted(step=step)
+                | e.IterationStarted(step=step, iteration=1)
+                | e.ChildStarted(step=step)
+                | e.SignalAwaited(step=step)
+            ):
                 self._begun[step] = recorded.at
             case e.ApprovalRequested(step=step):
                 self._asked[step] = recorded.at
             case _:
                 pass
 
-    def _told(self, recorded: Recorded) -> tuple[str, dict[str, JsonValue]]:
-        match recorded.event:
-            case (
-                e.RunStarted() | e.RunCancelRequested() | e.RunCompleted() | e.RunFailed() | e.RunCancelled()
-            ) as event:
-                return self._of_run(recorded.at, event)
-            case (
-                e.ApprovalRequested()
-                | e.ApprovalPresented()
-                | e.ApprovalReminded()
-                | e.ApprovalEscalated()
-                | e.ApprovalGranted()
-                | e.ApprovalDenied()
-                | e.ApprovalExpired()
-            ) as event:
-                return event.step, self._of_gate(recorded.at, event)
-            case event:
-                return event.step, self._of_step(recorded.at, event)
-
-    def _of_run(
-        self, at: int, event: e.RunStarted | e.RunCancelRequested | e.RunCompleted | e.RunFailed | e.RunCancelled
-    ) -> tuple[str, dict[str, JsonValue]]:
-        took = _span(at - self._started_at)
-        match event:
-            case e.RunStarted():
-                return event.workflow, {"by": _named(event.by), **event.input}
-            case e.RunCancelRequested():
-                return "", {"by": _named(event.by), "reason": event.reason}
-            case e.RunCompleted():
-                return "", {"took": took}
-            case e.RunFailed():
-                return event.step, {"kind": event.kind, "took": took, "reason": event.reason}
-            case e.RunCancelled():
-                return "", {"by": _named(event.by), "took": took, "reason": event.reason}
-            case _:
-                assert_never(event)
-
-    def _of_step(
-        self,
-        at: int,
-        event: e.StepStarted
-        | e.StepCompleted
-        | e.StepFailed
-        | e.StepRetried
-        | e.StepHandedBack
-        | e.StepSkipped
-        | e.StepAwaitedWorker
-        | e.StepLogged
-        | e.EffectStarted
-        | e.EffectRecorded
-        | e.LateResultRefused,
-    ) -> dict[str, JsonValue]:
-        match event:
-            case e.StepStarted():
-                return {"attempt": self._attempt(event.step, event.attempt), "worker": event.worker}
-            case e.StepCompleted():
-                return {"attempt": self._attempt(event.step, event.attempt), "took": self._took(event.step, at)}
-            case e.StepFailed():
-                failure = event.failure
-                attempt = self._attempt(event.step, event.attempt)
-                return {"attempt": attempt, "class": failure.cls.value, "reason": failure.message}
-            case e.StepRetried():
-                return {"attempt": f"{event.attempt}/{event.of}", "in": _span(event.at - at)}
-            case e.StepHandedBack():
-                return {"attempt": self._attempt(event.step, event.attempt), "worker": event.worker}
-            case e.StepSkipped():
-                return {"reason": event.reason}
-            case e.StepAwaitedWorker():
-                return {"uses": event.uses}
-            case e.StepLogged():
-                return {"text": event.text}
-            case e.EffectStarted():
-                return {"effect": event.effect, "key": event.key}
-            case e.EffectRecorded():
-                return {"effect": event.effect}
-            case e.LateResultRefused():
-                attempt = self._attempt(event.step, event.attempt)
-                return {"attempt": attempt, "outcome": event.outcome, "worker": event.worker}
-            case _:
-                assert_never(event)
-
-    def _of_gate(
-        self,
-        at: int,
-        event: e.ApprovalRequested
-        | e.ApprovalPresented
-        | e.ApprovalReminded
-        | e.ApprovalEscalated
-        | e.ApprovalGranted
-        | e.ApprovalDenied
-        | e.ApprovalExpired,
-    ) -> dict[str, JsonValue]:
-        waited = _span(at - self._asked.get(event.step, at))
-        match event:
-            case e.ApprovalRequested():
-                expires = _span(event.expires_at - at)
-                asks = ",".join(event.approvers)
-                return {"title": event.title, "asks": asks, "expires_in": expires, "then": event.on_expiry}
-            case e.ApprovalPresented():
-                return {"where": event.where, "digest": event.digest[:12]}
-            case e.ApprovalReminded():
-                return {"count": event.count, "waited": waited}
-            case e.ApprovalEscalated():
-                return {"to": event.to, "rung": event.rung, "waited": waited}
-            case e.ApprovalGranted() | e.ApprovalDenied():
-                return {"by": _named(event.by), "as": event.authority, "waited": waited, "reason": event.reason}
-            case e.ApprovalExpired():
-                return {"then": event.policy, "waited": waited}
-            case _:
-                assert_never(event)
+    def _told(self, recorded: Recorded) -> tuple[str, Fields]:
+        at, event = recorded.at, recorded.event
+        if isinstance(event, e.RunEvent):
+            return _of_run(event, _span(at - self._started_at))
+        if isinstance(event, e.ApprovalEvent):
+            return event.step, _of_gate(event, at, _span(at - self._asked.get(event.step, at)))
+        if isinstance(event, e.FlowEvent):
+            return "" if isinstance(event, e.SignalReceived) else event.step, _of_flow(event, at)
+        if isinstance(event, e.StepsReset):
+            return ",".join(event.steps), {"by": _named(event.by), "reason": event.reason}
+        if isinstance(event, Attempts):
+            begun = self._begun.get(event.step)
+            took = None if begun is None else _span(at - begun)
+            return event.step, _of_attempt(event, at, self._attempt(event.step, event.attempt), took)
+        return event.step, _of_step(event)
 
     def _attempt(self, step: str, attempt: int) -> str:
-        return f"{attempt}/{self._plan.steps[step].step.retry.attempts}"
+        try:
+            return f"{attempt}/{self._plan.node(step).step.retry.attempts}"
+        except KeyError:
+            return str(attempt)  # a step of a definition that the run has left
 
-    def _took(self, step: str, at: int) -> str:
-        return _span(at - self._begun.get(step, at))
+
+def _of_run(event: e.RunEvent, took: str) -> tuple[str, Fields]:
+    match event:
+        case e.RunStarted():
+            return event.workflow, {"by": _named(event.by), **_beginning(event), **event.input}
+        case e.RunAdmitted():
+            return "", {"key": event.key, "after": took}
+        case e.RunTimedOut() | e.RunCompleted():
+            return "", {"took": took}
+        case e.RunUndoing():
+            return "", {"steps": ",".join(event.steps)}
+        case e.RunFailureHandling():
+            return "", {}
+        case e.RunFailed():
+            return event.step, {"kind": event.kind, "took": took, "reason": event.reason}
+        case e.RunCancelled():
+            return "", {"by": _named(event.by), "took": took, "reason": event.reason}
+        case _:
+            return "", _steered(event)
+
+
+def _beginning(event: e.RunStarted) -> Fields:
+    """What a run is a part of, or goes on from, and what it is in line for."""
+    fork, line, parent = event.forked_from, event.concurrency, event.parent
+    return {
+        "for": None if parent is None else f"{parent.run}/{parent.step}",
+        "fork_of": None if fork is None else f"{fork.run}/{fork.step}",
+        "in_line_for": None if line is None else line.key,
+    }
+
+
+def _steered(
+    event: e.RunPaused | e.RunResumed | e.RunCancelRequested | e.RunReopened | e.RunMoved | e.RunLabelled,
+) -> Fields:
+    by = _named(event.by)
+    match event:
+        case e.RunMoved():
+            renamed: Fields = {old: f"→{new}" for old, new in event.renamed.items()}
+            return {"to": event.definition[:12], "by": by, "reason": event.reason, **renamed}
+        case e.RunLabelled():
+            labels: Fields = {name: "(taken away)" if value is None else value for name, value in event.labels.items()}
+            return {"by": by, **labels}
+        case _:
+            return {"by": by, "reason": event.reason}
+
+
+def _of_attempt(event: Attempts, at: int, attempt: str, took: str | None) -> Fields:
+    match event:
+        case e.StepStarted() | e.StepHandedBack():
+            return {"attempt": attempt, "worker": event.worker}
+        case e.StepCompleted():
+            return {"attempt": attempt, "took": took}
+        case e.StepFailed():
+            return {"attempt": attempt, "class": event.failure.cls.value, "reason": event.failure.message}
+        case e.StepRetried():
+            return {"attempt": f"{event.attempt}/{event.of}", "in": _span(event.at - at)}
+        case e.StepProgressed():
+            return {"attempt": attempt, "cursor": event.cursor}
+        case e.LateResultRefused():
+            return {"attempt": attempt, "outcome": event.outcome, "worker": event.worker}
+        case _:
+            assert_never(event)
+
+
+_Step = (
+    e.StepSkipped
+    | e.StepAwaitedWorker
+    | e.StepLogged
+    | e.EffectStarted
+    | e.EffectRecorded
+    | e.StepMissing
+    | e.StepDeadLettered
+    | e.StepUncertain
+    | e.StepSettled
+    | e.StepRedriven
+    | e.StepReused
+    | e.StepOutputSet
+)
+
+
+def _of_step(event: _Step) -> Fields:
+    match event:
+        case e.StepSkipped():
+            return {"by": None if event.by is None else _named(event.by), "reason": event.reason}
+        case e.StepAwaitedWorker() | e.StepMissing():
+            return {"uses": event.uses}
+        case e.StepLogged():
+            return {"text": event.text}
+        case e.EffectStarted():
+            return {"effect": event.effect, "key": event.key}
+        case e.EffectRecorded():
+            return {"effect": event.effect}
+        case e.StepDeadLettered():
+            return {"attempts": event.attempts, "summary": event.summary}
+        case e.StepUncertain():
+            return {"attempt": event.attempt, "effects": ",".join(event.effects)}
+        case e.StepReused():
+            return {"status": event.status}
+        case e.StepSettled() | e.StepRedriven() | e.StepOutputSet():
+            answer = event.answer if isinstance(event, e.StepSettled) else None
+            return {"answer": answer, "by": _named(event.by), "reason": event.reason}
+        case _:
+            assert_never(event)
+
+
+def _of_flow(event: e.FlowEvent, at: int) -> Fields:
+    match event:
+        case e.ForEachStarted():
+            return {"count": event.count, "first": event.first or None}
+        case e.IterationStarted():
+            return {"iteration": event.iteration}
+        case e.TimerSet():
+            return {"in": _span(event.at - at)}
+        case e.TimerFired():
+            return {}
+        case e.SignalAwaited():
+            expires = None if event.expires_at is None else _span(event.expires_at - at)
+            return {"signal": event.signal, "correlation": event.correlation, "expires_in": expires}
+        case e.SignalReceived():
+            return {"signal": event.signal, "correlation": event.correlation, "by": _named(event.by), "id": event.id}
+        case e.SignalMatched():
+            return {"seq": event.seq}
+        case e.ChildStarted():
+            again = event.attempt if event.attempt > 1 else None
+            items = None if event.part is None else len(event.part.items)
+            return {"workflow": event.workflow, "run": event.run, "items": items, "attempt": again}
+        case _:
+            assert_never(event)
+
+
+def _of_gate(event: e.ApprovalEvent, at: int, waited: str) -> Fields:
+    match event:
+        case e.ApprovalRequested():
+            expires = _span(event.expires_at - at)
+            asks = ",".join(event.approvers)
+            return {"title": event.title, "asks": asks, "expires_in": expires, "then": event.on_expiry}
+        case e.ApprovalPresented():
+            return {"where": event.where, "digest": event.digest[:12]}
+        case e.ApprovalReminded():
+            return {"count": event.count, "waited": waited}
+        case e.ApprovalEscalated():
+            return {"to": event.to, "rung": event.rung, "waited": waited}
+        case e.ApprovalGranted() | e.ApprovalDenied():
+            return {"by": _named(event.by), "as": event.authority, "waited": waited, "reason": event.reason}
+        case e.ApprovalExpired():
+            return {"then": event.policy, "waited": waited}
+        case _:
+            assert_never(event)
 
 
 def _span(ms: int) -> str:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.directory import Directory
-from bot.narrator import Pace
+from bot.shared import Pace
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
 from bot.threads import Threads

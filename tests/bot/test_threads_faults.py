@@ -8,7 +8,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.directory import Directory
-from bot.narrator import Pace
+from bot.shared import Pace
 from bot.simulator.calls import Fault
 from bot.simulator.simulator import Simulator
 from engine.store import Deliveries

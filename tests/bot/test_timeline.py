@@ -19,6 +19,10 @@ TOLD = [
     "✓ notes done in under 1 s",
     f"… publish waits for @release-managers; if nobody decides, it is denied {DENIED_AT}",
 ]
+TOLD_TOGETHER = {"STEP_RETRIED", "STEP_DEAD_LETTERED", "STEP_UNCERTAIN", "STEP_OUTPUT_SET", "SIGNAL_MATCHED"}
+"""With the event before them, in one append."""
+
+DEAD = "Tried 5 times in 40 min; the last try ended with: connection refused. All 5 attempts are used up."
 
 
 def first(run: Run) -> RunState:
@@ -115,7 +119,7 @@ def test_a_run_is_told_in_plain_words(scene: str, lines: list[str]) -> None:
 
 def test_attempts_that_ran_out_are_told_as_such() -> None:
     assert told(SCENES["exhausted"])[-2:] == [
-        "✗ tag failed (connection refused), after 5 attempts",
+        f"✗ tag failed for good. {DEAD} To try it again: `vb redrive run_t`",
         "✗ Failed at tag, the run ended after 40 min 1 s",
     ]
 
@@ -130,7 +134,7 @@ def test_telling_in_parts_says_the_same_as_telling_at_once(scene: str) -> None:
     state, parts = first(run), [timeline.first_line(first(run)).text]
     rest = run.log[1:]
     while rest:
-        size = 2 if len(rest) > 1 and rest[1].event.type == "STEP_RETRIED" else 1
+        size = 2 if len(rest) > 1 and rest[1].event.type in TOLD_TOGETHER else 1
         some, state = timeline.lines(state, rest[:size])
         parts += [line.text for line in some]
         rest = rest[size:]

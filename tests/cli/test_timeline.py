@@ -22,6 +22,7 @@ PLAN = Plan.of(
             "steps": [
                 {"id": "deploy", "uses": "set", "retry": {"attempts": 5}},
                 {"id": "publish", "approval": {"title": "Publish?", "approvers": ["@all"]}},
+                {"id": "each", "uses": "set", "for_each": {"items": [1, 2], "max_items": 5}},
             ],
         }
     )
@@ -103,6 +104,69 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         "RUN_FAILED publish kind=denied took=1m10s reason=no",
     ),
     (70_000, e.RunCompleted(), "RUN_COMPLETED took=1m10s"),
+    (70_000, e.RunAdmitted(key="prod"), "RUN_ADMITTED key=prod after=1m10s"),
+    (70_000, e.RunPaused(by=ANA, reason="lunch"), 'RUN_PAUSED by="Ana (slack)" reason=lunch'),
+    (70_000, e.RunResumed(by=ANA), 'RUN_RESUMED by="Ana (slack)"'),
+    (70_000, e.RunTimedOut(), "RUN_TIMED_OUT took=1m10s"),
+    (70_000, e.RunUndoing(steps=("b", "a")), "RUN_UNDOING steps=b,a"),
+    (70_000, e.RunFailureHandling(), "RUN_FAILURE_HANDLING"),
+    (70_000, e.RunReopened(by=ANA, reason="again"), 'RUN_REOPENED by="Ana (slack)" reason=again'),
+    (
+        70_000,
+        e.RunMoved(definition="f" * 64, renamed={"a": "b"}, by=ANA),
+        'RUN_MOVED to=ffffffffffff by="Ana (slack)" a=→b',
+    ),
+    (
+        70_000,
+        e.RunLabelled(labels={"team": "web", "old": None}, by=ANA),
+        'RUN_LABELLED by="Ana (slack)" team=web old="(taken away)"',
+    ),
+    (70_000, e.StepMissing(step="deploy", uses="x@2"), "STEP_MISSING deploy uses=x@2"),
+    (
+        70_000,
+        e.StepProgressed(step="deploy", attempt=2, cursor={"page": 3}),
+        r'STEP_PROGRESSED deploy attempt=2/5 cursor="{\"page\": 3}"',
+    ),
+    (
+        70_000,
+        e.StepDeadLettered(step="deploy", attempts=5, summary="Tried 5 times."),
+        'STEP_DEAD_LETTERED deploy attempts=5 summary="Tried 5 times."',
+    ),
+    (
+        70_000,
+        e.StepUncertain(step="deploy", attempt=2, effects=("push",)),
+        "STEP_UNCERTAIN deploy attempt=2 effects=push",
+    ),
+    (
+        70_000,
+        e.StepSettled(step="deploy", answer="happened", by=ANA, reason="seen"),
+        'STEP_SETTLED deploy answer=happened by="Ana (slack)" reason=seen',
+    ),
+    (70_000, e.StepRedriven(step="deploy", by=ANA), 'STEP_REDRIVEN deploy by="Ana (slack)"'),
+    (70_000, e.StepsReset(steps=("deploy", "each"), by=ANA), 'STEPS_RESET deploy,each by="Ana (slack)"'),
+    (70_000, e.StepReused(step="deploy", status="completed"), "STEP_REUSED deploy status=completed"),
+    (70_000, e.StepOutputSet(step="deploy", output=1, by=ANA), 'STEP_OUTPUT_SET deploy by="Ana (slack)"'),
+    (70_000, e.ForEachStarted(step="each", count=2, items=[1, 2]), "FOR_EACH_STARTED each count=2"),
+    (70_000, e.StepCompleted(step="each[1]", attempt=1), "STEP_COMPLETED each[1] attempt=1/1"),
+    (70_000, e.IterationStarted(step="poll", iteration=2), "ITERATION_STARTED poll iteration=2"),
+    (70_000, e.TimerSet(step="nap", at=NOON + 130_000), "TIMER_SET nap in=1m"),
+    (70_000, e.TimerFired(step="nap"), "TIMER_FIRED nap"),
+    (
+        70_000,
+        e.SignalAwaited(step="paid", signal="paid", correlation="42", expires_at=NOON + 130_000),
+        "SIGNAL_AWAITED paid signal=paid correlation=42 expires_in=1m",
+    ),
+    (
+        70_000,
+        e.SignalReceived(id="s1", signal="paid", correlation="42", by=ANA),
+        'SIGNAL_RECEIVED signal=paid correlation=42 by="Ana (slack)" id=s1',
+    ),
+    (70_000, e.SignalMatched(step="paid", seq=9), "SIGNAL_MATCHED paid seq=9"),
+    (
+        70_000,
+        e.ChildStarted(step="ship", attempt=1, run="run_1", workflow="ship", definition="d", input={}),
+        "CHILD_STARTED ship workflow=ship run=run_1",
+    ),
 ]
 
 

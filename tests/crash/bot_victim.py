@@ -16,8 +16,8 @@ from typing import Any
 import bot.app
 from bot import pacing
 from bot.app import BotSettings, Service
-from bot.narrator import Pace
 from bot.outbox import Outbox, OutcomeUnknown
+from bot.shared import Pace
 from bot.simulator.demo import BEN
 from bot.steps import SlackSender, slack_post
 from bot.threads import Threads

@@ -1,0 +1,176 @@
+"""The lines of a thread about steps: their attempts, what became of them, and what operators decided about them.
+
+The one rule: where somebody has to act, the line says what they can do, with the command that does it.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bot.blocks import loops
+from bot.blocks.words import attempt, because, command, listed, named, one_line, short_id
+from engine.core import events as e
+from engine.core import paths
+from engine.core.durations import say_duration
+from engine.core.graph import CONTAINERS, Kind
+from engine.core.outlook import MISSING_AFTER
+from engine.core.state import Phase, RunState, StepState
+
+_Attempt = (
+    e.StepCompleted
+    | e.StepFailed
+    | e.StepRetried
+    | e.StepHandedBack
+    | e.StepSkipped
+    | e.StepAwaitedWorker
+    | e.StepLogged
+    | e.LateResultRefused
+)
+_Asking = e.StepDeadLettered | e.StepUncertain | e.StepMissing
+_Decided = e.StepSettled | e.StepRedriven | e.StepsReset | e.StepOutputSet
+
+
+def attempt_line(before: RunState, at: int, event: _Attempt) -> str | None:
+    """The line about an attempt; None for one inside of a loop that is summed up."""
+    path, step = event.step, before.step(event.step)
+    if loops.in_crowd(before, path) and not _stands_out(before, event):
+        return None
+    match event:
+        case e.StepCompleted():
+            return _completed(before, at, event, step)
+        case e.StepFailed():
+            return _failed(before, event)
+        case e.StepRetried():
+            why = one_line(step.failure.message) if step.failure else "no reason given"
+            when = f"in {say_duration(event.at - at)}" if event.at > at else "now"
+            return f"↻ {path} failed ({why}), retrying {when}, {attempt(event.attempt, event.of)}"
+        case e.StepHandedBack():
+            return f"↻ {path} was handed back by a worker that is stopping; another one starts it again"
+        case e.StepSkipped():
+            return f"– {path} skipped: {one_line(event.reason)}"
+        case e.StepAwaitedWorker():
+            return f"… {path} waits for a worker that has {one_line(event.uses)}"
+        case e.StepLogged():
+            return f"· {path}: {one_line(event.text)}"
+        case e.LateResultRefused():
+            how = "result" if event.outcome == "completed" else "failure"
+            return f"· {path}: a late {how} of a lost attempt was refused; it changed nothing"
+        case _:
+            assert_never(event)
+
+
+def asking_line(before: RunState, event: _Asking) -> str | None:
+    """The line where a step does not go on by itself: what it met, and what can be done."""
+    path, run = event.step, before.run
+    match event:
+        case e.StepDeadLettered():
+            return f"✗ {path} failed for good. {one_line(event.summary, 320)} {_after_dead(before, path)}".rstrip()
+        case e.StepUncertain():
+            return uncertain_words(run, path, event.effects)
+        case e.StepMissing():
+            if loops.in_crowd(before, path) and not loops.first_of_its_kind(before, path, "missing"):
+                return None
+            return f"! {missing_words(run, path, event.uses)}"
+        case _:
+            assert_never(event)
+
+
+def decided_line(before: RunState, event: _Decided) -> str:
+    """The line about what an operator decided."""
+    who, why = named(event.by), because(event.reason)
+    match event:
+        case e.StepSettled():
+            path = event.step
+            return {
+                "happened": f"✓ {who} says that {path} happened{why}; the run goes on with that",
+                "did_not_happen": f"↻ {who} says that {path} did not happen{why}; it is run again",
+                "fail": f"✗ {who} let {path} fail{why}",
+            }[event.answer]
+        case e.StepRedriven():
+            return f"↻ {who} lets {event.step} be tried again{why}, with all its attempts"
+        case e.StepsReset():
+            return f"↻ {who} lets these run anew{why}: {listed(event.steps)}"
+        case e.StepOutputSet():
+            return f"✓ {who} gave the output of {event.step}{why}; it counts as done"
+        case _:
+            assert_never(event)
+
+
+def missing_words(run: str, path: str, uses: str) -> str:
+    """Which code is nowhere, for how long, and what is offered."""
+    return (
+        f"{path} waits for {one_line(uses)}, which no worker has had for {say_duration(MISSING_AFTER)}. Start a worker "
+        f"that has it, or let the run follow a definition without it: {command('map', run)}; or do the rest in a new "
+        f"run: {command('fork', run)}; or {command('cancel', run)}"
+    )
+
+
+def uncertain_words(run: str, path: str, effects: tuple[str, ...]) -> str:
+    """The question, and the commands to answer it."""
+    what = f" ({listed(effects)} begun, and not confirmed)" if effects else ""
+    settle = ("settle", run, path)
+    return (
+        f"? Did {path} happen{what}? Its attempt was lost, and it must not happen twice, so the run waits for a "
+        f"person. It did: {command(*settle, 'happened')}; it did not, run it again: "
+        f"{command(*settle, 'did-not-happen')}; let it fail: {command(*settle, 'fail')}"
+    )
+
+
+def _after_dead(state: RunState, path: str) -> str:
+    if state.phase is not Phase.FORWARD or state.undoable:
+        return ""
+    return f"To try it again: {command('redrive', state.run)}"
+
+
+def _stands_out(before: RunState, event: _Attempt) -> bool:
+    """Whether the event is told although it is inside of a loop of many."""
+    match event:
+        case e.StepFailed():
+            is_unit = paths.loop_of(event.step) is not None
+            counted = not is_unit or loops.is_counted_failure(before, event.step)
+            return not counted and loops.goes_on_after_failures(before, paths.loop_of(event.step) or "")
+        case e.StepSkipped():
+            return event.by is not None
+        case e.StepAwaitedWorker():
+            return loops.first_of_its_kind(before, event.step, "awaited")
+        case _:
+            return False
+
+
+def _completed(before: RunState, at: int, event: e.StepCompleted, step: StepState) -> str | None:
+    path, node = event.step, before.plan.node(event.step)
+    took = f" in {say_duration(at - step.started_at)}" if step.started_at else ""
+    if undone := paths.undone_by(path):
+        return f"↶ {undone} is undone{took}"
+    match node.kind:
+        case Kind.GROUP:
+            return None  # its steps have their own lines
+        case Kind.EACH if step.loop is not None:
+            return f"✓ {path} done{took}: {loops.items_words(step.loop)}"
+        case Kind.REPEAT if step.loop is not None:
+            passes = "1 pass" if step.loop.launched == 1 else f"{step.loop.launched:,} passes"
+            return f"✓ {path} done{took}: {passes}"
+        case Kind.SIGNAL:
+            return f"– {path}: no signal came in time; the run goes on without one"
+        case Kind.CALL:
+            return f"✓ {path} done{took}: {_child(before, path)} completed"
+        case _:
+            again = f", at {attempt(event.attempt, node.step.retry.attempts)}" if event.attempt > 1 else ""
+            return f"✓ {path} done{took}{again}"
+
+
+def _failed(before: RunState, event: e.StepFailed) -> str | None:
+    path, kind = event.step, before.plan.node(event.step).kind
+    why = one_line(event.failure.message)
+    if undone := paths.undone_by(path):
+        return f"✗ {undone} could not be undone ({why})"
+    if kind in CONTAINERS and not loops.in_crowd(before, path):
+        far = loops.how_far(before, path)
+        return f"✗ {path} failed: {far}" if far else None
+    after = f", after {event.attempt} attempts" if event.attempt > 1 else ""
+    return f"✗ {path} failed ({why}){after}"
+
+
+def _child(state: RunState, path: str) -> str:
+    call, run = state.plan.node(path).step.workflow, state.step(path).child
+    return f"{call.name if call is not None else 'its run'} `{short_id(run)}`"
