@@ -1,0 +1,79 @@
+"""The definition of a rehearsal, and those that it calls: read, checked and pinned as a process of the engine would.
+
+The one rule: steps that nobody knows take and give anything; all else that is wrong with a definition is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from engine.catalog import SUFFIXES, Catalog
+from engine.core.definition import Workflow
+from engine.core.draft import Draft
+from engine.core.errors import InvalidDefinition
+from engine.core.graph import Plan, walk
+from engine.core.loader import data_of
+from engine.core.stepspec import StepSpec, VersionSpec
+from engine.core.yamltree import read
+from engine.steps.registry import Registry
+from engine.testing.script import RehearsalError
+
+Source = str | Path | Workflow
+
+
+def load(definition: Source, others: Iterable[Source], registry: Registry) -> Plan:
+    """The plan of ``definition``. What it calls is among ``others``, or in a file beside it.
+
+    Raises ``InvalidDefinition`` with the problems of this definition, and ``RehearsalError`` if there is no such file.
+    """
+    others = list(others)
+    built = [one for one in (*others, definition) if isinstance(one, Workflow)]
+    files = list(dict.fromkeys(file for one in (definition, *others) for file in _files(one)))
+    if isinstance(definition, str | Path):
+        files += [file for file in _files(Path(definition).parent) if file not in files]
+    drafts = {file: Draft.of(read(file.read_text(encoding="utf-8")).data) for file in files}
+    catalog = Catalog(_known_steps([*drafts.values(), *(Draft.of(data_of(one)) for one in built)], registry))
+    problems = catalog.load(files)
+    for one in built:
+        catalog.add(one)
+    if isinstance(definition, Workflow):
+        return _plan(catalog.get(definition.name), catalog)
+    own = [str(problem) for problem in problems if problem.file == str(Path(definition))]
+    if own:
+        raise InvalidDefinition(own)
+    return _plan(catalog.get(drafts[Path(definition)].name or ""), catalog)
+
+
+def _files(source: Source) -> list[Path]:
+    if isinstance(source, Workflow):
+        return []
+    path = Path(source)
+    if path.is_dir():
+        return sorted(file for file in path.iterdir() if file.suffix in SUFFIXES and file.is_file())
+    if not path.is_file():
+        raise RehearsalError(f"there is no file {path}")
+    return [path]
+
+
+def _plan(workflow: Workflow, catalog: Catalog) -> Plan:
+    known = catalog.children(workflow)
+    return Plan.of(workflow, {called: _plan(known[called], catalog) for called in _called(workflow)})
+
+
+def _called(workflow: Workflow) -> Iterator[str]:
+    for _, step in walk(workflow):
+        if step.workflow is not None and step.workflow.definition is not None:
+            yield step.workflow.definition
+
+
+def _known_steps(drafts: Iterable[Draft], registry: Registry) -> Mapping[str, StepSpec]:
+    """Every step that these definitions use; those that the registry does not have take and give anything."""
+    known = dict(registry.catalog())
+    used: dict[str, set[int]] = {}
+    for draft in drafts:
+        for step in draft.runnable():
+            name, _, version = (step.uses or "").partition("@")
+            if name and name not in known:
+                used.setdefault(name, set()).add(int(version) if version.isdigit() else 1)
+    return known | {name: StepSpec({n: VersionSpec() for n in sorted(versions)}) for name, versions in used.items()}
