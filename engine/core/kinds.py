@@ -106,7 +106,9 @@ class Retry(Model):
     def of(self, cls: FailureClass) -> Retry | None:
         """The rule for a failure of ``cls``; None where the definition says nothing of that class."""
         rule = self.classes.get(cls)
-        return None if rule is None else self.model_copy(update=rule.model_dump(exclude_none=True))
+        if rule is None:
+            return None
+        return self.model_copy(update={name: value for name, value in rule if value is not None})
 
 
 class Rung(Model):
