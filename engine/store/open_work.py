@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Final
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, case, func, literal, select, true, union_all, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, any_, case, func, literal, select, true, union_all, update
 
 from engine.store.dbclock import now_ms
 from engine.store.schema import open_work
@@ -112,7 +112,13 @@ def _take(connection: Connection, lane: Lane, now: int, limit: int, push: Mappin
     here = (open_work.c.workspace == lane.workspace, open_work.c.priority == lane.priority)
     due = select(open_work.c.run).where(*here, open_work.c.due <= now).order_by(open_work.c.due).limit(limit)
     taken = due.with_for_update(skip_locked=True).cte("taken")
-    pushed = update(open_work).values(due=_pushed(now, push)).where(open_work.c.run == taken.c.run)
+    found = select(taken.c.run)
+    if connection.dialect.name == "postgresql":
+        # As an array each is looked up by its key; joined, all open work is read for them.
+        these = open_work.c.run == any_(func.array(found.scalar_subquery()))
+    else:
+        these = open_work.c.run.in_(found)
+    pushed = update(open_work).values(due=_pushed(now, push)).where(these)
     runs = connection.scalars(pushed.returning(open_work.c.run))
     return [DueRun(run, lane.workspace, lane.priority) for run in runs]
 
