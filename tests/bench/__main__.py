@@ -19,17 +19,20 @@ from pathlib import Path
 import uvloop
 
 from engine.engine import EngineSettings
+from tests.bench.long import lengths, loads
 from tests.bench.machine import emit
 from tests.bench.workloads import Bench
 from tests.services import running_postgres, running_redis
 
 DATABASES = ("sqlite", "postgresql")
-WORKLOADS = ("W1", "W2", "W3", "W5")
+WORKLOADS = ("W1", "W2", "W3", "W4", "W5")
 FSYNCS_OF = 100
 """Steps of the short pass that is traced for its fsyncs."""
 
 
 async def measure(peer: str, workload: str, settings: EngineSettings) -> None:
+    if workload == "W4":
+        await loads(peer, settings)
     async with Bench.open(peer, settings) as bench:
         match workload:
             case "W1":
@@ -39,6 +42,8 @@ async def measure(peer: str, workload: str, settings: EngineSettings) -> None:
             case "W3":
                 await bench.w3_single()
                 await bench.w3()
+            case "W4":
+                await lengths(bench)
             case "W5":
                 await bench.w5()
             case _:

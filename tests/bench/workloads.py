@@ -3,6 +3,7 @@
 W1   a chain of 100 steps, alone: ms per step
 W2   200 runs of 10 steps at once: steps per second
 W3   2,000 runs parked at a gate, then all resumed; one decision to the next step running; memory and idle CPU
+W4   a step of a chain of 10,000 against one of 100; the load of a run of 100,000 events against one of 100: ms
 W5   start to first step running: ms
 """
 
@@ -25,7 +26,7 @@ from engine.steps.registry import Registry, step
 from tests.bench.machine import cpu_seconds, emit, resident_kib, spread
 
 BENCH = Actor(via="api", id="bench", name="bench")
-CHAIN_LENGTHS = (2, 10, 20, 100)
+CHAIN_LENGTHS = (2, 10, 20, 100, 10_000)
 
 
 @dataclass
