@@ -79,6 +79,11 @@ def undone_by(path: str) -> str | None:
     return path.removesuffix(UNDO) if path.endswith(UNDO) else None
 
 
+def is_aside(path: str) -> bool:
+    """Whether the step is no part of the workflow's own way: a compensation, or one that runs after a failure."""
+    return path.endswith(UNDO) or path.startswith(f"{ON_FAILURE}/")
+
+
 def is_inside(path: str, step: str) -> bool:
     """Whether ``path`` belongs to ``step``: an item or a pass of it, anything within these, or its compensation."""
     return path.startswith(step) and path[len(step) : len(step) + 1] in ("[", "#", "!", "/")

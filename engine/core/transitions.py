@@ -171,7 +171,7 @@ def _member_ended(state: RunState, path: str, value: StepState) -> RunState:
     fails = value.status is StepStatus.FAILED and not node.step.continue_on_error
     counted = GroupState(known.unfinished - 1, (known.failed or path) if fails else known.failed)
     state = state._replace(groups=state.groups.set(group, counted))
-    if value.status is StepStatus.COMPLETED and node.compensation is not None:
+    if value.status is StepStatus.COMPLETED and node.compensation is not None and not paths.is_aside(path):
         state = state._replace(undoable=(*state.undoable, path))
     return state if fails else open_dependents(state, group, node)
 

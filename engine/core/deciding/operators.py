@@ -131,6 +131,8 @@ def _override(draft: Draft, command: c.SkipStep | c.SetOutput) -> Reply:
         state.plan.node(path)
     except KeyError:
         return NotAllowed(f"there is no step {path}; there are: {listed(list(state.plan.steps))}")
+    if paths.is_aside(path):
+        return NotAllowed(f"{path} runs after a failure; it can be neither skipped nor set")
     step = state.step(path)
     if step.status in AT_WORK or step.status is StepStatus.OPEN:
         return NotAllowed(f"{path} is at work; wait for it, or cancel the run")
