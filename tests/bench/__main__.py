@@ -7,13 +7,16 @@ make bench ARGS="sqlite W1 W2"          one database, some workloads
 from __future__ import annotations
 
 import argparse
+import asyncio
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
@@ -39,6 +42,8 @@ async def measure(peer: str, workload: str, settings: EngineSettings) -> None:
                 await bench.w1()
             case "W2":
                 await bench.w2()
+                async with second_worker(bench, settings):
+                    await bench.w2(processes=2)
             case "W3":
                 await bench.w3_single()
                 await bench.w3()
@@ -50,6 +55,28 @@ async def measure(peer: str, workload: str, settings: EngineSettings) -> None:
                 await bench.run("chain100")
     if workload != "trace":
         await verify(peer, workload, settings)
+
+
+@asynccontextmanager
+async def second_worker(bench: Bench, settings: EngineSettings) -> AsyncGenerator[None]:
+    """Another process that works beside this one, until the block is left."""
+    where = [settings.database_url, settings.redis_url, settings.namespace]
+    other = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench", "--worker", *where)
+    try:
+        while len(await bench.engine.store.workers()) < 2:
+            await asyncio.sleep(0.05)
+        yield
+    finally:
+        other.terminate()
+        await other.wait()
+
+
+async def work(settings: EngineSettings) -> None:
+    """Work until told to stop."""
+    told = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    async with Bench.open("second", settings):
+        await told.wait()
 
 
 async def verify(peer: str, workload: str, settings: EngineSettings) -> None:
@@ -104,7 +131,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="make bench", description="Measure the engine, one JSON line per figure.")
     parser.add_argument("what", nargs="*", help=f"of {', '.join((*DATABASES, *WORKLOADS))}; all if none is given")
     parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.worker:
+        url, redis, namespace = given.worker
+        uvloop.run(work(replace(settings_for(url, redis), namespace=namespace)))
+        return
     if given.child:
         uvloop.run(measure("traced", "trace", settings_for(*given.child)))
         return

@@ -115,12 +115,13 @@ class Bench:
         per_step = (self.engine.store.database.commits - commits) / 500
         emit(self.peer, "W1", statistics.median(figures), "ms/step", **spread(figures), commits_per_step=per_step)
 
-    async def w2(self) -> None:
+    async def w2(self, processes: int = 1) -> None:
         await self.run_many(200, 10)
         commits = self.engine.store.database.commits
         figures = [await self.run_many(200, 10) for _ in range(3)]
         per_step = (self.engine.store.database.commits - commits) / 6_000
-        emit(self.peer, "W2", statistics.median(figures), "steps/s", **spread(figures), commits_per_step=per_step)
+        name = "W2" if processes == 1 else f"W2-{processes}p"
+        emit(self.peer, name, statistics.median(figures), "steps/s", **spread(figures), commits_per_step=per_step)
 
     async def w3_single(self, count: int = 50) -> None:
         figures: list[float] = []
