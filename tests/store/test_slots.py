@@ -219,3 +219,16 @@ async def test_fifty_runs_of_a_key_never_exceed_its_limit_and_all_get_through(lo
     assert sorted(crowd.order) == runs
     assert await query(log, "SELECT count(*) FROM slots") == [(0,)]
     assert await query(log, "SELECT count(*) FROM open_work") == [(0,)]
+
+
+async def test_many_that_come_at_once_without_a_line_take_no_more_than_there_are(log: Log, other: Log) -> None:
+    def stranger(number: int) -> Append:
+        run = f"run_{number:02d}"
+        return Append(
+            stream=run, after=Head.EMPTY, events=(event(),), run=run_row(), due=FAR, guards=(SlotFree(KEY, 3),)
+        )
+
+    outcomes = await asyncio.gather(*((log, other)[n % 2].append(stranger(n)) for n in range(40)))
+
+    assert sum(isinstance(outcome, Appended) for outcome in outcomes) == 3
+    assert await query(log, "SELECT count(*) FROM slots WHERE held") == [(3,)]
