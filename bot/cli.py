@@ -164,6 +164,15 @@ def check(
 
 
 @app.command()
+def schema(folder: Dir = None) -> None:
+    """Print the JSON Schema of definitions, for editors."""
+    from bot.console.checks import print_schema
+    from bot.console.launch import launch
+
+    launch(print_schema, _settings(folder))
+
+
+@app.command()
 def verify(
     ref: Annotated[str | None, typer.Argument(metavar="[RUN]", help="One run only.", show_default=False)] = None,
     folder: Dir = None,

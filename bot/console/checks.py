@@ -1,4 +1,4 @@
-"""`vb check`, `vb verify` and `vb migrate`: definitions, history, tables.
+"""`vb check`, `vb schema`, `vb verify` and `vb migrate`: definitions, their language, history, tables.
 
 The one rule: all that is wrong is told, each thing on a line of its own, and the exit code says whether it was nothing.
 """
@@ -10,10 +10,11 @@ from pathlib import Path
 
 from bot.blocks.words import counted
 from bot.console.launch import DONE, FAILED, Misuse
-from bot.console.output import clean, note, one_line, say
+from bot.console.output import clean, note, one_line, say, say_json
 from bot.settings import Settings
 from bot.wiring import migrate, reading_engine, step_catalog
 from engine.catalog import Catalog
+from engine.core.language import language_schema
 
 
 async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
@@ -32,6 +33,12 @@ async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
         return FAILED
     note(f"No problems: {names}." if names else "There is no definition there.")
     return DONE if names else FAILED
+
+
+async def print_schema() -> int:
+    """Print the JSON Schema of the definition language."""
+    say_json(language_schema())
+    return DONE
 
 
 async def verify_log(settings: Settings, ref: str | None) -> int:

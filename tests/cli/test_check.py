@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from engine.core.language import language_schema
 from tests.cli.conftest import Vb
 
 FILE = Path(__file__).parents[1] / "core" / "data" / "ten_mistakes.yaml"
@@ -32,3 +34,10 @@ def test_the_cookbook_has_no_problems(vb: Vb) -> None:
 def test_one_file_may_call_what_lies_beside_it(vb: Vb) -> None:
     done = vb("check", str(COOKBOOK / "release_train.yaml"))
     assert (done.code, done.out, done.err) == (0, "", "No problems: release_train.\n")
+
+
+def test_the_schema_is_printed_for_editors(vb: Vb) -> None:
+    done = vb("schema")
+    assert (done.code, done.err) == (0, "")
+    assert json.loads(done.out) == language_schema()
+    assert not vb.folder.exists()
