@@ -16,7 +16,7 @@ from engine.attempts import Attempt, AttemptKey, Stop
 from engine.core import commands as c
 from engine.core.commands import Claim
 from engine.core.errors import EngineError, UnknownEvent, UnknownRun
-from engine.core.state import Recorded, RunState, StepStatus
+from engine.core.state import Phase, Recorded, RunState, StepStatus
 from engine.errands import Errands
 from engine.handle import Handle
 from engine.keepalive import KeepAlive
@@ -223,14 +223,18 @@ class Worker:
             self._obey(state)
 
     def _obey(self, state: RunState) -> None:
-        """Stop the attempts of a run that is being cancelled, and those that the log no longer counts."""
+        """Stop the attempts of a run that is being cancelled, and those that the log no longer counts.
+
+        What undoes a cancelled run afterwards is not cancelled with it.
+        """
+        cancelled = state.cancel is not None and state.phase is Phase.FORWARD
         for key, attempt in list(self._in_hand.items()):
             if key.run != state.run or state.seq < key.token:
                 continue
             step = state.step(key.step)
             if step.status is not StepStatus.RUNNING or step.token != key.token:
                 attempt.stop(Stop.LOST)
-            elif state.cancel is not None:
+            elif cancelled:
                 attempt.stop(Stop.CANCELLED)
 
     async def _watch_control(self) -> None:
