@@ -7,38 +7,73 @@ The one rule: what is drawn depends on the pen alone. A new construct of the lan
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from tests.fleet.stories import Drawn, Pen, Votes, answer
+from tests.fleet.stories import Drawn, Ending, Expected, Pen, Signal, Votes, answer
 
-Trouble = str
-RETRIED: tuple[Trouble, ...] = ("transient", "rate_limited", "timeout")
-FINAL: tuple[Trouble, ...] = ("permanent", "permission")
+RETRIED = ("transient", "rate_limited", "timeout")
+FINAL = ("permanent", "permission")
 
-TIMEOUT = 4_000
-"""Of a step that is told to hang: more than a lease, so that its worker must keep it."""
+TIMEOUT = 8_000
+"""Of a step that is told to hang: far more than a lease, so that nothing else takes as long."""
+
+PATIENT = {"worker_lost": {"attempts": 50}}
+"""Rules of retry under which a step is never given up because its workers were lost."""
 
 
 def call(pen: Pen, uses: str, **more: Any) -> Drawn:
     """A call of a step with a value, and with troubles for its first attempts; failing if the pen says so."""
     text, value = pen.value()
-    troubles = _troubles(pen)
-    allowed = len(troubles) if pen.fails else len(troubles) + pen.rng.randint(1, 3)
-    spec: dict[str, Any] = {"uses": uses, "with": {"value": text, "troubles": list(troubles), **more}}
-    spec["retry"] = {"attempts": max(allowed, 1), "initial": f"{pen.rng.randint(20, 150)}ms", "max": "400ms"}
-    if "timeout" in troubles:
+    failures = troubles(pen)
+    allowed = len(failures) if pen.fails else len(failures) + pen.rng.randint(1, 3)
+    spec: dict[str, Any] = {"uses": uses, "with": {"value": text, "troubles": list(failures), **more}}
+    retry: dict[str, Any] = {"attempts": max(allowed, 1), "initial": f"{pen.rng.randint(20, 150)}ms", "max": "400ms"}
+    if pen.chance(0.5):
+        retry["classes"] = PATIENT
+    spec["retry"] = retry
+    if "timeout" in failures:
         # Only what hangs has so short a time: others may be held up by the faults.
         spec["timeout"] = f"{TIMEOUT}ms"
-    ends = "failed" if pen.fails else "completed"
-    return Drawn(spec=spec, ends=ends, value=None if pen.fails else answer(value), failures=troubles)
+    ends: Ending = "failed" if pen.fails else "completed"
+    output = None if pen.fails else {"value": answer(value)}
+    drawn = Drawn(spec=spec, expected=Expected(path=pen.path, ends=ends, output=output, failures=failures))
+    if not pen.fails:
+        drawn.known = (f"steps.{pen.path}.output.value", answer(value))
+    return _with_undo(pen, drawn) if pen.chance(0.15) else drawn
 
 
-def _troubles(pen: Pen) -> tuple[Trouble, ...]:
+def troubles(pen: Pen) -> tuple[str, ...]:
     """The classes of the attempts that fail, in order. A step that must fail does so for good, or once too often."""
     retried = tuple(pen.rng.choices(RETRIED, (8, 3, 1), k=pen.rng.randint(1, 3)))
     if pen.fails:
         return (*retried[1:], pen.rng.choice(FINAL)) if pen.chance(0.5) else retried
     return retried if pen.chance(0.2) else ()
+
+
+def _with_undo(pen: Pen, drawn: Drawn) -> Drawn:
+    """The step with a compensation, which is paid for too."""
+    path = f"{pen.path}!undo"
+    spec, expected = _paid(path, f"undo {pen.path}", pen.given["tag"])
+    drawn.spec["undo"] = {**spec, "retry": {"attempts": 5, "classes": PATIENT}}
+    drawn.expected = replace(drawn.expected, undo=expected)
+    return drawn
+
+
+def handler(pen: Pen) -> tuple[dict[str, Any], Expected]:
+    """A step for ``on_failure``."""
+    spec, expected = _paid(pen.path, "sorry", pen.given["tag"])
+    spec |= {"id": pen.path.rpartition("/")[2], "retry": {"classes": PATIENT}}
+    return spec, expected
+
+
+def _paid(path: str, word: str, tag: str) -> tuple[dict[str, Any], Expected]:
+    spec: dict[str, Any] = {
+        "uses": "fleet.pay",
+        "with": {"value": f"{word} ${{{{ input.tag }}}}", "troubles": [], "effects": 1},
+    }
+    output = {"value": answer(f"{word} {tag}")}
+    return spec, Expected(path=path, ends="completed", output=output, effects=("pay0",))
 
 
 def work(pen: Pen) -> Drawn:
@@ -67,7 +102,7 @@ def bulk(pen: Pen) -> Drawn:
     """An output of a size on either side of every limit: kept in the state, in its event, or apart."""
     size = pen.rng.choice((600, 5_000, 70_000, 200_000))
     drawn = call(pen, "fleet.bulk", size=size)
-    drawn.size = size
+    drawn.expected = replace(drawn.expected, size=0 if pen.fails else size)
     return drawn
 
 
@@ -75,17 +110,68 @@ def pay(pen: Pen) -> Drawn:
     """Effects outside; its troubles come after them, so that the next attempt must know what was done."""
     count = pen.rng.randint(1, 3)
     drawn = call(pen, "fleet.pay", effects=count, ms=pen.rng.choice((0, 20, 100, 300)))
-    drawn.effects = tuple(f"pay{number}" for number in range(count))
+    drawn.expected = replace(drawn.expected, effects=tuple(f"pay{number}" for number in range(count)))
     return drawn
+
+
+def tolerated(pen: Pen) -> Drawn:
+    """A step that fails, and the run goes on."""
+    drawn = call(replace(pen, fails=True), "fleet.work")
+    drawn.spec |= {"continue_on_error": True}
+    drawn.spec["retry"]["classes"] = PATIENT
+    drawn.expected = replace(drawn.expected, tolerated=True)
+    return drawn
+
+
+def unrepeatable(pen: Pen) -> Drawn:
+    """An effect that must not be made twice: when its outcome is unknown, a person has to look."""
+    text, value = pen.value()
+    spec: dict[str, Any] = {
+        "uses": "fleet.pay",
+        "with": {"value": text, "troubles": [], "effects": 1},
+        "repeatable": False,
+    }
+    output = {"value": answer(value)}
+    expected = Expected(path=pen.path, ends="completed", output=output, effects=("pay0",), once=True)
+    return Drawn(spec=spec, expected=expected, known=(f"steps.{pen.path}.output.value", answer(value)))
+
+
+def values(pen: Pen) -> Drawn:
+    text, value = pen.value()
+    expected = Expected(path=pen.path, ends="completed", kind="set", output={"value": value})
+    known = (f"steps.{pen.path}.output.value", value)
+    return Drawn(spec={"set": {"value": text}}, expected=expected, known=known)
+
+
+def sleep(pen: Pen) -> Drawn:
+    expected = Expected(path=pen.path, ends="completed", kind="sleep")
+    return Drawn(spec={"sleep": f"{pen.rng.randint(50, 1_500)}ms"}, expected=expected)
+
+
+def signal(pen: Pen) -> Drawn:
+    """Waits for something that people send, or that nobody ever sends."""
+    name = f"go-{pen.path}"
+    if pen.fails or pen.chance(0.3):
+        policy = "fail" if pen.fails else "continue"
+        wait = {"signal": name, "timeout": f"{pen.rng.randint(200, 1_500)}ms", "on_timeout": policy}
+        failures = ("permanent",) if pen.fails else ()
+        ends: Ending = "failed" if pen.fails else "completed"
+        expected = Expected(path=pen.path, ends=ends, kind="signal", failures=failures)
+        return Drawn(spec={"wait_for": wait}, expected=expected)
+    payload = {"value": f"sent{pen.rng.randrange(10**6)}"}
+    wait = {"signal": name, "payload": {"value": {"type": "string"}}}
+    expected = Expected(path=pen.path, ends="completed", kind="signal", output=payload)
+    sent = Signal(name=name, payload=payload, after=pen.rng.randint(0, 2_500), twice=pen.chance(0.5))
+    known = (f"steps.{pen.path}.output.value", payload["value"])
+    return Drawn(spec={"wait_for": wait}, expected=expected, known=known, signal=sent)
 
 
 def gate(pen: Pen) -> Drawn:
     """Decided by people, or left to expire."""
-    left = pen.chance(0.3)
     approval: dict[str, Any] = {"title": f"Go on with {pen.value()[0]}?", "approvers": ["@all"]}
-    votes = _left_alone(pen, approval) if left else _decided(pen, approval)
-    ends = "completed" if votes.passes else "failed"
-    return Drawn(spec={"approval": approval}, ends=ends, votes=votes)
+    votes = _left_alone(pen, approval) if pen.chance(0.3) else _decided(pen, approval)
+    ends: Ending = "completed" if votes.passes else "failed"
+    return Drawn(spec={"approval": approval}, expected=Expected(path=pen.path, ends=ends, kind="gate", votes=votes))
 
 
 def _left_alone(pen: Pen, approval: dict[str, Any]) -> Votes:
@@ -110,19 +196,15 @@ def _decided(pen: Pen, approval: dict[str, Any]) -> Votes:
     )
 
 
+IN_CHILDREN: dict[Callable[[Pen], Drawn], int] = {work: 30, slow: 6, plain: 6, talk: 6, bulk: 4, pay: 20}
 CONSTRUCTS: dict[Callable[[Pen], Drawn], int] = {
-    work: 35,
-    slow: 14,
-    plain: 6,
+    **IN_CHILDREN,
+    slow: 12,
     block: 3,
-    talk: 8,
-    bulk: 5,
-    pay: 20,
     gate: 14,
+    values: 6,
+    sleep: 5,
+    signal: 7,
+    tolerated: 4,
+    unrepeatable: 5,
 }
-
-
-def draw(pen: Pen) -> Drawn:
-    """Any construct, by weight."""
-    [construct] = pen.rng.choices(list(CONSTRUCTS), list(CONSTRUCTS.values()))
-    return construct(pen)

@@ -7,11 +7,11 @@ time, independently.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from tests.fleet.recorder import Payment
 from tests.fleet.sql import Row, rows
@@ -19,6 +19,7 @@ from tests.fleet.stories import KEY
 
 RUNS = "SELECT id, dedupe_key, status, ended_at, last_seq FROM runs ORDER BY id"
 EVENTS = "SELECT stream, seq, type, at, payload FROM events WHERE stream LIKE 'run_%' ORDER BY stream, seq"
+BLOBS = "SELECT hash, text FROM blobs"
 OPEN_WORK = "SELECT run, due, kind FROM open_work ORDER BY run"
 
 
@@ -64,7 +65,8 @@ class Evidence:
 async def gather(url: str, payments: Sequence[Payment], folder: Path) -> Evidence:
     """All of it, once the fleet is at rest."""
     heads, events, work = await rows(url, RUNS), await rows(url, EVENTS), await rows(url, OPEN_WORK)
-    by_stream = histories(events)
+    blobs: dict[str, str] = {row[0]: row[1] for row in await rows(url, BLOBS)}
+    by_stream = histories(events, blobs)
     waiting = {run: (int(due), str(kind)) for run, due, kind in work}
     runs = [
         Run(
@@ -87,13 +89,22 @@ async def gather(url: str, payments: Sequence[Payment], folder: Path) -> Evidenc
     )
 
 
-def histories(found: Iterable[Row]) -> dict[str, list[Event]]:
-    """The events of each stream, in order."""
+def histories(found: Iterable[Row], blobs: Mapping[str, str]) -> dict[str, list[Event]]:
+    """The events of each stream, in order; long values are put back from where they lie beside the log."""
     streams: dict[str, list[Event]] = {}
     for stream, seq, kind, at, payload in found:
         instant = round(datetime.fromisoformat(at).timestamp() * 1_000)
-        streams.setdefault(stream, []).append(Event(seq, kind, instant, json.loads(payload)))
+        streams.setdefault(stream, []).append(Event(seq, kind, instant, _whole(json.loads(payload), blobs)))
     return streams
+
+
+def _whole(payload: dict[str, Any], blobs: Mapping[str, str]) -> dict[str, Any]:
+    return {name: _value(value, blobs) for name, value in payload.items()}
+
+
+def _value(value: Any, blobs: Mapping[str, str]) -> Any:
+    digest: Any = cast("dict[str, Any]", value).get("$blob") if isinstance(value, dict) else None
+    return cast("Any", value) if digest is None else json.loads(blobs[digest])
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

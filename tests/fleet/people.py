@@ -10,27 +10,26 @@ The one rule: what was asked is asked again until there is an answer, for the da
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import signal
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
 import uvloop
 
 from engine.core import commands as c
 from engine.core.definition import Workflow
-from engine.core.errors import UnknownRun
 from engine.core.events import Actor
 from engine.engine import Engine
 from engine.store import StoreUnavailable
 from tests.fleet import bugs
-from tests.fleet.constructs import draw
+from tests.fleet.operators import OPERATOR, SURELY_AWAKE, Inbox, Notice, given_up, settled, uncertain
 from tests.fleet.orders import Journal, Orders, opened, settle_in
 from tests.fleet.sql import rows_or_none
 from tests.fleet.steps import Me, registry
-from tests.fleet.stories import KEY, Story, Votes, tell
+from tests.fleet.stories import KEY, Pause, Signal, Story, Votes
+from tests.fleet.teller import tell
 
 ASK_EVERY = 0.2
 AGAIN_AFTER = 0.2
@@ -40,7 +39,7 @@ STARTER = Actor(via="cli", id="starter", name="Starter")
 ANA = Actor(via="cli", id="ana", name="Ana")
 BEN = Actor(via="cli", id="ben", name="Ben")
 
-OPEN = "SELECT id, dedupe_key FROM runs WHERE ended_at IS NULL"
+OPEN = "SELECT id, dedupe_key FROM runs WHERE ended_at IS NULL AND dedupe_key IS NOT NULL"
 GATES = (
     "SELECT events.stream, events.seq, events.payload, runs.dedupe_key FROM events JOIN runs ON runs.id = events.stream"
     " WHERE runs.ended_at IS NULL AND events.type = 'APPROVAL_REQUESTED'"
@@ -73,6 +72,12 @@ async def persistently(ask: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(AGAIN_AFTER)
 
 
+async def ask(server: Any, run: str, command: c.Command) -> str:
+    """Submit the command until it is answered; the name of the answer."""
+    answer = await persistently(lambda: server._handle.submit(run, command))
+    return type(answer.reply).__name__
+
+
 class People:
     """Everybody who uses the fleet. They have two servers to speak to, as a bot with two processes gives them."""
 
@@ -81,25 +86,45 @@ class People:
         self._servers = servers
         self._errands = errands
         self._journal = Journal(orders.folder / "people.jsonl")
+        self._inbox = Inbox(orders.database_url)
         self._rng = random.Random(f"people {orders.seed}")
         self._asked: set[tuple[str, int]] = set()
         self._started = 0
-        self._pending = 0
+        self._busy = 0
+        self._starting: set[int] = set()
 
     async def serve(self, told: asyncio.Event) -> None:
+        """Start runs until told to stop, and stay until all have ended and nobody needs anything."""
         while True:
-            if told.is_set() and not self._pending and await self._all_ended():
-                return
             for _ in range(0 if told.is_set() else await self._room()):
-                self._pending += 1
-                self._errands.create_task(self._begin(self._started))
+                self._send(self._begin(self._story(self._started)))
                 self._started += 1
             await self._look_at_gates()
+            notices = await self._inbox.new()
+            for notice in notices or []:
+                self._send(self._operate(notice))
+            if told.is_set() and not self._busy and notices == [] and await self._all_ended():
+                return
             await asyncio.sleep(ASK_EVERY)
+
+    def _send(self, errand: Coroutine[Any, Any, None]) -> None:
+        """Begin an errand that must be over before the people go home."""
+        self._busy += 1
+
+        async def run() -> None:
+            await errand
+            self._busy -= 1
+
+        self._errands.create_task(run())
+
+    def _story(self, number: int) -> Story:
+        return tell(self._orders.seed, number)
 
     async def _room(self) -> int:
         unended = await rows_or_none(self._orders.database_url, OPEN)
-        return 0 if unended is None else max(0, self._orders.in_flight - len(unended) - self._pending)
+        begun = {int(key.removeprefix(KEY)) for _, key in unended or []}
+        starting = sum(number not in begun for number in self._starting)
+        return 0 if unended is None else max(0, self._orders.in_flight - len(unended) - starting)
 
     async def _all_ended(self) -> bool:
         return await rows_or_none(self._orders.database_url, OPEN) == []
@@ -109,27 +134,62 @@ class People:
 
     # Starting
 
-    async def _begin(self, number: int) -> None:
-        """Start run ``number``, some of them twice at once; cancel it if its story says so."""
-        story = tell(self._orders.seed, number, draw)
+    async def _begin(self, story: Story) -> None:
+        """Start the run, some of them twice at once, and do to it what its story says."""
         for server in self._servers:
-            server.catalog.add(Workflow.model_validate(story.workflow))
-        self._journal.note("starting", number=number)
+            for workflow in (*story.callees, story.workflow):
+                server.catalog.add(Workflow.model_validate(workflow))
+        self._starting.add(story.number)
         twice = self._rng.random() < 0.1
         begun = await asyncio.gather(*(self._start(server, story) for server in self._servers[: 1 + twice]))
-        self._journal.note("started", number=number, runs=sorted(set(begun)))
-        self._pending -= 1
-        if story.cancel_after is not None:
-            await asyncio.sleep(story.cancel_after / 1_000)
-            await self._cancel(begun[0], number)
+        self._starting.discard(story.number)
+        self._journal.note("started", number=story.number, runs=sorted(set(begun)))
+        async with asyncio.TaskGroup() as deeds:
+            for signal in story.signals:
+                deeds.create_task(self._signal(begun[0], signal))
+            if story.pause is not None:
+                deeds.create_task(self._hold(begun[0], story.pause))
+            if story.cancel_after is not None:
+                deeds.create_task(self._cancel(begun[0], story.cancel_after))
 
     async def _start(self, server: Engine, story: Story) -> str:
         name = story.workflow["name"]
         return (await persistently(lambda: server.start(name, story.given, by=STARTER, dedupe_key=story.key))).run
 
-    async def _cancel(self, run: str, number: int) -> None:
-        reply = await persistently(lambda: self._server().cancel(run, by=BEN, reason="told to"))
-        self._journal.note("cancelled", number=number, run=run, reply=type(reply).__name__)
+    async def _cancel(self, run: str, after: int) -> None:
+        await asyncio.sleep(after / 1_000)
+        reply = await ask(self._server(), run, c.Cancel(BEN, "told to"))
+        self._journal.note("cancelled", run=run, reply=reply)
+
+    async def _signal(self, run: str, signal: Signal) -> None:
+        await asyncio.sleep(signal.after / 1_000)
+        command = c.Signal(f"{run} {signal.name}", signal.name, signal.payload, BEN)
+        replies = await asyncio.gather(*(ask(server, run, command) for server in self._servers[: 1 + signal.twice]))
+        self._journal.note("signalled", run=run, signal=signal.name, replies=replies)
+
+    async def _hold(self, run: str, pause: Pause) -> None:
+        await asyncio.sleep(pause.after / 1_000)
+        held = await ask(self._server(), run, c.Pause(BEN, "told to"))
+        await asyncio.sleep(pause.lasts / 1_000)
+        reply = await ask(self._server(), run, c.Resume(BEN, "told to"))
+        self._journal.note("held", run=run, replies=[held, reply])
+
+    # Operating
+
+    async def _operate(self, notice: Notice) -> None:
+        run, key, word, _ = notice
+        history = await self._inbox.history(run)
+        if word == "dead_letter":
+            if steps := given_up(history):
+                reply = await ask(self._server(), run, c.Redrive(OPERATOR, "told to", tuple(steps)))
+                self._journal.note("redriven", run=run, steps=steps, reply=reply)
+            return
+        await asyncio.sleep(SURELY_AWAKE)
+        for step in uncertain(await self._inbox.history(run)):
+            expected = self._story(int(key.removeprefix(KEY))).steps[step]
+            said = settled(run, expected, self._orders.folder / "payments.jsonl")
+            reply = await ask(self._server(), run, said)
+            self._journal.note("settled", run=run, step=step, answer=said.answer, reply=reply)
 
     # Deciding
 
@@ -138,9 +198,9 @@ class People:
             if (run, seq) not in self._asked:
                 self._asked.add((run, seq))
                 step = json.loads(payload)["step"]
-                votes = tell(self._orders.seed, int(key.removeprefix(KEY)), draw).steps[step].votes
+                votes = self._story(int(key.removeprefix(KEY))).steps[step].votes
                 if votes is not None:
-                    self._errands.create_task(self._decide(run, step, seq, votes))
+                    self._send(self._decide(run, step, seq, votes))
 
     async def _decide(self, run: str, step: str, seq: int, votes: Votes) -> None:
         if not votes.starter_may:
@@ -157,7 +217,6 @@ class People:
                 await self._vote(self._server(), c.Vote(step, granted=not vote.granted, by=BEN, asked_seq=seq), run)
 
     async def _vote(self, server: Engine, vote: c.Vote, run: str) -> None:
-        with contextlib.suppress(UnknownRun):
-            reply = await persistently(lambda: server.vote(run, vote))
-            said = {"step": vote.step, "by": vote.by.id, "granted": vote.granted, "asked_seq": vote.asked_seq}
-            self._journal.note("voted", run=run, **said, reply=type(reply).__name__)
+        reply = await ask(server, run, vote)
+        said = {"step": vote.step, "by": vote.by.id, "granted": vote.granted, "asked_seq": vote.asked_seq}
+        self._journal.note("voted", run=run, **said, reply=reply)

@@ -7,6 +7,7 @@ besides.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import subprocess
@@ -20,7 +21,6 @@ from pathlib import Path
 
 from tests.fleet import checker
 from tests.fleet.checker import Finding
-from tests.fleet.constructs import draw
 from tests.fleet.crew import Crew
 from tests.fleet.evidence import Evidence, gather
 from tests.fleet.faults import EVERYTHING, Fault, Kind, Mix, script
@@ -29,7 +29,7 @@ from tests.fleet.recorder import Recorder, recording
 from tests.fleet.servers import DatabaseKind, Postgres, Redis, own_postgres, own_redis
 from tests.fleet.sql import rows_or_none
 from tests.fleet.steps import Me, registry
-from tests.fleet.stories import tell
+from tests.fleet.teller import tell
 
 SAY_EVERY = 5.0
 UNFORESEEN = re.compile(r"nobody foresaw|Traceback|was never retrieved|cannot be looked at")
@@ -112,8 +112,9 @@ async def _play(plan: Plan, orders: Orders, servers: Servers, recorder: Recorder
     evidence = await gather(servers.database_url, recorder.payments, orders.folder)
     counts = _counts(evidence, suffered)
     counts["seconds"] = round(time.monotonic() - began)
-    findings = checker.check(evidence, lambda number: tell(plan.seed, number, draw))
+    findings = checker.check(evidence, lambda number: tell(plan.seed, number))
     others = [*crew.wrong, *_unforeseen(orders.folder), *await asyncio.to_thread(_verify, orders)]
+    _keep(evidence, findings, orders.folder)
     return Result(plan=plan, counts=counts, findings=findings, others=others)
 
 
@@ -191,6 +192,15 @@ def _counts(evidence: Evidence, suffered: Counter[str]) -> Counter[str]:
     )
     counts["late results refused"] = types["LATE_RESULT_REFUSED"]
     return counts
+
+
+def _keep(evidence: Evidence, findings: list[Finding], folder: Path) -> None:
+    """Write the histories of the runs of which something was found, to be looked at when the servers are gone."""
+    strange = {finding.run for finding in findings}
+    with (folder / "histories.jsonl").open("w") as file:
+        for run in evidence.runs:
+            for event in run.events if run.id in strange else ():
+                file.write(json.dumps([run.id, *event])[:2_000] + "\n")
 
 
 def _unforeseen(folder: Path) -> list[str]:

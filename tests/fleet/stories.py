@@ -3,9 +3,9 @@
 The one rule: nothing of the engine is asked, nor imported. The steps that the definitions use behave as they are told
 (``tests.fleet.steps``), so that the outcome follows from the definition alone, whatever happens to the workers.
 
-A construct of the language is one drawing function, listed in ``tests.fleet.constructs``: it returns a ``Drawn`` node,
-the step's definition together with all that must be true of it. ``tell`` puts nodes into a graph, and follows the
-language's rules for what is reached and what is skipped.
+A construct of the language is one drawing function (``tests.fleet.constructs``, ``tests.fleet.loops``): it returns a
+``Drawn`` node, the step's definition together with all that must be true of it. ``tests.fleet.teller`` puts nodes into
+a graph.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 Ending = Literal["completed", "failed", "skipped"]
 Verdict = Literal["granted", "denied", "expired"]
+Kind = Literal["worker", "gate", "set", "sleep", "signal", "child", "loop", "group"]
 
 KEY = "fleet/"
-"""Begins the deduplication key of every run; its number follows."""
+"""Begins the deduplication key of every run that people start; its number follows."""
 
 
 def answer(value: str) -> str:
@@ -41,50 +42,82 @@ class Votes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Signal:
+    """A signal that people send ``after`` so many ms since the run's start: before the run waits for it, or after."""
+
+    name: str
+    payload: dict[str, Any]
+    after: int
+    twice: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pause:
+    """People hold the run ``after`` so many ms, and let it go on after ``lasts``."""
+
+    after: int
+    lasts: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Expected:
     """What must be true of the step at ``path`` if the run reaches it.
 
-    ``needs``: what must have ended before it starts. ``value``: that of its output. ``failures``: the classes of its
-    failed attempts in order, lost workers aside. ``effects``: those that a completed step has made, once each.
+    ``needs``: what must have ended before it starts. ``output``: its output, without what only the worker knows.
+    ``failures``: the classes of its failed attempts in order, lost workers aside. ``effects``: those that a completed
+    step has made; at most ``once`` in all if they must not be repeated. ``tolerated``: the run goes on if it fails.
+    ``child``: how the run goes that does it. ``undo``: what compensates it. ``parallel``: how many items at a time.
     """
 
     path: str
     ends: Ending
+    kind: Kind = "worker"
     needs: tuple[str, ...] = ()
-    value: str | None = None
+    output: Any = None
     size: int = 0
     failures: tuple[str, ...] = ()
     effects: tuple[str, ...] = ()
+    once: bool = False
     votes: Votes | None = None
-    poison: bool = False
+    tolerated: bool = False
+    child: Story | None = None
+    undo: Expected | None = None
+    parallel: int = 0
 
 
 @dataclass(kw_only=True)
 class Drawn:
-    """A node as it was drawn: its definition, how it ends if it is run, and the value that others may refer to."""
+    """A node as it was drawn: its definition, what is expected of it and of what is inside, if it is run.
+
+    ``known``: where its value is found in the scope of what follows, and the value. ``signal``: what it waits for.
+    ``callee``: the workflow that it calls.
+    """
 
     spec: dict[str, Any]
-    ends: Ending = "completed"
-    value: str | None = None
-    size: int = 0
-    failures: tuple[str, ...] = ()
-    effects: tuple[str, ...] = ()
-    votes: Votes | None = None
-    poison: bool = False
+    expected: Expected
+    inner: list[Expected] = field(default_factory=list[Expected])
+    known: tuple[str, str] | None = None
+    signal: Signal | None = None
+    callee: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """Run ``number``: its definition, what it is given, and its end.
+    """A run's definition, what it is given, and its end. ``number`` is that of the run that people started.
 
-    ``culprits``: the steps that must fail if they are reached; with any, the run fails by one of them. A run that is
-    asked to cancel after ``cancel_after`` ms must end as cancelled, unless it had ended before.
+    ``steps`` by path. A run that is asked to cancel after ``cancel_after`` ms must end as cancelled, unless it had
+    ended before. ``handling``: what runs once it has failed. ``callees``: the workflows that it calls.
     """
 
     number: int
     workflow: dict[str, Any]
     given: dict[str, Any]
     steps: Mapping[str, Expected]
+    output: Any = None
+    handling: tuple[Expected, ...] = ()
+    callees: tuple[dict[str, Any], ...] = ()
+    signals: tuple[Signal, ...] = ()
+    pause: Pause | None = None
     cancel_after: int | None = None
 
     @property
@@ -93,32 +126,55 @@ class Story:
 
     @property
     def culprits(self) -> frozenset[str]:
-        return frozenset(path for path, step in self.steps.items() if step.ends == "failed")
+        """The steps that must fail if they are reached; with any, the run fails by one of them."""
+        return frozenset(
+            path
+            for path, step in self.steps.items()
+            if step.ends == "failed" and not step.tolerated and not any(mark in path for mark in "[#/")
+        )
 
     @property
     def ends(self) -> str:
         return "failed" if self.culprits else "completed"
 
+    def expected(self, path: str) -> Expected | None:
+        """What is expected of the step at this path: one of the workflow, a compensation, or one after a failure."""
+        if path in self.steps:
+            return self.steps[path]
+        undone = self.steps.get(path.removesuffix("!undo"))
+        if undone is not None and undone.undo is not None:
+            return undone.undo
+        return next((step for step in self.handling if step.path == path), None)
+
 
 @dataclass
 class Pen:
-    """What a drawing function draws from: chance, the run's input, and the values known at this place of the graph."""
+    """What a drawing function draws from: chance, the run's input, and the values known at this place of the graph.
+
+    ``path`` is that of the step to be drawn; ``fails``: whether it must fail. ``known``: expressions and their values.
+    """
 
     rng: random.Random
     given: Mapping[str, Any]
+    path: str
     known: Mapping[str, str] = field(default_factory=dict[str, str])
     fails: bool = False
+    number: int = 0
 
     def chance(self, share: float) -> bool:
         return self.rng.random() < share
+
+    def at(self, path: str) -> Pen:
+        """A pen for a step inside of this one, which knows nothing and does not fail."""
+        return replace(self, path=path, known={}, fails=False)
 
     def value(self) -> tuple[str, str]:
         """A text for the definition, perhaps with expressions in it, and what it must come to."""
         parts: list[str] = []
         texts: list[str] = []
-        for step in self.rng.sample(sorted(self.known), min(len(self.known), self.rng.randint(0, 2))):
-            parts.append(f"${{{{ steps.{step}.output.value }}}}")
-            texts.append(self.known[step])
+        for expression in self.rng.sample(sorted(self.known), min(len(self.known), self.rng.randint(0, 2))):
+            parts.append(f"${{{{ {expression} }}}}")
+            texts.append(self.known[expression])
         if not parts or self.chance(0.3):
             parts.append("${{ input.tag }}")
             texts.append(self.given["tag"])
@@ -128,87 +184,8 @@ class Pen:
         """An expression for ``if``, and whether it holds."""
         holds = self.chance(0.6)
         if self.known and self.chance(0.5):
-            step = self.rng.choice(sorted(self.known))
-            right = self.known[step] if holds else "something else"
-            return f"steps.{step}.output.value == '{right}'", holds
+            expression = self.rng.choice(sorted(self.known))
+            right = self.known[expression] if holds else "something else"
+            return f"{expression} == '{right}'", holds
         remainder = self.given["n"] % 3 if holds else (self.given["n"] + 1) % 3
         return f"input.n % 3 == {remainder}", holds
-
-
-@dataclass
-class _Graph:
-    """A story in the making: what became of each step so far, and everything that comes before it."""
-
-    ends: dict[str, Ending | None] = field(default_factory=dict[str, "Ending | None"])
-    before: dict[str, frozenset[str]] = field(default_factory=dict[str, "frozenset[str]"])
-    values: dict[str, str] = field(default_factory=dict[str, str])
-
-    def outcome(self, needs: tuple[str, ...], explicit: bool, condition: bool, own: Ending) -> Ending | None:
-        """How a step ends; None if it is never reached, as something before it fails."""
-        if any(self.ends[need] in (None, "failed") for need in needs):
-            return None
-        if explicit and needs and all(self.ends[need] == "skipped" for need in needs):
-            return "skipped"
-        return own if condition else "skipped"
-
-    def known(self, needs: tuple[str, ...]) -> dict[str, str]:
-        """The values that are known once ``needs`` have ended."""
-        earlier = frozenset(needs).union(*(self.before[need] for need in needs))
-        return {step: self.values[step] for step in sorted(earlier) if step in self.values}
-
-
-def tell(seed: int, number: int, draw: Any) -> Story:
-    """The story of run ``number`` of this seed. ``draw`` makes one node with a ``Pen``."""
-    rng = random.Random(f"{seed}/{number}")
-    given: dict[str, Any] = {"tag": f"tag{rng.randrange(10**6)}", "n": rng.randrange(1000)}
-    length = rng.randint(2, 9)
-    failing = rng.randrange(length) if rng.random() < 0.18 else -1
-    graph, expected = _Graph(), dict[str, Expected]()
-    specs: list[dict[str, Any]] = []
-    for index in range(length):
-        step = f"s{index}"
-        needs, explicit = _needs(rng, index)
-        pen = Pen(rng, given, graph.known(needs), fails=index == failing)
-        drawn: Drawn = draw(pen)
-        holds = True
-        if not pen.fails and pen.chance(0.2):
-            drawn.spec["if"], holds = pen.condition()
-        if explicit:
-            drawn.spec["needs"] = list(needs)
-        ends = graph.outcome(needs, explicit, holds, drawn.ends)
-        graph.ends[step] = ends
-        graph.before[step] = frozenset(needs).union(*(graph.before[need] for need in needs))
-        if ends == "completed" and drawn.value is not None:
-            graph.values[step] = drawn.value
-        specs.append({"id": step, **drawn.spec})
-        if ends is not None:
-            expected[step] = _expected(step, needs, ends, drawn)
-    workflow = {"name": f"story-{number}", "input": {"tag": {"type": "string"}, "n": {"type": "integer"}}}
-    cancel_after = rng.randint(0, 1_500) if rng.random() < 0.06 else None
-    return Story(
-        number=number, workflow={**workflow, "steps": specs}, given=given, steps=expected, cancel_after=cancel_after
-    )
-
-
-def _needs(rng: random.Random, index: int) -> tuple[tuple[str, ...], bool]:
-    """What step ``index`` needs, and whether its definition says so: else it is the step before."""
-    if rng.random() < 0.5:
-        return ((f"s{index - 1}",) if index else ()), False
-    count = min(index, rng.choice((0, 1, 1, 2, 3)))
-    return tuple(f"s{other}" for other in sorted(rng.sample(range(index), count))), True
-
-
-def _expected(step: str, needs: tuple[str, ...], ends: Ending, drawn: Drawn) -> Expected:
-    if ends == "skipped":
-        return Expected(path=step, ends=ends, needs=needs)
-    return Expected(
-        path=step,
-        ends=ends,
-        needs=needs,
-        value=drawn.value if ends == "completed" else None,
-        size=drawn.size,
-        failures=drawn.failures,
-        effects=drawn.effects,
-        votes=drawn.votes,
-        poison=drawn.poison,
-    )
