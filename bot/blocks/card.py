@@ -9,37 +9,49 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 from bot.blocks.kit import TEXT_LIMIT, Message, clip_markup, context, escape, section, title
+from bot.blocks.loops import in_crowd
+from bot.blocks.standing import standing, standing_steps
 from bot.blocks.timeline import EXPIRED, EXPIRY
 from bot.blocks.words import (
-    attempt,
     because,
+    command,
     counted,
     date,
     either,
+    listed,
     moment,
     named,
     one_line,
     run_title,
     short_id,
 )
+from engine.core import paths
 from engine.core.durations import say_duration
-from engine.core.state import End, Gate, RunState, RunStatus, StepState, StepStatus
+from engine.core.state import AT_WORK, End, Gate, Phase, RunState, RunStatus, StepState, StepStatus
 
 SHOWN_STEPS = 6
 """Open steps named one by one; the others are counted."""
 
 SOON = 3_600_000
 
-_ORDER = (StepStatus.WAITING, StepStatus.RETRYING, StepStatus.RUNNING, StepStatus.READY)
 _DONE = (StepStatus.COMPLETED, StepStatus.SKIPPED)
 _SIGNS = {
+    RunStatus.QUEUED: "… In line",
     RunStatus.RUNNING: "→ Running",
-    RunStatus.WAITING: "… Waiting for a decision",
+    RunStatus.WAITING: "… Waiting",
+    RunStatus.PAUSED: "‖ Paused",
     RunStatus.CANCELLING: "■ Stopping",
+    RunStatus.UNDOING: "↶ Undoing",
     RunStatus.COMPLETED: "✓ Completed",
     RunStatus.CANCELLED: "■ Cancelled",
 }
-_FAILED = {"failure": "✗ Failed", "denied": "✗ Denied", "expired": "✗ Expired"}
+_WAITS = {
+    StepStatus.UNCERTAIN: "? Waiting for an answer",
+    StepStatus.WAITING: "… Waiting for a decision",
+    StepStatus.LISTENING: "… Waiting for a signal",
+    StepStatus.SLEEPING: "… Sleeping",
+}
+_FAILED = {"failure": "✗ Failed", "denied": "✗ Denied", "expired": "✗ Expired", "timeout": "✗ Timed out"}
 
 
 def card(state: RunState, note: str = "") -> Message:
@@ -60,23 +72,40 @@ def meaning(state: RunState) -> Hashable:
     """Equal for two states whose cards differ only in how far the run is: where it stands and whom it waits for are the
     same. A card that means something else is worth showing at once.
     """
-    asked = (
-        (step.gate.asked_seq, step.gate.escalated, step.gate.decision) for step in state.steps.values() if step.gate
+    needed = (
+        (path, step.gate.asked_seq, step.gate.escalated, step.gate.decision)
+        if step.gate
+        else (path, step.status, step.missing, step.dead)
+        for path, step in state.steps.items()
+        if step.gate or step.status is StepStatus.UNCERTAIN or step.missing or step.dead
     )
-    return status_words(state), frozenset(asked)
+    return status_words(state), frozenset(needed)
 
 
 def status_words(state: RunState) -> str:
     """A word and a sign for where the run is."""
     if state.end is not None and state.end.status is RunStatus.FAILED:
         return _FAILED.get(state.end.kind, "✗ Failed")
-    if state.end is None and state.cancel is None and state.failed_step is not None:
-        return "✗ Failing"
-    return _SIGNS[state.status]
+    status = state.status
+    if state.end is None and state.cancel is None and status is not RunStatus.UNDOING:
+        if state.failed_step is not None:
+            return "✗ Failing"
+        if state.timed_out:
+            return "✗ Timing out"
+    if status is RunStatus.RUNNING and _only_misses_code(state):
+        return "… Waiting for code"
+    if status is RunStatus.WAITING:
+        return next((words for one, words in _WAITS.items() if any(True for _ in state.opened(one))), _SIGNS[status])
+    return _SIGNS[status]
+
+
+def _only_misses_code(state: RunState) -> bool:
+    missing = any(step.missing for _, step in state.opened(StepStatus.READY))
+    return missing and not any(True for _ in state.opened(StepStatus.RETRYING, *AT_WORK))
 
 
 def _progress(state: RunState) -> str:
-    done = sum(step.status in _DONE for step in state.steps.values())
+    done = sum(state.step(step_id).status in _DONE for step_id in state.plan.steps)
     return f"{done} of {counted(len(state.plan.steps), 'step')} done"
 
 
@@ -84,48 +113,40 @@ def _now(state: RunState) -> list[str]:
     """What is happening, or how it ended."""
     if state.end is not None:
         return [_ending(state, state.end)]
-    told: list[str] = []
-    if state.cancel is not None:
-        told.append(f"{named(state.cancel.by)} asked to stop it{because(state.cancel.reason)}.")
-    elif state.failed_step is not None:
-        told.append(_failing(state, state.failed_step))
-    steps = [*_open_steps(state)]
-    told += [_step(state, step_id, step) for step_id, step in steps[:SHOWN_STEPS]]
+    told = [*_held(state)]
+    steps = list(standing_steps(state))
+    told += [standing(state, path, step) for path, step in steps[:SHOWN_STEPS]]
     if len(steps) > SHOWN_STEPS:
         told.append(f"and {len(steps) - SHOWN_STEPS} more steps.")
     return told
 
 
-def _open_steps(state: RunState) -> Iterator[tuple[str, StepState]]:
-    """The steps to tell of, those that a person waits for first. Where the run stops, only what still runs."""
-    for status in (StepStatus.RUNNING,) if state.stopping else _ORDER:
-        yield from state.opened(status)
+def _held(state: RunState) -> Iterator[str]:
+    """Why the run is not simply going on."""
+    line, limit = state.started.concurrency, state.plan.workflow.timeout
+    if state.cancel is not None:
+        yield f"{named(state.cancel.by)} asked to stop it{because(state.cancel.reason)}."
+    elif state.failed_step is not None:
+        yield _failing(state, state.failed_step)
+    elif state.timed_out:
+        yield f"It took longer than it may{'' if limit is None else f' ({say_duration(limit)})'}."
+    if state.paused is not None:
+        on = command("resume", state.run)
+        by, why = named(state.paused.by), because(state.paused.reason)
+        yield f"{by} paused it{why}. Nothing new starts until somebody resumes it: {on}."
+    if state.queued and line is not None:
+        most = f"at most {counted(line.limit, 'run')} at a time"
+        yield f"It is in line for {one_line(line.key, 80)} ({most}) since {date(state.started_at)}."
+    if state.undoing:
+        yield f"Still to be undone: {listed(state.undoing)}."
 
 
-def _step(state: RunState, step_id: str, step: StepState) -> str:
-    policy = state.plan.steps[step_id].step.retry
-    match step.status:
-        case StepStatus.WAITING if step.gate is not None:
-            question = one_line(step.gate.request.title, 200)
-            return f"{step_id} waits for {either(step.gate.asked)} to decide: {question}"
-        case StepStatus.RETRYING:
-            why = one_line(step.failure.message) if step.failure else "no reason given"
-            which = attempt(step.attempt, policy.attempts)
-            return f"{step_id} failed ({why}), retrying at {moment(step.retry_at)}, {which}."
-        case StepStatus.RUNNING:
-            which = f", {attempt(step.attempt, policy.attempts)}" if step.attempt > 1 else ""
-            return f"{step_id} is running since {moment(step.started_at)}{which}."
-        case _ if step.awaited:
-            uses = one_line(state.plan.steps[step_id].step.uses or "")
-            return f"{step_id} waits for a worker that has {uses}; start one, and it goes on."
-        case _:
-            return f"{step_id} starts as soon as a worker is free."
-
-
-def _failing(state: RunState, step_id: str) -> str:
-    step = state.step(step_id)
+def _failing(state: RunState, path: str) -> str:
+    step = state.step(path)
+    if step.dead:
+        return f"{path} failed. {one_line(step.dead)}"
     why = f": {one_line(step.failure.message)}" if step.failure else ""
-    return f"{step_id} failed{why}."
+    return f"{path} failed{why}."
 
 
 def _ending(state: RunState, end: End) -> str:
@@ -133,8 +154,21 @@ def _ending(state: RunState, end: End) -> str:
     if end.status is RunStatus.CANCELLED and state.cancel is not None:
         return f"Stopped by {named(state.cancel.by)}{because(end.reason)}. {took}"
     if end.status is RunStatus.FAILED:
-        return f"{end.step}: {one_line(end.reason)}. {took}"
+        where = f"{end.step}: " if end.step else ""
+        return f"{where}{one_line(end.reason)}. {took}{_afterwards(state)}"
     return took
+
+
+def _afterwards(state: RunState) -> str:
+    """What was tried, and what can be done about a run that failed."""
+    if state.undone:
+        left = [done for path, step in state.steps.items() if step.dead and (done := paths.undone_by(path))]
+        return f" What it had done was undone{f', except for {listed(left)}' if left else ''}."
+    dead = [path for path, step in state.steps.items() if step.dead]
+    if not dead:
+        return ""
+    told = f"\n{one_line(state.steps[dead[0]].dead, 400)}" if len(dead) == 1 else f"\nFailed for good: {listed(dead)}."
+    return f"{told} To try again: {command('redrive', state.run)}."
 
 
 def _next(state: RunState) -> list[str]:
@@ -142,11 +176,11 @@ def _next(state: RunState) -> list[str]:
     if state.end is not None:
         return []
     if state.stopping:
-        running = [step for step, _ in state.opened(StepStatus.RUNNING)]
-        return [f"Next: the run ends once {', '.join(running[:SHOWN_STEPS])} has stopped."] if running else []
+        busy = [path for path, _ in state.opened(*AT_WORK)]
+        return [f"Next: the run ends once {listed(busy[:SHOWN_STEPS])} has stopped."] if busy else []
     told = [if_nobody_decides(step.gate) for _, step in state.opened(StepStatus.WAITING) if step.gate]
-    told += [_latest(state, step_id, step) for step_id, step in state.opened(StepStatus.RUNNING)]
-    return [*told[:SHOWN_STEPS], _then(state)]
+    told += [_latest(state, path, step) for path, step in state.opened(StepStatus.RUNNING) if not in_crowd(state, path)]
+    return [*told[:SHOWN_STEPS], *_then(state)]
 
 
 def if_nobody_decides(gate: Gate) -> str:
@@ -156,20 +190,22 @@ def if_nobody_decides(gate: Gate) -> str:
     return f"If nobody decides: {', then '.join([*rungs, expiry])}."
 
 
-def _latest(state: RunState, step_id: str, step: StepState) -> str:
-    planned = state.plan.steps[step_id].step
+def _latest(state: RunState, path: str, step: StepState) -> str:
+    planned = state.plan.node(path).step
+    what = f"the undoing of {undone}" if (undone := paths.undone_by(path)) else path
     until = step.started_at + planned.timeout
     again = "tried again" if step.attempt < planned.retry.attempts else "given up"
     at = moment(until) if planned.timeout < SOON else date(until)
-    return f"If {step_id} has not ended by {at}, it is {again}."
+    return f"If {what} has not ended by {at}, it is {again}."
 
 
-def _then(state: RunState) -> str:
-    pending = [step_id for step_id in state.plan.steps if step_id not in state.steps]
-    if not pending:
-        return "Then: the run is done."
+def _then(state: RunState) -> Iterator[str]:
+    if state.phase is not Phase.FORWARD:
+        return
+    pending = [step_id for step_id in state.plan.steps if state.step(step_id).status is StepStatus.PENDING]
     more = f" and {len(pending) - SHOWN_STEPS} more" if len(pending) > SHOWN_STEPS else ""
-    return f"Then: {', '.join(_kind(state, step_id) for step_id in pending[:SHOWN_STEPS])}{more}."
+    then = f"{', '.join(_kind(state, step_id) for step_id in pending[:SHOWN_STEPS])}{more}"
+    yield f"Then: {then or 'the run is done'}."
 
 
 def _kind(state: RunState, step_id: str) -> str:

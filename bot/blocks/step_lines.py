@@ -5,6 +5,7 @@ The one rule: where somebody has to act, the line says what they can do, with th
 
 from __future__ import annotations
 
+import re
 from typing import assert_never
 
 from bot.blocks import loops
@@ -15,6 +16,9 @@ from engine.core.durations import say_duration
 from engine.core.graph import CONTAINERS, Kind
 from engine.core.outlook import MISSING_AFTER
 from engine.core.state import Phase, RunState, StepState
+
+_FIRST = re.compile(r"[^\[#/!]+")
+"""The workflow's own step that a path begins with."""
 
 _Attempt = (
     e.StepCompleted
@@ -47,7 +51,8 @@ def attempt_line(before: RunState, at: int, event: _Attempt) -> str | None:
         case e.StepHandedBack():
             return f"↻ {path} was handed back by a worker that is stopping; another one starts it again"
         case e.StepSkipped():
-            return f"– {path} skipped: {one_line(event.reason)}"
+            said = event.by is not None  # then the reason itself says that it was skipped, and by whom
+            return f"– {path} {'' if said else 'skipped: '}{one_line(event.reason)}"
         case e.StepAwaitedWorker():
             return f"… {path} waits for a worker that has {one_line(event.uses)}"
         case e.StepLogged():
@@ -64,7 +69,9 @@ def asking_line(before: RunState, event: _Asking) -> str | None:
     path, run = event.step, before.run
     match event:
         case e.StepDeadLettered():
-            return f"✗ {path} failed for good. {one_line(event.summary, 320)} {_after_dead(before, path)}".rstrip()
+            undone = paths.undone_by(path)
+            head = f"{path} failed for good" if undone is None else f"{undone} could not be undone"
+            return f"✗ {head}. {one_line(event.summary, 320)} {_after_dead(before)}".rstrip()
         case e.StepUncertain():
             return uncertain_words(run, path, event.effects)
         case e.StepMissing():
@@ -98,10 +105,12 @@ def decided_line(before: RunState, event: _Decided) -> str:
 
 def missing_words(run: str, path: str, uses: str) -> str:
     """Which code is nowhere, for how long, and what is offered."""
+    first = _FIRST.match(path)
+    code = one_line(uses, 80)
     return (
-        f"{path} waits for {one_line(uses)}, which no worker has had for {say_duration(MISSING_AFTER)}. Start a worker "
-        f"that has it, or let the run follow a definition without it: {command('map', run)}; or do the rest in a new "
-        f"run: {command('fork', run)}; or {command('cancel', run)}"
+        f"{path} waits for {code}, which no worker has had for {say_duration(MISSING_AFTER)}. Start a worker that has "
+        f"it; or use other code: {command('map', run, f'{code}=…')}; or do the rest in a new run: "
+        f"{command('fork', run, '--from', first[0] if first else path)}; or {command('cancel', run)}"
     )
 
 
@@ -116,7 +125,7 @@ def uncertain_words(run: str, path: str, effects: tuple[str, ...]) -> str:
     )
 
 
-def _after_dead(state: RunState, path: str) -> str:
+def _after_dead(state: RunState) -> str:
     if state.phase is not Phase.FORWARD or state.undoable:
         return ""
     return f"To try it again: {command('redrive', state.run)}"

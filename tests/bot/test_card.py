@@ -16,6 +16,7 @@ ONCALL, LEADS, END = date(1_901_500), date(8_201_500), date(87_401_500)
 LADDER = (
     f"If nobody decides: @oncall is asked too {ONCALL}, then #eng-leads is asked too {LEADS}, then it is denied {END}."
 )
+DEAD = "Tried 5 times in 40 min; the last try ended with: connection refused. All 5 attempts are used up."
 FOOT = f"Started by Ana {date(1_000_000)} · run_t"
 
 
@@ -62,15 +63,19 @@ def test_a_running_card_says_how_long_at_most_and_what_comes_next() -> None:
             "■ Cancelled · 2 of 5 steps done",
             f"Stopped by Ana: wrong version. It took 1 min 1 s and ended {date(1_061_500)}.",
         ),
-        (
-            "exhausted",
-            "✗ Failed · 3 of 5 steps done",
-            f"tag: connection refused. It took 40 min 1 s and ended {date(3_401_500)}.",
-        ),
     ],
 )
 def test_a_final_card_says_how_it_ended_and_when(scene: str, head: str, body: str) -> None:
     assert card(SCENES[scene].state).text.splitlines() == [f"wf · v1.4.2: {head}", body, FOOT]
+
+
+def test_the_card_of_a_failed_run_says_what_was_tried_and_what_can_be_done() -> None:
+    assert card(SCENES["exhausted"].state).text.splitlines() == [
+        "wf · v1.4.2: ✗ Failed · 3 of 5 steps done",
+        f"tag: connection refused. It took 40 min 1 s and ended {date(3_401_500)}.",
+        f"{DEAD} To try again: `vb redrive run_t`.",
+        FOOT,
+    ]
 
 
 def test_a_card_elsewhere_says_why() -> None:

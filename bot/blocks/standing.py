@@ -1,0 +1,94 @@
+"""Where each open step of a run stands, in words: what it does or waits for, and what a person can do about it.
+
+The one rule: what is inside of a loop of many is summed up in the loop's own line, unless a person is needed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.blocks import loops
+from bot.blocks.flow_lines import awaits_words
+from bot.blocks.step_lines import missing_words, uncertain_words
+from bot.blocks.words import attempt, date, either, moment, one_line, short_id
+from engine.core import paths
+from engine.core.state import RunState, StepState, StepStatus
+
+_ORDER = (
+    StepStatus.UNCERTAIN,
+    StepStatus.WAITING,
+    StepStatus.RETRYING,
+    StepStatus.OPEN,
+    StepStatus.RUNNING,
+    StepStatus.CALLING,
+    StepStatus.LISTENING,
+    StepStatus.SLEEPING,
+    StepStatus.READY,
+)
+_STOPPING = (StepStatus.RUNNING, StepStatus.CALLING)
+_FOR_PEOPLE = (StepStatus.UNCERTAIN, StepStatus.WAITING)
+
+
+def standing_steps(state: RunState) -> Iterator[tuple[str, StepState]]:
+    """The steps to tell of, those that a person is needed for first. Where the run stops, only what still runs."""
+    missing = [(path, step) for path, step in state.opened(StepStatus.READY) if step.missing]
+    yield from missing[:1]
+    for status in _STOPPING if state.stopping else _ORDER:
+        for path, step in state.opened(status):
+            if (path, step) not in missing and _is_told(state, path, step):
+                yield path, step
+
+
+def standing(state: RunState, path: str, step: StepState) -> str:
+    """One sentence about an open step."""
+    node = state.plan.node(path)
+    attempts = node.step.retry.attempts
+    match step.status:
+        case StepStatus.UNCERTAIN:
+            begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
+            return f"{uncertain_words(state.run, path, begun)}."
+        case StepStatus.WAITING if step.gate is not None:
+            question = one_line(step.gate.request.title, 200)
+            return f"{path} waits for {either(step.gate.asked)} to decide: {question}"
+        case StepStatus.RETRYING:
+            why = one_line(step.failure.message) if step.failure else "no reason given"
+            return f"{path} failed ({why}), retrying at {moment(step.retry_at)}, {attempt(step.attempt, attempts)}."
+        case StepStatus.RUNNING:
+            which = f", {attempt(step.attempt, attempts)}" if step.attempt > 1 else ""
+            undone = paths.undone_by(path)
+            what = path if undone is None else f"The undoing of {undone}"
+            return f"{what} is running since {moment(step.started_at)}{which}."
+        case StepStatus.CALLING:
+            call = node.step.workflow
+            name = f"{call.name} " if call is not None else ""
+            return f"{path} is done by {name}`{short_id(step.child)}` since {moment(step.started_at)}."
+        case _:
+            return _waiting(state, path, step)
+
+
+def _waiting(state: RunState, path: str, step: StepState) -> str:
+    uses = state.plan.node(path).step.uses or ""
+    match step.status:
+        case StepStatus.OPEN:
+            pause = f"; the next one begins at {moment(step.wake_at)}" if step.wake_at else ""
+            return f"{path}: {loops.how_far(state, path)}{pause}."
+        case StepStatus.LISTENING if step.awaits is not None:
+            return f"{path} waits for {awaits_words(state, step.awaits)}."
+        case StepStatus.SLEEPING:
+            return f"{path} sleeps until {date(step.wake_at)}."
+        case _ if step.missing:
+            return f"{missing_words(state.run, path, uses)}."
+        case _ if step.awaited:
+            return f"{path} waits for a worker that has {one_line(uses)}; start one, and it goes on."
+        case _ if state.queued:
+            return f"{path} starts once it is the run's turn."
+        case _ if state.paused is not None:
+            return f"{path} starts once the run is resumed."
+        case _:
+            return f"{path} starts as soon as a worker is free."
+
+
+def _is_told(state: RunState, path: str, step: StepState) -> bool:
+    if step.status is StepStatus.OPEN:
+        return step.loop is not None and not loops.in_crowd(state, path)
+    return step.status in _FOR_PEOPLE or not loops.in_crowd(state, path)
