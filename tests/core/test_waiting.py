@@ -1,0 +1,202 @@
+"""Sleeps, signals, child runs, compensation, the line for a concurrency key, and the run's own timeout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.core import commands as c
+from engine.core import events as e
+from engine.core.definition import Workflow
+from engine.core.failures import FailureClass
+from engine.core.graph import Plan
+from engine.core.outlook import MISSING_AFTER, attention, due
+from engine.core.state import RunStatus, StepStatus
+from tests.core.driver import ANA, BEN, Run, workflow
+
+HOUR = 3_600_000
+CHILD = Workflow.model_validate(
+    {"name": "child", "input": {"n": {"type": "integer"}}, "steps": [{"id": "only", "uses": "noop"}]}
+)
+
+
+def noop(id_: str, **more: Any) -> dict[str, Any]:
+    return {"id": id_, "uses": "noop", **more}
+
+
+def calling(**more: Any) -> Run:
+    call = {
+        "id": "call",
+        "workflow": {"name": "child", "definition": CHILD.hash, "input": {"n": "${{ 1 + 2 }}"}},
+        **more,
+    }
+    return Run(workflow(call, noop("after")), children={CHILD.hash: Plan.of(CHILD)})
+
+
+def test_a_sleep_costs_a_timer_and_nothing_else() -> None:
+    run = Run(workflow({"id": "s", "sleep": "3h"}, noop("a")))
+    assert run.types == ["RUN_STARTED", "TIMER_SET"]
+    assert run.state.status is RunStatus.WAITING
+    look = due(run.state, run.now)
+    assert look is not None
+    assert look.at == run.now + 3 * HOUR
+    run.look(after=3 * HOUR)
+    assert run.new == ["TIMER_FIRED", "STEP_STARTED"]
+
+
+def test_a_sleep_until_an_instant_that_has_passed_is_none() -> None:
+    run = Run(workflow({"id": "s", "sleep": {"until": "1970-01-01T00:00:01+00:00"}}))
+    assert run.types == ["RUN_STARTED", "TIMER_SET", "TIMER_FIRED", "RUN_COMPLETED"]
+
+
+def test_a_signal_that_comes_before_the_wait_is_kept() -> None:
+    run = Run(workflow(noop("a"), {"id": "w", "wait_for": "paid"}))
+    run.look()
+    assert run.do(c.Signal("s1", "paid", {"n": 3}, BEN)) == c.Accepted()
+    run.do(c.Signal("s1", "paid", {"n": 4}, BEN))
+    assert run.new == [], "the same one again"
+    run.succeed("a")
+    assert run.state.step("w").output == {"n": 3}
+    assert run.state.status is RunStatus.COMPLETED
+
+
+def test_signals_are_taken_one_each_in_their_order_and_by_their_correlation() -> None:
+    wait = {"signal": "paid", "correlation": "order-7"}
+    run = Run(workflow({"id": "v", "wait_for": wait, "needs": []}, {"id": "w", "wait_for": "paid", "needs": []}))
+    run.do(c.Signal("s1", "paid", 1, BEN, correlation="order-8"))
+    assert run.state.step("v").status is StepStatus.LISTENING, "it is another order's"
+    assert run.state.step("w").output == 1, "which asks for no order"
+    run.do(c.Signal("s2", "paid", 2, BEN, correlation="order-7"))
+    assert run.state.step("v").output == 2
+
+
+def test_a_wait_that_times_out_does_as_its_policy_says() -> None:
+    wait = {"signal": "paid", "timeout": "1h"}
+    run = Run(workflow({"id": "w", "wait_for": {**wait, "on_timeout": "continue"}}))
+    run.do(c.Look(), after=HOUR)
+    assert run.new == ["TIMER_FIRED", "STEP_COMPLETED", "RUN_COMPLETED"]
+    run = Run(workflow({"id": "w", "wait_for": wait}))
+    run.do(c.Look(), after=HOUR)
+    assert run.new == ["TIMER_FIRED", "STEP_FAILED", "STEP_DEAD_LETTERED", "RUN_FAILED"]
+
+
+def test_a_signal_that_nothing_waits_for_or_that_does_not_fit_is_refused() -> None:
+    payload = {"amount": {"type": "integer"}}
+    run = Run(workflow({"id": "w", "wait_for": {"signal": "paid", "payload": payload}}))
+    replies = [run.do(c.Signal("1", "payed", {}, BEN)), run.do(c.Signal("2", "paid", {"amount": "much"}, BEN))]
+    assert all(isinstance(reply, c.NotAllowed) for reply in replies)
+    assert "did you mean paid" in str(replies[0])
+    assert "whole number" in str(replies[1])
+
+
+def test_a_child_is_asked_for_with_checked_input_and_its_output_is_the_steps() -> None:
+    run = calling()
+    asked = next(one.event for one in run.log if isinstance(one.event, e.ChildStarted))
+    assert (asked.workflow, asked.definition, asked.input) == ("child", CHILD.hash, {"n": 3})
+    assert run.do(c.ChildEnded("call", "run_of_somebody_else", RunStatus.COMPLETED)) == c.Stale()
+    run.do(c.ChildEnded("call", asked.run, RunStatus.COMPLETED, {"done": 1}))
+    assert run.state.step("call").output == {"done": 1}
+    assert run.do(c.ChildEnded("call", asked.run, RunStatus.COMPLETED)) == c.Stale(), "told once"
+
+
+def test_a_failed_child_is_tried_again_as_another_run() -> None:
+    run = calling(retry={"classes": {"permanent": {"attempts": 2}}})
+    first = run.state.step("call").child
+    run.do(c.ChildEnded("call", first, RunStatus.FAILED, reason="it broke"))
+    assert run.new == ["STEP_FAILED", "STEP_RETRIED"]
+    run.look(after=60_000)
+    assert run.new == ["CHILD_STARTED"]
+    assert run.state.step("call").child != first
+
+
+def test_a_run_that_stops_waits_for_its_child_to_end() -> None:
+    run = calling()
+    run.do(c.Cancel(ANA))
+    assert run.state.status is RunStatus.CANCELLING
+    run.do(c.ChildEnded("call", run.state.step("call").child, RunStatus.CANCELLED))
+    assert run.state.status is RunStatus.CANCELLED
+
+
+def test_what_was_done_is_undone_in_reverse_then_the_failure_is_handled() -> None:
+    undo = {"uses": "noop", "with": {"was": "${{ steps.a.output }}", "why": "${{ failure.reason }}"}}
+    steps = (noop("a", undo=undo), noop("b", undo={"uses": "noop"}), noop("c"))
+    run = Run(workflow(*steps, on_failure=[noop("tell", **{"with": {"step": "${{ failure.step }}"}})]))
+    run.look()
+    run.succeed("a", 1)
+    run.succeed("b", 2)
+    run.fail("c", FailureClass.PERMANENT)
+    assert run.state.status is RunStatus.UNDOING
+    assert run.state.open == ("b!undo",)
+    run.succeed("b!undo")
+    run.fail("a!undo", FailureClass.PERMANENT)
+    assert run.new[:2] == ["STEP_FAILED", "STEP_DEAD_LETTERED"], (
+        "a failed compensation is told, and does not stop the rest"
+    )
+    assert run.state.open == ("on_failure/tell",)
+    run.succeed("on_failure/tell")
+    assert run.state.end is not None
+    assert (run.state.end.status, run.state.end.step) == (RunStatus.FAILED, "c")
+
+
+def test_a_cancelled_run_is_undone_but_no_failure_is_handled() -> None:
+    run = Run(workflow(noop("a", undo={"uses": "noop"}), noop("b"), on_failure=[noop("tell")]))
+    run.look()
+    run.succeed("a")
+    run.do(c.Cancel(BEN))
+    run.fail("b", FailureClass.CANCELLED)
+    run.succeed("a!undo")
+    assert run.state.status is RunStatus.CANCELLED
+    assert "RUN_FAILURE_HANDLING" not in run.types
+
+
+def test_with_continue_on_error_the_run_goes_on_and_sees_what_failed() -> None:
+    after = {"id": "b", "set": {"v": "${{ steps.a.status }}: ${{ steps.a.error }}"}}
+    run = Run(workflow(noop("a", continue_on_error=True, retry={"attempts": 2}), after))
+    run.look()
+    run.fail("a")
+    assert run.new == ["STEP_FAILED", "STEP_RETRIED"], "what follows waits for the last attempt"
+    run.look(after=60_000)
+    run.fail("a")
+    assert run.state.step("b").output == {"v": "failed: connection refused"}
+    assert run.state.status is RunStatus.COMPLETED
+
+
+def test_a_run_in_line_starts_nothing_until_its_key_has_room() -> None:
+    line = e.InLine(key="prod", limit=1)
+    run = Run(workflow(noop("a")), started={"concurrency": line})
+    assert run.state.status is RunStatus.QUEUED
+    run.do(c.Look(run.claim(), refused=frozenset({c.SlotFree("prod", 1)})))
+    assert run.new == []
+    run.look()
+    assert run.new == ["RUN_ADMITTED", "STEP_STARTED"]
+    assert run.last.conditions == (c.SlotFree("prod", 1),), "the append holds only if there is room"
+
+
+def test_a_run_that_shall_not_wait_in_line_is_skipped() -> None:
+    line = e.InLine(key="prod", limit=1, on_limit="skip")
+    run = Run(workflow(noop("a")), started={"concurrency": line})
+    run.do(c.Look(run.claim(), refused=frozenset({c.SlotFree("prod", 1)})))
+    assert run.state.status is RunStatus.CANCELLED
+    assert run.state.end is not None
+    assert "prod" in run.state.end.reason
+
+
+def test_a_run_that_takes_too_long_fails_as_such() -> None:
+    run = Run(workflow({"id": "g", "approval": {"title": "?", "approvers": ["@x"]}}, timeout="2h"))
+    run.do(c.Look(), after=2 * HOUR)
+    assert run.new == ["RUN_TIMED_OUT", "RUN_FAILED"]
+    assert run.state.end is not None
+    assert run.state.end.kind == "timeout"
+    run.do(c.Redrive(BEN))
+    assert run.state.status is RunStatus.WAITING, "it has its whole time again"
+
+
+def test_code_that_is_nowhere_is_asked_about_and_still_taken_when_it_turns_up() -> None:
+    run = Run(workflow({"id": "a", "uses": "rare"}))
+    run.look()
+    assert run.new == ["STEP_AWAITED_WORKER"]
+    run.look(after=MISSING_AFTER)
+    assert run.new == ["STEP_MISSING"]
+    assert attention(run.state) == "missing_step"
+    run.look(after=1_000, steps=frozenset({"rare"}))
+    assert run.state.step("a").status is StepStatus.RUNNING
+    assert attention(run.state) == ""
