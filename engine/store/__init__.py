@@ -33,6 +33,7 @@ from engine.store.restored import (
     restored,
     to_line,
 )
+from engine.store.schedules import ScheduleRow, Schedules
 from engine.store.sealing import Sealer, new_master_key
 from engine.store.types import (
     DEFAULT_WORKSPACE,
@@ -117,6 +118,8 @@ __all__ = [
     "RunFilter",
     "RunInfo",
     "RunRow",
+    "ScheduleRow",
+    "Schedules",
     "SchemaMismatch",
     "SealBroken",
     "Sealer",

@@ -20,6 +20,7 @@ from engine.store import (
     slots,
     streams,
     workers,
+    workspace,
 )
 from engine.store.anchors import MOST_HEADS, anchor_some
 from engine.store.chain import head_mac
@@ -137,6 +138,10 @@ class Log:
     async def load(self, stream: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
         """The events past the sequence number `after`, and the head they lead to (`Head.EMPTY`: no such stream)."""
         return await self.database.read(streams.load, self.vault.sealer, stream, after)
+
+    async def load_said(self, workspace_id: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
+        """What the workspace's stream says past the sequence number `after`, but for anchors; and its very head."""
+        return await self.database.read(workspace.load_said, workspace_id, after)
 
     async def events_at(self, stream: str, seqs: Collection[int]) -> list[StoredEvent]:
         """The stream's events with these sequence numbers, in order, as far as they are there."""

@@ -23,6 +23,9 @@ _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 # Room in each page of PostgreSQL for the new version of a row whose head moves with every append.
 _REWRITTEN: dict[str, Any] = {"postgresql_with": {"fillfactor": 70}, **_CLUSTERED}
 
+# What workspaces' streams say besides anchors, of which there may be one a minute.
+SAID_IN_WORKSPACES = "stream >= 'ws_' AND stream < 'ws`' AND type <> 'RUN_HEADS_ANCHORED'"
+
 events = Table(
     "events",
     metadata,
@@ -33,6 +36,13 @@ events = Table(
     Column("at", Text, nullable=False),
     Column("payload", Text, nullable=False),
     Column("hash", Text, nullable=False),
+    Index(
+        "ix_events_said",
+        "stream",
+        "seq",
+        sqlite_where=text(SAID_IN_WORKSPACES),
+        postgresql_where=text(SAID_IN_WORKSPACES),
+    ),
     **_CLUSTERED,
 )
 
@@ -313,6 +323,19 @@ pruned = Table(
     Column("last_seq", Integer, nullable=False),
     Column("head_hash", Text, nullable=False),
     Column("mac", Text, nullable=False),
+    **_CLUSTERED,
+)
+
+# When each schedule starts its workflow next, and until when a scheduler is at it. `spec` is its cron and time zone.
+schedules = Table(
+    "schedules",
+    metadata,
+    Column("workspace", IDENTIFIER, primary_key=True),
+    Column("workflow", IDENTIFIER, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("spec", Text, nullable=False),
+    Column("next_at", BigInteger, nullable=False),
+    Column("claimed_until", BigInteger, nullable=False, server_default=text("0")),
     **_CLUSTERED,
 )
 
