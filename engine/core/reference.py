@@ -75,7 +75,7 @@ by itself: `string(x)`, `int(x)` and `double(x)` convert. An id with a hyphen is
 |---|---|---|
 {roots}
 
-Besides CEL's own operators and macros, expressions can call:
+Besides CEL's own operators and macros, expressions can call what follows. The `size` of a text is that of its UTF-8.
 
 {functions}
 """
@@ -147,7 +147,7 @@ def _referred(name: str, schema: Mapping[str, Any]) -> str:
 
 def _mapping(described: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
     by_pattern: Mapping[str, Any] = described.get("patternProperties", {})
-    inside: Mapping[str, Any] = next(iter(by_pattern.values()), described.get("additionalProperties"))
+    inside: Mapping[str, Any] = next(iter(by_pattern.values()), described.get("additionalProperties", {}))
     words = _type(inside, schema)
     return "mapping" if words == "anything" else f"mapping of {_plural(words)}"
 
