@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,7 @@ from pydantic import JsonValue
 
 from engine.announcer import Announcer
 from engine.audit import audit
+from engine.bulk import Bulk
 from engine.catalog import Catalog
 from engine.clock import Clock, SystemClock
 from engine.core import commands as c
@@ -31,21 +32,21 @@ from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
 from engine.endings import Endings
 from engine.errands import Errands
+from engine.following import Following
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
 from engine.keepalive import KeepAlive, ThreadKeepAlive, this_process
+from engine.operations import Operations, started_of
 from engine.plans import Plans
 from engine.recall import Recall
-from engine.records import cache_of, recorded
+from engine.records import cache_of
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
-from engine.store import DEFAULT_WORKSPACE, JsonObject, Log, Report, RunFilter, RunInfo, StoreError
+from engine.store import DEFAULT_WORKSPACE, JsonObject, Log, Report, RunFilter, RunInfo, StoreError, WorkerInfo
 from engine.streams import ActivationStream, Lane, Streams
 from engine.worker import Worker, WorkerSettings
 
 log = logging.getLogger(__name__)
-
-KNOWN_PLANS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,21 @@ class Engine:
         self._errands = Errands(store, self._handle, self._plans)
         self._handle.observe(self._on_append)
         self._handle.observe(self._endings.observe)
+        self._following = Following(store, self._handle.recall)
+        self.operations = Operations(
+            store=store,
+            handle=self._handle,
+            plans=self._plans,
+            catalog=catalog,
+            registry=registry,
+            clock=clock,
+            ids=self._ids,
+            workspace=settings.workspace,
+            announce=self._announcer.announce,
+        )
+        self.bulk = Bulk(store, self._handle, settings.workspace)
         self._handle.observe(self._errands.observe)
+        self._handle.observe(self._following.observe)
 
     @classmethod
     @asynccontextmanager
@@ -114,6 +129,7 @@ class Engine:
 
     async def close(self) -> None:
         """Send and settle what was handed in, then hang up. For whoever made the engine without ``open``."""
+        await self._following.close()
         await self._endings.close()
         await self._errands.close()
         await self._handle.close()
@@ -178,16 +194,9 @@ class Engine:
         if problems:
             raise InvalidInput(workflow, problems)
         plan = await self._pin(definition)
-        event = e.RunStarted(
-            workspace=self.settings.workspace,
-            workflow=definition.name,
-            definition=definition.hash,
-            input=values,
-            by=by,
-            origin=dict(origin or {}),
-            dedupe_key=dedupe_key,
-        )
-        return await self._handle.start(self._ids.run(), plan, event)
+        event = started_of(self.settings.workspace, definition, values, by)
+        more = {"origin": dict(origin or {}), "dedupe_key": dedupe_key}
+        return await self._handle.start(self._ids.run(), plan, event.model_copy(update=more))
 
     def workflow(self, name: str) -> Workflow:
         """The current definition. Raises ``UnknownWorkflow``, with the nearest name."""
@@ -201,7 +210,7 @@ class Engine:
 
     async def cancel(self, run: str, *, by: e.Actor, reason: str = "") -> c.Reply:
         """Stop the run: nothing more starts, running steps are told to stop, then it ends as cancelled."""
-        return (await self._handle.submit(run, c.Cancel(by, reason))).reply
+        return await self.operations.cancel(run, by=by, reason=reason)
 
     async def present(self, run: str, step: str, where: str, digest: str) -> c.Reply:
         """Record that a gate's request was shown at ``where``; ``digest`` is the sha256 of exactly what was shown."""
@@ -215,19 +224,35 @@ class Engine:
 
     async def history(self, run: str, after: int = 0) -> list[Recorded]:
         """The run's events with a seq above ``after``, in order. Raises ``UnknownRun`` if the run has none at all."""
-        events, head = await self.store.load(run, after=after)
-        if head.seq == 0:
-            raise UnknownRun(run)
-        return [recorded(event) for event in events]
+        return await self._following.history(run, after)
+
+    def follow(self, run: str, after: int = 0, *, beyond_end: bool = False) -> AsyncIterator[Recorded]:
+        """The run's events with a seq above ``after``, and then each as it is recorded, by whichever process.
+
+        It ends with the run; ``beyond_end``: never by itself, as a run that failed may go on. Raises ``UnknownRun``.
+        """
+        return self._following.follow(run, after, beyond_end=beyond_end)
+
+    def export(self, run: str) -> AsyncIterator[str]:
+        """The run's whole history as JSON lines, each event with its hash. Raises ``UnknownRun``."""
+        return self._following.export(run)
 
     async def runs(
-        self, *, workflow: str | None = None, statuses: Sequence[str] | None = None, limit: int = 20
+        self,
+        where: RunFilter | None = None,
+        *,
+        workflow: str | None = None,
+        statuses: Sequence[str] | None = None,
+        limit: int = 20,
+        before: str | None = None,
     ) -> list[RunInfo]:
-        """The newest runs first."""
-        found = await self.store.runs(
-            workspace=self.settings.workspace, where=RunFilter(workflow=workflow, statuses=statuses), limit=limit
-        )
-        return list(found)
+        """The newest runs that fit ``where``, or ``workflow`` and ``statuses``; ``before``: older than this one."""
+        wanted = where or RunFilter(workflow=workflow, statuses=statuses)
+        return await self.store.runs(workspace=self.settings.workspace, where=wanted, limit=limit, before=before)
+
+    async def workers(self) -> list[WorkerInfo]:
+        """The workers that are alive, the longest first, with what each said of itself a moment ago."""
+        return await self.store.workers()
 
     async def find(self, ref: str) -> str:
         """The id of the one run that ``ref`` is an id or a prefix of, with or without ``run_``.
@@ -257,7 +282,7 @@ class Engine:
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if something_ready(state, self.clock.now()):
-            self._announcer.announce(state.run, Lane(state.started.workspace))
+            self._announcer.announce(state.run, Lane(state.started.workspace, state.started.priority))
 
     def _keep_alive_by_thread(self, worker: str) -> KeepAlive:
         about = partial(self._about, worker)

@@ -111,3 +111,11 @@ def calls(workflow: Workflow) -> list[str]:
     """The hashes of the definitions that the workflow's steps call."""
     found = (step.workflow.definition for _, step in walk(workflow) if step.workflow is not None)
     return list(dict.fromkeys(definition for definition in found if definition is not None))
+
+
+def called_by(plan: Plan) -> dict[str, Workflow]:
+    """All that the workflow of the plan calls, and that these call in turn, by their hashes."""
+    found: dict[str, Workflow] = {}
+    for definition, child in plan.children.items():
+        found |= {**called_by(child), definition: child.workflow}
+    return found

@@ -16,8 +16,8 @@ from engine.core.scope import needed
 from engine.core.state import Recorded, RunState
 from engine.core.values import At, Held, Values
 from engine.core.values import held as held_at
-from engine.records import blob_of, recorded
-from engine.store import Log
+from engine.records import blob_of, recorded, with_value
+from engine.store import Log, StoredEvent
 
 MOST_KEPT = 2_048
 
@@ -47,6 +47,18 @@ class Recall:
         texts = await self._store.blobs(wanted) if wanted else {}
         return [
             value if digest is None else json.loads(texts[digest]) for value, digest in zip(values, hashes, strict=True)
+        ]
+
+    async def events(self, stored: Sequence[StoredEvent]) -> list[Recorded]:
+        """Events with their values in them. Raises ``UnknownEvent`` for those that a newer release wrote."""
+        found = [recorded(event) for event in stored]
+        values = [e.value_of(one.event) for one in found]
+        if all(blob_of(value) is None for value in values):
+            return found
+        whole = await self.whole(values)
+        return [
+            one if value is full else one._replace(event=with_value(one.event, full))
+            for one, value, full in zip(found, values, whole, strict=True)
         ]
 
     async def value(self, run: str, held: Held) -> JsonValue:

@@ -61,6 +61,12 @@ def blob_of(value: JsonValue) -> str | None:
     return cast("str", value[BLOB]) if isinstance(value, dict) and BLOB in value else None
 
 
+def with_value(event: e.Event, value: JsonValue) -> e.Event:
+    """The same event with ``value`` in the place of what stood for it."""
+    field = _VALUE_FIELDS.get(event.type)
+    return event if field is None else event.model_copy(update={field: value})
+
+
 def written(event: e.Event) -> tuple[str, Blob | None]:
     """The payload of an event, and the blob that it refers to, if its value is too long or looks like a reference."""
     payload, field = e.encode(event), _VALUE_FIELDS.get(event.type)

@@ -5,7 +5,7 @@ The one rule: pinning adds what the definition leaves open, and changes nothing 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,7 +54,28 @@ def pin(workflow: Workflow, catalog: Catalog, callees: Mapping[str, Workflow] | 
     Raises ``KeyError`` for a step or a workflow that is not there; a checked workflow has none.
     """
     pins = _Pins(catalog, callees or {})
-    # Not a copy: that would carry the cached snapshot and hash of the workflow without versions.
+    return _with_steps(workflow, pins.steps)
+
+
+def recoded(workflow: Workflow, uses: Mapping[str, str]) -> Workflow:
+    """The pinned workflow with other code in the place of some: ``uses`` maps names and versions to others."""
+
+    def steps(old: tuple[Step, ...]) -> tuple[Step, ...]:
+        return tuple(recode(step) for step in old)
+
+    def recode(step: Step) -> Step:
+        changed: dict[str, object] = {"uses": uses.get(step.uses or "", step.uses)}
+        if step.undo is not None:
+            changed["undo"] = step.undo.model_copy(update={"uses": uses.get(step.undo.uses, step.undo.uses)})
+        if step.steps is not None:
+            changed["steps"] = steps(step.steps)
+        return step.model_copy(update=changed)
+
+    return _with_steps(workflow, steps)
+
+
+def _with_steps(workflow: Workflow, changed: Callable[[tuple[Step, ...]], tuple[Step, ...]]) -> Workflow:
+    # Not a copy: that would carry the cached snapshot and hash of the workflow as it was.
     fields: dict[str, Any] = {name: getattr(workflow, name) for name in Workflow.model_fields}
-    fields |= {"steps": pins.steps(workflow.steps), "on_failure": pins.steps(workflow.on_failure)}
+    fields |= {"steps": changed(workflow.steps), "on_failure": changed(workflow.on_failure)}
     return Workflow.model_construct(**fields)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ from engine.core.state import RunState
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine, EngineSettings
 from engine.steps.context import StepContext
-from engine.steps.registry import Registry, step
+from engine.steps.registry import Registry, StepFunction, step
 from engine.worker import WorkerSettings
 
 ANA = Actor(via="cli", id="ana", name="Ana")
@@ -34,7 +34,7 @@ class World:
     failures: dict[str, int] = field(default_factory=dict[str, int])
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def registry(self) -> Registry:
+    def steps(self) -> list[StepFunction]:
         @step("t.echo")
         async def echo(text: str) -> str:
             self.calls.append(f"echo {text}")
@@ -73,7 +73,7 @@ class World:
             ctx.wait(ctx.log(f"saw {text}"))
             return text.upper()
 
-        return Registry([echo, flaky, pay, hold, plain])
+        return [echo, flaky, pay, hold, plain]
 
 
 @dataclass
@@ -83,10 +83,12 @@ class Setup:
     settings: EngineSettings
     world: World
     clock: MovableClock
+    more: tuple[StepFunction, ...] = ()
+    """Steps of a test's own, that engines opened from now on have besides the world's."""
 
     @asynccontextmanager
     async def engine(self, *workflows: Workflow) -> AsyncGenerator[Engine]:
-        registry = self.world.registry()
+        registry = Registry([*self.world.steps(), *self.more])
         catalog = Catalog(registry.catalog())
         for workflow in workflows:
             catalog.add(workflow)
@@ -130,5 +132,5 @@ async def ended(engine: Engine, run: str) -> RunState:
         return await engine.wait(run)
 
 
-def workflow(*steps: dict[str, object], name: str = "wf", **more: object) -> Workflow:
+def workflow(*steps: Mapping[str, object], name: str = "wf", **more: object) -> Workflow:
     return Workflow.model_validate({"name": name, "steps": steps, **more})
