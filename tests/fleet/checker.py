@@ -238,14 +238,14 @@ class Case:
         receipts: dict[str, set[int]] = {}
         for payment in payments:
             receipts.setdefault(payment.key, set()).add(payment.receipt)
-            path, effect = _named(payment.key)
+            path, _ = _named(payment.key)
             step = self.timeline.step(path)
             mine = [one for one in step.attempts if one.worker == payment.worker and one.at <= payment.began]
             if not mine:
                 yield f"{payment.key} was paid by {payment.worker}, which had not started {path}"
                 continue
             attempt = mine[-1].seq
-            recorded = step.effects.get(effect)
+            recorded = step.recorded.get(payment.key)
             if recorded is not None and recorded.seq < attempt:
                 yield (
                     f"{payment.key} was recorded at seq {recorded.seq}, and paid once more (receipt {payment.receipt})"

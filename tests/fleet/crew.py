@@ -13,7 +13,7 @@ from dataclasses import replace
 from multiprocessing.process import BaseProcess
 
 from tests.fleet import people, worker
-from tests.fleet.orders import Orders
+from tests.fleet.orders import Journal, Orders
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.fleet.worker", "tests.fleet.people"])
@@ -26,6 +26,7 @@ class Crew:
     def __init__(self, orders: Orders, workers: int, older: int = 0) -> None:
         """Of ``workers`` processes, the first ``older`` are of the earlier version."""
         self.wrong: list[str] = []
+        self._journal = Journal(orders.folder / "faults.jsonl")
         self._orders = [replace(orders, name=f"worker{n + 1}", older=n < older) for n in range(workers)]
         self._workers = [_born(worker.live, each) for each in self._orders]
         self._people = _born(people.live, replace(orders, name="people"))
@@ -36,6 +37,7 @@ class Crew:
         index = int(place * len(self._workers))
         self._see(index)
         self._workers[index].kill()
+        self._journal.note("killed", process=self._workers[index].pid)
         await asyncio.to_thread(self._workers[index].join)
         self._workers[index] = _born(worker.live, self._orders[index])
 
@@ -43,6 +45,7 @@ class Crew:
         """Stop a worker, and continue it ``lasts`` seconds later if it is still there."""
         victim = self._workers[int(place * len(self._workers))]
         _signal(victim, signal.SIGSTOP)
+        self._journal.note("stopped", process=victim.pid, lasts=lasts)
         task = asyncio.create_task(_continue(victim, lasts))
         self._continuing.add(task)
         task.add_done_callback(self._continuing.discard)

@@ -57,6 +57,7 @@ class Scene:
     """How much later (ms) than one per ms the event at a place is."""
 
     def at(self, kind: str, nth: int = 0) -> int:
+        """The place of the nth event of a kind; from the end if negative."""
         return [place for place, (each, _) in enumerate(self.events) if each == kind][nth]
 
     def insert(self, place: int, kind: str, **data: Any) -> None:
@@ -130,6 +131,91 @@ def right() -> Scene:
     )
 
 
+LIVELY = Story(
+    number=7,
+    workflow={"name": "story-7", "steps": []},
+    given=GIVEN,
+    steps={
+        "make": Expected(
+            path="make",
+            ends="completed",
+            output={"value": "aa"},
+            undo=Expected(path="make!undo", ends="completed", output={"value": "xx"}),
+        ),
+        "more": Expected(
+            path="more",
+            ends="completed",
+            output={"value": "bb"},
+            needs=("make",),
+            undo=Expected(path="more!undo", ends="completed", output={"value": "yy"}),
+        ),
+        "nap": Expected(path="nap", ends="completed", kind="sleep"),
+        "word": Expected(path="word", ends="completed", kind="signal", output={"value": "go"}),
+        "each": Expected(path="each", ends="completed", kind="loop", output=[1], parallel=1),
+        "each[0]": Expected(path="each[0]", ends="completed", output={"value": "cc"}),
+        "each[1]": Expected(path="each[1]", ends="completed", output={"value": "dd"}),
+        "once": Expected(path="once", ends="completed", output={"value": "ee"}, effects=("pay0",), once=True),
+        "last": Expected(path="last", ends="failed", failures=("permanent",), needs=("each",)),
+    },
+    handling=(Expected(path="on_failure/tell", ends="completed", output={"value": "zz"}),),
+)
+
+
+def done(step: str, value: str) -> tuple[str, dict[str, Any]]:
+    return "STEP_COMPLETED", {"step": step, "output": {"value": value, "by": "w1"}}
+
+
+def lively() -> Scene:
+    """A run that slept, waited, looped, was held, redriven and settled, and failed: then it was undone."""
+    return Scene(
+        story=LIVELY,
+        status="failed",
+        events=[
+            ("RUN_STARTED", {"input": GIVEN}),
+            started("make"),
+            done("make", "aa"),
+            started("more"),
+            done("more", "bb"),
+            ("TIMER_SET", {"step": "nap", "at": 1_007}),
+            ("SIGNAL_AWAITED", {"step": "word", "expires_at": None}),
+            ("TIMER_FIRED", {"step": "nap"}),
+            ("SIGNAL_RECEIVED", {"id": "m1", "signal": "go", "payload": {"value": "go"}}),
+            ("SIGNAL_MATCHED", {"step": "word", "seq": 9}),
+            ("FOR_EACH_STARTED", {"step": "each", "count": 2, "items": []}),
+            started("each[0]"),
+            ("RUN_PAUSED", {}),
+            done("each[0]", "cc"),
+            ("RUN_RESUMED", {}),
+            started("each[1]"),
+            done("each[1]", "dd"),
+            ("STEP_COMPLETED", {"step": "each", "output": [1]}),
+            started("once"),
+            ("EFFECT_STARTED", {"step": "once", "effect": "pay0", "key": f"{RUN}/once/pay0/1"}),
+            failed("once", "worker_lost"),
+            ("STEP_UNCERTAIN", {"step": "once"}),
+            ("STEP_SETTLED", {"step": "once", "answer": "happened", "result": {"value": "ee"}}),
+            started("last"),
+            failed("last", "worker_lost"),
+            ("RUN_FAILED", {"step": "last", "reason": "lost"}),
+            ("RUN_REOPENED", {}),
+            ("STEP_REDRIVEN", {"step": "last"}),
+            started("last"),
+            failed("last", "permanent"),
+            ("RUN_UNDOING", {"steps": ["more", "make"]}),
+            started("more!undo"),
+            done("more!undo", "yy"),
+            started("make!undo"),
+            done("make!undo", "xx"),
+            ("RUN_FAILURE_HANDLING", {}),
+            started("on_failure/tell"),
+            done("on_failure/tell", "zz"),
+            ("RUN_FAILED", {"step": "last", "reason": "told to"}),
+        ],
+        payments=[Payment(receipt=9, key=f"{RUN}/once/pay0/1", worker="w1", began=1_018, at=1_019)],
+        people=[{"fact": "started", "number": 7, "runs": [RUN]}],
+    )
+
+
 def given_up(losses: int) -> Scene:
     """A run that failed because the workers of its first step were lost so often."""
     lost = [started("note"), failed("note", "worker_lost"), ("STEP_RETRIED", {"step": "note", "at": 0})] * losses
@@ -139,6 +225,10 @@ def given_up(losses: int) -> Scene:
 
 def test_nothing_is_found_where_all_is_right() -> None:
     assert right().findings() == []
+
+
+def test_nothing_is_found_in_a_lively_run() -> None:
+    assert lively().findings() == []
 
 
 def test_a_step_whose_workers_are_lost_again_and_again_may_be_given_up() -> None:
@@ -275,6 +365,84 @@ WRONG: dict[str, tuple[Callable[[Scene], Any], str]] = {
     "a click on something else": (set_field("people", [vote(asked_seq=5)]), "click on another request"),
     "the starter decides": (set_field("people", [vote(by="starter")]), "who started the run was let decide"),
 }
+
+
+def paid_again(scene: Scene) -> None:
+    scene.payments.append(replace(scene.payments[0], receipt=10, key=f"{RUN}/once/pay0/2"))
+
+
+def cut(first: str, nth: int, count: int) -> Callable[[Scene], None]:
+    """Without so many events, from one on."""
+
+    def change(scene: Scene) -> None:
+        place = scene.at(first, nth)
+        del scene.events[place : place + count]
+
+    return change
+
+
+LIVELY_WRONG: dict[str, tuple[Callable[[Scene], Any], str]] = {
+    "a nap too short": (replace_event("TIMER_SET", 0, at=1_008), "its timer fires 1 ms early"),
+    "a timer out of nowhere": (again("TIMER_FIRED"), "a timer fires that was never set, or once more"),
+    "a signal twice": (again("SIGNAL_RECEIVED"), "the signal m1 is received twice"),
+    "a signal taken twice": (again("SIGNAL_MATCHED"), "takes a signal that is not there"),
+    "another's word": (replace_event("SIGNAL_RECEIVED", 0, payload={"value": "no"}), "word gave {'value': 'no'}"),
+    "too many items": (swap("RUN_PAUSED", "RUN_RESUMED"), "RUN_RESUMED twice"),
+    "two items at once": (cut("STEP_COMPLETED", 2, 1), "more than 1 items are at work"),
+    "started though held": (put("RUN_RESUMED", *started("once")[:1], **started("once")[1]), "while the run is paused"),
+    "another list": (replace_event("STEP_COMPLETED", 4, output=[2]), "each gave [2]"),
+    "an unrepeatable effect repeated": (paid_again, "must not be repeated, and was made 2 times"),
+    "reopened for no reason": (put("STEP_UNCERTAIN", "RUN_REOPENED"), "reopened, but it had not failed"),
+    "not undone": (cut("RUN_UNDOING", 0, 5), "it undid [], but had to undo ['more', 'make']"),
+    "half undone": (cut("STEP_STARTED", -2, 2), "it ended before make!undo had"),
+    "undone in the wrong order": (
+        replace_event("RUN_UNDOING", 0, steps=["make", "more"]),
+        "it undid ['make', 'more'], but had to undo ['more', 'make']",
+    ),
+    "undone at once": (cut("STEP_COMPLETED", -3, 1), "it ended before more!undo had"),
+    "not handled": (cut("RUN_FAILURE_HANDLING", 0, 3), "its failure was not handled"),
+    "half handled": (cut("STEP_COMPLETED", -1, 1), "it ended before on_failure/tell had"),
+}
+
+
+@pytest.mark.parametrize("what", LIVELY_WRONG)
+def test_what_is_wrong_in_a_lively_run_is_found(what: str) -> None:
+    make_wrong, finding = LIVELY_WRONG[what]
+    scene = lively()
+    make_wrong(scene)
+    found = scene.findings()
+    assert any(finding in each for each in found), found
+
+
+def test_a_child_run_that_nobody_asked_for_is_found() -> None:
+    stray = Run(id="run_2", key="", status="completed", ended_at=1, last_seq=0, events=[], open_work=None)
+    assert [str(each) for each in check(Evidence(runs=[stray]), lambda _: STORY)] == ["run_2: nobody started it"]
+
+
+def test_a_child_run_is_held_to_its_own_story() -> None:
+    told = replace(STORY, steps={"note": replace(STORY.steps["note"], failures=())}, output={"value": "vv"})
+    call = Expected(path="call", ends="completed", kind="child", output={"value": "vv"}, child=told)
+    asked = ("CHILD_STARTED", {"step": "call", "run": "run_2"})
+    ended = ("STEP_COMPLETED", {"step": "call", "output": {"value": "vv"}})
+    parent = [("RUN_STARTED", {"input": GIVEN}), asked, ended, COMPLETED]
+    child = [("RUN_STARTED", {"input": GIVEN}), started("note"), done("note", "zz"), COMPLETED]
+    runs = [
+        Run(
+            id=id_,
+            key=key,
+            status="completed",
+            ended_at=1,
+            last_seq=4,
+            events=[Event(place, kind, place, data) for place, (kind, data) in enumerate(events, 1)],
+            open_work=None,
+        )
+        for id_, key, events in ((RUN, "fleet/7", parent), ("run_2", "", child))
+    ]
+    found = [str(each) for each in check(Evidence(runs=runs), lambda _: replace(STORY, steps={"call": call}))]
+    assert found == [
+        "run_2: (story 7) it gave None, but had to give {'value': 'vv'}",
+        "run_2: (story 7) note gave {'value': 'zz'}, but had to give {'value': 'aa'}",
+    ]
 
 
 @pytest.mark.parametrize("what", WRONG)

@@ -29,7 +29,8 @@ class Attempt:
 class Step:
     """One step as the events tell it. ``failures``: classes of its failed attempts, lost workers aside.
 
-    ``begun`` and ``ended_at`` are the seqs of its first and last events, ``keys`` those of its effects.
+    ``begun`` and ``ended_at`` are the seqs of its first and last events. ``effects`` are the records of its effects as
+    they count now, ``keys`` their keys, ``recorded`` all records that there ever were, by key.
     """
 
     attempts: list[Attempt] = field(default_factory=list[Attempt])
@@ -46,6 +47,7 @@ class Step:
     decision: Event | None = None
     verdict: str = ""
     effects: dict[str, Event] = field(default_factory=dict[str, Event])
+    recorded: dict[str, Event] = field(default_factory=dict[str, Event])
     keys: dict[str, str] = field(default_factory=dict[str, str])
     children: list[str] = field(default_factory=list[str])
 
@@ -68,6 +70,7 @@ class Timeline:
         self._expected = expected
         self._paused = False
         self._signals: dict[int, Event] = {}
+        self._received: set[str] = set()
         self._last = Event(0, "", 0, {})
         for event in events:
             self._follow(event)
@@ -98,9 +101,7 @@ class Timeline:
             case "RUN_COMPLETED" | "RUN_FAILED" | "RUN_CANCELLED":
                 self.end = self.end or event
             case "RUN_REOPENED":
-                if self.end is None or self.end.type != "RUN_FAILED":
-                    self._complain(event, "reopened, but it had not failed")
-                self.end, self.handling = None, False
+                self._reopen(event)
             case "RUN_CANCEL_REQUESTED":
                 if self.cancel is not None:
                     self._complain(event, "a second request to cancel")
@@ -114,11 +115,21 @@ class Timeline:
             case "RUN_FAILURE_HANDLING":
                 self.handling = True
             case "SIGNAL_RECEIVED":
-                if any(event.data["id"] == known.data["id"] for known in self._signals.values()):
+                if event.data["id"] in self._received:
                     self._complain(event, f"the signal {event.data['id']} is received twice")
+                self._received.add(event.data["id"])
                 self._signals[event.seq] = event
             case _:
                 pass
+
+    def _reopen(self, event: Event) -> None:
+        """A run that had failed goes on; should it fail again, that is handled anew."""
+        if self.end is None or self.end.type != "RUN_FAILED":
+            self._complain(event, "reopened, but it had not failed")
+        self.end, self.handling = None, False
+        for path, step in self.steps.items():
+            if path.startswith("on_failure/"):
+                step.ended, step.failures, step.losses, step.effects = None, [], 0, {}
 
     def _follow_step(self, event: Event, path: str, step: Step) -> None:
         match event.type:
@@ -263,11 +274,13 @@ class Timeline:
         if event.type == "EFFECT_STARTED":
             step.keys[effect] = event.data["key"]
             return
-        if effect in step.effects:
+        key = step.keys.get(effect, "")
+        if key in step.recorded:
             self._complain(event, f"{path}: the effect {effect} is recorded twice")
         elif step.open is None:
             self._complain(event, f"{path}: the effect {effect} is recorded, but no attempt counted")
         step.effects.setdefault(effect, event)
+        step.recorded.setdefault(key, event)
 
     def _decide(self, event: Event, path: str, step: Step) -> None:
         if step.decision is not None:
