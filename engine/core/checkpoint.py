@@ -33,7 +33,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 2
+VERSION = 3
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -146,7 +146,7 @@ def _step(step: StepState) -> dict[str, Any]:
     if step.effects:
         data["effects"] = {name: [*effect[:2], _held(effect.result)] for name, effect in sorted(step.effects.items())}
     if step.loop is not None:
-        data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), step.loop.rested]
+        data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), *step.loop[8:]]
     if step.gate is not None:
         data["gate"] = _gate(step.gate)
     return data
@@ -168,8 +168,8 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
             {name: Effect(key, known, _unheld(result)) for name, (key, known, result) in data["effects"].items()}
         )
     if "loop" in data:
-        items, *counts, last, rested = data["loop"]
-        found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), rested=rested)
+        items, *counts, last, rested, failed = data["loop"]
+        found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), rested=rested, failed=failed)
     if "gate" in data:
         found["gate"] = _read_gate(data["gate"])
     return StepState(status=StepStatus(data["status"]), **found)

@@ -129,7 +129,8 @@ class Effect(NamedTuple):
 class Loop(NamedTuple):
     """How far a for_each or a repeat has come. Its units are items, parts (child runs with many items) or passes.
 
-    ``last`` is what the pass before gave; ``rested``: the pause after that pass is over.
+    ``last`` is what the pass before gave; ``rested``: the pause after that pass is over. ``failed`` is the unit that
+    failed first, which is why the others are stopped.
     """
 
     items: Held = None
@@ -141,6 +142,7 @@ class Loop(NamedTuple):
     failures: int = 0
     last: Held = None
     rested: bool = False
+    failed: str = ""
 
     @property
     def units(self) -> int:

@@ -48,7 +48,7 @@ def settle(state: RunState, path: str, value: StepState) -> RunState:
     if paths.undone_by(path) is not None:
         return _undo_next(state)
     loop = paths.loop_of(path)
-    return _member_ended(state, path, value) if loop is None else _unit_ended(state, loop, value)
+    return _member_ended(state, path, value) if loop is None else _unit_ended(state, loop, path, value)
 
 
 def unsettle(state: RunState, path: str) -> RunState:
@@ -60,7 +60,8 @@ def unsettle(state: RunState, path: str) -> RunState:
         if holder.loop is None:
             raise ValueError(f"{loop} has not begun")
         failures = holder.loop.failures - (value.status is StepStatus.FAILED)
-        again = holder.loop._replace(active=holder.loop.active + 1, failures=failures)
+        first = "" if holder.loop.failed == path else holder.loop.failed
+        again = holder.loop._replace(active=holder.loop.active + 1, failures=failures, failed=first)
         return put(state, loop, holder._replace(loop=again))
     group = paths.group_of(path)
     known = state.groups[group]
@@ -176,12 +177,16 @@ def _member_ended(state: RunState, path: str, value: StepState) -> RunState:
     return state if fails else open_dependents(state, group, node)
 
 
-def _unit_ended(state: RunState, path: str, value: StepState) -> RunState:
+def _unit_ended(state: RunState, path: str, unit: str, value: StepState) -> RunState:
     holder = state.steps[path]
     if holder.loop is None:
         raise ValueError(f"{path} has not begun")
-    failures = holder.loop.failures + (value.status is StepStatus.FAILED)
-    loop = holder.loop._replace(active=holder.loop.active - 1, failures=failures)
+    fails = value.status is StepStatus.FAILED
+    loop = holder.loop._replace(
+        active=holder.loop.active - 1,
+        failures=holder.loop.failures + fails,
+        failed=holder.loop.failed or (unit if fails else ""),
+    )
     if state.plan.node(path).kind is Kind.REPEAT:
         return put(state, path, holder._replace(loop=loop._replace(last=value.output)))
     return launch(put(state, path, holder._replace(loop=loop)), path)

@@ -110,7 +110,7 @@ def test_many_items_are_done_by_child_runs() -> None:
     ]
     parts = {"each[0:50]": 50, "each[50:100]": 50, "each[100:120]": 20}
     for path, count in parts.items():
-        results = [{"index": n, "status": "completed", "output": n, "error": ""} for n in range(count)]
+        results: list[Any] = [{"index": n, "status": "completed", "output": n, "error": ""} for n in range(count)]
         run.do(c.ChildEnded(path, run.state.step(path).child, RunStatus.COMPLETED, results))
     assert len(output_of(run, "each")) == 120
     assert run.state.status is RunStatus.COMPLETED

@@ -65,6 +65,8 @@ def _each(draft: Draft, path: str, loop: Loop) -> bool:
 
 
 def _first_failed(draft: Draft, path: str, loop: Loop) -> str:
+    if loop.failed:
+        return loop.failed
     units = (unit_path(path, loop, number) for number in range(loop.launched))
     return next(unit for unit in units if draft.state.step(unit).status is StepStatus.FAILED)
 

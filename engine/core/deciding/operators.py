@@ -27,9 +27,7 @@ def steer(draft: Draft, command: c.Steering) -> Reply:
     state = draft.state
     match command:
         case c.Cancel():
-            if state.cancel is None and state.phase is Phase.FORWARD:
-                draft.record(e.RunCancelRequested(by=command.by, reason=command.reason))
-            return c.Accepted()
+            return _cancel(draft, command)
         case c.Pause() | c.Resume():
             return _hold(draft, command)
         case c.Label():
@@ -63,6 +61,15 @@ def dead_steps(state: RunState) -> Iterator[str]:
     """The steps in the dead letters, by path. Those under ``on_failure`` run anew if the run fails again."""
     handling = f"{paths.ON_FAILURE}/"
     return iter(sorted(path for path, step in state.steps.items() if step.dead and not path.startswith(handling)))
+
+
+def _cancel(draft: Draft, command: c.Cancel) -> Reply:
+    if draft.state.cancel is not None:
+        return c.Accepted()
+    if draft.state.phase is not Phase.FORWARD:
+        return NotAllowed("the run has failed, and ends by itself once it has undone what it did and told of it")
+    draft.record(e.RunCancelRequested(by=command.by, reason=command.reason))
+    return c.Accepted()
 
 
 def _hold(draft: Draft, command: c.Pause | c.Resume) -> Reply:
