@@ -18,7 +18,8 @@ from engine.store import Log, StoreError, StoreUnavailable
 from tests.simulation.disk import SimulatedDatabase, disk
 from tests.simulation.loop import Lane, VirtualLoop
 from tests.simulation.points import suspended_at
-from tests.simulation.programs import OUTSIDE, Outside, registry
+from tests.simulation.programs import catalog
+from tests.simulation.steps import OUTSIDE, Outside, registry
 from tests.simulation.stream import ModelStreams, StreamServer
 from tests.simulation.weather import Weather
 
@@ -39,7 +40,6 @@ class World(Outside, Protocol):
     server: StreamServer
     settings: EngineSettings
     ids: Ids
-    catalog: Any
 
     def ms(self) -> int:
         """Since the beginning."""
@@ -80,7 +80,7 @@ class Host:
             world.settings,
             store,
             streams,
-            world.catalog,
+            catalog(),
             registry(),
             self._clock,
             ids=world.ids,

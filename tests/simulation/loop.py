@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import inspect
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
+from inspect import CORO_CREATED
 from random import Random
 from typing import Any, TypeVar, TypeVarTuple, Unpack, cast
 
@@ -130,13 +132,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def bury(self, lanes: list[Lane]) -> None:
         """End the tasks of lanes that were frozen for good, so that none is left when the loop is gone."""
-        left: list[asyncio.Task[Any]] = []
         for lane in lanes:
-            left += lane.living()
             self.thaw(lane)
-        for task in left:
-            task.cancel()
-        self.run(_all_done(left))
+        while left := [task for lane in lanes for task in lane.living()]:
+            for task in left:
+                # One that has never run would leave behind what it was made of; it ends at its first await.
+                if inspect.getcoroutinestate(cast("Coroutine[Any, Any, Any]", task.get_coro())) != CORO_CREATED:
+                    task.cancel()
+            self.run(_some_done(left))
 
     # Running
 
@@ -241,6 +244,5 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self.faults.append(f"{context.get('message')}: {error!r}")
 
 
-async def _all_done(tasks: list[asyncio.Task[Any]]) -> None:
-    if tasks:
-        await asyncio.wait(tasks)
+async def _some_done(tasks: list[asyncio.Task[Any]]) -> None:
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

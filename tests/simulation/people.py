@@ -107,10 +107,10 @@ async def _vote(town: Town, order: Order, run: str, step: str, by: Actor) -> Non
             town.complaints.append(f"{run}: a vote was accepted whose words nobody can store")
 
 
-def contradiction(order: Order, decisions: dict[str, tuple[Verdict, str]]) -> str | None:
-    """What somebody was told of the run's gates that the log does not say; ``decisions``: verdict, reason by step."""
-    for _, vote, reply in order.votes:
-        verdict, reason = decisions.get(vote.step, (None, ""))
+def contradiction(order: Order, decisions: dict[tuple[str, str], tuple[Verdict, str]]) -> str | None:
+    """What somebody was told of the gates that the log does not say; ``decisions``: verdict and reason by run, step."""
+    for run, vote, reply in order.votes:
+        verdict, reason = decisions.get((run, vote.step), (None, ""))
         if isinstance(reply, c.Accepted) and (verdict, reason) != (_verdict(vote), vote.reason):
             return f"{vote.by.name} was told that the vote on {vote.step} counts, but the log says {verdict} {reason!r}"
         if isinstance(reply, c.AlreadyDecided) and reply.decision.verdict is not verdict:

@@ -1,267 +1,205 @@
-"""Random workflows, the steps that they are made of, and what must come of them.
+"""Random workflows, drawn by their number, the same ones in every process.
 
-The one rule: what is expected is worked out here from what was drawn, never by the engine's own code.
+The one rule: a piece holds all that was drawn of a step, so that what must come of it can be worked out from the piece
+alone.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
-from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import JsonValue
 
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
-from engine.core.failures import FailureClass, StepError
-from engine.steps.context import StepContext
-from engine.steps.registry import Registry, step
+from tests.simulation.steps import TIMEOUT_MS, registry
 
-PROGRAMS = 400
+PROGRAMS = 500
 WIDE = 40
 """The first so many programs have steps that all run beside each other."""
-TIMEOUT_MS = 4_000
-"""Longer than most leases, so that they must be renewed."""
+CHILDREN = 30
+"""Programs that are called by others have these numbers less one, below zero."""
 
-
-class Outside(Protocol):
-    """What a step touches outside the engine."""
-
-    def execution(self, run: str, path: str) -> int:
-        """A number for one execution of the step's code, by which its result is known again."""
-        ...
-
-    def recorded(self, run: str, path: str, effect: str) -> bool:
-        """Whether the log holds the effect's result by now."""
-        ...
-
-    async def pay(self, key: str, again: bool) -> str:
-        """Take the payment; a receipt. ``again``: its result was on record before the step asked for it."""
-        ...
-
-
-OUTSIDE: ContextVar[Outside] = ContextVar("outside")
-
-
-@step("sim.echo")
-async def echo(value: JsonValue) -> JsonValue:
-    return value
-
-
-@step("sim.work")
-async def work(ctx: StepContext, ms: int, fails: int, late: int, result: str) -> str:
-    """Takes its time; the first attempts fail, or are late. The result says which execution it is of."""
-    number = OUTSIDE.get().execution(ctx.run, ctx.step)
-    await ctx.log(f"attempt {ctx.attempt}")
-    await asyncio.sleep(ms / 1000 if ctx.attempt > late else TIMEOUT_MS / 500)
-    if ctx.attempt <= fails:
-        raise StepError("not yet", FailureClass.TRANSIENT)
-    return f"{result} #{number}"
-
-
-@step("sim.pay")
-async def pay(ctx: StepContext, ms: int, fails: int, effects: int) -> list[JsonValue]:
-    """Has effects outside, one after another, and then perhaps fails."""
-    outside = OUTSIDE.get()
-    receipts: list[JsonValue] = []
-    for number in range(effects):
-        name = f"pay{number}"
-        again = outside.recorded(ctx.run, ctx.step, name)
-
-        async def charge(key: str, again: bool = again) -> str:
-            await asyncio.sleep(ms / 1000)
-            return await outside.pay(key, again)
-
-        receipts.append(await ctx.effect(name, charge))
-    if ctx.attempt <= fails:
-        raise StepError("after the payment", FailureClass.TRANSIENT)
-    return receipts
-
-
-@step("sim.breaks")
-async def breaks() -> str:
-    raise StepError("it never works")
+_PLAIN = ("echo", "work", "work", "pay", "pay", "gate")
+_KINDS = (*_PLAIN * 3, "set", "sleep", "late", "late", "breaks", "each", "each", "repeat", "repeat", "call", "call")
+_INNER = ("echo", "work", "pay")
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One step as it was drawn. ``over``: its condition holds for an input above this; ``tries``: attempts it needs."""
+    """One step as it was drawn.
+
+    ``over``: its condition holds for an input above this. ``tries``: attempts it needs, of ``attempts`` that it has.
+    ``items``: of a for_each, how many attempts fail for each. ``passes``: of a repeat, how many it needs, of ``most``.
+    ``lenient``: where it has items or passes, whether it completes although some failed, or there were too few.
+    """
 
     id: str
     kind: str
-    needs: tuple[str, ...]
-    explicit: bool
-    over: int | None
-    attempts: int
-    tries: int
-    refers: str | None
+    needs: tuple[str, ...] = ()
+    explicit: bool = False
+    over: int | None = None
+    attempts: int = 3
+    tries: int = 1
+    ms: int = 0
+    refers: str | None = None
     effects: int = 1
     on_expiry: str = "deny"
+    tolerated: bool = False
+    undone: bool = False
+    items: tuple[int, ...] = ()
+    lenient: bool = False
+    inner: tuple[Piece, ...] = ()
+    passes: int = 1
+    most: int = 1
+    child: int = 0
 
 
 @dataclass(frozen=True)
 class Program:
-    """A drawn workflow and its pieces, in order."""
+    """A drawn workflow and its pieces, in order. ``handles``: whether it has a step for the case that it fails."""
 
     workflow: Workflow
     pieces: tuple[Piece, ...] = field(repr=False)
+    handles: bool = False
 
 
 @cache
-def registry() -> Registry:
-    return Registry([echo, work, pay, breaks])
+def catalog() -> Catalog:
+    """All programs that were drawn so far."""
+    return Catalog(registry().catalog())
 
 
 @cache
 def program(number: int) -> Program:
-    """The same one for the same number, in every process."""
+    """The same one for the same number. Those below zero call no other and have no loops."""
     random = Random(f"program {number}")
+    wide, child = 0 <= number < WIDE, number < 0
+    count = random.randint(1, 2) if child else random.randint(3, 5) if wide else random.randint(2, 5)
     pieces: list[Piece] = []
-    steps: list[dict[str, Any]] = []
-    wide = number < WIDE
-    for index in range(random.randint(3, 5) if wide else random.randint(2, 5)):
-        piece = _draw(random, index, pieces)
+    for index in range(count):
+        piece = _draw(random, index, pieces, _PLAIN if child or wide else _KINDS)
         if wide:
             kind = piece.kind if index else "gate"
-            piece = replace(piece, kind=kind, needs=(), explicit=True, refers=None, over=None)
+            piece = replace(piece, kind=kind, needs=(), explicit=True, refers=None, over=None, undone=False)
         pieces.append(piece)
-        steps.append(_step_of(random, piece))
-    definition: dict[str, Any] = {"name": f"p{number}", "input": {"n": {"type": "integer"}}, "steps": steps}
-    return Program(Catalog(registry().catalog()).add(Workflow.model_validate(definition)), tuple(pieces))
+    name = f"child{-number}" if child else f"p{number}"
+    definition: dict[str, Any] = {
+        "name": name,
+        "input": {"n": {"type": "integer"}},
+        "steps": [_step_of(random, piece) for piece in pieces],
+        "output": _output_of(pieces[-1].id),
+    }
+    handles = random.random() < 0.2
+    if handles:
+        definition["on_failure"] = [{"id": "told", "uses": "sim.echo", "with": {"value": "it failed"}}]
+    return Program(catalog().add(Workflow.model_validate(definition)), tuple(pieces), handles)
 
 
-_KINDS = (*("echo", "work", "work", "pay", "pay", "gate") * 4, "late", "late", "breaks")
-
-
-def _draw(random: Random, index: int, before: list[Piece]) -> Piece:
+def _draw(random: Random, index: int, before: list[Piece], kinds: tuple[str, ...]) -> Piece:
     ids = [piece.id for piece in before]
     explicit = random.random() < 0.5
     needs = sorted(random.sample(ids, random.randint(0, min(2, len(ids))))) if explicit else ids[-1:]
-    attempts = random.choice((1, 3, 3, 4))
-    tries = 1 if random.random() < 0.6 else random.randint(1, attempts + (random.random() < 0.1))
-    return Piece(
-        id=f"s{index}",
-        kind=random.choice(_KINDS),
+    drawn = replace(
+        _simple(random, f"s{index}", random.choice(kinds)),
         needs=tuple(needs),
         explicit=explicit,
-        over=random.randint(0, 9) if random.random() < 0.25 else None,
-        attempts=attempts,
-        tries=tries,
+        over=random.randint(0, 9) if random.random() < 0.2 else None,
         refers=random.choice(needs) if needs else None,
-        effects=random.randint(1, 2),
         on_expiry=random.choice(("deny", "approve", "fail")),
+        tolerated=random.random() < 0.1,
     )
+    match drawn.kind:
+        case "work" | "pay":
+            return replace(drawn, undone=random.random() < 0.2)
+        case "each":
+            many = random.random() < 0.03
+            items = [0] * random.randint(51, 70) if many else random.choices((0, 0, 0, 1, 3), k=random.randint(0, 4))
+            return replace(drawn, items=tuple(items), lenient=random.random() < 0.5, ms=0 if many else drawn.ms)
+        case "repeat":
+            inner = [_simple(random, f"i{n}", random.choice(_INNER)) for n in range(random.randint(1, 2))]
+            passes, most = random.randint(1, 3), random.randint(2, 3)
+            return replace(drawn, inner=tuple(inner), passes=passes, most=most, lenient=random.random() < 0.5)
+        case "call":
+            return replace(drawn, child=-random.randint(1, CHILDREN))
+        case _:
+            return drawn
+
+
+def _simple(random: Random, id_: str, kind: str) -> Piece:
+    attempts = random.choice((1, 3, 3, 4))
+    tries = 1 if random.random() < 0.6 else random.randint(1, attempts + (random.random() < 0.1))
+    ms = random.choice((0, 5, 50, 400, 1_200, 3_000))
+    return Piece(id_, kind, attempts=attempts, tries=tries, ms=ms, effects=random.randint(1, 2))
 
 
 def _step_of(random: Random, piece: Piece) -> dict[str, Any]:
-    made: dict[str, Any] = {"id": piece.id, "timeout": f"{TIMEOUT_MS}ms"}
+    made: dict[str, Any] = {"id": piece.id, "continue_on_error": piece.tolerated}
     if piece.explicit:
         made["needs"] = list(piece.needs)
     if piece.over is not None:
         made["if"] = f"input.n > {piece.over}"
-    if piece.kind == "gate":
-        del made["timeout"]
-        expires = random.randint(3, 12)
-        made["approval"] = {
-            "title": f"Go on with {piece.id}?",
-            "approvers": ["@all"],
-            "expires_in": f"{expires}s",
-            "on_expiry": piece.on_expiry,
-            "escalate": [{"after": f"{expires // 2}s", "to": "@oncall"}],
-        }
-        return made
-    made["retry"] = {"attempts": piece.attempts, "initial": "200ms", "max": "1s"}
-    ms, failing = random.choice((0, 5, 50, 400, 1_200, 3_000)), piece.tries - 1
-    if piece.kind == "echo":
-        made |= {"uses": "sim.echo", "with": {"value": _value_of(piece)}}
-    elif piece.kind == "pay":
-        made |= {"uses": "sim.pay", "with": {"ms": ms // 3, "fails": failing, "effects": piece.effects}}
-    elif piece.kind == "breaks":
-        made |= {"uses": "sim.breaks"}
-    else:
-        late, fails = (failing, 0) if piece.kind == "late" else (0, failing)
-        made |= {"uses": "sim.work", "with": {"ms": ms, "fails": fails, "late": late, "result": f"done {piece.id}"}}
-    return made
+    if piece.undone:
+        made["undo"] = {"uses": "sim.undo", "with": {"of": piece.id, "got": _output_of(piece.id)}}
+    match piece.kind:
+        case "gate":
+            return made | {"approval": _approval(random, piece)}
+        case "set":
+            return made | {"set": {"v": _value_of(piece)}}
+        case "sleep":
+            return made | {"sleep": f"{random.choice((1, 300, 2_500))}ms"}
+        case "call":
+            name = program(piece.child).workflow.name
+            return made | {"workflow": {"name": name, "input": {"n": "${{ input.n }}"}}}
+        case "repeat":
+            until = f"iteration >= {piece.passes}"
+            on_max = "continue" if piece.lenient else "fail"
+            repeat = {"until": until, "max": piece.most, "every": random.choice(("0ms", "200ms")), "on_max": on_max}
+            return made | {"repeat": repeat, "steps": [{"id": each.id} | _code_of(each) for each in piece.inner]}
+        case "each":
+            on_item_failure = "continue" if piece.lenient else "fail"
+            loop = {"items": list(piece.items), "max_items": 100, "max_parallel": random.choice((1, 2, 60))}
+            return made | {"for_each": loop | {"on_item_failure": on_item_failure}} | _code_of(piece)
+        case _:
+            return made | _code_of(piece)
 
 
-def _value_of(piece: Piece) -> str:
-    return f"${{{{ steps.{piece.refers}.output }}}}" if piece.refers else piece.id
+def _approval(random: Random, piece: Piece) -> dict[str, Any]:
+    expires = random.randint(3, 12)
+    return {
+        "title": f"Go on with {piece.id}?",
+        "approvers": ["@all"],
+        "expires_in": f"{expires}s",
+        "on_expiry": piece.on_expiry,
+        "escalate": [{"after": f"{expires // 2}s", "to": "@oncall"}],
+    }
 
 
-@dataclass(frozen=True)
-class Told:
-    """What the log says of a run and nobody could foretell.
-
-    ``gates``: the output of each that was decided, None for those that were not passed; ``lost``: steps whose workers
-    were lost too often; ``late``: the attempt of each step that failed last, if it failed by its timeout, which happens
-    to any step where processes stand still; ``receipts``: what the outside gave, by step; ``results``: what the steps
-    gave, for those whose results name the execution.
-    """
-
-    gates: Mapping[str, JsonValue]
-    lost: frozenset[str]
-    late: Mapping[str, int]
-    receipts: Mapping[str, list[JsonValue]]
-    results: Mapping[str, JsonValue]
-
-
-@dataclass
-class Forecast:
-    """``outputs`` of the steps that complete if they are reached; ``skipped``, ``failing`` and ``undecided`` ones."""
-
-    outputs: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
-    skipped: set[str] = field(default_factory=set[str])
-    failing: set[str] = field(default_factory=set[str])
-    undecided: set[str] = field(default_factory=set[str])
-
-    @property
-    def status(self) -> str | None:
-        """How the run ends if nobody cancels it; None if that is not decided yet."""
-        if self.failing:
-            return "failed"
-        return None if self.undecided else "completed"
+def _code_of(piece: Piece) -> dict[str, Any]:
+    """The call of the step's code."""
+    retry = {"attempts": piece.attempts, "initial": "200ms", "max": "1s"}
+    made: dict[str, Any] = {"timeout": f"{TIMEOUT_MS}ms", "retry": retry}
+    failing = piece.tries - 1
+    match piece.kind:
+        case "echo":
+            return made | {"uses": "sim.echo", "with": {"value": _value_of(piece)}}
+        case "pay":
+            return made | {"uses": "sim.pay", "with": {"ms": piece.ms // 3, "fails": failing, "effects": piece.effects}}
+        case "breaks":
+            return made | {"uses": "sim.breaks"}
+        case _:
+            late, fails = (failing, 0) if piece.kind == "late" else (0, failing)
+            of_item = "${{ item }}" if piece.kind == "each" else fails
+            arguments = {"ms": piece.ms, "fails": of_item, "late": late, "result": f"done {piece.id}"}
+            return made | {"uses": "sim.work", "with": arguments}
 
 
-def forecast(drawn: Program, n: int, told: Told) -> Forecast:
-    """What must come of a run of the program with the input ``n``."""
-    cast = Forecast()
-    for piece in drawn.pieces:
-        if any(needed in cast.failing or needed in cast.undecided for needed in piece.needs):
-            # Whether it is ever reached depends on a step that is not passed; it says nothing about the run's end.
-            cast.undecided.add(piece.id)
-        elif _is_skipped(piece, n, cast):
-            cast.skipped.add(piece.id)
-        elif piece.id in told.lost or told.late.get(piece.id) == piece.attempts:
-            cast.failing.add(piece.id)
-        else:
-            _settle(piece, told, cast)
-    return cast
+def _value_of(piece: Piece) -> JsonValue:
+    return _output_of(piece.refers) if piece.refers else piece.id
 
 
-def _is_skipped(piece: Piece, n: int, cast: Forecast) -> bool:
-    pointless = piece.explicit and bool(piece.needs) and all(needed in cast.skipped for needed in piece.needs)
-    return pointless or (piece.over is not None and not n > piece.over)
-
-
-def _settle(piece: Piece, told: Told, cast: Forecast) -> None:
-    if piece.kind == "gate":
-        if piece.id not in told.gates:
-            cast.undecided.add(piece.id)
-        elif told.gates[piece.id] is None:
-            cast.failing.add(piece.id)
-        else:
-            cast.outputs[piece.id] = told.gates[piece.id]
-    elif piece.kind == "breaks" or (piece.kind != "echo" and piece.tries > piece.attempts):
-        cast.failing.add(piece.id)
-    elif piece.kind == "echo":
-        cast.outputs[piece.id] = cast.outputs.get(piece.refers) if piece.refers else piece.id
-    elif piece.kind == "pay":
-        cast.outputs[piece.id] = list(told.receipts.get(piece.id, []))
-    else:
-        result = told.results.get(piece.id)
-        is_one = isinstance(result, str) and result.startswith(f"done {piece.id} #")
-        cast.outputs[piece.id] = result if is_one else "done, by any execution"
+def _output_of(step: str) -> str:
+    return f"${{{{ steps.{step}.output }}}}"

@@ -196,7 +196,7 @@ _RARE = tuple(place for place in PLACES if any(words in place for words in _FAVO
 
 
 def _order(random: Random) -> Order:
-    if random.random() < 0.5:
+    if random.random() < 0.35:
         return Order(random.choice(_RARE), 1)
     return Order(random.choice(PLACES), 1 + int(random.expovariate(0.6)))
 
