@@ -122,7 +122,7 @@ class Outputs:
             for part in parts[1:]:
                 items = items.or_else(part)
             return list_of(items)
-        return types_of_scalar(value)
+        return _of_scalar(value)
 
     def item(self, holder: DraftStep, group: DraftGroup) -> Type:
         """The type of ``item`` in the loop ``holder``, which is a step of ``group``."""
@@ -229,7 +229,7 @@ def _payload(wait: Mapping[str, Any]) -> Type:
     return payload.or_else(NOTHING) if wait.get("on_timeout") == "continue" else payload
 
 
-def types_of_scalar(value: JsonValue) -> Type:
+def _of_scalar(value: JsonValue) -> Type:
     """The kind of a constant, not its value: that is one of the author's choice."""
     if value is None:
         return NOTHING
