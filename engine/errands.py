@@ -17,7 +17,7 @@ from engine.core import events as e
 from engine.core.children import child_start
 from engine.core.deciding.advance import BY_ENGINE
 from engine.core.errors import EngineError, UnknownRun
-from engine.core.state import Phase, Recorded, RunState, StepStatus
+from engine.core.state import Recorded, RunState, StepStatus
 from engine.handle import Handle
 from engine.plans import Plans
 from engine.records import recorded, slot_key
@@ -108,7 +108,7 @@ class Errands:
             ended = await self._handle.state(child)
             if ended.started.parent is not None:
                 await self._tell(ended, ended.started.parent)
-        if parent.stopping or parent.phase is not Phase.FORWARD:
+        if parent.stopping:
             self._to_children(parent, _cancel(parent))
 
     async def _start_again(self, parent: RunState, path: str) -> None:
