@@ -210,6 +210,8 @@ class Case:
         exact = expected.kind != "loop" or len(failures) != len(due)
         if exact and failures != due and not step.given_up and not (self.given_up and _is_at(self.culprit, path)):
             yield f"{path} failed as {list(failures)}, but had to as {list(due)}"
+        if expected.poison and step.losses > LOSSES_TO_GIVE_UP:
+            yield f"{path} killed {step.losses} workers before it was given up"
         if step.decision is not None and (expected.votes is None or step.verdict != expected.votes.verdict):
             yield f"{path} was {step.verdict}, but had to be {expected.votes.verdict if expected.votes else 'no gate'}"
         if step.ended == "completed" and expected.votes is None:

@@ -18,6 +18,9 @@ FINAL = ("permanent", "permission")
 TIMEOUT = 8_000
 """Of a step that is told to hang: far more than a lease, so that nothing else takes as long."""
 
+POISONED = 0.08
+"""So much of the failing work kills its worker."""
+
 PATIENT = {"worker_lost": {"attempts": 50}}
 """Rules of retry under which a step is never given up because its workers were lost."""
 
@@ -77,7 +80,15 @@ def _paid(path: str, word: str, tag: str) -> tuple[dict[str, Any], Expected]:
 
 
 def work(pen: Pen) -> Drawn:
+    if pen.fails and pen.chance(POISONED):
+        return _poison(pen)
     return call(pen, "fleet.work", ms=pen.rng.choice((0, 0, 5, 20, 60)))
+
+
+def _poison(pen: Pen) -> Drawn:
+    """A step that kills whoever runs it."""
+    spec = {"uses": "fleet.poison", "with": {"value": pen.value()[0]}, "retry": {"attempts": 9}}
+    return Drawn(spec=spec, expected=Expected(path=pen.path, ends="failed", poison=True))
 
 
 def slow(pen: Pen) -> Drawn:

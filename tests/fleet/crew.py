@@ -1,11 +1,12 @@
 """The worker processes of a fleet: as many as it has, each killed, stopped and continued, and born again.
 
-The one rule: a worker that ends by itself is a finding; only what kills may end one.
+The one rule: a worker that ends by itself is a finding; only what kills may end one: we, or a step that is told to.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -18,14 +19,16 @@ from tests.fleet.orders import Journal, Orders
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.fleet.worker", "tests.fleet.people"])
 END_WITHIN = 30.0
+SEE_EVERY = 0.2
 
 
 class Crew:
-    """Workers, and the people who give them work. ``wrong``: those that ended by themselves."""
+    """Workers, and the people who give them work. ``wrong``: who ended by themselves; ``poisoned``: by a step."""
 
     def __init__(self, orders: Orders, workers: int, older: int = 0) -> None:
         """Of ``workers`` processes, the first ``older`` are of the earlier version."""
         self.wrong: list[str] = []
+        self.poisoned = 0
         self._journal = Journal(orders.folder / "faults.jsonl")
         self._orders = [replace(orders, name=f"worker{n + 1}", older=n < older) for n in range(workers)]
         self._workers = [_born(worker.live, each) for each in self._orders]
@@ -59,7 +62,11 @@ class Crew:
         """No new runs; wait until all have ended, for so many seconds, then tell everybody to stop. Whether all had."""
         await asyncio.gather(*self._continuing)
         self._people.terminate()
-        await self._join(self._people, patience)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._people.exitcode is None:
+                    self.see_all()
+                    await asyncio.sleep(SEE_EVERY)
         patient = self._people.exitcode == 0
         self._people.kill()
         self.see_all()
@@ -79,9 +86,13 @@ class Crew:
 
     def _see(self, index: int) -> None:
         code = self._workers[index].exitcode
-        if code is not None:
+        if code is None:
+            return
+        if code == -signal.SIGKILL:
+            self.poisoned += 1
+        else:
             self.wrong.append(f"worker{index + 1} ended by itself, with exit code {code}")
-            self._workers[index] = _born(worker.live, self._orders[index])
+        self._workers[index] = _born(worker.live, self._orders[index])
 
     async def _join(self, process: BaseProcess, within: float) -> None:
         await asyncio.to_thread(process.join, within)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -53,13 +53,15 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """``strays``: streams with events or open work, but without a run. ``people``: the lines of their journal."""
+    """``strays``: streams with events or open work, but without a run. ``people``, ``workers`` and
+    ``faults``: the lines of the journals."""
 
     runs: list[Run]
     payments: Sequence[Payment] = ()
     people: Sequence[dict[str, Any]] = ()
     strays: Sequence[str] = ()
-    workers: Sequence[dict[str, Any]] = field(default=())
+    workers: Sequence[dict[str, Any]] = ()
+    faults: Sequence[dict[str, Any]] = ()
 
 
 async def gather(url: str, payments: Sequence[Payment], folder: Path) -> Evidence:
@@ -86,6 +88,7 @@ async def gather(url: str, payments: Sequence[Payment], folder: Path) -> Evidenc
         people=read_lines(folder / "people.jsonl"),
         strays=sorted((by_stream.keys() | waiting.keys()) - {run.id for run in runs}),
         workers=read_lines(folder / "workers.jsonl"),
+        faults=read_lines(folder / "faults.jsonl"),
     )
 
 

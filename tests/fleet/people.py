@@ -180,7 +180,9 @@ class People:
         run, key, word, _ = notice
         history = await self._inbox.history(run)
         if word == "dead_letter":
-            if steps := given_up(history):
+            expected = self._story(int(key.removeprefix(KEY))).expected
+            worth_it = [step for step in given_up(history) if (known := expected(step)) and known.ends == "completed"]
+            if steps := worth_it:
                 reply = await ask(self._server(), run, c.Redrive(OPERATOR, "told to", tuple(steps)))
                 self._journal.note("redriven", run=run, steps=steps, reply=reply)
             return

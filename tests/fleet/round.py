@@ -21,6 +21,7 @@ from pathlib import Path
 
 from tests.fleet import checker
 from tests.fleet.checker import Finding
+from tests.fleet.counts import count, too_little
 from tests.fleet.crew import Crew
 from tests.fleet.evidence import Evidence, gather
 from tests.fleet.faults import EVERYTHING, Fault, Kind, Mix, script
@@ -32,6 +33,9 @@ from tests.fleet.steps import Me, registry
 from tests.fleet.teller import tell
 
 SAY_EVERY = 5.0
+LONG = 120.0
+"""A round of so many seconds must have tried everything."""
+
 UNFORESEEN = re.compile(r"nobody foresaw|Traceback|was never retrieved|cannot be looked at")
 
 Say = Callable[[str], None]
@@ -110,10 +114,12 @@ async def _play(plan: Plan, orders: Orders, servers: Servers, recorder: Recorder
     finally:
         crew.leave_nobody()
     evidence = await gather(servers.database_url, recorder.payments, orders.folder)
-    counts = _counts(evidence, suffered)
-    counts["seconds"] = round(time.monotonic() - began)
+    suffered["workers killed by a step"] = crew.poisoned
+    counts = count(evidence, suffered, round(time.monotonic() - began))
     findings = checker.check(evidence, lambda number: tell(plan.seed, number))
     others = [*crew.wrong, *_unforeseen(orders.folder), *await asyncio.to_thread(_verify, orders)]
+    if plan.seconds >= LONG:
+        others += too_little(counts)
     _keep(evidence, findings, orders.folder)
     return Result(plan=plan, counts=counts, findings=findings, others=others)
 
@@ -171,27 +177,6 @@ async def _keep_saying(url: str, suffered: Counter[str], began: float, say: Say)
         runs = f"{found[0][1]} of {found[0][0]} runs ended" if found else "the database is away"
         faults = ", ".join(f"{count} {kind}" for kind, count in suffered.items() if count)
         say(f"{time.monotonic() - began:4.0f} s: {runs}; {faults}")
-
-
-def _counts(evidence: Evidence, suffered: Counter[str]) -> Counter[str]:
-    types = Counter(event.type for run in evidence.runs for event in run.events)
-    ends = Counter(run.status for run in evidence.runs)
-    counts: Counter[str] = Counter()
-    counts["faults"] = suffered.total()
-    counts += suffered
-    counts["runs"] = len(evidence.runs)
-    for status in ("completed", "failed", "cancelled"):
-        counts[status] = ends[status]
-    counts["steps"] = types["STEP_COMPLETED"] + types["APPROVAL_GRANTED"]
-    counts["events"] = types.total()
-    counts["effects"] = types["EFFECT_RECORDED"]
-    counts["attempts lost"] = sum(
-        event.type == "STEP_FAILED" and event.data["failure"]["cls"] == "worker_lost"
-        for run in evidence.runs
-        for event in run.events
-    )
-    counts["late results refused"] = types["LATE_RESULT_REFUSED"]
-    return counts
 
 
 def _keep(evidence: Evidence, findings: list[Finding], folder: Path) -> None:

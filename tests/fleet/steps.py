@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
 from dataclasses import dataclass
 
@@ -91,5 +92,10 @@ def registry(me: Me, *, older: bool = False) -> Registry:
         await trouble(ctx, troubles)
         return output(value, receipts=receipts)
 
-    functions = [work, plain, block, bulk, pay, talk]
+    @step("fleet.poison")
+    async def poison(value: str) -> Output:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return output(value)
+
+    functions = [work, plain, block, bulk, pay, talk, poison]
     return Registry([function for function in functions if not (older and function is talk)])

@@ -67,6 +67,7 @@ class Expected:
     ``failures``: the classes of its failed attempts in order, lost workers aside. ``effects``: those that a completed
     step has made; at most ``once`` in all if they must not be repeated. ``tolerated``: the run goes on if it fails.
     ``child``: how the run goes that does it. ``undo``: what compensates it. ``parallel``: how many items at a time.
+    ``poison``: it kills its workers.
     """
 
     path: str
@@ -83,6 +84,7 @@ class Expected:
     child: Story | None = None
     undo: Expected | None = None
     parallel: int = 0
+    poison: bool = False
 
 
 @dataclass(kw_only=True)

@@ -227,6 +227,14 @@ def test_nothing_is_found_where_all_is_right() -> None:
     assert right().findings() == []
 
 
+def test_a_step_that_kills_its_workers_is_given_up_in_time() -> None:
+    poison = Expected(path="note", ends="failed", poison=True)
+    for losses, findings in ((2, 0), (3, 1)):
+        scene = given_up(losses)
+        scene.story = replace(STORY, steps={"note": poison})
+        assert len(scene.findings()) == findings
+
+
 def test_nothing_is_found_in_a_lively_run() -> None:
     assert lively().findings() == []
 
