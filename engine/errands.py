@@ -43,6 +43,8 @@ class Errands:
                     self._run(self._start(state, one.event))
                 case e.SignalAwaited(signal=signal, correlation=str(correlation)):
                     self._run(self._collect(state, signal, correlation))
+                case e.StepRedriven(step=path, by=by, reason=reason) if state.step(path).child:
+                    self._run(self._redrive(state.step(path).child, by, reason))
                 case e.RunPaused(by=by, reason=reason):
                     self._to_children(state, c.Pause(by, reason))
                 case e.RunResumed(by=by, reason=reason):
@@ -106,10 +108,18 @@ class Errands:
                 await self._start_again(parent, path)
         for child in await self._store.ended(list(calling)):
             ended = await self._handle.state(child)
-            if ended.started.parent is not None:
+            if ended.end is not None and ended.end.at < parent.steps[calling[child]].since:
+                await self._redrive(child, BY_ENGINE, f"as its step in {parent.run} was")
+            elif ended.started.parent is not None:
                 await self._tell(ended, ended.started.parent)
         if parent.stopping:
             self._to_children(parent, _cancel(parent))
+
+    async def _redrive(self, child: str, by: e.Actor, reason: str) -> None:
+        """The step that the child does is tried again: the child goes on where it failed, or says that it cannot."""
+        answer = await self._handle.submit(child, c.Redrive(by, reason))
+        if answer.state.end is not None and answer.state.started.parent is not None:
+            await self._tell(answer.state, answer.state.started.parent)
 
     async def _start_again(self, parent: RunState, path: str) -> None:
         seq = parent.steps[path].token

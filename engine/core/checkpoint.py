@@ -33,7 +33,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 3
+VERSION = 4
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -168,8 +168,8 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
             {name: Effect(key, known, _unheld(result)) for name, (key, known, result) in data["effects"].items()}
         )
     if "loop" in data:
-        items, *counts, last, rested, failed = data["loop"]
-        found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), rested=rested, failed=failed)
+        items, *counts, last, rested, failed, base = data["loop"]
+        found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), rested=rested, failed=failed, base=base)
     if "gate" in data:
         found["gate"] = _read_gate(data["gate"])
     return StepState(status=StepStatus(data["status"]), **found)

@@ -71,7 +71,7 @@ def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> R
             return settle(state, path, _completed(state, path, event.output))
         case e.StepFailed():
             losses = step.losses + (event.failure.cls is FailureClass.WORKER_LOST)
-            failed = step._replace(failure=event.failure, ended_at=state.at, losses=losses, worker="", child="")
+            failed = step._replace(failure=event.failure, ended_at=state.at, losses=losses, worker="")
             if event.again:
                 return put(state, path, failed._replace(status=StepStatus.RETRYING))
             return settle(state, path, failed._replace(status=StepStatus.FAILED))
@@ -164,21 +164,26 @@ def _settled(state: RunState, event: e.StepSettled) -> RunState:
 
 
 def _redriven(state: RunState, path: str) -> RunState:
-    """The step is ready again, with all its attempts; the loops around it, which failed with it, go on."""
+    """The step is tried again, with all its attempts; the loops around it, which failed with it, go on."""
     for one in (path, *holders(path)):
         step = state.steps[one]
         if step.status not in ENDED_STEP:
             continue
         state = unsettle(state, one)
-        step = state.steps[one]
-        if one == path:
-            fresh = step._replace(
-                status=StepStatus.READY, attempt=0, losses=0, failure=None, dead="", since=0, ended_at=0, retry_at=0
-            )
-            state = put(state, one, fresh)
-        else:
-            state = put(state, one, step._replace(status=StepStatus.OPEN, failure=None, ended_at=0))
+        step = state.steps[one]._replace(failure=None, dead="", ended_at=0)
+        state = put(state, one, _afresh(state, one, step) if one == path else step._replace(status=StepStatus.OPEN))
     return reopen(state)
+
+
+def _afresh(state: RunState, path: str, step: StepState) -> StepState:
+    """A repeat goes on with another pass, a child run is itself redriven, and anything else is ready."""
+    again = step._replace(attempt=0, losses=0, since=0, retry_at=0)
+    if step.loop is not None:
+        loop = step.loop._replace(base=step.loop.launched, rested=True)
+        return again._replace(status=StepStatus.OPEN, loop=loop, wake_at=0)
+    if step.child:
+        return again._replace(status=StepStatus.CALLING, attempt=1, since=state.at, started_at=state.at)
+    return again._replace(status=StepStatus.READY)
 
 
 def _reset(state: RunState, ids: tuple[str, ...]) -> RunState:

@@ -130,7 +130,7 @@ class Loop(NamedTuple):
     """How far a for_each or a repeat has come. Its units are items, parts (child runs with many items) or passes.
 
     ``last`` is what the pass before gave; ``rested``: the pause after that pass is over. ``failed`` is the unit that
-    failed first, which is why the others are stopped.
+    failed first, which is why the others are stopped. ``base`` passes were made before the loop was redriven.
     """
 
     items: Held = None
@@ -143,6 +143,7 @@ class Loop(NamedTuple):
     last: Held = None
     rested: bool = False
     failed: str = ""
+    base: int = 0
 
     @property
     def units(self) -> int:

@@ -161,3 +161,16 @@ def test_what_failed_inside_is_redriven_and_the_rest_goes_on_where_it_was() -> N
     run.succeed("each[1]/b")
     assert run.state.status is RunStatus.COMPLETED
     assert run.refolded() == run.state
+
+
+def test_a_repeat_that_ran_out_goes_on_with_as_many_passes_again() -> None:
+    run = Run(workflow({"id": "p", "repeat": {"until": "steps.a.output == 1", "max": 2}, "steps": [noop("a")]}))
+    run.look()
+    run.succeed("p#1/a", 0)
+    run.succeed("p#2/a", 0)
+    assert run.state.status is RunStatus.FAILED
+    run.do(c.Redrive(BEN))
+    run.look()
+    run.succeed("p#3/a", 1)
+    assert run.state.status is RunStatus.COMPLETED
+    assert run.refolded() == run.state

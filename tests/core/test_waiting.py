@@ -108,6 +108,17 @@ def test_a_failed_child_is_tried_again_as_another_run() -> None:
     assert run.state.step("call").child != first
 
 
+def test_a_failed_child_is_redriven_and_not_begun_anew() -> None:
+    run = calling()
+    child = run.state.step("call").child
+    run.do(c.ChildEnded("call", child, RunStatus.FAILED, reason="it broke"))
+    assert run.state.status is RunStatus.FAILED
+    run.do(c.Redrive(BEN))
+    assert (run.state.step("call").status, run.state.step("call").child) == (StepStatus.CALLING, child)
+    run.do(c.ChildEnded("call", child, RunStatus.COMPLETED, 7))
+    assert run.state.step("after").status is StepStatus.READY
+
+
 def test_a_run_that_stops_waits_for_its_child_to_end() -> None:
     run = calling()
     run.do(c.Cancel(ANA))

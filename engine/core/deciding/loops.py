@@ -108,7 +108,7 @@ def _repeat(draft: Draft, path: str, step: StepState, loop: Loop) -> bool:
         except ExpressionError as error:
             fail(draft, path, Failure(cls=FailureClass.INVALID_INPUT, message=str(error), known=True))
             return True
-        if met or loop.launched >= settings.max:
+        if met or loop.launched - loop.base >= settings.max:
             _end_repeat(draft, path, loop, met)
             return True
         if settings.every:

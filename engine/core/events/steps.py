@@ -162,7 +162,10 @@ class StepSettled(EventModel):
 
 
 class StepRedriven(EventModel):
-    """A step that had failed for good is tried again, with all its attempts; effects on record are not repeated."""
+    """A step that had failed for good is tried again, with all its attempts; effects on record are not repeated.
+
+    A repeat goes on with as many passes again, and a child run is itself redriven.
+    """
 
     type: ClassVar[str] = "STEP_REDRIVEN"
     step: str
