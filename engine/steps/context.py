@@ -22,7 +22,7 @@ LOG_LINE_LIMIT = 300
 LOG_LINES_PER_ATTEMPT = 50
 
 _EFFECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
-_WHOLE_STEP = "-"
+WHOLE_STEP = "-"
 """Stands for the step as a whole in its key. No effect can be named so."""
 
 
@@ -48,6 +48,10 @@ class EffectRecorder(Protocol):
         """A line of the step in the run's timeline."""
         ...
 
+    async def progress(self, cursor: JsonValue) -> None:
+        """STEP_PROGRESSED: from here on ``cursor`` is what the next attempt begins with."""
+        ...
+
 
 def effect_key(run: str, step: str, effect: str, generation: int) -> str:
     """The idempotency key of an effect. It does not know the attempt: all attempts share it."""
@@ -66,6 +70,8 @@ class StepContext:
         self.step = step
         self.attempt = attempt
         self.generation = generation
+        self.cursor: JsonValue = None
+        """How far an earlier attempt came: the newest that it gave to ``progress``; None if there is none."""
         self.cancelled = asyncio.Event()
         """Set once nobody waits for this attempt any more: cancelled, timed out, or its lease lost."""
         self._effects = effects
@@ -76,7 +82,7 @@ class StepContext:
     @property
     def idempotency_key(self) -> str:
         """The key for a step that is a single operation; the same on every attempt."""
-        return effect_key(self.run, self.step, _WHOLE_STEP, self.generation)
+        return effect_key(self.run, self.step, WHOLE_STEP, self.generation)
 
     def key_for(self, effect: str) -> str:
         """The key under which a system downstream recognises ``effect`` of this step when it is asked again."""
@@ -112,6 +118,20 @@ class StepContext:
         if self._lines == LOG_LINES_PER_ATTEMPT:
             line = f"further lines of this attempt are left out (at most {LOG_LINES_PER_ATTEMPT})"
         await self._effects.log(line)
+
+    async def progress(self, cursor: object) -> None:
+        """Notes how far a long step has come, as JSON of the step's own; another attempt finds it in ``ctx.cursor``.
+
+        Each call is an event: note what it would cost to do again, such as every hundredth row. ``StepError`` for a
+        cursor that is not JSON, and once the attempt is cancelled.
+        """
+        self.check_cancelled()
+        try:
+            value = to_json_value(cursor)
+        except ValueError as error:
+            raise StepError(f"the cursor {error}", FailureClass.INVALID_OUTPUT) from None
+        await self._effects.progress(value)
+        self.cursor = value
 
     def check_cancelled(self) -> None:
         """Raises once the attempt is cancelled. For loops in plain functions, whose thread nobody can interrupt."""
