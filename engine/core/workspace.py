@@ -1,0 +1,321 @@
+"""What a workspace is at one moment, as a fold of its events, and what can be asked of it.
+
+The one rule: it is decided here, by ``decide``, from the state, a command and the time; nobody else says what is
+deployed, paused or frozen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, assert_never
+
+from immutables import Map
+
+from engine.core import workspace_events as w
+from engine.core.events.base import Actor
+from engine.core.instants import say_instant
+from engine.core.words import listed
+
+DEPLOY = "deploy"
+DEPLOY_GATES = "deploy.gates"
+"""Permissions: to change definitions at all, and to change who decides in them."""
+
+
+class Deployed(NamedTuple):
+    """The definition that a name means. ``retired`` says by whom it was taken away, if it was."""
+
+    definition: str
+    at: int
+    by: Actor
+    retired: w.WorkflowRetired | None = None
+
+
+class Freeze(NamedTuple):
+    """A change freeze; ``id`` is the seq of the event that began it."""
+
+    id: int
+    at: int
+    event: w.FreezeStarted
+
+    def covers(self, workflow: str, now: int) -> bool:
+        """Whether it holds for runs of ``workflow`` now."""
+        return self.holds(now) and (not self.event.workflows or workflow in self.event.workflows)
+
+    def holds(self, now: int) -> bool:
+        return self.event.until is None or now < self.event.until
+
+
+class Paused(NamedTuple):
+    at: int
+    event: w.SchedulePaused
+
+
+class WorkspaceState(NamedTuple):
+    """A workspace up to its event ``seq``; ``sources`` has what was last deployed from each (source, workflow).
+
+    ``skipped`` has the last instant that each schedule left out.
+    """
+
+    seq: int = 0
+    workflows: Map[str, Deployed] = Map()
+    sources: Map[tuple[str, str], str] = Map()
+    paused: Map[tuple[str, int], Paused] = Map()
+    skipped: Map[tuple[str, int], int] = Map()
+    freezes: Map[int, Freeze] = Map()
+
+    def current(self, workflow: str) -> Deployed | None:
+        """What is deployed under the name, unless it was retired."""
+        found = self.workflows.get(workflow)
+        return None if found is None or found.retired is not None else found
+
+    def freeze(self, workflow: str, now: int) -> Freeze | None:
+        """The freeze that keeps runs of ``workflow`` from starting now, if there is one."""
+        return next((one for one in self.holding(now) if one.covers(workflow, now)), None)
+
+    def holding(self, now: int) -> Iterator[Freeze]:
+        """The freezes that hold now, the oldest first."""
+        return (freeze for _, freeze in sorted(self.freezes.items()) if freeze.holds(now))
+
+
+EMPTY = WorkspaceState()
+
+
+def evolve(state: WorkspaceState, seq: int, at: int, event: w.WorkspaceEvent) -> WorkspaceState:
+    """The state after one event. Every event has its arm; an omission fails type checking."""
+    state = state._replace(seq=seq)
+    match event:
+        case w.WorkflowDeployed():
+            deployed = Deployed(event.definition, at, event.by)
+            return state._replace(
+                workflows=state.workflows.set(event.workflow, deployed),
+                sources=state.sources.set((event.source, event.workflow), event.definition),
+            )
+        case w.WorkflowRetired():
+            gone = state.workflows[event.workflow]._replace(retired=event, at=at)
+            return state._replace(workflows=state.workflows.set(event.workflow, gone))
+        case w.SchedulePaused():
+            paused = state.paused.set((event.workflow, event.schedule), Paused(at, event))
+            return state._replace(paused=paused)
+        case w.ScheduleResumed():
+            return state._replace(paused=state.paused.delete((event.workflow, event.schedule)))
+        case w.ScheduleSkipped():
+            return state._replace(skipped=state.skipped.set((event.workflow, event.schedule), event.last))
+        case w.FreezeStarted():
+            return state._replace(freezes=state.freezes.set(seq, Freeze(seq, at, event)))
+        case w.FreezeLifted():
+            return state._replace(freezes=state.freezes.delete(event.freeze))
+        case _:
+            assert_never(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A definition to deploy: what is new in it since ``previous``, and which of that concerns gates."""
+
+    workflow: str
+    definition: str
+    previous: str | None
+    changes: tuple[str, ...]
+    gates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy:
+    """Make these the definitions of their names. ``may`` are the permissions of whoever asks.
+
+    With ``if_new`` a definition is left out that came from the same source the last time: somebody may have deployed
+    another one by hand since.
+    """
+
+    changes: tuple[Change, ...]
+    by: Actor
+    reason: str
+    source: str
+    may: frozenset[str]
+    if_new: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Retire:
+    workflow: str
+    by: Actor
+    reason: str
+    may: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PauseSchedule:
+    workflow: str
+    schedule: int
+    by: Actor
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeSchedule:
+    workflow: str
+    schedule: int
+    by: Actor
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Instants of a schedule that started nothing; those that are on record already are not noted again."""
+
+    event: w.ScheduleSkipped
+
+
+@dataclass(frozen=True, slots=True)
+class StartFreeze:
+    workflows: tuple[str, ...]
+    until: int | None
+    by: Actor
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiftFreeze:
+    """Lift the freeze of that id, or all that hold (None)."""
+
+    freeze: int | None
+    by: Actor
+    reason: str = ""
+
+
+Command = Deploy | Retire | PauseSchedule | ResumeSchedule | Skip | StartFreeze | LiftFreeze
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """It was not done; ``reason`` is one sentence that says why, and what can be done."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """The definition of ``workflow`` has changed meanwhile: compare again, and ask again."""
+
+    workflow: str
+
+
+Verdict = tuple[w.WorkspaceEvent, ...] | Refused | Stale
+"""The events to append, none if it is so already; or why nothing is."""
+
+
+def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
+    """What ``command`` leads to at ``now``."""
+    match command:
+        case Deploy():
+            return _deploy(state, command, now)
+        case Retire():
+            return _retire(state, command)
+        case PauseSchedule():
+            return _pause(state, command)
+        case ResumeSchedule(workflow=workflow, schedule=schedule, by=by, reason=reason):
+            if (workflow, schedule) not in state.paused:
+                return ()
+            return (w.ScheduleResumed(workflow=workflow, schedule=schedule, by=by, reason=reason),)
+        case Skip(event=event):
+            known = state.skipped.get((event.workflow, event.schedule))
+            return () if known is not None and known >= event.last else (event,)
+        case StartFreeze():
+            return _freeze(command, now)
+        case LiftFreeze():
+            return _lift(state, command, now)
+        case _:
+            assert_never(command)
+
+
+def _deploy(state: WorkspaceState, command: Deploy, now: int) -> Verdict:
+    if DEPLOY not in command.may:
+        return Refused(f"{command.by.name} may not deploy; that takes the permission {DEPLOY}")
+    events: list[w.WorkspaceEvent] = []
+    for change in command.changes:
+        known = state.workflows.get(change.workflow)
+        if command.if_new and state.sources.get((command.source, change.workflow)) == change.definition:
+            continue
+        if known is not None and known.retired is None and known.definition == change.definition:
+            continue
+        if (None if known is None else known.definition) != change.previous:
+            return Stale(change.workflow)
+        if change.gates and (refused := _gates(state, command, change, now)) is not None:
+            return refused
+        events.append(
+            w.WorkflowDeployed(
+                workflow=change.workflow,
+                definition=change.definition,
+                previous=change.previous,
+                by=command.by,
+                reason=command.reason,
+                source=command.source,
+                changes=change.changes,
+                gates=change.gates,
+            )
+        )
+    return tuple(events)
+
+
+def _gates(state: WorkspaceState, command: Deploy, change: Change, now: int) -> Refused | None:
+    """Why a definition that changes who decides is not taken, if it is not."""
+    said = "; ".join(change.gates)
+    if DEPLOY_GATES not in command.may:
+        return Refused(
+            f"{command.by.name} may not change who decides in {change.workflow}, which takes the permission "
+            f"{DEPLOY_GATES}: {said}"
+        )
+    freeze = state.freeze(change.workflow, now)
+    if freeze is not None:
+        return Refused(f"{frozen(freeze, change.workflow)}; no gate changes meanwhile: {said}")
+    return None
+
+
+def _retire(state: WorkspaceState, command: Retire) -> Verdict:
+    known = state.current(command.workflow)
+    if DEPLOY not in command.may:
+        return Refused(f"{command.by.name} may not retire workflows; that takes the permission {DEPLOY}")
+    if known is None:
+        gone = command.workflow in state.workflows
+        return () if gone else Refused(f"there is no workflow {command.workflow} to retire")
+    retired = w.WorkflowRetired(
+        workflow=command.workflow, definition=known.definition, by=command.by, reason=command.reason
+    )
+    return (retired,)
+
+
+def _pause(state: WorkspaceState, command: PauseSchedule) -> Verdict:
+    if (command.workflow, command.schedule) in state.paused:
+        return ()
+    paused = w.SchedulePaused(
+        workflow=command.workflow, schedule=command.schedule, by=command.by, reason=command.reason
+    )
+    return (paused,)
+
+
+def _freeze(command: StartFreeze, now: int) -> Verdict:
+    if not command.reason.strip():
+        return Refused("a freeze needs a reason; people who cannot start a run are told it")
+    if command.until is not None and command.until <= now:
+        return Refused("the freeze would be over already; give a later end, or none")
+    started = w.FreezeStarted(
+        workflows=command.workflows, until=command.until, by=command.by, reason=command.reason.strip()
+    )
+    return (started,)
+
+
+def _lift(state: WorkspaceState, command: LiftFreeze, now: int) -> Verdict:
+    known = [freeze.id for freeze in state.holding(now)]
+    if command.freeze is None:
+        return tuple(w.FreezeLifted(freeze=one, by=command.by, reason=command.reason) for one in known)
+    if command.freeze not in known:
+        there = f"there is: {listed([str(one) for one in known])}" if known else "nothing is frozen"
+        return Refused(f"no freeze {command.freeze} holds; {there}")
+    return (w.FreezeLifted(freeze=command.freeze, by=command.by, reason=command.reason),)
+
+
+def frozen(freeze: Freeze, workflow: str) -> str:
+    """Who froze the workflow, why, and until when, without a full stop."""
+    until = f" until {say_instant(freeze.event.until)}" if freeze.event.until is not None else " until it is lifted"
+    return f"{workflow} is frozen by {freeze.event.by.name}{until}: {freeze.event.reason}"

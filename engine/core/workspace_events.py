@@ -1,0 +1,123 @@
+"""Facts about a workspace: which definitions are deployed, which schedules are paused, which changes are frozen.
+
+The one rule: a closed union of its own, in the workspace's own stream. What the store itself writes there (anchors,
+prunings, erasures) is none of these, and is skipped by whoever folds them.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, get_args
+
+from pydantic import ValidationError
+
+from engine.core.errors import UnknownEvent
+from engine.core.events.base import Actor, EventModel
+
+
+class WorkflowDeployed(EventModel):
+    """From here on a start by name means the definition with this hash.
+
+    ``changes`` say in words what is new since ``previous`` (None: the name is new), ``gates`` those of them that
+    concern who decides. ``source`` says where it came from, such as ``folder``, ``cli`` or ``api``.
+    """
+
+    type: ClassVar[str] = "WORKFLOW_DEPLOYED"
+    workflow: str
+    definition: str
+    previous: str | None = None
+    by: Actor
+    reason: str = ""
+    source: str
+    changes: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+
+
+class WorkflowRetired(EventModel):
+    """The workflow cannot be started any more, and its schedules are off. Runs in progress go on."""
+
+    type: ClassVar[str] = "WORKFLOW_RETIRED"
+    workflow: str
+    definition: str
+    by: Actor
+    reason: str = ""
+
+
+class SchedulePaused(EventModel):
+    """The workflow's schedule with this number (from 0) starts nothing, and what it misses is not made up for."""
+
+    type: ClassVar[str] = "SCHEDULE_PAUSED"
+    workflow: str
+    schedule: int
+    by: Actor
+    reason: str = ""
+
+
+class ScheduleResumed(EventModel):
+    type: ClassVar[str] = "SCHEDULE_RESUMED"
+    workflow: str
+    schedule: int
+    by: Actor
+    reason: str = ""
+
+
+class ScheduleSkipped(EventModel):
+    """``count`` instants of a schedule, from ``first`` to ``last``, started nothing."""
+
+    type: ClassVar[str] = "SCHEDULE_SKIPPED"
+    workflow: str
+    schedule: int
+    first: int
+    last: int
+    count: int
+    reason: str
+
+
+class FreezeStarted(EventModel):
+    """No run of these workflows (none named: of any) starts, and no gate of theirs changes, until it is lifted.
+
+    It ends by itself at the instant ``until``, if it has one. Its name is the seq of this event.
+    """
+
+    type: ClassVar[str] = "FREEZE_STARTED"
+    workflows: tuple[str, ...] = ()
+    until: int | None = None
+    by: Actor
+    reason: str
+
+
+class FreezeLifted(EventModel):
+    """``freeze`` is the seq of its FREEZE_STARTED."""
+
+    type: ClassVar[str] = "FREEZE_LIFTED"
+    freeze: int
+    by: Actor
+    reason: str = ""
+
+
+WorkspaceEvent = (
+    WorkflowDeployed
+    | WorkflowRetired
+    | SchedulePaused
+    | ScheduleResumed
+    | ScheduleSkipped
+    | FreezeStarted
+    | FreezeLifted
+)
+
+WORKSPACE_EVENTS: dict[str, type[WorkspaceEvent]] = {cls.type: cls for cls in get_args(WorkspaceEvent)}
+
+
+def encode(event: WorkspaceEvent) -> str:
+    """The payload's JSON text, as it is stored and hashed."""
+    return event.model_dump_json()
+
+
+def decode(type_: str, version: int, payload: str) -> WorkspaceEvent:
+    """The event that was stored. Raises ``UnknownEvent`` for a type or version that this release does not know."""
+    cls = WORKSPACE_EVENTS.get(type_)
+    if cls is None or version != cls.version:
+        raise UnknownEvent(type_, version)
+    try:
+        return cls.model_validate_json(payload)
+    except ValidationError as error:
+        raise UnknownEvent(type_, version) from error
