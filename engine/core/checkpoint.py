@@ -33,7 +33,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 4
+VERSION = 5
 
 _DEFAULT = StepState()
 _PLAIN = (

@@ -156,7 +156,9 @@ def _end_of(event: e.RunCompleted | e.RunFailed | e.RunCancelled, seq: int, at: 
 
 
 def _over(state: RunState, end: End) -> RunState:
-    return state._replace(end=end, paused=None, queued=False, kept=Map())
+    over = state._replace(end=end, paused=None, queued=False)
+    # A run that failed may be reopened, and then its signals are waited for again.
+    return over if end.status is RunStatus.FAILED else over._replace(kept=Map())
 
 
 def _reopened(state: RunState) -> RunState:

@@ -70,7 +70,7 @@ def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> R
         case e.StepCompleted():
             return settle(state, path, _completed(state, path, event.output))
         case e.StepFailed():
-            losses = step.losses + (event.failure.cls is FailureClass.WORKER_LOST)
+            losses = step.losses + 1 if event.failure.cls is FailureClass.WORKER_LOST else 0
             failed = step._replace(failure=event.failure, ended_at=state.at, losses=losses, worker="")
             if event.again:
                 return put(state, path, failed._replace(status=StepStatus.RETRYING))
@@ -81,7 +81,7 @@ def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> R
         case e.StepUncertain():
             return _back(state, path, step._replace(status=StepStatus.UNCERTAIN, ended_at=0))
         case e.StepHandedBack():
-            return put(state, path, step._replace(status=StepStatus.READY, worker=""))
+            return put(state, path, step._replace(status=StepStatus.READY, worker="", losses=0))
         case e.StepSkipped():
             skipped = step._replace(status=StepStatus.SKIPPED, ended_at=state.at, failure=None, dead="", loop=None)
             return settle(state, path, skipped)

@@ -200,6 +200,17 @@ def test_a_lost_worker_costs_no_attempt_but_not_for_ever(make: Any) -> None:
     assert run.new == ["STEP_FAILED", "STEP_DEAD_LETTERED", "RUN_FAILED"]
 
 
+def test_losses_count_in_a_row_only(make: Any) -> None:
+    run = make(noop("a", retry={"attempts": 3}))
+    run.look()
+    run.look(after=20_000, worker="w2")
+    assert run.state.step("a").losses == 1
+    run.fail("a")
+    run.look(after=60_000, worker="w3")
+    run.look(after=20_000, worker="w4")
+    assert run.state.step("a").status is StepStatus.RUNNING, "it was lost once since it last answered"
+
+
 def test_a_living_worker_keeps_its_step(make: Any) -> None:
     run = make(noop("a"))
     run.look()

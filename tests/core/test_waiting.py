@@ -59,6 +59,17 @@ def test_a_signal_that_comes_before_the_wait_is_kept() -> None:
     assert run.state.status is RunStatus.COMPLETED
 
 
+def test_a_signal_that_came_early_outlasts_a_failure() -> None:
+    run = Run(workflow(noop("a"), {"id": "w", "wait_for": "paid"}))
+    run.look()
+    run.do(c.Signal("s1", "paid", 3, BEN))
+    run.fail("a", FailureClass.PERMANENT)
+    run.do(c.Redrive(BEN))
+    run.look()
+    run.succeed("a")
+    assert run.state.step("w").output == 3
+
+
 def test_signals_are_taken_one_each_in_their_order_and_by_their_correlation() -> None:
     wait = {"signal": "paid", "correlation": "order-7"}
     run = Run(workflow({"id": "v", "wait_for": wait, "needs": []}, {"id": "w", "wait_for": "paid", "needs": []}))
