@@ -17,23 +17,26 @@ from tests.simulation.programs import Piece, Program, program
 class Told:
     """What the log says of a run and nobody could foretell, by the path of the step.
 
-    ``gates``: the output of each that was decided, None for those that were not passed. ``given_up``: whose workers
-    were lost too often, or whose last attempt failed by its timeout, which happens to any where processes stand still.
-    ``receipts``: what the outside gave. ``results``: what steps gave, for those whose results name the execution.
-    ``errors``: the last failure's words. ``children``: the same of the runs that it called.
+    ``gates``: the output of each that was decided, None for those that were not passed. ``losses``: how often its worker
+    was lost; ``lost_last``: whether it failed last by that; ``late``: the attempt that failed last, if it failed by its
+    timeout, which happens to any where processes stand still. ``receipts``: what the outside gave. ``results``: what steps gave, for those whose results name the execution.
+    ``errors``: the last failure's words. ``children``: the same of the runs that it called. ``signals``: the payload
+    that each wait got; None if its time was over before.
     """
 
     gates: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     losses: dict[str, int] = field(default_factory=dict[str, int])
+    lost_last: dict[str, bool] = field(default_factory=dict[str, bool])
     late: dict[str, int] = field(default_factory=dict[str, int])
     receipts: dict[str, list[JsonValue]] = field(default_factory=dict[str, list[JsonValue]])
     results: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     errors: dict[str, str] = field(default_factory=dict[str, str])
+    signals: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     children: dict[str, Told] = field(default_factory=dict[str, "Told"])
 
 
 LOSSES_ALLOWED = 2
-"""In a row: after so many a step is taken for what kills its workers."""
+"""With so many a step may be taken for what kills its workers, and be given up."""
 
 
 @dataclass
@@ -90,6 +93,11 @@ def _fate(piece: Piece, n: int, told: Told, cast: Forecast) -> str:
             outputs[piece.id] = {"v": outputs.get(refers) if refers else piece.id}
         case "sleep":
             outputs[piece.id] = None
+        case "listen":
+            if piece.id not in told.signals:
+                return "undecided"
+            outputs[piece.id] = told.signals[piece.id]
+            return "completed" if told.signals[piece.id] is not None or piece.lenient else "failed"
         case "call":
             return _call(piece, n, told, outputs)
         case "each":
@@ -103,7 +111,8 @@ def _fate(piece: Piece, n: int, told: Told, cast: Forecast) -> str:
 
 def _attempts(piece: Piece, path: str, value: JsonValue, told: Told, outputs: dict[str, JsonValue]) -> str:
     """Of a step with code. ``value``: what it gives if it only says again what it was given."""
-    given_up = told.losses.get(path, 0) >= LOSSES_ALLOWED or told.late.get(path) == piece.attempts
+    lost = told.losses.get(path, 0) >= LOSSES_ALLOWED and told.lost_last[path]
+    given_up = lost or told.late.get(path) == piece.attempts
     never = piece.kind == "breaks" or (piece.kind != "echo" and piece.tries > piece.attempts)
     if given_up or never:
         return "failed"

@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol, TypeVar
 
+from pydantic import JsonValue
+
 from engine.core import commands as c
 from engine.core.events import Actor
 from engine.core.state import Verdict
 from engine.engine import Engine
 from engine.store import StoreUnavailable
 from tests.simulation.host import Died, Host
-from tests.simulation.programs import Program
+from tests.simulation.programs import Piece, Program
 from tests.simulation.weather import Weather
 
 T = TypeVar("T")
@@ -27,6 +29,13 @@ PATIENCE = 20.0
 PEOPLE = tuple(Actor(via="slack", id=f"U{name}", name=name) for name in ("Ana", "Ben", "Cleo"))
 GARBLED = "\ud800"
 """Half of a surrogate pair, as broken software sends it: no database takes it."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A signal that was sent; ``heard``: when the sender was told so, in epoch ms of the database."""
+
+    heard: int
 
 
 @dataclass
@@ -40,8 +49,15 @@ class Order:
     copies: int
     runs: list[str] = field(default_factory=list[str])
     cancelled_at: float | None = None
+    paused_at: float | None = None
+    signals: dict[str, Sent] = field(default_factory=dict[str, Sent])
     cancel_reply: c.Reply | None = None
     votes: list[tuple[str, c.Vote, c.Reply]] = field(default_factory=list[tuple[str, c.Vote, c.Reply]])
+
+    @property
+    def key(self) -> str:
+        """What its run and those who send it signals both know."""
+        return f"key {self.number}"
 
     @property
     def run(self) -> str:
@@ -56,6 +72,8 @@ class Town(Protocol):
     complaints: list[str]
 
     def somebody(self) -> Host | None: ...
+
+    def now(self) -> int: ...
 
 
 async def persistently(town: Town, question: Callable[[Engine], Awaitable[T]]) -> T:
@@ -77,13 +95,37 @@ async def start(town: Town, order: Order) -> None:
 
     async def once(engine: Engine) -> str:
         name = order.program.workflow.name
-        return (await engine.start(name, {"n": order.n}, by=by, dedupe_key=f"order {order.number}")).run
+        given = {"n": order.n, "key": order.key}
+        return (await engine.start(name, given, by=by, dedupe_key=f"order {order.number}")).run
 
     await asyncio.sleep(order.at)
     order.runs += await asyncio.gather(*(persistently(town, once) for _ in range(order.copies)))
+    if order.paused_at is not None:
+        await asyncio.sleep(order.paused_at)
+        await persistently(town, lambda engine: engine.operations.pause(order.run, by=by))
+        await asyncio.sleep(3 * town.random.random())
+        await persistently(town, lambda engine: engine.operations.resume(order.run, by=by))
     if order.cancelled_at is not None:
         await asyncio.sleep(order.cancelled_at)
         order.cancel_reply = await persistently(town, lambda engine: engine.cancel(order.run, by=by, reason="enough"))
+
+
+async def signal(town: Town, order: Order, piece: Piece) -> None:
+    """Send the signal that the step waits for, perhaps before it waits, perhaps twice, perhaps too late or never."""
+    random, by = town.random, PEOPLE[0]
+    if piece.patience is not None and random.random() < 0.15:
+        return
+    await asyncio.sleep(8 * random.random())
+    while not piece.by_key and not order.runs:
+        await asyncio.sleep(0.5)
+
+    async def once(engine: Engine) -> None:
+        name, payload = f"{order.number}/{piece.id}", dict[str, JsonValue](step=piece.id)
+        run, key = (None, order.key) if piece.by_key else (order.run, None)
+        await engine.operations.signal(piece.signal, payload, by=by, id=name, run=run, correlation=key)
+
+    await asyncio.gather(*(persistently(town, once) for _ in range(random.choice((1, 1, 2)))))
+    order.signals[piece.id] = Sent(town.now())
 
 
 async def decide(town: Town, order: Order, run: str, step: str) -> None:

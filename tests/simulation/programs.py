@@ -24,7 +24,22 @@ CHILDREN = 30
 """Programs that are called by others have these numbers less one, below zero."""
 
 _PLAIN = ("echo", "work", "work", "pay", "pay", "gate")
-_KINDS = (*_PLAIN * 3, "set", "sleep", "late", "late", "breaks", "each", "each", "repeat", "repeat", "call", "call")
+_KINDS = (
+    *_PLAIN * 3,
+    "set",
+    "sleep",
+    "late",
+    "late",
+    "breaks",
+    "each",
+    "each",
+    "repeat",
+    "repeat",
+    "call",
+    "call",
+    "listen",
+    "listen",
+)
 _INNER = ("echo", "work", "pay")
 
 
@@ -34,7 +49,9 @@ class Piece:
 
     ``over``: its condition holds for an input above this. ``tries``: attempts it needs, of ``attempts`` that it has.
     ``items``: of a for_each, how many attempts fail for each. ``passes``: of a repeat, how many it needs, of ``most``.
-    ``lenient``: where it has items or passes, whether it completes although some failed, or there were too few.
+    ``lenient``: where it has items, passes or a time limit, whether it completes although some failed, there were too
+    few, or it was over. ``patience``: how many seconds it waits for its signal, None for ever; ``by_key``: whether the
+    signal is sent to whoever waits for the run's key, and not to the run.
     """
 
     id: str
@@ -56,15 +73,26 @@ class Piece:
     passes: int = 1
     most: int = 1
     child: int = 0
+    patience: int | None = None
+    by_key: bool = False
+
+    @property
+    def signal(self) -> str:
+        """The name of the signal that it waits for."""
+        return f"go-{self.id}"
 
 
 @dataclass(frozen=True)
 class Program:
-    """A drawn workflow and its pieces, in order. ``handles``: whether it has a step for the case that it fails."""
+    """A drawn workflow and its pieces, in order.
+
+    ``handles``: whether it has a step for the case that it fails; ``alone``: whether one run at a time goes on.
+    """
 
     workflow: Workflow
     pieces: tuple[Piece, ...] = field(repr=False)
     handles: bool = False
+    alone: bool = False
 
 
 @cache
@@ -89,14 +117,17 @@ def program(number: int) -> Program:
     name = f"child{-number}" if child else f"p{number}"
     definition: dict[str, Any] = {
         "name": name,
-        "input": {"n": {"type": "integer"}},
+        "input": {"n": {"type": "integer"}} if child else {"n": {"type": "integer"}, "key": {"type": "string"}},
         "steps": [_step_of(random, piece) for piece in pieces],
         "output": _output_of(pieces[-1].id),
     }
     handles = random.random() < 0.2
     if handles:
         definition["on_failure"] = [{"id": "told", "uses": "sim.echo", "with": {"value": "it failed"}}]
-    return Program(catalog().add(Workflow.model_validate(definition)), tuple(pieces), handles)
+    alone = not child and random.random() < 0.15
+    if alone:
+        definition["concurrency"] = {"key": "only one", "limit": 1}
+    return Program(catalog().add(Workflow.model_validate(definition)), tuple(pieces), handles, alone)
 
 
 def _draw(random: Random, index: int, before: list[Piece], kinds: tuple[str, ...]) -> Piece:
@@ -125,6 +156,9 @@ def _draw(random: Random, index: int, before: list[Piece], kinds: tuple[str, ...
             return replace(drawn, inner=tuple(inner), passes=passes, most=most, lenient=random.random() < 0.5)
         case "call":
             return replace(drawn, child=-random.randint(1, CHILDREN))
+        case "listen":
+            patience = random.choice((None, 6, 8))
+            return replace(drawn, patience=patience, by_key=random.random() < 0.5, lenient=random.random() < 0.5)
         case _:
             return drawn
 
@@ -154,6 +188,8 @@ def _step_of(random: Random, piece: Piece) -> dict[str, Any]:
         case "call":
             name = program(piece.child).workflow.name
             return made | {"workflow": {"name": name, "input": {"n": "${{ input.n }}"}}}
+        case "listen":
+            return made | {"wait_for": _wait_of(piece)}
         case "repeat":
             until = f"iteration >= {piece.passes}"
             on_max = "continue" if piece.lenient else "fail"
@@ -176,6 +212,15 @@ def _approval(random: Random, piece: Piece) -> dict[str, Any]:
         "on_expiry": piece.on_expiry,
         "escalate": [{"after": f"{expires // 2}s", "to": "@oncall"}],
     }
+
+
+def _wait_of(piece: Piece) -> dict[str, Any]:
+    made: dict[str, Any] = {"signal": piece.signal}
+    if piece.by_key:
+        made["correlation"] = "${{ input.key }}"
+    if piece.patience is not None:
+        made |= {"timeout": f"{piece.patience}s", "on_timeout": "continue" if piece.lenient else "fail"}
+    return made
 
 
 def _code_of(piece: Piece) -> dict[str, Any]:

@@ -94,6 +94,7 @@ class Simulation:
         self._people: list[asyncio.Task[None]] = []
         self._errands: list[asyncio.Task[None]] = []
         self._going: set[str] = set()
+        self._admitted: set[str] = set()
         self._order_of: dict[str, Order] = {}
         self._wanted = set(range(len(self.orders)))
         self._executions: list[Fact | None] = []
@@ -152,6 +153,8 @@ class Simulation:
         order = Order(number, drawn, random.randint(0, 10), 3 * random.random(), random.choice((1, 1, 1, 2)))
         if random.random() < 0.15:
             order.cancelled_at = 5 * random.random()
+        if random.random() < 0.1:
+            order.paused_at = 5 * random.random()
         return order
 
     # The play
@@ -168,7 +171,10 @@ class Simulation:
             self._errand(self._at(at, self._flush))
         for window in self.weather.pauses:
             self._errand(self._pause_somebody(window.begin, window.end))
-        self._people = [asyncio.create_task(people.start(self, order)) for order in self.orders]
+        for order in self.orders:
+            self._people.append(asyncio.create_task(people.start(self, order)))
+            waits = (piece for piece in order.program.pieces if piece.kind == "listen")
+            self._people += [asyncio.create_task(people.signal(self, order, piece)) for piece in waits]
         try:
             async with asyncio.timeout(STORM_MS / 1000 + AFTER_THE_STORM):
                 await self._all_ended.wait()
@@ -285,7 +291,10 @@ class Simulation:
         for fact in facts:
             if fact.type == "RUN_STARTED":
                 self._note_start(fact)
+            elif fact.type == "RUN_ADMITTED":
+                self._check_alone(fact.stream)
             elif fact.type in TERMINAL:
+                self._admitted.discard(fact.stream)
                 self._going.discard(fact.stream)
                 if not self._wanted and not self._going:
                     self._all_ended.set()
@@ -308,6 +317,11 @@ class Simulation:
             people.decide(self, self._order_of[run], run, step), context=self.loop.world.context()
         )
         self._people.append(task)
+
+    def _check_alone(self, run: str) -> None:
+        if self._admitted:
+            self.complaints.append(f"{run} was admitted beside {sorted(self._admitted)}, of which there may be one")
+        self._admitted.add(run)
 
     def _check_lost(self, lost: Fact) -> None:
         """An attempt may be given up only once its worker's lease, or its cap, has passed by the database's clock."""

@@ -18,8 +18,6 @@ from tests.simulation.people import Order, contradiction
 
 TERMINAL = {"RUN_COMPLETED": "completed", "RUN_FAILED": "failed", "RUN_CANCELLED": "cancelled"}
 AFTER_THE_END = frozenset({"LATE_RESULT_REFUSED"})
-STOPPING = frozenset({"RUN_UNDOING", "RUN_FAILURE_HANDLING"})
-"""From then on a run is stopping already, and whoever cancels it is told that it does."""
 VERDICTS = {
     "APPROVAL_GRANTED": Verdict.GRANTED,
     "APPROVAL_DENIED": Verdict.DENIED,
@@ -35,11 +33,21 @@ def violations(disk: Disk, order: Order, payments: Counter[str]) -> Iterator[str
     facts = disk.facts(order.run)
     told = told_by(disk, facts)
     cast = forecast(order.program, order.n, told)
-    problems = (*_expected(facts, cast, told, payments), *_stopped(order, facts), *_answers(order, disk, facts))
+    problems = (
+        *_expected(facts, cast, told, payments),
+        *_stopped(order, facts),
+        *_answers(order, disk, facts),
+        *_signals(order, facts),
+    )
     for problem in problems:
         yield f"{order.run} ({order.program.workflow.name}): {problem}"
     for run in family(disk, order.run):
-        for problem in (*_endings(disk.facts(run)), *_attempts(disk.facts(run)), *_open_work(disk, run)):
+        for problem in (
+            *_endings(disk.facts(run)),
+            *_attempts(disk.facts(run)),
+            *_pauses(disk.facts(run)),
+            *_open_work(disk, run),
+        ):
             yield f"{run} ({order.program.workflow.name}): {problem}"
 
 
@@ -142,6 +150,32 @@ def _stopped(order: Order, facts: list[Fact]) -> Iterator[str]:
         yield "it completed, and the steps for a failure ran"
 
 
+def _signals(order: Order, facts: list[Fact]) -> Iterator[str]:
+    """What a step got is what was sent for it; what came before the wait was not lost."""
+    awaited: dict[str, Fact] = {}
+    for fact in facts:
+        step = str(fact.payload.get("step", ""))
+        sent = order.signals.get(step)
+        if fact.type == "SIGNAL_AWAITED":
+            awaited[step] = fact
+        elif fact.type == "SIGNAL_MATCHED":
+            received = next(other.payload for other in facts if other.seq == fact.payload["seq"])
+            if sent is None or received["payload"] != {"step": step}:
+                yield f"{step} got the signal {received}, sent was {sent}"
+        elif fact.type == "TIMER_FIRED" and step in awaited and sent is not None and sent.heard < awaited[step].at:
+            yield f"{step} waited in vain for a signal that had come {awaited[step].at - sent.heard} ms before"
+
+
+def _pauses(facts: list[Fact]) -> Iterator[str]:
+    """While a run is paused nothing starts."""
+    paused = False
+    for fact in facts:
+        if fact.type in ("RUN_PAUSED", "RUN_RESUMED"):
+            paused = fact.type == "RUN_PAUSED"
+        elif paused and fact.type in ("STEP_STARTED", "CHILD_STARTED"):
+            yield f"{fact.type} of {fact.payload['step']} at seq {fact.seq}, while the run was paused"
+
+
 def _is_final(fact: Fact) -> bool:
     return fact.type == "STEP_COMPLETED" or (fact.type == "STEP_FAILED" and not fact.payload["again"])
 
@@ -154,11 +188,17 @@ def told_by(disk: Disk, facts: list[Fact]) -> Told:
         match fact.type:
             case "STEP_FAILED":
                 cls = payload["failure"]["cls"]
-                told.losses[step] = told.losses.get(step, 0) + 1 if cls == "worker_lost" else 0
+                told.losses[step] = told.losses.get(step, 0) + (cls == "worker_lost")
+                told.lost_last[step] = cls == "worker_lost"
                 told.late[step] = payload["attempt"] if cls == "timeout" else 0
                 told.errors[step] = payload["failure"]["message"]
             case "STEP_COMPLETED":
                 told.results[step] = payload["output"]
+            case "SIGNAL_MATCHED":
+                received = next(other.payload for other in facts if other.seq == payload["seq"])
+                told.signals[step] = received["payload"]
+            case "TIMER_FIRED":
+                told.signals[step] = None
             case "EFFECT_RECORDED":
                 told.receipts.setdefault(step, []).append(payload["result"])
             case "CHILD_STARTED":
@@ -166,6 +206,7 @@ def told_by(disk: Disk, facts: list[Fact]) -> Told:
                 told.children[step] = child
                 if payload["part"] is not None:
                     told.losses |= child.losses
+                    told.lost_last |= child.lost_last
                     told.late |= child.late
                     told.errors |= child.errors
                     told.results |= {path: result for path, result in child.results.items() if "[" in path}
@@ -197,7 +238,7 @@ def _answers(order: Order, disk: Disk, facts: list[Fact]) -> Iterator[str]:
         yield wrong
     ended = ending(facts)
     match order.cancel_reply:
-        case c.Accepted() if ended not in (None, "cancelled") and not any(fact.type in STOPPING for fact in facts):
+        case c.Accepted() if ended not in (None, "cancelled"):
             yield f"whoever cancelled it was told that it is so, but it {ended}"
         case c.Ended(status) if status.value != ended:
             yield f"whoever cancelled it was told that it had {status.value}, but it {ended}"
