@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from engine.core import commands as c
 from engine.core.commands import Claim, Command
 from engine.core.durations import say_duration
+from engine.core.errors import EngineError
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, StepError, classify
 from engine.core.graph import PlannedStep
@@ -33,8 +34,27 @@ log = logging.getLogger(__name__)
 RECORD_AGAIN = (0.1, 0.3, 1.0, 2.0)
 """Seconds between the tries to record something while the store cannot be reached; the last goes on."""
 
-LARGEST_RESULT = 16 * 1024 * 1024
-"""Characters of JSON that a step may give; a file or a table is the place for more."""
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """``grace``: seconds that stopped code has to end in, before it is left to itself.
+
+    ``largest``: characters of JSON that a result, an effect's result or a cursor may have; a file or a table is the
+    place for more.
+    """
+
+    grace: float = 10.0
+    largest: int = 16 * 1024 * 1024
+
+    def refuse(self, value: JsonValue, what: str) -> None:
+        """``StepError`` INVALID_OUTPUT, with the size, for a value that is too large."""
+        if (size := size_of(value)) > self.largest:
+            words = f"{what} has {_mib(size)}, and {_mib(self.largest)} are the most that a run's history takes"
+            raise StepError(f"{words}; put it into a file or a store, and give its place", FailureClass.INVALID_OUTPUT)
+
+
+def _mib(size: int) -> str:
+    return f"{size / 2**20:.1f} MiB".replace(".0 ", " ")
 
 
 class AttemptKey(NamedTuple):
@@ -49,6 +69,7 @@ class Stop(Enum):
     CANCELLED = "the run was cancelled"
     SHUTDOWN = "the worker is stopping"
     LOST = "the log no longer counts it"
+    LATE = "its timeout is over"
 
 
 class AttemptLost(BaseException):
@@ -68,69 +89,100 @@ class Attempt:
         handle: Handle,
         registry: Registry,
         claim: Callable[[], Claim | None],
+        limits: Limits | None = None,
     ) -> None:
         step = state.steps[step_id]
         self.key = AttemptKey(state.run, step_id, step.token)
         self._state = state
         self._step = step
+        self._planned = state.plan.node(step_id)
         self._handle = handle
         self._registry = registry
         self._claim = claim
+        self._limits = limits or Limits()
+        self._loop = asyncio.get_running_loop()
+        self._ctx = _context(self.key, step, handle, self._limits)
         self._stop: Stop | None = None
+        self._outcome: asyncio.Future[Command | None] = self._loop.create_future()
         self._work: asyncio.Task[Command | None] | None = None
+        self._telling: asyncio.Task[None] | None = None
 
     def stop(self, why: Stop) -> None:
-        """Cancel the step's code; its report then says so, or hands the attempt back. A lost one reports nothing."""
-        if self._stop is None:
-            self._stop = why
-            if self._work is not None:
-                self._work.cancel()
+        """Cancel the step's code; its report then says so, or hands the attempt back. A lost one reports nothing.
+
+        Code that goes on in spite of it is given up after the grace period, but not if the worker is stopping: then it
+        ends with its process, and until that is sure nobody else may begin.
+        """
+        if self._stop is not None or self._outcome.done():
+            return
+        self._stop = why
+        self._ctx.cancelled.set()
+        if self._work is not None:
+            self._work.cancel()
+        if why is not Stop.SHUTDOWN:
+            self._loop.call_later(self._limits.grace, self._give_up)
 
     async def run(self) -> Answer | None:
         """Execute and report. None if the attempt no longer counted when it would have reported."""
-        self._work = asyncio.create_task(self._execute(_context(self.key, self._step, self._handle)))
+        self._work = asyncio.create_task(self._execute())
+        self._work.add_done_callback(self._ended)
         if self._stop is not None:
             self._work.cancel()
-        command = await self._outcome(self._work)
+        timeout = self._loop.call_later(self._planned.step.timeout / 1_000, self.stop, Stop.LATE)
+        try:
+            command = await self._outcome
+        except asyncio.CancelledError:
+            self._work.cancel()
+            raise
+        finally:
+            timeout.cancel()
         if self._stop is not None and not isinstance(command, c.Succeed):
             # Also if it failed: code that is cancelled may fail in its own way while it cleans up.
             command = self._stopped(self._stop)
         return None if command is None else await self._report(command)
 
-    async def _outcome(self, work: asyncio.Task[Command | None]) -> Command | None:
-        """The report of the step's code; None if it was stopped, or if its attempt no longer counts."""
-        try:
-            return await work
-        except asyncio.CancelledError:
-            own = asyncio.current_task()
-            if own is not None and own.cancelling():
-                raise
-            if self._stop is not None:
-                return None
-        return self._failed(Failure(cls=FailureClass.PERMANENT, message="the step cancelled itself"))
+    def _ended(self, work: asyncio.Task[Command | None]) -> None:
+        """The step's code has ended; what it gave after it was given up is refused by the log, and told there."""
+        command = None
+        if not work.cancelled():
+            if (error := work.exception()) is not None and not self._outcome.done():
+                self._outcome.set_exception(error)
+                return
+            command = None if error is not None else work.result()
+        elif self._stop is None:
+            command = self._failed(Failure(cls=FailureClass.PERMANENT, message="the step cancelled itself"))
+        if not self._outcome.done():
+            self._outcome.set_result(command)
+        elif isinstance(command, c.Succeed) and not self._outcome.cancelled():
+            self._telling = asyncio.create_task(self._tell_too_late(command))
 
-    async def _execute(self, ctx: StepContext) -> Command | None:
-        planned = self._state.plan.node(self.key.step)
-        timeout = planned.step.timeout
-        clock = asyncio.timeout(timeout / 1_000)
+    def _give_up(self) -> None:
+        if not self._outcome.done():
+            log.warning("%s of %s goes on although it was stopped; it is left to itself", self.key.step, self.key.run)
+            self._outcome.set_result(None)
+
+    async def _tell_too_late(self, command: c.Succeed) -> None:
         try:
-            arguments = await self._arguments(planned)
-            function = self._registry.get(planned.step.uses or "")
-            async with clock:
-                output = await function.invoke(ctx, arguments)
+            await self._handle.submit(self.key.run, command)
+        except EngineError as error:
+            log.warning("%s of %s ended after it was given up: %s", self.key.step, self.key.run, error)
+
+    async def _execute(self) -> Command | None:
+        function = None
+        try:
+            arguments = await self._arguments(self._planned)
+            if self._step.cursor is not None:
+                self._ctx.cursor = await self._handle.recall.value(self.key.run, self._step.cursor)
+            function = self._registry.get(self._planned.step.uses or "")
+            output = await function.invoke(self._ctx, arguments)
+            self._limits.refuse(output, "its result")
         except AttemptLost:
             return None
         except ExpressionError as error:
             return self._failed(Failure(cls=FailureClass.INVALID_INPUT, message=str(error), known=True))
         except Exception as error:  # noqa: BLE001 - whatever a step raises is its failure, and is classified
-            ctx.cancelled.set()
-            if clock.expired():
-                late = f"no result within {say_duration(timeout)}"
-                return self._failed(Failure(cls=FailureClass.TIMEOUT, message=late))
-            return self._failed(_failure_of(error, self.key))
-        if (size := size_of(output)) > LARGEST_RESULT:
-            words = f"its result has {size / 2**20:.1f} MiB, and {LARGEST_RESULT // 2**20} MiB are the most"
-            return self._failed(Failure(cls=FailureClass.INVALID_OUTPUT, message=words, known=True))
+            self._ctx.cancelled.set()
+            return self._failed(_failure_of(error, self.key, classify if function is None else function.classify))
         return self._succeeded(output)
 
     async def _arguments(self, planned: PlannedStep) -> dict[str, JsonValue]:
@@ -145,13 +197,16 @@ class Attempt:
             return None
         if why is Stop.SHUTDOWN:
             return c.HandBack(self.key.step, self.key.token, self._step.worker)
+        if why is Stop.LATE:
+            late = f"no result within {say_duration(self._planned.step.timeout)}"
+            return self._failed(Failure(cls=FailureClass.TIMEOUT, message=late))
         return self._failed(Failure(cls=FailureClass.CANCELLED, message=why.value, known=True))
 
     def _succeeded(self, output: JsonValue) -> c.Succeed:
-        return c.Succeed(self.key.step, self.key.token, self._step.worker, output)
+        return c.Succeed(self.key.step, self.key.token, self._step.worker, output, attempt=self._step.attempt)
 
     def _failed(self, failure: Failure) -> c.Fail:
-        return c.Fail(self.key.step, self.key.token, self._step.worker, failure)
+        return c.Fail(self.key.step, self.key.token, self._step.worker, failure, attempt=self._step.attempt)
 
     async def _report(self, command: Command) -> Answer:
         """Submit it; where it cannot be recorded as it is, that is the attempt's failure, or it would be made again."""
@@ -176,22 +231,28 @@ class Attempt:
 class _LogRecorder:
     """The log as one attempt sees it (``engine.steps.context.EffectRecorder``)."""
 
-    def __init__(self, handle: Handle, key: AttemptKey, key_of: Callable[[str], str]) -> None:
+    def __init__(self, handle: Handle, key: AttemptKey, key_of: Callable[[str], str], limits: Limits) -> None:
         self._handle = handle
         self._key = key
         self._key_of = key_of
+        self._limits = limits
 
     async def begin(self, name: str) -> Recorded | None:
         reply = await self._submit(c.BeginEffect(self._key.step, self._key.token, name, self._key_of(name)))
         return Recorded(reply.result) if isinstance(reply, c.EffectKnown) else None
 
     async def record(self, name: str, result: JsonValue) -> None:
+        self._limits.refuse(result, f"the result of the effect {name}")
         await self._submit(c.RecordEffect(self._key.step, self._key.token, name, result))
 
     async def log(self, text: str) -> None:
         await self._submit(c.LogLine(self._key.step, self._key.token, text))
 
-    async def _submit(self, command: c.BeginEffect | c.RecordEffect | c.LogLine) -> c.Reply:
+    async def progress(self, cursor: JsonValue) -> None:
+        self._limits.refuse(cursor, "the cursor")
+        await self._submit(c.NoteProgress(self._key.step, self._key.token, cursor))
+
+    async def _submit(self, command: c.StepNote) -> c.Reply:
         answer = await _persistently(lambda: self._handle.submit(self._key.run, command), self._key)
         if isinstance(answer.reply, c.Stale | c.Ended):
             raise AttemptLost
@@ -210,12 +271,12 @@ async def _persistently(submit: Callable[[], Awaitable[Answer]], key: AttemptKey
             tries += 1
 
 
-def _context(key: AttemptKey, step: StepState, handle: Handle) -> StepContext:
-    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, key.step, name, step.generation))
+def _context(key: AttemptKey, step: StepState, handle: Handle, limits: Limits) -> StepContext:
+    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, key.step, name, step.generation), limits)
     return StepContext(key.run, key.step, step.attempt, recorder, generation=step.generation)
 
 
-def _failure_of(error: Exception, key: AttemptKey) -> Failure:
+def _failure_of(error: Exception, key: AttemptKey, classify: Callable[[Exception], Failure]) -> Failure:
     """Classified; what is no failure that a step speaks of is logged with its traceback, for the author."""
     failure = classify(error)
     if failure.cls is FailureClass.PERMANENT and not isinstance(error, StepError):

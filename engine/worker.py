@@ -10,9 +10,9 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from engine.attempts import Attempt, AttemptKey, Stop
+from engine.attempts import Attempt, AttemptKey, Limits, Stop
 from engine.core import commands as c
 from engine.core.commands import Claim
 from engine.core.errors import EngineError, UnknownEvent, UnknownRun
@@ -37,11 +37,15 @@ HAND_BACK_WITHIN = 5.0
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """``slots``: steps at a time. ``lease``: ms until a silent worker's steps go to others. ``grace``: s to stop in."""
+    """``slots``: steps at a time. ``lease``: ms until a silent worker's steps go to others. ``grace``: s to stop in.
+
+    ``step_limits``: what each step may take to stop in, and give.
+    """
 
     slots: int = 100
     lease: int = 15_000
     grace: float = 20.0
+    step_limits: Limits = field(default_factory=Limits)
 
 
 class Worker:
@@ -117,7 +121,9 @@ class Worker:
         for step, claimed in state.claimed_by(self.id):
             key = AttemptKey(state.run, step, claimed.token)
             if key not in self._in_hand:
-                attempt = Attempt(state, step, self._handle, self._registry, lambda: self._claim(1))
+                attempt = Attempt(
+                    state, step, self._handle, self._registry, lambda: self._claim(1), self._settings.step_limits
+                )
                 self._in_hand[key] = attempt
                 task = asyncio.create_task(self._execute(attempt))
                 self._tasks.add(task)

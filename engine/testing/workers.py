@@ -155,5 +155,8 @@ class _Recorder:
     async def log(self, text: str) -> None:
         self._submit(c.LogLine(self._called.step, self._token, text))
 
+    async def progress(self, cursor: JsonValue) -> None:
+        self._submit(c.NoteProgress(self._called.step, self._token, cursor))
+
     def _submit(self, command: c.Command) -> c.Reply:
         return self._world.submit(self._case, command)

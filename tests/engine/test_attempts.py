@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 
 import pytest
 
-from engine.attempts import Attempt, Stop
+from engine.attempts import Attempt, Limits, Stop
 from engine.core import commands as c
-from engine.core.failures import Failure, StepError
+from engine.core.failures import Failure, FailureClass, StepError
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.handle import Answer
 from engine.steps.context import StepContext
 from engine.steps.registry import Registry, StepFunction, step
 from engine.store import StoreUnavailable
-from tests.engine.conftest import BEN, workflow
+from tests.engine.conftest import BEN, until, workflow
 from tests.engine.desk import Desk, desk
 
 TWO = workflow({"id": "a", "uses": "t.hold@1"}, {"id": "b", "uses": "t.hold@1"})
@@ -34,9 +35,11 @@ class Bench:
         self.here = here
         self.claims: list[c.Claim] = []
         self.run = ""
+        self.limits = Limits()
+        self.work = TWO
 
     async def attempt(self, function: StepFunction) -> Attempt:
-        self.run = await self.here.start(TWO)
+        self.run = await self.here.start(self.work)
         state = await self.here.look(self.run)
         now = await self.here.log.now()
 
@@ -45,7 +48,7 @@ class Bench:
             self.claims.append(c.Claim("wrk_1", frozenset({"t.hold@1"}), 1, at, at + 15_000))
             return self.claims[-1]
 
-        return Attempt(state, "a", self.here.handle, Registry([function]), claim)
+        return Attempt(state, "a", self.here.handle, Registry([function]), claim, self.limits)
 
     async def outcome(self, function: StepFunction) -> RunState:
         async with asyncio.timeout(5):
@@ -96,11 +99,97 @@ async def test_words_that_no_database_holds_are_reported_all_the_same(bench: Ben
 async def test_a_result_too_large_for_the_history_is_a_failure_that_says_so(bench: Bench) -> None:
     @step("t.hold")
     async def hold() -> str:
-        return "x" * 5_000_000
+        return "x" * 3 * 2**20
 
+    bench.limits = Limits(largest=2 * 2**20)
     failure = await bench.failure(hold)
     assert failure.cls == "invalid_output"
-    assert "MB" in failure.message
+    assert failure.message.startswith("its result has 3 MiB, and 2 MiB are the most")
+
+
+async def test_an_effect_too_large_for_the_history_is_made_and_fails_its_step(bench: Bench) -> None:
+    @step("t.hold")
+    async def hold(ctx: StepContext) -> object:
+        async def download(key: str) -> str:
+            return "x" * 200
+
+        return await ctx.effect("download", download)
+
+    bench.limits = Limits(largest=100)
+    assert "the result of the effect download has" in (await bench.failure(hold)).message
+
+
+async def test_the_classes_of_failure_are_those_of_the_steps_author_first(bench: Bench) -> None:
+    @step("t.hold", failures={KeyError: FailureClass.PERMISSION})
+    async def hold() -> str:
+        raise KeyError("token")
+
+    assert (await bench.failure(hold)).cls == "permission"
+
+
+async def test_a_long_step_finds_its_cursor_in_the_next_attempt(bench: Bench) -> None:
+    cursor = {"row": 100, "seen": "x" * 70_000}
+    found: list[object] = []
+
+    @step("t.hold")
+    async def hold(ctx: StepContext) -> str:
+        found.append(ctx.cursor)
+        await ctx.progress({"row": 1})
+        await ctx.progress(cursor)
+        raise StepError("try again", FailureClass.TRANSIENT)
+
+    bench.work = workflow({"id": "a", "uses": "t.hold@1", "retry": {"attempts": 2, "initial": "1ms"}})
+    attempt = await bench.attempt(hold)
+    assert await attempt.run() is not None
+    state = await bench.here.look(bench.run)
+    again = Attempt(state, "a", bench.here.handle, Registry([hold]), lambda: None)
+    assert await again.run() is not None
+    assert found == [None, cursor]
+
+
+async def test_code_that_will_not_stop_is_given_up_and_its_late_result_refused(bench: Bench) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    @step("t.hold")
+    async def hold(ctx: StepContext) -> str:
+        begun.set()
+        while not go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await go_on.wait()
+        assert ctx.cancelled.is_set()
+        return "late"
+
+    bench.limits = Limits(grace=0.05)
+    attempt = await bench.attempt(hold)
+    running = asyncio.create_task(attempt.run())
+    async with asyncio.timeout(5):
+        await begun.wait()
+        await bench.here.handle.submit(bench.run, c.Cancel(BEN))
+        attempt.stop(Stop.CANCELLED)
+        answer = await running
+    assert answer is not None
+    assert answer.state.status is RunStatus.CANCELLED
+    go_on.set()
+
+    async def refused() -> bool:
+        return (await bench.here.log.load(bench.run))[0][-1].type == "LATE_RESULT_REFUSED"
+
+    await until(refused)
+
+
+async def test_code_that_ignores_its_timeout_is_given_up(bench: Bench) -> None:
+    @step("t.hold")
+    async def hold() -> None:
+        while not go_on.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await go_on.wait()
+
+    go_on = asyncio.Event()
+    bench.limits = Limits(grace=0.05)
+    bench.work = workflow({"id": "a", "uses": "t.hold@1", "timeout": "50ms"})
+    failure = await bench.failure(hold)
+    go_on.set()
+    assert failure.cls == "timeout"
 
 
 async def test_an_effect_waits_for_the_database_instead_of_failing_its_step(bench: Bench) -> None:
@@ -159,6 +248,10 @@ async def test_a_step_that_fails_while_it_is_stopped_was_stopped(bench: Bench, w
             failure = state.step("a").failure
             assert failure is not None
             assert failure.cls == "cancelled"
+        case Stop.LATE:
+            failure = state.step("a").failure
+            assert failure is not None
+            assert failure.cls == "timeout"
         case Stop.LOST:
             assert answer is None
             assert state.step("a").status is StepStatus.RUNNING

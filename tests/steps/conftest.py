@@ -34,6 +34,9 @@ class Notebook:
     async def log(self, text: str) -> None:
         self.events.append(("log", text))
 
+    async def progress(self, cursor: JsonValue) -> None:
+        self.events.append(("progressed", str(cursor)))
+
     def context(self, attempt: int = 1) -> StepContext:
         return StepContext("run_1", "publish", attempt, self)
 
