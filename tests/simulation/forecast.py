@@ -17,14 +17,14 @@ from tests.simulation.programs import Piece, Program, program
 class Told:
     """What the log says of a run and nobody could foretell, by the path of the step.
 
-    ``gates``: the output of each that was decided, None for those that were not passed. ``losses``: how often its worker
-    was lost; ``lost_last``: whether it failed last by that; ``late``: the attempt that failed last, if it failed by its
-    timeout, which happens to any where processes stand still. ``receipts``: what the outside gave. ``results``: what steps gave, for those whose results name the execution.
-    ``errors``: the last failure's words. ``children``: the same of the runs that it called. ``signals``: the payload
-    that each wait got; None if its time was over before.
+    ``gates``: whether each that was decided was passed, and its output. ``losses``: how often its worker was lost;
+    ``lost_last``: whether it failed last by that; ``late``: the attempt that failed last, if it failed by its timeout,
+    which happens to any where processes stand still. ``receipts``: what the outside gave. ``results``: what steps gave,
+    for those whose results name the execution. ``errors``: the last failure's words. ``children``: the same of the runs
+    that it called. ``signals``: the payload that each wait got; None if its time was over before.
     """
 
-    gates: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    gates: dict[str, tuple[bool, JsonValue]] = field(default_factory=dict[str, tuple[bool, JsonValue]])
     losses: dict[str, int] = field(default_factory=dict[str, int])
     lost_last: dict[str, bool] = field(default_factory=dict[str, bool])
     late: dict[str, int] = field(default_factory=dict[str, int])
@@ -87,8 +87,8 @@ def _fate(piece: Piece, n: int, told: Told, cast: Forecast) -> str:
         case "gate":
             if piece.id not in told.gates:
                 return "undecided"
-            outputs[piece.id] = told.gates[piece.id]
-            return "failed" if told.gates[piece.id] is None else "completed"
+            passed, outputs[piece.id] = told.gates[piece.id]
+            return "completed" if passed else "failed"
         case "set":
             outputs[piece.id] = {"v": outputs.get(refers) if refers else piece.id}
         case "sleep":

@@ -211,19 +211,18 @@ def told_by(disk: Disk, facts: list[Fact]) -> Told:
                     told.errors |= child.errors
                     told.results |= {path: result for path, result in child.results.items() if "[" in path}
             case kind if kind in VERDICTS:
-                told.gates[step] = _gate_output(fact)
+                told.gates[step] = _gate(fact)
             case _:
                 pass
     return told
 
 
-def _gate_output(fact: Fact) -> JsonValue:
-    """What later steps see of a gate that was passed; None of one that was not."""
+def _gate(fact: Fact) -> tuple[bool, JsonValue]:
+    """Whether the gate was passed by this decision, and what later steps see of it."""
     expired = fact.type == "APPROVAL_EXPIRED"
-    if fact.type == "APPROVAL_DENIED" or (expired and fact.payload["policy"] != "approve"):
-        return None
+    passed = fact.payload["policy"] == "approve" if expired else fact.type == "APPROVAL_GRANTED"
     by, reason = ("", "") if expired else (fact.payload["by"]["name"], fact.payload["reason"])
-    return {"decision": VERDICTS[fact.type].value, "by": by or None, "reason": reason, "at": fact.at}
+    return passed, {"decision": VERDICTS[fact.type].value, "by": by or None, "reason": reason, "at": fact.at}
 
 
 def _answers(order: Order, disk: Disk, facts: list[Fact]) -> Iterator[str]:
