@@ -52,11 +52,16 @@ def steps(settings: Settings, posting: StepFunction | None = None) -> list[StepF
     return builtin if posting is None else [*builtin, posting]
 
 
-def step_catalog(settings: Settings) -> Mapping[str, StepSpec]:
-    """What definitions may use: all steps that any worker may have, with Slack or without."""
+def all_steps(settings: Settings) -> Registry:
+    """All steps that any worker may have, with Slack or without; that of Slack cannot be run here."""
     from bot.steps import SlackSender, slack_post
 
-    return Registry(steps(settings, slack_post(SlackSender()))).catalog()
+    return Registry(steps(settings, slack_post(SlackSender())))
+
+
+def step_catalog(settings: Settings) -> Mapping[str, StepSpec]:
+    """What definitions may use."""
+    return all_steps(settings).catalog()
 
 
 def catalog(settings: Settings) -> tuple[Catalog, Sequence[Problem]]:
@@ -83,6 +88,16 @@ async def reading_engine(
 async def starting_engine(settings: Settings, known: Catalog) -> AsyncGenerator[Engine]:
     """An engine that starts runs, and leaves their steps to others."""
     async with _engine(settings, _redis_url(settings), known, Registry([]), None) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def steering_engine(settings: Settings) -> AsyncGenerator[Engine]:
+    """An engine to act on runs, which knows workflows and steps by name; it works on none. Raises ``NoDatabase``."""
+    if settings.is_embedded_database and not settings.database_file.exists():
+        raise NoDatabase(settings)
+    known, _ = catalog(settings)
+    async with _engine(settings, _redis_url(settings), known, all_steps(settings), None) as engine:
         yield engine
 
 

@@ -1,4 +1,4 @@
-"""`vb approve`, `vb deny` and `vb cancel`: a person's word on a run, recorded as this machine's user.
+"""`vb approve` and `vb deny`: a person's word at a gate, recorded as this machine's user.
 
 The one rule: the command line never speaks for a person in Slack. It decides only where the operator's settings let it,
 and the log says that it was the command line.
@@ -14,8 +14,10 @@ from bot.console.whoami import me
 from bot.settings import Settings
 from bot.wiring import reading_engine
 from engine.core import commands as c
+from engine.core import paths
 from engine.core.durations import say_duration
 from engine.core.errors import EngineError
+from engine.core.graph import Kind
 from engine.core.state import GateDecision, RunState, StepStatus
 from engine.core.words import listed
 from engine.engine import Engine
@@ -48,31 +50,13 @@ async def decide(settings: Settings, ref: str, gate: str, *, granted: bool, reas
             return FAILED
         word = "Approved" if granted else "Denied"
         say(f"{word} {gate} of {run} as {vote.by.name} (command line).")
-        await _say_who_goes_on(engine, run)
-    return DONE
-
-
-async def cancel(settings: Settings, ref: str, *, reason: str) -> int:
-    """Stop the run ``ref``."""
-    async with reading_engine(settings) as engine:
-        run = await engine.find(ref)
-        reply = await engine.cancel(run, by=me(), reason=reason)
-        state = await engine.state(run)
-        if isinstance(reply, c.Ended):
-            note(f"{run} has ended already ({reply.status.value}); nothing was changed.")
-            return FAILED
-        if state.end is not None:
-            say(f"Cancelled {run}.")
-        else:
-            running = [step for step, _ in state.opened(StepStatus.RUNNING)]
-            say(f"{run} is stopping: nothing more starts, and {listed(running)} is told to stop.")
-            await _say_who_goes_on(engine, run)
+        await say_who_goes_on(engine, run)
     return DONE
 
 
 def _check_gate(state: RunState, gate: str) -> None:
-    gates = [name for name, step in state.plan.steps.items() if step.step.approval is not None]
-    if gate not in gates:
+    gates = [template for template, node in state.plan.nodes.items() if node.kind is Kind.GATE]
+    if paths.template_of(gate) not in gates:
         there = f"its gates are: {listed(gates)}" if gates else "it has none"
         raise Misuse(f"{state.started.workflow} has no gate named {gate}; {there}.")
 
@@ -101,7 +85,7 @@ def _decided(decision: GateDecision, now: int) -> str:
     return f"{words}{by} {ago}{reason}"
 
 
-async def _say_who_goes_on(engine: Engine, run: str) -> None:
+async def say_who_goes_on(engine: Engine, run: str) -> None:
     """Nobody should wait for a run that nobody works on."""
     if (await engine.state(run)).end is None and await live_workers(engine.store) == 0:
         note("No worker is running here; the run goes on once there is one: vb worker, or vb serve.")

@@ -5,14 +5,17 @@ The one rule: what is shown is read from the log's own words; `--json` has the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
 from rich.text import Text
 
-from bot.console.launch import DONE
-from bot.console.output import note, one_line, say, say_json
+from bot.console.asked import Asked
+from bot.console.filters import filter_of
+from bot.console.launch import DONE, FAILED, take_the_hint
+from bot.console.output import note, one_line, out, say, say_json, table
 from bot.console.timeline import Timeline
 from bot.settings import Settings
 from bot.wiring import reading_engine
@@ -31,19 +34,27 @@ _STYLES: dict[str, str] = {
     RunStatus.CANCELLED: "red",
     RunStatus.WAITING: "yellow",
     RunStatus.CANCELLING: "yellow",
+    RunStatus.PAUSED: "yellow",
+    RunStatus.UNDOING: "yellow",
 }
 
 
-async def list_runs(settings: Settings, *, limit: int, as_json: bool) -> int:
-    """The newest runs first."""
+_DEAD_SHOWN = 5
+
+
+async def list_runs(settings: Settings, asked: Asked, *, limit: int, as_json: bool) -> int:
+    """The newest runs that fit, the newest first."""
     async with reading_engine(settings, any_key=True) as engine:
-        found = await engine.runs(limit=limit)
         now = engine.clock.now()
+        found = await engine.runs(filter_of(asked, now), limit=limit)
     if as_json:
         say_json([_listed(run) for run in found])
     elif found:
-        for line in _table(found, now):
+        head = ("RUN", "WORKFLOW", "STATUS", "STARTED", "BY", "NOW")
+        for line in table(head, [_cells(run, now) for run in found], _STYLES):
             say(line)
+    elif asked.says_anything:
+        note("No run fits.")
     else:
         note("There are no runs yet; start one with vb run.")
     return DONE
@@ -70,6 +81,34 @@ async def show_run(settings: Settings, ref: str, *, as_json: bool, events_only: 
     return DONE
 
 
+async def follow_run(settings: Settings, ref: str, *, events_only: bool) -> int:
+    """The same, and then each event as it is recorded, until the run ends; the code says whether it completed."""
+    async with reading_engine(settings, any_key=True) as engine:
+        run = await engine.find(ref)
+        state = await engine.state(run)
+        if not events_only:
+            for text in (*headline(state, engine.clock.now()), Text()):
+                say(text)
+        timeline = Timeline(state.plan)
+        try:
+            async for recorded in engine.follow(run):
+                for line in timeline.lines([recorded]):
+                    say(line.text(UTC, with_date=True) if events_only else line.text(None))
+        except asyncio.CancelledError:
+            take_the_hint()
+            return DONE
+        state = await engine.state(run)
+    return DONE if state.status is RunStatus.COMPLETED else FAILED
+
+
+async def export_run(settings: Settings, ref: str) -> int:
+    """A run's whole history, one JSON document a line."""
+    async with reading_engine(settings, any_key=True) as engine:
+        async for line in engine.export(await engine.find(ref)):
+            out.out(line, highlight=False)
+    return DONE
+
+
 def headline(state: RunState, now: int) -> list[Text]:
     """What a run is, how it stands, and what happens next."""
     status = state.status
@@ -88,7 +127,7 @@ def headline(state: RunState, now: int) -> list[Text]:
 
 
 def _outlook(state: RunState, now: int) -> list[str]:
-    """What happens by itself at open gates, and who can decide."""
+    """What happens by itself at open gates, who can decide, and what a person has to say or do."""
     told: list[str] = []
     for name, step in state.opened(StepStatus.WAITING):
         gate = step.gate
@@ -98,7 +137,24 @@ def _outlook(state: RunState, now: int) -> list[str]:
         told.append(f"{name} asks {', '.join(gate.asked)}; expires in {expiry} (then: {gate.request.on_expiry})")
         if gate.next_rung is not None:
             told.append(f"{name} escalates to {gate.next_rung.to} in {say_duration(max(0, gate.next_rung.at - now))}")
-    return told
+    return [*told, *_asks(state)]
+
+
+def _asks(state: RunState) -> Iterator[str]:
+    for path, _ in state.opened(StepStatus.UNCERTAIN):
+        settle = f"vb settle {state.run} {path}"
+        yield f"{path}: whether it happened is unknown. Somebody has to say: {settle} happened|did-not-happen|fail"
+    for path, step in state.opened(StepStatus.READY):
+        if step.missing:
+            uses = state.plan.node(path).step.uses
+            yield f"{path}: no worker has {uses}. Start one that has it, or: vb map {state.run} {uses}=…"
+    dead = [path for path, step in state.steps.items() if step.dead]
+    for path in dead[:_DEAD_SHOWN]:
+        yield f"{path} failed for good: {state.steps[path].dead}"
+    if len(dead) > _DEAD_SHOWN:
+        yield f"and {len(dead) - _DEAD_SHOWN} more failed for good"
+    if dead and not state.undone and state.status is not RunStatus.UNDOING:
+        yield f"to try again: vb redrive {state.run}"
 
 
 async def outputs_of(engine: Engine, state: RunState) -> dict[str, JsonValue]:
@@ -182,30 +238,16 @@ def _listed(run: RunInfo) -> JsonValue:
         "started_at": to_text(run.created_at),
         "updated_at": to_text(run.updated_at),
         "ended_at": None if run.ended_at is None else to_text(run.ended_at),
+        "labels": dict(run.labels),
+        "attention": run.attention,
+        "parent": run.parent,
         "seq": run.last_seq,
     }
 
 
-def _table(found: Sequence[RunInfo], now: int) -> list[Text]:
-    """Aligned columns; no cell is ever cut or wrapped, so that ids can be copied and lines searched."""
-    head = ("RUN", "WORKFLOW", "STATUS", "STARTED", "BY", "NOW")
-    rows = [head, *(_cells(run, now) for run in found)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
-    lines: list[Text] = []
-    for row in rows:
-        *cells, last = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        style = _STYLES.get(row[2], "")
-        lines.append(
-            Text.assemble("  ".join(cells[:2]), "  ", (cells[2], style), "  ", "  ".join([*cells[3:], last.rstrip()]))
-        )
-    lines[0].stylize("dim")
-    return lines
-
-
 def _cells(run: RunInfo, now: int) -> tuple[str, ...]:
     started = f"{say_duration(max(0, now - run.created_at))} ago"
-    words = (run.id, run.workflow, run.status, started, run.started_by, run.summary)
-    return tuple(one_line(word, 100) for word in words)
+    return run.id, run.workflow, run.status, started, run.started_by, run.summary
 
 
 def _named(actor: Actor) -> str:

@@ -1,0 +1,32 @@
+"""The command `vb`: its commands, their arguments, and the words of its help.
+
+The one rule: nothing is done here. Each command hands what was typed to `bot.console`, which is imported only then, so
+that `vb --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import typer
+
+from bot.cli import asking, definitions, starting, steering, storing
+
+app = typer.Typer(
+    name="vb",
+    help="Workflows with approvals, in Slack and on the command line. Runs survive crashes, deploys and slow humans.",
+    epilog="Exit codes: 0 done, 1 it failed or falls short, 2 wrong use.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for _part in (starting, asking, steering, definitions, storing):
+    _part.add_to(app)
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+__all__ = ["app", "main"]

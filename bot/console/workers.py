@@ -1,0 +1,43 @@
+"""`vb workers`: who is alive, where, and with how much in hand.
+
+The one rule: alive is who holds a lease by the database's clock; nobody is asked, so nobody can fail to answer.
+"""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from bot.console.launch import DONE
+from bot.console.output import note, say, say_json, table
+from bot.settings import Settings
+from bot.wiring import reading_engine
+from engine.core.durations import say_duration
+from engine.store import WorkerInfo, to_text
+
+
+async def list_workers(settings: Settings, *, as_json: bool) -> int:
+    """The longest alive first."""
+    async with reading_engine(settings, any_key=True) as engine:
+        found = await engine.workers()
+        now = await engine.store.now()
+    if as_json:
+        say_json([_described(one) for one in found])
+    elif found:
+        head = ("WORKER", "HOST", "PROCESS", "UP", "IN HAND", "LEASE", "VERSION")
+        for line in table(head, [_cells(one, now) for one in found]):
+            say(line)
+    else:
+        note("No worker is alive; start one with vb worker or vb serve.")
+    return DONE
+
+
+def _cells(one: WorkerInfo, now: int) -> tuple[str, ...]:
+    info = one.info
+    in_hand = f"{info.get('steps', '?')} of {info.get('slots', '?')}"
+    up, lease = say_duration(max(0, now - one.since)), f"{max(0, one.until - now) / 1_000:.0f} s"
+    host, process, version = (str(info.get(name, "?")) for name in ("host", "pid", "version"))
+    return one.id, host, process, up, in_hand, lease, version
+
+
+def _described(one: WorkerInfo) -> JsonValue:
+    return {"worker": one.id, "since": to_text(one.since), "lease_until": to_text(one.until), **one.info}
