@@ -6,10 +6,14 @@ import random
 
 import pytest
 
+from engine.core.checks.outputs import DEEPEST, Outputs
+from engine.core.checks.scopes import Scopes
 from engine.core.checks.syntax import parse
-from engine.core.checks.types import ANY, NOTHING, TEXT, WHOLE, Type, of_schema, of_value, record
+from engine.core.checks.types import ANY, DEPTH, NOTHING, TEXT, WHOLE, Type, of_schema, of_value, record
+from engine.core.draft import Draft, Sight, Spot
 from engine.core.loader import load_yaml
 from engine.core.program import Invalid, compiled
+from engine.core.yamltree import read
 from tests.core.checking import STEPS, found, steps
 
 HEAD = """\
@@ -81,6 +85,7 @@ def of(expression: str) -> list[str]:
         'input["text"] + r"\\d" + """a"b"""',
         "steps.get.output.body == 'backup'",
         "input.n == 1.0",
+        "input.n == null || null != steps.log.output",
     ],
 )
 def test_what_may_fit_is_left_alone(expression: str) -> None:
@@ -190,6 +195,13 @@ def test_values_that_do_not_fit_their_place(step: str, problem: str) -> None:
     assert problems[0].split(": steps.x.", 1)[1].startswith(problem)
 
 
+def test_what_may_be_left_out_may_be_null() -> None:
+    step = "  - {{id: x, uses: http.request, with: {{url: x, body: '${{{{ steps.{0}.output }}}}'}}}}\n"
+    assert found(HEAD + step.format("left")) == []
+    (problem,) = found(HEAD + step.format("log"))
+    assert "with.body: must be text; this gives a mapping" in problem
+
+
 @pytest.mark.parametrize(
     "source",
     ["1" + " + 1" * 480, "input" + ".x" * 900, "!" * 900 + "true", "[" * 60 + "1" + "]" * 60, "a.?b", "Type{a: 1}"],
@@ -201,7 +213,12 @@ def test_what_is_too_much_for_types_is_left_alone(source: str) -> None:
 
 def test_long_chains_of_values_are_checked_without_recursing() -> None:
     chain = (f'{{id: s{i}, needs: [s{i + 1}], set: {{v: "${{{{ steps.s{i + 1}.output.v }}}}"}}}}' for i in range(800))
-    assert found(steps(*chain, "{id: s800, needs: [], set: {v: 1}}")) == []
+    text = steps(*chain, "{id: s800, needs: [], set: {v: 1}}")
+    assert found(text) == []
+    scopes = Scopes(Draft.of(read(text).data))
+    outputs, (group,) = Outputs(scopes, STEPS, None), scopes.draft.groups
+    outputs.of_text("${{ steps.s0.output }}", Spot((), "", Sight.END), group, None)
+    assert len(vars(outputs)["_known"]) == DEEPEST
 
 
 def test_the_parser_takes_whatever_the_library_takes_or_leaves_it() -> None:
@@ -257,6 +274,16 @@ class TestTypes:
         assert either.member("b") is not None
         assert either.member("c") is None
         assert record({"a": WHOLE}).or_else(Type(frozenset({"object"}))).member("c") == ANY
+
+    def test_what_is_far_inside_may_be_anything(self) -> None:
+        one, other = WHOLE, TEXT
+        for _ in range(DEPTH + 1):
+            one, other = record({"a": one}), record({"a": other})
+        either: Type | None = one.or_else(other)
+        for _ in range(DEPTH + 1):
+            assert either is not None
+            either = either.member("a")
+        assert either == ANY
 
     def test_constants(self) -> None:
         assert of_value({"a": [1, "x"]}).members["a"].element().kinds == {"integer", "string"}
