@@ -4,9 +4,11 @@ The one rule: a lease says until when its owner may be believed to work; it is r
 """
 
 import json
+from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import BigInteger, Connection, Executable, bindparam, delete, select
+from sqlalchemy.engine import Dialect
 
 from engine.store.dbclock import now_ms
 from engine.store.schema import leases
@@ -18,20 +20,33 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 _encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), sort_keys=True).encode
 
 
+_NOW: Final = select(now_ms())
+
+
 def now(connection: Connection) -> int:
     """The database's clock."""
-    return connection.scalars(select(now_ms())).one()
+    return connection.scalars(_NOW).one()
 
 
 def renew(connection: Connection, owner: str, ttl_ms: int, info: JsonObject | None = None) -> int:
     """Make or prolong the owner's lease; the instant at which it ends. `info` None leaves what it says of itself."""
-    row = insert_into(connection.dialect, leases).values(owner=owner, until=now_ms() + ttl_ms, since=now_ms())
-    changed: dict[str, Any] = {"until": row.excluded.until}
+    given: dict[str, Any] = {"lease_owner": owner, "ttl": ttl_ms}
     if info is not None:
-        row = row.values(info=_encode(info))
+        given["lease_info"] = _encode(info)
+    return connection.scalars(_renewal(connection.dialect, info is not None), given).one()
+
+
+@lru_cache(maxsize=8)
+def _renewal(dialect: Dialect, with_info: bool) -> Executable:
+    """Made once: a lease is renewed all the time, and the statement takes longer to make than to run."""
+    ttl = bindparam("ttl", type_=BigInteger)
+    row = insert_into(dialect, leases).values(owner=bindparam("lease_owner"), until=now_ms() + ttl, since=now_ms())
+    changed: dict[str, Any] = {"until": row.excluded.until}
+    if with_info:
+        row = row.values(info=bindparam("lease_info"))
         changed["info"] = row.excluded.info
     row = row.on_conflict_do_update(index_elements=["owner"], set_=changed)
-    return connection.scalars(row.returning(leases.c.until)).one()
+    return row.returning(leases.c.until)
 
 
 def release(connection: Connection, owner: str) -> None:

@@ -5,9 +5,9 @@ The one rule: what is read here is shown, never decided on.
 
 import json
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal_column, or_, select, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, literal_column, or_, select, union
 
 from engine.store.schema import run_labels, runs, workspaces
 from engine.store.types import RunFilter, RunInfo
@@ -88,10 +88,13 @@ def ended(connection: Connection, ids: Collection[str]) -> list[str]:
     return list(connection.scalars(query))
 
 
+# Made once: every worker asks it again and again.
+_HEADS: Final = select(runs.c.id, runs.c.last_seq).where(runs.c.id.in_(bindparam("ids", expanding=True)))
+
+
 def heads(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     """The last sequence number of each of these runs that exists."""
-    query = select(runs.c.id, runs.c.last_seq).where(runs.c.id.in_(list(ids)))
-    return {row.id: row.last_seq for row in connection.execute(query)}
+    return {row.id: row.last_seq for row in connection.execute(_HEADS, {"ids": list(ids)})}
 
 
 def newest_seals(connection: Connection, limit: int) -> list[tuple[str, int, str, str]]:
