@@ -39,8 +39,8 @@ def _effect_repeated() -> None:
 
 
 def _late_recorded() -> None:
-    def decide(state: Any, command: Any, now: int) -> Any:
-        decision = _decide(state, command, now)
+    def decide(state: Any, command: Any, *more: Any) -> Any:
+        decision = _decide(state, command, *more)
         if not isinstance(command, c.Succeed):
             return decision
         events = tuple(
@@ -70,8 +70,8 @@ def _claim_forgotten() -> None:
 
 
 def _completed_twice() -> None:
-    def decide(state: Any, command: Any, now: int) -> Any:
-        decision = _decide(state, command, now)
+    def decide(state: Any, command: Any, *more: Any) -> Any:
+        decision = _decide(state, command, *more)
         completed = [one for one in decision.events if isinstance(one.event, e.StepCompleted)]
         return _and_again(decision, completed[0].event) if completed and decision.state.seq % 7 == 0 else decision
 
@@ -79,8 +79,8 @@ def _completed_twice() -> None:
 
 
 def _decided_twice() -> None:
-    def decide(state: Any, command: Any, now: int) -> Any:
-        decision = _decide(state, command, now)
+    def decide(state: Any, command: Any, *more: Any) -> Any:
+        decision = _decide(state, command, *more)
         if isinstance(decision.reply, c.AlreadyDecided) and state.end is None:
             return _and_again(decision, e.ApprovalGranted(step=command.step, by=command.by))
         return decision

@@ -120,7 +120,7 @@ def bulk(pen: Pen) -> Drawn:
 def pay(pen: Pen) -> Drawn:
     """Effects outside; its troubles come after them, so that the next attempt must know what was done."""
     count = pen.rng.randint(1, 3)
-    drawn = call(pen, "fleet.pay", effects=count, ms=pen.rng.choice((0, 20, 100, 300)))
+    drawn = call(pen, "fleet.pay", effects=count, ms=pen.rng.choice((0, 20, 100, 600)))
     drawn.expected = replace(drawn.expected, effects=tuple(f"pay{number}" for number in range(count)))
     return drawn
 
@@ -170,9 +170,13 @@ def signal(pen: Pen) -> Drawn:
         expected = Expected(path=pen.path, ends=ends, kind="signal", failures=failures)
         return Drawn(spec={"wait_for": wait}, expected=expected)
     payload = {"value": f"sent{pen.rng.randrange(10**6)}"}
-    wait = {"signal": name, "payload": {"value": {"type": "string"}}}
+    wait: dict[str, Any] = {"signal": name, "payload": {"value": {"type": "string"}}}
+    correlation = f"story {pen.number} {pen.path}" if pen.chance(0.4) else None
+    if correlation is not None:
+        wait["correlation"] = correlation
     expected = Expected(path=pen.path, ends="completed", kind="signal", output=payload)
-    sent = Signal(name=name, payload=payload, after=pen.rng.randint(0, 2_500), twice=pen.chance(0.5))
+    after, twice = pen.rng.randint(0, 2_500), pen.chance(0.5)
+    sent = Signal(name=name, payload=payload, after=after, twice=twice, correlation=correlation)
     known = (f"steps.{pen.path}.output.value", payload["value"])
     return Drawn(spec={"wait_for": wait}, expected=expected, known=known, signal=sent)
 

@@ -72,10 +72,9 @@ async def persistently(ask: Callable[[], Awaitable[T]]) -> T:
             await asyncio.sleep(AGAIN_AFTER)
 
 
-async def ask(server: Any, run: str, command: c.Command) -> str:
+async def ask(server: Engine, run: str, command: c.Command) -> str:
     """Submit the command until it is answered; the name of the answer."""
-    answer = await persistently(lambda: server._handle.submit(run, command))
-    return type(answer.reply).__name__
+    return type(await persistently(lambda: server.operations.submit(run, command))).__name__
 
 
 class People:
@@ -163,8 +162,14 @@ class People:
 
     async def _signal(self, run: str, signal: Signal) -> None:
         await asyncio.sleep(signal.after / 1_000)
-        command = c.Signal(f"{run} {signal.name}", signal.name, signal.payload, BEN)
-        replies = await asyncio.gather(*(ask(server, run, command) for server in self._servers[: 1 + signal.twice]))
+
+        async def send(server: Engine) -> str:
+            to = {"run": run} if signal.correlation is None else {"correlation": signal.correlation}
+            once = f"{run} {signal.name}"
+            sent = server.operations.signal
+            return type(await persistently(lambda: sent(signal.name, signal.payload, by=BEN, id=once, **to))).__name__
+
+        replies = await asyncio.gather(*(send(server) for server in self._servers[: 1 + signal.twice]))
         self._journal.note("signalled", run=run, signal=signal.name, replies=replies)
 
     async def _hold(self, run: str, pause: Pause) -> None:

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,17 +33,22 @@ from tests.fleet.steps import Me, registry
 from tests.fleet.teller import tell
 
 SAY_EVERY = 5.0
+LOOK_EVERY = 1.0
 LONG = 120.0
 """A round of so many seconds must have tried everything."""
 
 UNFORESEEN = re.compile(r"nobody foresaw|Traceback|was never retrieved|cannot be looked at")
 
 Say = Callable[[str], None]
+Look = Callable[[], Awaitable[tuple[Evidence, list[Finding]]]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a round is: ``seconds`` of faults, ``gap`` apart on average, then ``patience`` to come to rest (s)."""
+    """What a round is: ``seconds`` of faults, ``gap`` apart on average, then ``patience`` to come to rest (s).
+
+    With a ``sign``, the round is over as soon as something is found that says it.
+    """
 
     database: DatabaseKind
     seed: int
@@ -54,7 +59,8 @@ class Plan:
     older: int = 0
     in_flight: int = 40
     bug: str | None = None
-    patience: float = 90.0
+    patience: float = 180.0
+    sign: str | None = None
 
 
 @dataclass(kw_only=True)
@@ -105,18 +111,22 @@ async def _play(plan: Plan, orders: Orders, servers: Servers, recorder: Recorder
     async with opened(orders, registry(Me(recorder.url))):
         pass  # the tables are made before anybody comes
     began = time.monotonic()
+
+    async def look() -> tuple[Evidence, list[Finding]]:
+        evidence = await gather(servers.database_url, recorder.payments, orders.folder)
+        return evidence, checker.check(evidence, lambda number: tell(plan.seed, number))
+
     crew = Crew(orders, plan.workers, plan.older)
     try:
-        suffered = await _befall(plan, crew, servers, say)
+        suffered = await _befall_until_found(plan, crew, servers, say, look)
         if plan.patience:
             say("no more faults; waiting for the last runs")
             await crew.send_home(plan.patience)
     finally:
         crew.leave_nobody()
-    evidence = await gather(servers.database_url, recorder.payments, orders.folder)
+    evidence, findings = await look()
     suffered["workers killed by a step"] = crew.poisoned
     counts = count(evidence, suffered, round(time.monotonic() - began))
-    findings = checker.check(evidence, lambda number: tell(plan.seed, number))
     others = [*crew.wrong, *_unforeseen(orders.folder), *await asyncio.to_thread(_verify, orders)]
     if plan.seconds >= LONG:
         others += too_little(counts)
@@ -134,9 +144,24 @@ def _servers(plan: Plan, folder: Path) -> Generator[Servers]:
                 yield Servers(database_url=postgres.url, redis=redis, postgres=postgres)
 
 
-async def _befall(plan: Plan, crew: Crew, servers: Servers, say: Say) -> Counter[str]:
-    """Let the faults of the plan happen, each at its time."""
+async def _befall_until_found(plan: Plan, crew: Crew, servers: Servers, say: Say, look: Look) -> Counter[str]:
+    """Let the faults of the plan happen; where a sign is looked for, only until it is seen."""
     suffered: Counter[str] = Counter({kind.value: 0 for kind in plan.mix})
+    befalling = asyncio.create_task(_befall(plan, crew, servers, suffered, say))
+    seen = False
+    while not befalling.done() and not seen:
+        await asyncio.wait([befalling], timeout=LOOK_EVERY)
+        if plan.sign is not None:
+            seen = any(plan.sign in str(finding) for finding in (await look())[1])
+    befalling.cancel()
+    for outcome in await asyncio.gather(befalling, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
+    return suffered
+
+
+async def _befall(plan: Plan, crew: Crew, servers: Servers, suffered: Counter[str], say: Say) -> None:
+    """Let the faults of the plan happen, each at its time, and count what was suffered."""
     began = time.monotonic()
     saying = asyncio.create_task(_keep_saying(servers.database_url, suffered, began, say))
     try:
@@ -149,7 +174,6 @@ async def _befall(plan: Plan, crew: Crew, servers: Servers, say: Say) -> Counter
     finally:
         saying.cancel()
         await asyncio.gather(saying, return_exceptions=True)
-    return suffered
 
 
 async def _suffer(fault: Fault, crew: Crew, servers: Servers) -> None:

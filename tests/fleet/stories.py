@@ -43,12 +43,16 @@ class Votes:
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """A signal that people send ``after`` so many ms since the run's start: before the run waits for it, or after."""
+    """A signal that people send ``after`` so many ms since the run's start: before the run waits for it, or after.
+
+    With a ``correlation`` they send it without knowing the run.
+    """
 
     name: str
     payload: dict[str, Any]
     after: int
     twice: bool = False
+    correlation: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,6 +56,10 @@ def test_nothing_is_lost_or_doubled_whatever_befalls_the_fleet(database: Databas
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
     sign, mix, gap, patience = PLANTED[bug]
-    plan = Plan(database="sqlite", seed=SEED, seconds=8, gap=gap, mix=mix, bug=bug, patience=patience)
+    seconds = 8 if patience else 60
+    watched = None if patience else sign
+    plan = Plan(
+        database="sqlite", seed=SEED, seconds=seconds, gap=gap, mix=mix, bug=bug, patience=patience, sign=watched
+    )
     result = play(plan, tmp_path, print)
     assert any(sign in str(finding) for finding in result.findings), heard(result)
