@@ -1,6 +1,6 @@
 # Every target makes .venv and installs what it needs by itself, and hands ARGS on: make test ARGS="tests/core -x"
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash
+.PHONY: help demo test check bench crash simulate
 
 # Pyright does not look for a newer one over the network.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -28,6 +28,9 @@ bench: .venv/.dev ## Measure the engine, one JSON line per figure (ARGS=what to 
 
 crash: .venv/.dev ## Crash a fleet of workers for minutes, and judge what is left (ARGS="--minutes 1 --seed 7")
 	@.venv/bin/python -m tests.fleet $(ARGS)
+
+simulate: .venv/.dev ## Crash simulated engines at every await, on virtual time (ARGS="--seconds 300 --crashes 100 --seed 7")
+	@.venv/bin/python -m tests.simulation $(ARGS)
 
 .venv/.runtime: pyproject.toml scripts/install
 	@scripts/install runtime
