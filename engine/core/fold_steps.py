@@ -8,7 +8,7 @@ from immutables import Map
 
 from engine.core import events as e
 from engine.core.failures import Failure, FailureClass
-from engine.core.state import ENDED_STEP, Effect, GroupState, RunState, StepState, StepStatus
+from engine.core.state import ENDED_STEP, Effect, RunState, StepState, StepStatus
 from engine.core.transitions import begin, forget, holders, may_begin, put, reopen, settle, unsettle
 from engine.core.values import held
 
@@ -83,7 +83,7 @@ def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> R
         case e.StepHandedBack():
             return put(state, path, step._replace(status=StepStatus.READY, worker="", losses=0))
         case e.StepSkipped():
-            skipped = step._replace(status=StepStatus.SKIPPED, ended_at=state.at, failure=None, dead="", loop=None)
+            skipped = step._replace(status=StepStatus.SKIPPED, ended_at=state.at, failure=None, dead="")
             return settle(state, path, skipped)
         case _:
             assert_never(event)
@@ -196,6 +196,4 @@ def _reset(state: RunState, ids: tuple[str, ...]) -> RunState:
     for id_ in ids:
         if may_begin(state, "", id_):
             state = put(state, id_, state.steps[id_]._replace(status=StepStatus.READY))
-    if state.groups[""].failed in ids:
-        state = state._replace(groups=state.groups.set("", GroupState(state.groups[""].unfinished)))
     return reopen(state)

@@ -43,7 +43,7 @@ def settle(state: RunState, path: str, value: StepState) -> RunState:
     holds = path in state.groups or value.loop is not None
     still = tuple(one for one in state.open if one != path and not (holds and paths.is_inside(one, path)))
     state = state._replace(steps=state.steps.set(path, value), open=still)
-    if holds and value.status is StepStatus.COMPLETED and not _is_seen_later(state, path):
+    if holds and value.status is not StepStatus.FAILED and not _is_seen_later(state, path):
         state = _forget_inside(state, path)
     if paths.undone_by(path) is not None:
         return _undo_next(state)
@@ -65,7 +65,8 @@ def unsettle(state: RunState, path: str) -> RunState:
         return put(state, loop, holder._replace(loop=again))
     group = paths.group_of(path)
     known = state.groups[group]
-    counted = GroupState(known.unfinished + 1, None if known.failed == path else known.failed)
+    failed = _another_failed(state, group, path) if known.failed == path else known.failed
+    counted = GroupState(known.unfinished + 1, failed)
     undoable = tuple(one for one in state.undoable if one != path)
     return state._replace(groups=state.groups.set(group, counted), undoable=undoable)
 
@@ -155,7 +156,19 @@ def may_begin(state: RunState, group: str, id_: str) -> bool:
 def forget(state: RunState, path: str) -> RunState:
     """The step, and all that is inside, as if it had never been."""
     state = _forget_inside(state, path)
-    return state._replace(steps=state.steps.delete(path)) if path in state.steps else state
+    undoable = tuple(one for one in state.undoable if one != path and not paths.is_inside(one, path))
+    steps = state.steps.delete(path) if path in state.steps else state.steps
+    return state._replace(steps=steps, undoable=undoable)
+
+
+def _another_failed(state: RunState, group: str, path: str) -> str | None:
+    """The first step of the group, but for ``path``, because of which the group fails."""
+    for id_, node in state.plan.group(group).steps.items():
+        other = paths.in_group(group, id_)
+        failed = state.step(other).status is StepStatus.FAILED and not node.step.continue_on_error
+        if failed and other != path:
+            return other
+    return None
 
 
 def _made_ready(state: RunState, group: str, path: str) -> StepState:
@@ -221,5 +234,6 @@ def _inside(state: RunState, path: str) -> list[str]:
     if loop is None:
         return []
     if state.plan.node(path).kind is Kind.REPEAT:
-        return [paths.iteration(path, loop.launched)]
+        passes = (paths.iteration(path, number) for number in range(1, loop.launched + 1))
+        return [one for one in passes if one in state.steps]
     return [unit_path(path, loop, number) for number in range(loop.launched)]
