@@ -15,17 +15,28 @@ from typing import Any
 from engine import announcer, handle, scheduler, worker
 from engine.store import committer, database, locked, log
 
-SCOPE: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
-    (committer, ("",)),
-    (locked, ("",)),
-    (database, ("Database.write", "Database._patiently")),
-    (log, ("Log.append", "Log.append_locked")),
-    (handle, ("Handle.start", "Handle.submit", "Handle._drain", "Handle._settle", "Handle._append_locked")),
-    (announcer, ("Announcer._", "Announcer.backlog")),
-    (scheduler, ("Scheduler.sweep",)),
-    (worker, ("Worker._read", "Worker._look", "Worker._reclaim", "Worker._make_all_due")),
-)
-"""The modules, and the beginnings of the names in them, through which an append or a call of the stream goes."""
+SCOPE: dict[ModuleType, tuple[str, ...]] = {
+    committer: (),
+    locked: (),
+    database: ("Database.write", "Database.patiently"),
+    log: ("Log.append", "Log.append_locked"),
+    handle: (
+        "Handle.start",
+        "Handle.submit",
+        "Handle._drain",
+        "Handle._settle_all",
+        "Handle._settle",
+        "Handle._try",
+        "Handle._append_locked",
+    ),
+    announcer: ("Announcer._send", "Announcer._add", "Announcer.backlog"),
+    scheduler: ("Scheduler.sweep",),
+    worker: ("Worker._read", "Worker._look", "Worker._reclaim", "Worker._make_all_due"),
+}
+"""The functions through which an append or a call of the stream goes, by module; all of a module if none is named."""
+
+ASIDE = ("self.recall.", "self._plans.", "self.vault.", "self.append(")
+"""What is awaited in between: reads, and what only sealed runs need, whose keys come from the machine's randomness."""
 
 
 def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.AST]]:
@@ -39,13 +50,13 @@ def _functions(tree: ast.AST, prefix: str = "") -> Iterator[tuple[str, ast.AST]]
 def _find() -> dict[tuple[str, int], str]:
     found: dict[tuple[str, int], str] = {}
     taken: set[str] = set()
-    for module, beginnings in SCOPE:
+    for module, functions in SCOPE.items():
         source = inspect.getsource(module)
         for function, node in _functions(ast.parse(source)):
-            if not function.startswith(beginnings):
+            if functions and function not in functions:
                 continue
             for each in ast.walk(node):
-                if isinstance(each, ast.Await):
+                if isinstance(each, ast.Await) and not ast.unparse(each.value).startswith(ASIDE):
                     name = f"{module.__name__}.{function}: {ast.unparse(each)}"
                     while name in taken:
                         name += "'"

@@ -20,6 +20,8 @@ from tests.simulation.steps import TIMEOUT_MS, registry
 PROGRAMS = 500
 WIDE = 40
 """The first so many programs have steps that all run beside each other."""
+LARGEST_LOOP = 50
+"""Items that a run does itself; more are done by runs of their own."""
 CHILDREN = 30
 """Programs that are called by others have these numbers less one, below zero."""
 

@@ -1,6 +1,6 @@
 """The whole engine under simulated crashes: a few hundred schedules, and that each can be repeated exactly.
 
-The long form is ``python -m tests.simulation --seconds 300 --crashes 100``.
+The long form is ``make simulate ARGS="--seconds 300 --crashes 100"``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from tests.simulation.campaign import simulate
 from tests.simulation.simulation import Simulation, repeat_with
 
-SCHEDULES = 250
+SCHEDULES = 200
 SEED = "0"
 
 

@@ -173,21 +173,14 @@ def _flush_often(weather: Weather) -> None:
     weather.flushes = [weather.random.randint(4_500, STORM_MS) for _ in range(25)]
 
 
-def _go_away_for_long(weather: Weather) -> None:
-    begin = weather.random.randint(500, 3_000)
-    weather.database_away = [Window(begin, begin + 5_500)]
-
-
 _FAVOURS: dict[str, Callable[[Weather], None]] = {
     "append_locked": _crowd,
-    "await self._settle([waiting])": _crowd_with_faults,
+    "await self._settle([waiting]": _crowd_with_faults,
     "await self._settle_all(run, [submitted])": _garble,
     "Committer.close": _stop_without_database,
     "_room.acquire": _crowd_the_door,
     "make_all_due": _flush_often,
     "reclaim": _crowd,
-    "_patiently: await once()": _go_away_for_long,
-    "_commit: await asyncio.sleep": _crowd_with_faults,
 }
 """What helps a process to get to a place where it is to die, and is too rare otherwise."""
 
