@@ -44,9 +44,12 @@ from engine.scheduler import Scheduler, SchedulerSettings
 from engine.steps.registry import Registry
 from engine.store import DEFAULT_WORKSPACE, JsonObject, Log, Report, RunFilter, RunInfo, StoreError, WorkerInfo
 from engine.streams import ActivationStream, Lane, Streams
-from engine.worker import Worker, WorkerSettings
+from engine.worker import LAST_WORD_WITHIN, Worker, WorkerSettings
 
 log = logging.getLogger(__name__)
+
+MOST_NAMED = 20
+"""Steps in hand that a worker names when it says what it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,11 @@ class Engine:
             await engine.close()
 
     async def close(self) -> None:
-        """Send and settle what was handed in, then hang up. For whoever made the engine without ``open``."""
+        """Send and settle what was handed in, then hang up. For whoever made the engine without ``open``.
+
+        A database that is away is not waited for any more: what is not settled goes on from the log.
+        """
+        self.store.database.patience_s = LAST_WORD_WITHIN
         await self._following.close()
         await self._endings.close()
         await self._errands.close()
@@ -170,8 +177,9 @@ class Engine:
                 if isinstance(outcome, Exception):
                     log.error("The worker did not stop as it should.", exc_info=outcome)
             del self._workers[me]
-            with contextlib.suppress(StoreError):
-                await scheduler.anchor()
+            with contextlib.suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(LAST_WORD_WITHIN):
+                    await scheduler.anchor()
 
     # Starting
 
@@ -289,10 +297,14 @@ class Engine:
         return ThreadKeepAlive(self.settings.database_url, worker, self.settings.worker.lease, about)
 
     def _about(self, worker: str) -> JsonObject:
-        """What a worker of this process says of itself: where it runs, and how many of its slots have a step."""
+        """What a worker of this process says of itself: where it runs, how many of its slots have a step, and which.
+
+        ``in_hand`` has run and path of the first few.
+        """
         working = self._workers.get(worker)
-        steps = 0 if working is None else working.busy
-        return {**this_process(), "slots": self.settings.worker.slots, "steps": steps}
+        in_hand = [] if working is None else working.in_hand
+        slots = self.settings.worker.slots
+        return {**this_process(), "slots": slots, "steps": len(in_hand), "in_hand": in_hand[:MOST_NAMED]}
 
     async def _pin(self, definition: Workflow) -> Plan:
         return await self._plans.pin(definition, self.catalog.children(definition))

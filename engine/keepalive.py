@@ -20,6 +20,8 @@ from engine.store import JsonObject, LeaseKeeper, StoreError
 
 log = logging.getLogger(__name__)
 
+ENDS_WITHIN = 2.0
+
 
 def this_process() -> JsonObject:
     """Where a worker runs, for those who look for it: ``host``, ``pid``, and the ``version`` of the release."""
@@ -67,9 +69,9 @@ class ThreadKeepAlive:
         self._thread.start()
 
     async def stop(self) -> None:
-        """Ends the renewals, and waits for the one under way, if any."""
+        """Ends the renewals, and waits for the one under way, if any, unless the database keeps it waiting."""
         self._stopped.set()
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._thread.join, ENDS_WITHIN)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

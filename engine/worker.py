@@ -11,6 +11,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from engine.attempts import Attempt, AttemptKey, Limits, Stop
 from engine.core import commands as c
@@ -20,6 +21,7 @@ from engine.core.state import Phase, Recorded, RunState, StepStatus
 from engine.errands import Errands
 from engine.handle import Handle
 from engine.keepalive import KeepAlive
+from engine.others import Others
 from engine.shunned import Shunned
 from engine.steps.registry import Registry
 from engine.store import Log, StoreUnavailable
@@ -33,6 +35,8 @@ RECLAIM_EVERY = 5.0
 RECLAIM_IDLE = 10_000
 RECONNECT_AFTER = 0.5
 HAND_BACK_WITHIN = 5.0
+LAST_WORD_WITHIN = 2.0
+"""Seconds that a stopping worker waits for a database that is away: what it leaves is found by its lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reserved = 0
         self._shunned = Shunned()
+        self._others = Others(settings.slots)
         self._redis_reachable = True
         self._slot_freed = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -88,10 +93,16 @@ class Worker:
         """How many steps it has in hand."""
         return len(self._in_hand)
 
+    @property
+    def in_hand(self) -> list[tuple[str, str]]:
+        """Run and path of each step that it has in hand. May be asked from another thread."""
+        return [(key.run, key.step) for key in list(self._in_hand)]
+
     async def run(self) -> None:
         """Work until ``stop`` is called. Redis may be away, at the start too: then it waits for it to come back."""
         self._keep_alive.start()
-        loops = [asyncio.create_task(_go_on(loop)) for loop in (self._read, self._watch_control, self._reclaim)]
+        duties = (self._read, self._watch_control, self._watch_others, self._reclaim)
+        loops = [asyncio.create_task(_go_on(duty)) for duty in duties]
         try:
             await self._stopping.wait()
             for loop in loops:
@@ -102,8 +113,9 @@ class Worker:
             for loop in loops:
                 loop.cancel()
             await self._keep_alive.stop()
-        with contextlib.suppress(StoreUnavailable):  # then the lease runs out by itself
-            await self._store.release(self.id)
+        with contextlib.suppress(StoreUnavailable, TimeoutError):  # then the lease runs out by itself
+            async with asyncio.timeout(LAST_WORD_WITHIN):
+                await self._store.release(self.id)
 
     def stop(self) -> None:
         """Claim nothing new; ``run`` returns once what is in hand is finished or handed back."""
@@ -116,13 +128,27 @@ class Worker:
         free = 0 if self._stopping.is_set() else slots
         return Claim(self.id, self._registry.keys, free, now, now + self._settings.lease)
 
+    def _claim_for_next(self, run: RunState) -> Claim:
+        """For what follows in the run, without a detour; unless all slots are taken and another workspace waits."""
+        hand_over = self._free <= 0 and self._others.turn(run.started.workspace)
+        return self._claim(0 if hand_over else 1)
+
+    @property
+    def _free(self) -> int:
+        return self._settings.slots - len(self._in_hand) - self._reserved
+
     def _take(self, state: RunState) -> None:
         """Execute what the log says this worker has claimed, and has not in hand yet."""
         for step, claimed in state.claimed_by(self.id):
             key = AttemptKey(state.run, step, claimed.token)
             if key not in self._in_hand:
                 attempt = Attempt(
-                    state, step, self._handle, self._registry, lambda: self._claim(1), self._settings.step_limits
+                    state,
+                    step,
+                    self._handle,
+                    self._registry,
+                    partial(self._claim_for_next, state),
+                    self._settings.step_limits,
                 )
                 self._in_hand[key] = attempt
                 task = asyncio.create_task(self._execute(attempt))
@@ -145,7 +171,7 @@ class Worker:
 
     async def _read(self) -> None:
         while True:
-            free = self._settings.slots - len(self._in_hand) - self._reserved
+            free = self._free
             if free <= 0:
                 self._slot_freed.clear()
                 await self._slot_freed.wait()
@@ -202,7 +228,7 @@ class Worker:
         """Take over activations that were delivered to somebody who never acknowledged them."""
         while True:
             await asyncio.sleep(RECLAIM_EVERY)
-            free = self._settings.slots - len(self._in_hand) - self._reserved
+            free = self._free
             if free <= 0:
                 continue
             with contextlib.suppress(StreamsUnavailable):
@@ -210,6 +236,16 @@ class Worker:
                     self._look_at(await self._streams.reclaim(self.id, RECLAIM_IDLE, free), free)
                 except GroupLost:
                     await self._make_all_due()
+
+    async def _watch_others(self) -> None:
+        """While all slots are taken, look who waits: their turn comes between two steps of the runs in hand."""
+        while True:
+            await asyncio.sleep(CONTROL_EVERY)
+            if self._free > 0:
+                self._others.forget()
+                continue
+            with contextlib.suppress(StreamsUnavailable):
+                self._others.see(await self._streams.backlog())
 
     async def _make_all_due(self) -> None:
         """The stream was lost with all activations in it: have every run that may need one swept again."""

@@ -99,9 +99,10 @@ async def test_a_worker_says_where_it_runs_and_how_much_it_has_in_hand(setup: Se
             return await steps() == 1
 
         await until(one)
-        [worker] = await engine.store.workers()
+        [worker] = await engine.workers()
         assert worker.info | {"version": ""} == {
             "host": socket.gethostname(), "pid": os.getpid(), "version": "", "slots": 7, "steps": 1,
+            "in_hand": [[run, "h"]],
         }  # fmt: skip
         assert worker.since <= worker.until - 600
         world.open.set()
