@@ -1,8 +1,9 @@
-"""A worker in a process of its own, which a test may kill, or whose step blocks its loop for longer than its lease."""
+"""A worker in a process of its own, which a test may kill or stop, and whose step blocks its loop, or kills it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 
@@ -13,12 +14,16 @@ from tests.engine.conftest import workflow
 
 LEASE = 600
 BLOCKED = 1.5
+DEADLY = -1.0
+"""So many seconds, and the step kills its process."""
 STRAY = workflow({"id": "a", "uses": "stray.block"}, name="stray")
 
 
 def registry(seconds: float) -> Registry:
     @step("stray.block")
     async def block() -> str:
+        if seconds == DEADLY:
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(seconds)  # noqa: ASYNC251 - to block the loop is what is meant
         return "done"
 

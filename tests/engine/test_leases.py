@@ -1,10 +1,11 @@
-"""Leases between real processes: a killed worker's step goes to another, one that only blocks its loop keeps it."""
+"""Leases between real processes: killed workers, stopped ones that wake up, ones that only block, and poison."""
 
 from __future__ import annotations
 
 import asyncio
 import multiprocessing
 import os
+import signal
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -14,11 +15,14 @@ from multiprocessing.process import BaseProcess
 import pytest
 
 from engine.catalog import Catalog
-from engine.core.state import RunState, StepStatus
+from engine.core.decide import LOSSES_ALLOWED
+from engine.core.events import LateResultRefused
+from engine.core.state import RunState, RunStatus, StepStatus
 from engine.engine import Engine, EngineSettings
 from engine.worker import WorkerSettings
 from tests.engine.conftest import ANA, Setup, World, ended, until, workflow
-from tests.engine.stray import BLOCKED, LEASE, STRAY, live, registry
+from tests.engine.flows import sound, told
+from tests.engine.stray import BLOCKED, DEADLY, LEASE, STRAY, live, registry
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.engine.stray", "tests.crash.victim"])
@@ -84,6 +88,47 @@ async def test_a_step_that_blocks_its_loop_for_longer_than_the_lease_keeps_it(se
     step = state.step("a")
     assert (step.worker, step.losses) == (first.worker, 0)
     assert step.ended_at - step.started_at >= BLOCKED * 1_000 > 2 * LEASE
+
+
+async def test_a_step_that_kills_its_process_twice_is_dead_lettered(settings: EngineSettings) -> None:
+    async with watching(settings) as engine:
+        run = (await engine.start("stray", {}, by=ANA)).run
+        for _ in range(LOSSES_ALLOWED):
+            stray = FORKS.Process(target=live, args=(settings, DEADLY))
+            stray.start()
+            await asyncio.to_thread(stray.join, 20)
+            assert stray.exitcode == -signal.SIGKILL
+        async with engine.work():
+            state = await ended(engine, run)
+        [dead] = await engine.bulk.dead_letters()
+        assert state.status is RunStatus.FAILED
+        assert [one.step for one in dead.steps] == ["a"]
+        assert "Its worker was lost 2 times in a row; it may be what stops the workers." in dead.steps[0].summary
+        assert (await told(engine, run))["STEP_STARTED"] == LOSSES_ALLOWED
+
+
+async def test_a_stopped_process_that_wakes_up_records_nothing_and_is_told(settings: EngineSettings) -> None:
+    async with watching(settings) as engine:
+        run = (await engine.start("stray", {}, by=ANA)).run
+        stray = FORKS.Process(target=live, args=(settings, BLOCKED))
+        stray.start()
+        first = (await running(engine, run)).step("a")
+        assert stray.pid is not None
+        os.kill(stray.pid, signal.SIGSTOP)
+        async with engine.work():
+            state = await ended(engine, run)
+        assert state.status is RunStatus.COMPLETED
+        os.kill(stray.pid, signal.SIGCONT)
+
+        async def refused() -> bool:
+            return (await told(engine, run))["LATE_RESULT_REFUSED"] == 1
+
+        await until(refused)
+        late = (await engine.history(run))[-1].event
+        assert late == LateResultRefused(step="a", attempt=1, worker=first.worker, outcome="completed")
+        assert (await engine.state(run)).end == state.end
+        assert await sound(engine)
+        await end(stray)
 
 
 async def test_a_worker_says_where_it_runs_and_how_much_it_has_in_hand(setup: Setup, world: World) -> None:
