@@ -123,10 +123,10 @@ def _evolve_run(state: RunState, event: _RunEvent) -> RunState:
         case e.RunTimedOut():
             return state._replace(timed_out=True)
         case e.RunUndoing():
-            undoing = state._replace(phase=Phase.UNDOING, undoing=event.steps, open=())
+            undoing = _freed(state)._replace(phase=Phase.UNDOING, undoing=event.steps, open=())
             return begin_step(undoing, paths.undo(event.steps[0]), READY)
         case e.RunFailureHandling():
-            handling = state._replace(phase=Phase.HANDLING, open=())
+            handling = _freed(state)._replace(phase=Phase.HANDLING, open=())
             return open_group(handling, paths.ON_FAILURE, state.plan.group(paths.ON_FAILURE), 1 + state.reopened)
         case e.RunReopened():
             return _reopened(state)
@@ -155,8 +155,13 @@ def _end_of(event: e.RunCompleted | e.RunFailed | e.RunCancelled, seq: int, at: 
             return End(RunStatus.CANCELLED, at, event.reason)
 
 
+def _freed(state: RunState) -> RunState:
+    """A run that stops is held back by nothing: what it did is undone and told of, though it was paused or in line."""
+    return state._replace(paused=None, queued=False)
+
+
 def _over(state: RunState, end: End) -> RunState:
-    over = state._replace(end=end, paused=None, queued=False)
+    over = _freed(state)._replace(end=end)
     # A run that failed may be reopened, and then its signals are waited for again.
     return over if end.status is RunStatus.FAILED else over._replace(kept=Map())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.core.deciding.places import halted
 from engine.core.state import Gate, Phase, RunState, RunStatus, StepState, StepStatus
 
 READY_AGAIN = 2_000
@@ -47,13 +48,14 @@ def due(state: RunState, now: int) -> Due | None:
         return None
     if state.queued and not state.stopping:
         return Due(now + QUEUED_AGAIN, DueKind.QUEUED)
-    times = [one for path in state.open if (one := _step_due(state, state.steps[path], now)) is not None]
+    times = [one for path in state.open if (one := _step_due(state, path, now)) is not None]
     if state.deadline is not None and not state.stopping:
         times.append(Due(max(state.deadline, now), DueKind.TIMER))
     return min(times, key=lambda one: one.at, default=Due(now + SOME_DAY, DueKind.TIMER))
 
 
-def _step_due(state: RunState, step: StepState, now: int) -> Due | None:
+def _step_due(state: RunState, path: str, now: int) -> Due | None:
+    step = state.steps[path]
     if step.status is StepStatus.RUNNING:
         return Due(step.lease_until, DueKind.RUNNING)
     if step.status is StepStatus.CALLING:
@@ -65,9 +67,9 @@ def _step_due(state: RunState, step: StepState, now: int) -> Due | None:
             return Due(next_timer(step.gate), DueKind.TIMER)
         case StepStatus.SLEEPING | StepStatus.LISTENING | StepStatus.OPEN:
             return Due(max(step.wake_at, now), DueKind.TIMER) if step.wake_at else None
-        case StepStatus.RETRYING if state.paused is None:
-            return Due(max(step.retry_at, now), DueKind.TIMER)
-        case StepStatus.READY if state.paused is None:
+        case StepStatus.READY | StepStatus.RETRYING if state.paused is None and not halted(state, path):
+            if step.retry_at > now:
+                return Due(step.retry_at, DueKind.TIMER)
             if step.awaited:
                 return Due(now + AWAITED_AGAIN, DueKind.AWAITED)
             return Due(now + READY_AGAIN, DueKind.READY)
@@ -92,9 +94,8 @@ def something_ready(state: RunState, now: int) -> bool:
     if state.stopping or state.paused is not None or state.end is not None:
         return False
     return any(
-        (step.status is StepStatus.READY and not step.awaited)
-        or (step.status is StepStatus.RETRYING and step.retry_at <= now)
-        for _, step in state.opened(StepStatus.READY, StepStatus.RETRYING)
+        not step.awaited and step.retry_at <= now and not halted(state, path)
+        for path, step in state.opened(StepStatus.READY, StepStatus.RETRYING)
     )
 
 
@@ -114,7 +115,7 @@ def _asks(step: StepState) -> str:
         return "approval"
     if step.status is StepStatus.UNCERTAIN:
         return "uncertain"
-    return "missing_step" if step.missing and step.status is StepStatus.READY else ""
+    return "missing_step" if step.missing else ""
 
 
 def summary(state: RunState) -> str:

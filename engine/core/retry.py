@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from engine.core.durations import LONGEST
 from engine.core.failures import Failure
 from engine.core.kinds import Retry
 
@@ -17,4 +18,4 @@ def backoff(policy: Retry, failures: int, failure: Failure, name: str) -> int:
     ceiling = min(policy.max, round(policy.initial * policy.factor ** (failures - 1)))
     digest = hashlib.sha256(f"{name}/{failures}".encode()).digest()
     fraction = int.from_bytes(digest[:4], "big") / 2**32
-    return max(round(ceiling * fraction), failure.retry_after or 0)
+    return max(round(ceiling * fraction), min(failure.retry_after or 0, LONGEST))

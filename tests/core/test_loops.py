@@ -9,6 +9,7 @@ import pytest
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.failures import FailureClass
+from engine.core.outlook import DueKind, due, something_ready
 from engine.core.state import RunStatus, StepStatus
 from tests.core.driver import BEN, Run, workflow
 
@@ -174,3 +175,26 @@ def test_a_repeat_that_ran_out_goes_on_with_as_many_passes_again() -> None:
     run.succeed("p#3/a", 1)
     assert run.state.status is RunStatus.COMPLETED
     assert run.refolded() == run.state
+
+
+def test_what_an_items_retry_says_is_not_for_the_loop_around_it() -> None:
+    retry = {"attempts": 3, "classes": {"invalid_input": {"attempts": 3}, "permanent": {"attempts": 3}}}
+    loop = {"id": "each", "for_each": {"items": "${{ input.xs }}", "max_items": 60}, "uses": "noop", "retry": retry}
+    run = Run(workflow(loop), xs="no list")
+    assert run.types == ["RUN_STARTED", "STEP_FAILED", "STEP_DEAD_LETTERED", "RUN_FAILED"]
+    parted = Run(workflow(loop), xs=list(range(51)))
+    parted.do(c.ChildEnded("each[0:50]", parted.state.step("each[0:50]").child, RunStatus.FAILED, reason="item 3"))
+    assert parted.types.count("CHILD_STARTED") == 1, "the items have had their attempts, and some have succeeded"
+    assert parted.state.status is RunStatus.FAILED
+
+
+def test_a_loop_that_has_failed_is_not_looked_at_for_items_that_will_not_begin() -> None:
+    group = [{"id": "b", "uses": "noop"}]
+    run = Run(workflow({"id": "g", "for_each": {"items": [1, 2, 3], "max_items": 3}, "steps": group}))
+    run.look(slots=2)
+    run.fail("g[0]/b", FailureClass.PERMANENT)
+    assert run.state.step("g[2]/b").status is StepStatus.READY
+    assert not something_ready(run.state, run.now)
+    look = due(run.state, run.now)
+    assert look is not None
+    assert look.kind is DueKind.RUNNING

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from engine.core import commands as c
+from engine.core import events as e
 from engine.core.failures import FailureClass
 from engine.core.state import RunStatus, StepStatus
 from tests.core.driver import ANA, BEN, Run, workflow
@@ -184,3 +185,25 @@ def test_labels_are_set_and_taken_away() -> None:
     run.do(c.Label({"env": "prod", "team": None}, BEN))
     assert dict(run.state.labels) == {"env": "prod"}
     assert "at most" in refused(run, c.Label({f"l{n}": "x" for n in range(30)}, BEN))
+
+
+def test_a_pause_does_not_hold_back_what_undoes_a_cancelled_run() -> None:
+    run = Run(workflow(noop("a", undo={"uses": "noop"}), noop("b")))
+    run.look()
+    run.succeed("a")
+    run.do(c.Pause(BEN))
+    run.do(c.Cancel(ANA))
+    run.succeed("b")
+    run.look()
+    run.succeed("a!undo")
+    assert run.state.status is RunStatus.CANCELLED
+
+
+def test_a_run_whose_time_is_over_in_line_handles_its_failure_without_its_turn() -> None:
+    definition = workflow(noop("a"), timeout="1m", on_failure=[noop("tell")], concurrency={"key": "k"})
+    run = Run(definition, started={"concurrency": e.InLine(key="k", limit=1)})
+    crowded = frozenset({c.SlotFree("k", 1)})
+    run.do(c.Look(run.claim(), crowded), after=60_000)
+    assert run.state.step("on_failure/tell").status is StepStatus.RUNNING
+    run.succeed("on_failure/tell")
+    assert run.state.status is RunStatus.FAILED

@@ -7,9 +7,10 @@ from typing import Any
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.definition import Workflow
+from engine.core.durations import LONGEST
 from engine.core.failures import FailureClass
 from engine.core.graph import Plan
-from engine.core.outlook import MISSING_AFTER, attention, due
+from engine.core.outlook import AWAITED_AGAIN, MISSING_AFTER, DueKind, attention, due, something_ready
 from engine.core.state import RunStatus, StepStatus
 from tests.core.driver import ANA, BEN, Run, workflow
 
@@ -222,3 +223,29 @@ def test_code_that_is_nowhere_is_asked_about_and_still_taken_when_it_turns_up() 
     run.look(after=1_000, steps=frozenset({"rare"}))
     assert run.state.step("a").status is StepStatus.RUNNING
     assert attention(run.state) == ""
+
+
+def test_code_that_goes_away_between_two_attempts_is_asked_about_too() -> None:
+    run = Run(workflow({"id": "a", "uses": "noop", "retry": {"attempts": 2}}))
+    run.look()
+    run.fail("a")
+    run.look(after=60_000, steps=frozenset())
+    assert run.new == ["STEP_AWAITED_WORKER"]
+    look = due(run.state, run.now)
+    assert look is not None
+    assert (look.at - run.now, look.kind) == (AWAITED_AGAIN, DueKind.AWAITED)
+    assert not something_ready(run.state, run.now)
+    run.look(after=MISSING_AFTER, steps=frozenset())
+    assert run.new == ["STEP_MISSING"]
+    assert attention(run.state) == "missing_step"
+    run.look()
+    assert run.state.step("a").status is StepStatus.RUNNING
+
+
+def test_no_wait_is_longer_than_any_clock_can_tell() -> None:
+    run = Run(workflow({"id": "s", "sleep": "${{ input.n }}"}), n=10**30)
+    assert run.state.status is RunStatus.FAILED
+    limited = Run(workflow({"id": "a", "uses": "noop", "retry": {"attempts": 2}}))
+    limited.look()
+    limited.fail("a", FailureClass.RATE_LIMITED, retry_after=10**30)
+    assert limited.state.step("a").retry_at == limited.now + LONGEST

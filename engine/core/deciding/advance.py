@@ -78,7 +78,7 @@ def _move(draft: Draft, path: str, slots: _Slots) -> bool:
         case StepStatus.RETRYING:
             if step.retry_at > draft.now:
                 return False
-            if state.plan.node(path).kind in (Kind.CALL, Kind.PART):
+            if state.plan.node(path).kind is Kind.CALL:
                 call_again(draft, path)
                 return True
         case _:

@@ -10,7 +10,7 @@ from engine.core.deciding.draft import Draft
 from engine.core.deciding.places import halted, tolerated
 from engine.core.durations import say_duration
 from engine.core.failures import RETRIED, Failure, FailureClass
-from engine.core.graph import PlannedStep
+from engine.core.graph import Kind, PlannedStep
 from engine.core.kinds import Retry
 from engine.core.retry import backoff
 from engine.core.state import RunState, StepState
@@ -18,6 +18,8 @@ from engine.core.state import RunState, StepState
 LOSSES_ALLOWED = 2
 """A step whose worker was lost this often in a row is not tried again: it may be what kills the workers."""
 
+_RETRIED_KINDS = frozenset({Kind.USES, Kind.CALL})
+_ONCE = Retry()
 _UNKNOWN_OUTCOME = frozenset({FailureClass.WORKER_LOST, FailureClass.TIMEOUT, FailureClass.TRANSIENT})
 
 
@@ -39,7 +41,7 @@ def fail(draft: Draft, path: str, failure: Failure) -> None:
 def _what_follows(
     draft: Draft, path: str, node: PlannedStep, failure: Failure
 ) -> e.StepRetried | e.StepUncertain | None:
-    step, policy = draft.state.step(path), node.step.retry
+    step, policy = draft.state.step(path), _policy(node)
     if node.step.repeatable is False and not failure.known and failure.cls in _UNKNOWN_OUTCOME:
         begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
         return e.StepUncertain(step=path, attempt=max(step.attempt, 1), effects=begun)
@@ -57,6 +59,11 @@ def _what_follows(
     return e.StepRetried(step=path, attempt=attempt + 1, of=rule.attempts, at=at)
 
 
+def _policy(node: PlannedStep) -> Retry:
+    """A loop's policy is that of its items: where these, or the part that had them, have failed it is used up."""
+    return node.step.retry if node.kind in _RETRIED_KINDS else _ONCE
+
+
 def _rule(policy: Retry, failure: Failure) -> Retry | None:
     """The policy for this class of failure; None if it is not tried again."""
     return policy.of(failure.cls) or (policy if failure.cls in RETRIED else None)
@@ -72,7 +79,7 @@ def _summary(step: StepState, node: PlannedStep, failure: Failure, now: int, sto
     attempt = max(step.attempt, 1)
     taken = say_duration(now - step.since) if step.since else ""
     tried = f"Tried {attempt} times in {taken}; the last try ended with" if attempt > 1 else "Its only try ended with"
-    return f"{tried}: {failure.message.rstrip('.')}. {_why(step, node.step.retry, failure, stopping)}"
+    return f"{tried}: {failure.message.rstrip('.')}. {_why(step, _policy(node), failure, stopping)}"
 
 
 def _why(step: StepState, policy: Retry, failure: Failure, stopping: bool) -> str:

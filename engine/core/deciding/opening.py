@@ -17,7 +17,7 @@ from engine.core.children import child_run_id
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.failing import fail
 from engine.core.deciding.gates import request
-from engine.core.durations import parse_duration
+from engine.core.durations import LONGEST, parse_duration
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass
 from engine.core.graph import Kind, PlannedStep
@@ -112,7 +112,7 @@ def _sleep(draft: Draft, path: str, planned: PlannedStep) -> None:
 
 def _wake_at(value: JsonValue, now: int) -> int:
     """``value`` is milliseconds, a duration's text, or an instant's text."""
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and value <= LONGEST:
         return now + max(value, 0)
     if isinstance(value, str):
         try:

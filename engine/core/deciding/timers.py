@@ -42,7 +42,7 @@ def _fire(draft: Draft, path: str, step: StepState) -> None:
 
 def _is_missing(step: StepState, now: int) -> bool:
     """Whether nobody has had the step's code for so long that people are to be asked."""
-    waits = step.status is StepStatus.READY and step.awaited and not step.missing
+    waits = step.status in (StepStatus.READY, StepStatus.RETRYING) and step.awaited and not step.missing
     return waits and step.awaited_at + MISSING_AFTER <= now
 
 

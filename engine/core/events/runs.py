@@ -78,7 +78,10 @@ class RunAdmitted(EventModel):
 
 
 class RunPaused(EventModel):
-    """Nothing starts until RUN_RESUMED; what runs is finished, decisions are taken, and deadlines stand."""
+    """Nothing starts until RUN_RESUMED; what runs is finished, decisions are taken, and deadlines stand.
+
+    A run that stops meanwhile is undone, and its failure handled, all the same.
+    """
 
     type: ClassVar[str] = "RUN_PAUSED"
     by: Actor
