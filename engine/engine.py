@@ -29,6 +29,7 @@ from engine.core.errors import AmbiguousRun, InvalidInput, UnknownRun
 from engine.core.graph import Plan
 from engine.core.inputs import validate_input
 from engine.core.outlook import something_ready
+from engine.core.starting import started_of
 from engine.core.state import Recorded, RunState
 from engine.endings import Endings
 from engine.errands import Errands
@@ -36,7 +37,7 @@ from engine.following import Following
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
 from engine.keepalive import KeepAlive, ThreadKeepAlive, this_process
-from engine.operations import Operations, started_of
+from engine.operations import Operations
 from engine.plans import Plans
 from engine.recall import Recall
 from engine.records import cache_of

@@ -20,11 +20,10 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.errors import InvalidInput
-from engine.core.expressions import ExpressionError
 from engine.core.graph import Plan
 from engine.core.inputs import validate_input
 from engine.core.pinning import recoded
-from engine.core.starting import reusable, terms
+from engine.core.starting import reusable, started_of
 from engine.core.state import RunState
 from engine.core.words import did_you_mean, listed
 from engine.handle import Begun, Handle
@@ -206,22 +205,3 @@ class Operations:
             return await self.plans.of(ref)
         workflow = known or self.catalog.get(ref)
         return await self.plans.pin(workflow, self.catalog.children(workflow))
-
-
-def started_of(workspace: str, workflow: Workflow, values: dict[str, JsonValue], by: e.Actor) -> e.RunStarted:
-    """The first event of a run of ``workflow`` with checked inputs. ``InvalidInput`` where its terms have no value."""
-    try:
-        labels, priority, line = terms(workflow, values)
-    except ExpressionError as error:
-        # Said at one of the inputs, of which all of it is made.
-        raise InvalidInput(workflow.name, {next(iter(workflow.input), ""): str(error)}) from None
-    return e.RunStarted(
-        workspace=workspace,
-        workflow=workflow.name,
-        definition=workflow.hash,
-        input=values,
-        by=by,
-        labels=labels,
-        priority=priority,
-        concurrency=line,
-    )

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from engine.core import events as e
 from engine.core.definition import Workflow
+from engine.core.errors import InvalidInput
 from engine.core.expressions import ExpressionError, Template
 from engine.core.graph import Plan
 from engine.core.state import RunState, StepStatus
@@ -48,6 +49,25 @@ def terms(workflow: Workflow, values: Mapping[str, JsonValue]) -> Terms:
         for name, text in workflow.labels.items()
     }
     return Terms(labels, workflow.priority.rank, _line(workflow, scope))
+
+
+def started_of(workspace: str, workflow: Workflow, values: dict[str, JsonValue], by: e.Actor) -> e.RunStarted:
+    """The first event of a run of ``workflow`` with checked inputs. ``InvalidInput`` where its terms have no value."""
+    try:
+        labels, priority, line = terms(workflow, values)
+    except ExpressionError as error:
+        # Said at one of the inputs, of which all of it is made.
+        raise InvalidInput(workflow.name, {next(iter(workflow.input), ""): str(error)}) from None
+    return e.RunStarted(
+        workspace=workspace,
+        workflow=workflow.name,
+        definition=workflow.hash,
+        input=values,
+        by=by,
+        labels=labels,
+        priority=priority,
+        concurrency=line,
+    )
 
 
 def _line(workflow: Workflow, scope: Mapping[str, Mapping[str, JsonValue]]) -> e.InLine | None:

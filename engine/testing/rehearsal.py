@@ -10,8 +10,6 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from pydantic import JsonValue
-
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.children import child_start
@@ -20,6 +18,7 @@ from engine.core.definition import Workflow
 from engine.core.errors import InvalidInput
 from engine.core.graph import Plan
 from engine.core.inputs import validate_input
+from engine.core.starting import started_of
 from engine.core.state import ENDED_RUN, Recorded, StepStatus
 from engine.steps.registry import Registry
 from engine.steps.set import set_values
@@ -85,10 +84,11 @@ class Rehearsal:
         values, problems = validate_input(self.workflow, {**(given or {}), **inputs})
         if problems:
             raise InvalidInput(self.workflow.name, problems)
+        started = started_of("ws_rehearsal", self.workflow, values, person(by))
         people = People(decide or {}, signals, orders)
         people.check(_family(self._plan))
         stage = _Stage(self._now, Workers(Stubs(self._stubs), self._registry, self._real), people)
-        return stage.perform(self._plan, values, person(by))
+        return stage.perform(self._plan, started)
 
 
 class _Stage:
@@ -99,16 +99,7 @@ class _Stage:
         self._people = people
         self._world = World(now, self._watch)
 
-    def perform(self, plan: Plan, values: dict[str, JsonValue], by: e.Actor) -> Rehearsed:
-        workflow = plan.workflow
-        started = e.RunStarted(
-            workspace="ws_rehearsal",
-            workflow=workflow.name,
-            definition=workflow.hash,
-            input=values,
-            by=by,
-            priority=workflow.priority.rank,
-        )
+    def perform(self, plan: Plan, started: e.RunStarted) -> Rehearsed:
         case = self._world.begin("run_00000000000000000000000000", plan, started)
         self._people.begin(self._world, case)
         self._world.play()

@@ -93,6 +93,11 @@ class Rehearsed:
         return {path: step.status.value for path, step in self.state.steps.items()}
 
     @property
+    def labels(self) -> Mapping[str, str]:
+        """What the run is found by."""
+        return dict(self.state.labels)
+
+    @property
     def events(self) -> Sequence[e.Event]:
         """What happened, in order."""
         return [one.event for one in self.log]

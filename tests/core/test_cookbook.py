@@ -1,69 +1,67 @@
-"""Every workflow of the cookbook does what its first lines say: run with stubs, on a clock that the test moves."""
+"""Every workflow of the cookbook does what its first lines say: rehearsed as an author would rehearse it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import JsonValue
 
 from engine.catalog import Catalog
-from engine.core.failures import FailureClass
-from engine.core.state import RunStatus, StepStatus
+from engine.core.failures import FailureClass, StepError
+from engine.steps.builtin import builtin_steps
+from engine.steps.http_policy import HttpPolicy
+from engine.steps.registry import Registry
+from engine.steps.shell import ShellPolicy
+from engine.testing import Called, Rehearsal, Rehearsed, denied_by, granted_by, lost, settled_by, signal
 from tests.core.checking import STEPS
-from tests.core.play import START, Dies, Fails, Play, Stub
 
 FOLDER = Path(__file__).parents[2] / "docs" / "cookbook"
-CATALOG = Catalog(STEPS)
-PROBLEMS = CATALOG.load([FOLDER])
-HOUR, DAY = 3_600_000, 86_400_000
+REGISTRY = Registry(builtin_steps(HttpPolicy(), ShellPolicy()))
+SECOND, HOUR, DAY = 1_000, 3_600_000, 86_400_000
 
 
-def answer(status: int = 200, body: str = "", json: JsonValue = None) -> JsonValue:
+def answer(status: int = 200, body: str = "", json: JsonValue = None) -> dict[str, JsonValue]:
     return {"status": status, "headers": {}, "body": body, "json": json}
 
 
-def says(body: str) -> Stub:
-    return lambda _path, _arguments: answer(body=body)
+def git_tag(args: Mapping[str, JsonValue], called: Called) -> dict[str, JsonValue]:
+    return {"tag": f"{args['repo']}:{args['name']}", "commit": args["ref"], "created": True}
 
 
-def http(_path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-    return answer()
+COMMIT: JsonValue = {"hash": "abc", "short": "a", "subject": "s", "author": "n", "at": 1}
+STUBS = {
+    "http.request": answer(),
+    "shell.run": {"exit_code": 0, "stdout": "", "stderr": ""},
+    "slack.post": {"channel": "C1", "ts": "1.0"},
+    "git.log": {"commits": [COMMIT, COMMIT], "text": "- s (a)", "since": None},
+    "git.tag": git_tag,
+}
 
 
-def shell(_path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-    return {"exit_code": 0, "stdout": "", "stderr": ""}
+def rehearse(name: str, stubs: Mapping[str, object] | None = None) -> Rehearsal:
+    """The workflow of that name; everything outside answers as if all were well, where ``stubs`` say nothing else."""
+    return Rehearsal(FOLDER / f"{name}.yaml", {**STUBS, **(stubs or {})}, registry=REGISTRY)
 
 
-def post(_path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-    return {"channel": "C1", "ts": "1.0"}
+def steps(run: Rehearsed) -> list[str]:
+    """The steps that were called, in order, once for each attempt."""
+    return [called.step for called in run.calls]
 
 
-def git_log(_path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-    commit: JsonValue = {"hash": "abc", "short": "a", "subject": "s", "author": "n", "at": 1}
-    return {"commits": [commit, commit], "text": "- s (a)", "since": None}
+def said(run: Rehearsed) -> str:
+    """What the last call of all said."""
+    return str(run.calls[-1].args["text"])
 
 
-def git_tag(_path: str, arguments: Mapping[str, Any]) -> JsonValue:
-    return {"tag": f"{arguments['repo']}:{arguments['name']}", "commit": arguments["ref"], "created": True}
-
-
-STUBS = {"http.request": http, "shell.run": shell, "slack.post": post, "git.log": git_log, "git.tag": git_tag}
-
-
-def play(name: str, *, votes: Mapping[str, bool] | None = None, **more: Any) -> Play:
-    """A run of that workflow to be; further stubs by the name of the step, with ``_`` for the dot."""
-    words = {"signals", "answers"}
-    stubs = {word.replace("_", ".", 1): stub for word, stub in more.items() if word not in words}
-    told = {word: more[word] for word in words & more.keys()}
-    return Play(CATALOG, CATALOG.get(name), {**STUBS, **stubs}, votes or {}, **told)
+def asked(run: Rehearsed, call: int) -> str:
+    return str(run.calls[call].args["url"])
 
 
 def test_no_file_has_a_problem() -> None:
-    assert PROBLEMS == ()
+    assert Catalog(STEPS).load([FOLDER]) == ()
 
 
 def test_every_file_is_in_the_readme_and_run_here() -> None:
@@ -71,182 +69,174 @@ def test_every_file_is_in_the_readme_and_run_here() -> None:
     readme = (FOLDER / "README.md").read_text(encoding="utf-8")
     assert set(re.findall(r"\]\((\w+)\.yaml\)", readme)) == names
     here = Path(__file__).read_text(encoding="utf-8")
-    assert {name for name in names if f'play("{name}"' in here} == names
+    assert {name for name in names if f'rehearse("{name}"' in here} == names
 
 
 def test_fan_out() -> None:
-    run = play("fan_out")
-    assert run.run(repo=".").status is RunStatus.COMPLETED
-    assert {call.path for call in run.calls[:3]} == {"lint", "test", "audit"}
-    assert {call.at for call in run.calls[:3]} == {START}
-    assert run.paths()[3] == "pack"
+    run = rehearse("fan_out").run()
+    assert run.completed
+    assert set(steps(run)[:3]) == {"lint", "test", "audit"}
+    assert {called.at for called in run.calls[:3]} == {0}
+    assert steps(run)[3:] == ["pack"]
 
 
 @pytest.mark.parametrize(
     ("way", "taken", "left"), [("standby", "promote", "restore"), ("backup", "restore", "promote")]
 )
 def test_choose_path(way: str, taken: str, left: str) -> None:
-    run = play("choose_path")
-    state = run.run(service="mail", **{"from": way})
-    assert run.paths() == [taken, "tell"]
-    assert state.step(left).status is StepStatus.SKIPPED
-    assert ("standby" in run.calls[-1].arguments["text"]) == (way == "standby")
+    run = rehearse("choose_path").run({"service": "mail", "from": way})
+    assert run.completed
+    assert steps(run) == [taken, "tell"]
+    assert run.steps[left] == "skipped"
+    assert ("standby" in said(run)) == (way == "standby")
 
 
 def test_check_sites() -> None:
-    def ask(_path: str, arguments: Mapping[str, Any]) -> JsonValue:
-        if "bad" in arguments["url"]:
-            raise Fails(FailureClass.TRANSIENT, f"{arguments['url']} refused")
+    def ask(args: Mapping[str, JsonValue], called: Called) -> JsonValue:
+        if "bad" in str(args["url"]):
+            raise StepError(f"{args['url']} refused", FailureClass.TRANSIENT)
         return answer()
 
     sites = "\n".join(f"https://{'bad' if n in (3, 60) else 'good'}{n}.example.com" for n in range(70)) + "\n\n"
-    run = play("check_sites", http_request=ask)
-    assert run.run(sites=sites).status is RunStatus.COMPLETED
-    assert len(run.runs) > 1, "items above 50 are run by child runs"
-    assert run.output("summary") == {
+    run = rehearse("check_sites", {"http.request": ask}).run(sites=sites)
+    assert run.completed
+    assert run.children, "items above 50 are run by child runs"
+    assert run.outputs["summary"] == {
         "asked": 70,
         "silent": ["https://bad3.example.com refused", "https://bad60.example.com refused"],
     }
-    assert sum("bad3." in call.arguments["url"] for call in run.calls if call.uses == "http.request") == 3
-    assert run.calls[-1].arguments["text"].startswith("2 of 70 sites do not answer:\nhttps://bad3")
+    assert sum("bad3." in str(args["url"]) for args in run.called("http.request")) == 3
+    assert said(run).startswith("2 of 70 sites do not answer:\nhttps://bad3")
 
 
 def test_roll_out() -> None:
-    votes = {"regions[0]/agree": True, "regions[1]/agree": True, "regions[2]/agree": False}
-    run = play("roll_out", votes=votes)
-    assert run.run(version="v1.2.3").status is RunStatus.FAILED
-    assert run.paths() == ["regions[0]/deploy", "regions[0]/look", "regions[1]/deploy", "regions[1]/look"]
-    assert run.calls[2].arguments["url"].endswith("us-east")
+    decisions = [granted_by("Ana"), granted_by("Ben", after="2h"), denied_by("Ana")]
+    run = rehearse("roll_out").run(version="v1.2.3", decide={"agree": decisions})
+    assert run.failed
+    assert steps(run) == ["regions[0]/deploy", "regions[0]/look", "regions[1]/deploy", "regions[1]/look"]
+    assert asked(run, 2).endswith("us-east")
+    assert run.steps["regions[2]/agree"] == "failed"
 
 
 def test_book_trip() -> None:
-    def book(path: str, arguments: Mapping[str, Any]) -> JsonValue:
-        if path == "car":
-            raise Fails(FailureClass.PERMANENT, "no cars left")
-        return answer(json={"id": f"{path}-7"})
-
-    run = play("book_trip", http_request=book)
-    assert run.run(trip="T1").status is RunStatus.FAILED
-    assert run.paths() == ["flight", "hotel", "car", "hotel!undo", "flight!undo"]
-    assert run.calls[3].arguments["url"].endswith("/bookings/hotel-7")
+    booked = {"flight": answer(json={"id": "flight-7"}), "hotel": answer(json={"id": "hotel-7"})}
+    full = StepError("no cars left", FailureClass.PERMANENT)
+    run = rehearse("book_trip", {**booked, "car": full}).run(trip="T1")
+    assert run.failed
+    assert steps(run) == ["flight", "hotel", "car", "hotel!undo", "flight!undo"]
+    assert asked(run, 3).endswith("/bookings/hotel-7")
+    assert asked(run, 4).endswith("/bookings/flight-7")
 
 
 def test_release_train_and_tag_service() -> None:
-    alone = play("tag_service")
-    assert alone.run(repo="x", version="v1").status is RunStatus.COMPLETED
-    assert alone.output() == {"tag": "x:v1", "changes": 2}
-    run = play("release_train")
-    assert run.run(version="v2").status is RunStatus.COMPLETED
-    assert len(run.runs) == 4
-    assert run.calls[-1].arguments["text"] == "v2 tagged: services/api:v2, services/web:v2, services/mail:v2."
+    alone = rehearse("tag_service").run(repo="x", version="v1")
+    assert alone.output == {"tag": "x:v1", "changes": 2}
+    run = rehearse("release_train").run(version="v2")
+    assert run.completed
+    assert set(run.children) == {"services[0]", "services[1]", "services[2]"}
+    assert said(run) == "v2 tagged: services/api:v2, services/web:v2, services/mail:v2."
 
 
 def test_nightly_report() -> None:
-    run = play("nightly_report", http_request=says("up 3 %"))
-    schedule = run.workflow.schedule[1]
+    rehearsal = rehearse("nightly_report", {"http.request": answer(body="up 3 %")})
+    schedule = rehearsal.workflow.schedule[1]
     assert (schedule.timezone, schedule.overlap.value) == ("America/New_York", "skip")
-    assert run.run(**schedule.input).status is RunStatus.COMPLETED
-    assert run.calls[-1].arguments["text"] == "new_york: up 3 %"
+    run = rehearsal.run(schedule.input)
+    assert run.completed
+    assert said(run) == "new_york: up 3 %"
 
 
 def test_await_payment() -> None:
-    paid = play("await_payment", signals={"payment_received": {"amount": 12.5, "method": "card"}})
-    assert paid.run(order="A1").status is RunStatus.COMPLETED
-    assert paid.paths() == ["ship"]
-    assert paid.calls[0].arguments["json"] == {"paid": 12.5, "by": "card"}
-    late = play("await_payment")
-    assert late.run(order="A1").status is RunStatus.COMPLETED
-    assert late.paths() == ["close"]
-    assert late.now >= START + 3 * DAY
+    rehearsal = rehearse("await_payment")
+    payment = signal("payment_received", {"amount": 12.5, "method": "card"}, correlation="A1", after="2d")
+    paid = rehearsal.run(order="A1", signals=[payment])
+    assert paid.completed
+    assert steps(paid) == ["ship"]
+    assert paid.calls[0].args["json"] == {"paid": 12.5, "by": "card"}
+    late = rehearsal.run(order="B2", signals=[payment])
+    assert late.completed
+    assert [(called.step, called.at) for called in late.calls] == [("close", 3 * DAY)]
 
 
 def test_await_healthy() -> None:
-    looks = iter([503, 503, 200])
-
-    def look(path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-        return answer() if path == "restart" else answer(next(looks))
-
-    run = play("await_healthy", http_request=look)
-    assert run.run(service="mail").status is RunStatus.COMPLETED
-    assert run.paths() == ["restart", "watch#1/health", "watch#2/health", "watch#3/health", "tell"]
-    assert run.calls[3].at - run.calls[1].at == 30_000
-    assert "after 3 looks" in run.calls[-1].arguments["text"]
+    looks = [answer(503), answer(503), answer()]
+    run = rehearse("await_healthy", {"health": looks}).run(service="mail")
+    assert run.completed
+    assert steps(run) == ["restart", "watch#1/health", "watch#2/health", "watch#3/health", "tell"]
+    assert run.calls[3].at - run.calls[1].at == 30 * SECOND
+    assert "after 3 looks" in said(run)
 
 
 def test_page_through() -> None:
-    pages = {"": ([1, 2], "b"), "b": ([3], "c"), "c": ([4, 5, 6], None)}
+    pages: dict[str, tuple[list[JsonValue], JsonValue]] = {
+        "": ([1, 2], "b"),
+        "b": ([3], "c"),
+        "c": ([4, 5, 6], None),
+    }
 
-    def page(_path: str, arguments: Mapping[str, Any]) -> JsonValue:
-        tickets, after = pages[arguments["url"].partition("after=")[2]]
-        return answer(json={"tickets": [*tickets], "next": after})
+    def page(args: Mapping[str, JsonValue], called: Called) -> JsonValue:
+        tickets, after = pages[str(args["url"]).partition("after=")[2]]
+        return answer(json={"tickets": tickets, "next": after})
 
-    run = play("page_through", http_request=page)
-    assert run.run(project="VB").status is RunStatus.COMPLETED
-    assert run.output() == {"tickets": 6, "pages": 3}
+    run = rehearse("page_through", {"http.request": page}).run(project="VB")
+    assert run.output == {"tickets": 6, "pages": 3}
 
 
 @pytest.mark.parametrize(("told", "charges"), [("happened", 1), ("did_not_happen", 2)])
 def test_charge_once(told: str, charges: int) -> None:
-    deaths = iter([True, False])
-
-    def charge(path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-        if next(deaths):
-            raise Dies
-        return answer()
-
-    run = play("charge_once", http_request=charge, answers={"charge": told})
-    assert run.run(customer="C7", cents=500).status is RunStatus.COMPLETED
-    assert "STEP_UNCERTAIN" in run.types()
-    assert run.paths() == ["charge"] * charges + ["tell"]
+    rehearsal = rehearse("charge_once", {"charge": [lost(), answer()]})
+    settled = settled_by("Ana", "happened" if told == "happened" else "did_not_happen", after="1h")
+    run = rehearsal.run(customer="C7", cents=500, decide={"charge": settled})
+    assert run.completed
+    assert run.types.count("STEP_UNCERTAIN") == 1
+    assert steps(run) == ["charge"] * charges + ["tell"]
+    assert run.took > HOUR
 
 
 def test_remind_later() -> None:
-    run = play("remind_later")
-    assert run.run(what="The audit", due="2023-12-01T09:00:00+01:00").status is RunStatus.COMPLETED
-    due = 1_701_417_600_000
-    assert [(call.path, call.at) for call in run.calls] == [("soon", due - 7 * DAY), ("now", due)]
+    # Rehearsals start on 5 January 2026 at 9:00 UTC.
+    run = rehearse("remind_later").run(what="The audit", due="2026-02-04T11:00:00+02:00")
+    assert run.completed
+    assert [(called.step, called.at) for called in run.calls] == [("soon", 23 * DAY), ("now", 30 * DAY)]
 
 
 def test_back_up() -> None:
-    def fail(_path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-        raise Fails(FailureClass.TRANSIENT, "disk full")
-
-    run = play("back_up", shell_run=fail)
-    assert run.run(database="main").status is RunStatus.FAILED
-    assert run.paths() == ["dump", "dump", "on_failure/call", "on_failure/note"]
-    assert run.calls[2].arguments["text"] == "The backup of main failed at dump (transient): disk full"
-    fine = play("back_up")
-    assert fine.run(database="main").status is RunStatus.COMPLETED
-    assert fine.paths() == ["dump", "verify"]
+    full = StepError("disk full", FailureClass.TRANSIENT)
+    run = rehearse("back_up", {"dump": full}).run(database="main")
+    assert run.failed
+    assert steps(run) == ["dump", "dump", "on_failure/call", "on_failure/note"]
+    assert run.calls[2].args["text"] == "The backup of main failed at dump (transient): disk full"
+    fine = rehearse("back_up").run(database="main")
+    assert fine.completed
+    assert steps(fine) == ["dump", "verify"]
 
 
-@pytest.mark.parametrize(("away", "note"), [(True, "not scanned: away"), (False, "scanned")])
-def test_scan_image(away: bool, note: str) -> None:
-    def scan(path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-        if away and path == "scan":
-            raise Fails(FailureClass.TRANSIENT, "away")
-        return answer()
-
-    run = play("scan_image", http_request=scan)
-    assert run.run(image="base").status is RunStatus.COMPLETED
-    assert run.calls[-1].arguments["json"] == {"note": note}
-    assert run.paths().count("scan") == (2 if away else 1)
+@pytest.mark.parametrize(
+    ("scans", "note"),
+    [([StepError("away", FailureClass.TRANSIENT)] * 2, "not scanned: away"), ([answer()], "scanned")],
+)
+def test_scan_image(scans: list[object], note: str) -> None:
+    run = rehearse("scan_image", {"scan": scans}).run(image="base")
+    assert run.completed
+    assert run.calls[-1].args["json"] == {"note": note}
+    assert steps(run) == ["scan"] * len(scans) + ["publish"]
 
 
 def test_deploy_one_at_a_time() -> None:
-    run = play("deploy_one_at_a_time")
-    state = run.run(service="mail", version="v2")
-    wanted = state.started.concurrency
+    run = rehearse("deploy_one_at_a_time").run(service="mail", version="v2")
+    wanted = run.state.started.concurrency
     assert wanted is not None
-    assert (wanted.key, wanted.limit, wanted.on_limit, state.started.priority) == ("deploy-mail", 1, "queue", 2)
-    assert "RUN_ADMITTED" in run.types()
+    assert (wanted.key, wanted.limit, wanted.on_limit, run.state.started.priority) == ("deploy-mail", 1, "queue", 2)
+    assert run.types.index("RUN_ADMITTED") < run.types.index("STEP_STARTED")
+    assert run.completed
 
 
 def test_measure_page() -> None:
-    run = play("measure_page", http_request=says("<html>text</html>"))
-    state = run.run(url="https://example.com", team="web")
-    assert run.output() == {"url": "https://example.com", "bytes": 17, "is_html": True}
-    assert state.started.labels == {"team": "web", "kind": "measurement"}
+    run = rehearse("measure_page", {"http.request": answer(body="<html>text</html>")}).run(
+        url="https://example.com", team="web"
+    )
+    assert run.output == {"url": "https://example.com", "bytes": 17, "is_html": True}
+    assert run.labels == {"team": "web", "kind": "measurement"}
 
 
 @pytest.mark.parametrize(
@@ -259,9 +249,6 @@ def test_measure_page() -> None:
     ],
 )
 def test_patient_call(cls: FailureClass, attempts: int) -> None:
-    def busy(_path: str, _arguments: Mapping[str, Any]) -> JsonValue:
-        raise Fails(cls, "busy")
-
-    run = play("patient_call", http_request=busy)
-    assert run.run(question="why").status is RunStatus.FAILED
-    assert len(run.calls) == attempts or (cls is FailureClass.RATE_LIMITED and run.now - START > HOUR - 300_000)
+    run = rehearse("patient_call", {"http.request": StepError("busy", cls)}).run(question="why")
+    assert run.failed
+    assert len(run.calls) == attempts or (cls is FailureClass.RATE_LIMITED and run.took > HOUR - 5 * 60 * SECOND)

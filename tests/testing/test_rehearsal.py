@@ -360,6 +360,21 @@ def test_with_a_registry_a_stubs_exceptions_have_the_classes_that_the_step_gives
     assert run.completed
 
 
+def test_a_run_has_its_labels_and_is_let_out_of_its_line() -> None:
+    labelled = workflow(
+        {"id": "a", "uses": "x.a"},
+        input={"team": {"type": "string"}},
+        labels={"team": "${{ input.team }}"},
+        concurrency={"key": "deploy-${{ input.team }}"},
+    )
+    run = Rehearsal(labelled, {"x.a": None}).run(team="web")
+    assert run.completed
+    assert run.labels == {"team": "web"}
+    assert run.types[:2] == ["RUN_STARTED", "RUN_ADMITTED"]
+    with pytest.raises(InvalidInput, match="500 are the most"):
+        Rehearsal(labelled, {"x.a": None}).run(team="w" * 500)
+
+
 def test_set_needs_no_stub() -> None:
     assert Rehearsal(workflow({"id": "a", "uses": "set", "with": {"n": 3}})).run().outputs["a"] == {"n": 3}
 
