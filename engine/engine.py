@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Self
 
 from pydantic import JsonValue
@@ -25,14 +26,16 @@ from engine.clock import Clock, SystemClock
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.definition import Workflow
-from engine.core.errors import AmbiguousRun, InvalidInput, UnknownRun
-from engine.core.graph import Plan
-from engine.core.inputs import validate_input
+from engine.core.errors import AmbiguousRun, UnknownRun
 from engine.core.outlook import something_ready
-from engine.core.starting import started_of
 from engine.core.state import Recorded, RunState
+from engine.core.workspace import Freeze
+from engine.core.workspace_events import WorkflowDeployed
+from engine.definitions import Definitions
+from engine.deploying import Deployer, Deployment
 from engine.endings import Endings
 from engine.errands import Errands
+from engine.folder import Folder
 from engine.following import Following
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
@@ -42,10 +45,13 @@ from engine.plans import Plans
 from engine.recall import Recall
 from engine.records import cache_of
 from engine.scheduler import Scheduler, SchedulerSettings
+from engine.schedules import ScheduleInfo, Timetable
+from engine.starting import Starter
 from engine.steps.registry import Registry
-from engine.store import DEFAULT_WORKSPACE, JsonObject, Log, Report, RunFilter, RunInfo, StoreError, WorkerInfo
+from engine.store import DEFAULT_WORKSPACE, JsonObject, Log, Report, RunFilter, RunInfo, Sealer, StoreError, WorkerInfo
 from engine.streams import ActivationStream, Lane, Streams
 from engine.worker import LAST_WORD_WITHIN, Worker, WorkerSettings
+from engine.workspace import Workspace
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +61,10 @@ MOST_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
-    """Where the engine keeps its truth and its stream. ``chain_key`` signs the history; it is never shown."""
+    """Where the engine keeps its truth and its stream. ``chain_key`` signs the history; it is never shown.
+
+    With a ``sealer``, what people's runs hold is sealed by its master key.
+    """
 
     database_url: str
     redis_url: str
@@ -64,6 +73,7 @@ class EngineSettings:
     namespace: str = "vb"
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
+    sealer: Sealer | None = None
 
 
 class Engine:
@@ -99,11 +109,23 @@ class Engine:
         self._handle.observe(self._on_append)
         self._handle.observe(self._endings.observe)
         self._following = Following(store, self._handle.recall)
+        self.workspace = Workspace(store, clock, settings.workspace)
+        self.definitions = Definitions(self.workspace, catalog, self._plans)
+        self.deployer = Deployer(self.workspace, self.definitions, self._plans, registry.catalog())
+        self._starter = Starter(
+            definitions=self.definitions,
+            handle=self._handle,
+            plans=self._plans,
+            clock=clock,
+            ids=self._ids,
+            workspace=settings.workspace,
+        )
+        self.timetable = Timetable(store, self.workspace, self.definitions, self._starter, clock)
         self.operations = Operations(
             store=store,
             handle=self._handle,
             plans=self._plans,
-            catalog=catalog,
+            definitions=self.definitions,
             registry=registry,
             clock=clock,
             ids=self._ids,
@@ -123,10 +145,13 @@ class Engine:
 
         Raises ``StoreUnavailable``, in one sentence, if the database cannot be reached.
         """
-        store = await Log.open(settings.database_url, settings.chain_key, lease_ms=settings.worker.lease)
+        store = await Log.open(
+            settings.database_url, settings.chain_key, sealer=settings.sealer, lease_ms=settings.worker.lease
+        )
         streams = Streams(settings.redis_url, settings.namespace)
         engine = cls(settings, store, streams, catalog, registry, clock or SystemClock())
         try:
+            await engine.definitions.refresh()
             yield engine
         finally:
             await engine.close()
@@ -168,13 +193,14 @@ class Engine:
         )
         scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.workspace, self.settings.scheduler)
         working = asyncio.create_task(worker.run())
-        scheduling = asyncio.create_task(scheduler.run())
+        scheduling = [asyncio.create_task(scheduler.run()), asyncio.create_task(self.timetable.run())]
         try:
             yield worker
         finally:
-            scheduling.cancel()
+            for task in scheduling:
+                task.cancel()
             worker.stop()
-            for outcome in await asyncio.gather(working, scheduling, return_exceptions=True):
+            for outcome in await asyncio.gather(working, *scheduling, return_exceptions=True):
                 if isinstance(outcome, Exception):
                     log.error("The worker did not stop as it should.", exc_info=outcome)
             del self._workers[me]
@@ -194,22 +220,57 @@ class Engine:
         dedupe_key: str | None = None,
         text: bool = False,
     ) -> Begun:
-        """Start a run of the workflow of that name, as it is defined now. Durable on return.
+        """Start a run of the workflow of that name, as it is deployed now. Durable on return.
 
-        ``text``: the inputs are words from a command line. Raises ``UnknownWorkflow`` and ``InvalidInput``.
+        ``text``: the inputs are words from a command line. Raises ``UnknownWorkflow``, ``InvalidInput`` and ``Frozen``.
         """
-        definition = self.workflow(workflow)
-        values, problems = validate_input(definition, given, text=text)
-        if problems:
-            raise InvalidInput(workflow, problems)
-        plan = await self._pin(definition)
-        event = started_of(self.settings.workspace, definition, values, by)
-        more = {"origin": dict(origin or {}), "dedupe_key": dedupe_key}
-        return await self._handle.start(self._ids.run(), plan, event.model_copy(update=more))
+        return await self._starter.start(workflow, given, by=by, origin=origin, dedupe_key=dedupe_key, text=text)
 
     def workflow(self, name: str) -> Workflow:
-        """The current definition. Raises ``UnknownWorkflow``, with the nearest name."""
-        return self.catalog.get(name)
+        """What the name means now, as far as this process knows. Raises ``UnknownWorkflow``, with the nearest name."""
+        return self.definitions.get(name)
+
+    @property
+    def workflows(self) -> Mapping[str, Workflow]:
+        """All that can be started, as far as this process knows, by name."""
+        return self.definitions.workflows
+
+    # What is deployed, scheduled and frozen
+
+    async def deploy(
+        self, workflows: Iterable[Workflow], *, by: e.Actor, reason: str = "", may: frozenset[str], source: str = "api"
+    ) -> list[WorkflowDeployed]:
+        """Make these what their names mean; those that were changed by it (``engine.deploying``)."""
+        return await self.deployer.deploy(workflows, by=by, reason=reason, may=may, source=source)
+
+    async def deployments(self, workflow: str) -> list[Deployment]:
+        """Every deployment of the workflow, the oldest first."""
+        return await self.deployer.history(workflow)
+
+    async def watch(self, paths: Sequence[Path]) -> None:
+        """Keep these files and folders deployed, until cancelled."""
+        await Folder(self.deployer, paths).watch()
+
+    async def schedules(self) -> list[ScheduleInfo]:
+        """Every schedule; what can be done with them is in ``timetable``."""
+        return await self.timetable.all()
+
+    async def freeze(
+        self, *, by: e.Actor, reason: str, workflows: Sequence[str] = (), until: int | None = None
+    ) -> Freeze:
+        """Let no run of these workflows (none named: of any) start, and no gate of theirs change, until it is lifted.
+
+        Runs in progress go on. Raises ``WorkspaceRefused`` without a reason, or if ``until`` is over.
+        """
+        return await self.workspace.freeze(tuple(workflows), until, by=by, reason=reason)
+
+    async def lift(self, freeze: int | None = None, *, by: e.Actor, reason: str = "") -> int:
+        """Lift the freeze of that id, or all; how many. Raises ``WorkspaceRefused`` if it does not hold."""
+        return await self.workspace.lift(freeze, by=by, reason=reason)
+
+    async def freezes(self) -> list[Freeze]:
+        """The freezes that hold now, the oldest first."""
+        return list((await self.workspace.state()).holding(self.clock.now()))
 
     # Acting on a run
 
@@ -306,9 +367,6 @@ class Engine:
         in_hand = [] if working is None else working.in_hand
         slots = self.settings.worker.slots
         return {**this_process(), "slots": slots, "steps": len(in_hand), "in_hand": in_hand[:MOST_NAMED]}
-
-    async def _pin(self, definition: Workflow) -> Plan:
-        return await self._plans.pin(definition, self.catalog.children(definition))
 
 
 __all__ = ["Engine", "EngineSettings", "cache_of"]

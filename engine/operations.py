@@ -14,7 +14,6 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from engine.catalog import Catalog
 from engine.clock import Clock
 from engine.core import commands as c
 from engine.core import events as e
@@ -26,6 +25,7 @@ from engine.core.pinning import recoded
 from engine.core.starting import reusable, started_of
 from engine.core.state import RunState
 from engine.core.words import did_you_mean, listed
+from engine.definitions import Definitions
 from engine.handle import Begun, Handle
 from engine.ids import Ids
 from engine.plans import Plans, called_by
@@ -46,7 +46,7 @@ class Operations:
     store: Log
     handle: Handle
     plans: Plans
-    catalog: Catalog
+    definitions: Definitions
     registry: Registry
     clock: Clock
     ids: Ids
@@ -87,12 +87,14 @@ class Operations:
         """Start a new run that takes over the results that do not follow from ``step``, and does the rest itself.
 
         It has the same inputs, and the same definition, or that of the name or hash ``definition``. The run itself is
-        left as it is. Raises ``UnknownWorkflow``, and ``InvalidInput`` if the inputs do not fit the other definition.
+        left as it is. Raises ``UnknownWorkflow``, ``InvalidInput`` if the inputs do not fit the other definition, and
+        ``Frozen`` if no run of the workflow may start now.
         """
         state = await self.handle.state(run)
         if state.started.part is not None and state.started.parent is not None:
             return c.NotAllowed(ON_BEHALF_OF_PARENT.format(parent=state.started.parent.run))
         plan = state.plan if definition is None else await self._plan(definition)
+        await self.definitions.allowed(plan.workflow.name, self.clock.now())
         if step not in plan.steps:
             return c.NotAllowed(f"there is no step {step}; {did_you_mean(step, list(plan.steps))}")
         taken = reusable(state, plan, step)
@@ -200,8 +202,8 @@ class Operations:
 
     async def _plan(self, ref: str) -> Plan:
         """The plan of a workflow by its name, or of a definition by its hash. Raises ``UnknownWorkflow``."""
-        known = self.catalog.workflow(ref)
+        known = self.definitions.workflow(ref)
         if known is None and await self.store.definition(ref) is not None:
             return await self.plans.of(ref)
-        workflow = known or self.catalog.get(ref)
-        return await self.plans.pin(workflow, self.catalog.children(workflow))
+        workflow = known or self.definitions.get(ref)
+        return await self.plans.pin(workflow, self.definitions.children(workflow))

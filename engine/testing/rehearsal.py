@@ -19,7 +19,7 @@ from engine.core.errors import InvalidInput
 from engine.core.graph import Plan
 from engine.core.inputs import validate_input
 from engine.core.starting import started_of
-from engine.core.state import ENDED_RUN, Recorded, StepStatus
+from engine.core.state import ENDED_RUN, Phase, Recorded, StepStatus
 from engine.steps.registry import Registry
 from engine.steps.set import set_values
 from engine.testing.definitions import load
@@ -133,7 +133,7 @@ class _Stage:
                 self._to_children(case, c.Pause(by, reason))
             case e.RunResumed(by=by, reason=reason):
                 self._to_children(case, c.Resume(by, reason))
-            case e.RunCancelRequested():
+            case e.RunCancelRequested() if case.state.phase is Phase.FORWARD:
                 self._workers.cancel(world, case)
             case e.RunCompleted() | e.RunFailed() | e.RunCancelled():
                 self._ended(case)

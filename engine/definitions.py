@@ -1,0 +1,99 @@
+"""The definitions that names mean now: what is deployed, else what this process has loaded.
+
+The one rule: what was deployed comes before any file; a name that was retired means nothing until it is deployed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.catalog import Catalog
+from engine.core.definition import Workflow
+from engine.core.errors import EngineError, UnknownWorkflow
+from engine.core.words import nearest
+from engine.core.workspace import Freeze, WorkspaceState, frozen
+from engine.plans import Plans, called_by
+from engine.workspace import Workspace
+
+
+class Frozen(EngineError):
+    """A change freeze keeps runs of the workflow from starting; the text says whose, why and until when."""
+
+    def __init__(self, workflow: str, freeze: Freeze) -> None:
+        self.workflow = workflow
+        self.freeze = freeze
+        super().__init__(f"{frozen(freeze, workflow)}.")
+
+
+class RetiredWorkflow(UnknownWorkflow):
+    """The workflow was there, and was taken away."""
+
+    def __init__(self, name: str, by: str, reason: str) -> None:
+        super().__init__(name, [])
+        said = f": {reason}" if reason else ""
+        self.args = (f"{name} was retired by {by}{said}; deploy it again to start it.",)
+
+
+class Definitions:
+    """The definitions of one workspace. ``refresh`` reads what others have deployed; the rest answers at once."""
+
+    def __init__(self, workspace: Workspace, catalog: Catalog, plans: Plans) -> None:
+        self._workspace = workspace
+        self._catalog = catalog
+        self._plans = plans
+        self._deployed: dict[str, Workflow] = {}
+        self._called: dict[str, dict[str, Workflow]] = {}
+
+    async def refresh(self) -> WorkspaceState:
+        """The workspace as it is now; from here on the others answer by it. Raises ``BrokenDefinition``."""
+        state = await self._workspace.state()
+        deployed: dict[str, Workflow] = {}
+        for name in state.workflows:
+            current = state.current(name)
+            if current is None:
+                continue
+            known = self._deployed.get(name)
+            if known is None or known.hash != current.definition:
+                plan = await self._plans.of(current.definition)
+                known = plan.workflow
+                self._called[known.hash] = called_by(plan)
+            deployed[name] = known
+        self._called = {each.hash: self._called[each.hash] for each in deployed.values()}
+        self._deployed = deployed
+        return state
+
+    async def allowed(self, workflow: str, now: int) -> None:
+        """Raises ``Frozen`` if no run of the workflow may start at ``now``, by what is known once others were read."""
+        freeze = (await self.refresh()).freeze(workflow, now)
+        if freeze is not None:
+            raise Frozen(workflow, freeze)
+
+    @property
+    def workflows(self) -> Mapping[str, Workflow]:
+        """All that can be started, by name, in the order of the names."""
+        retired = {name for name, known in self._workspace.known.workflows.items() if known.retired is not None}
+        loaded = {name: found for name, found in self._catalog.workflows.items() if name not in retired}
+        found = {**loaded, **self._deployed}
+        return {name: found[name] for name in sorted(found)}
+
+    def get(self, name: str) -> Workflow:
+        """The workflow called ``name``. Raises ``UnknownWorkflow``, which suggests the nearest name."""
+        if (found := self._deployed.get(name)) is not None:
+            return found
+        known = self._workspace.known.workflows.get(name)
+        if known is not None and known.retired is not None:
+            raise RetiredWorkflow(name, known.retired.by.name, known.retired.reason)
+        workflows = self.workflows
+        if name not in workflows:
+            raise UnknownWorkflow(name, list(workflows), nearest(name, workflows))
+        return workflows[name]
+
+    def workflow(self, definition: str) -> Workflow | None:
+        """The pinned workflow whose hash is ``definition``, if it is one of these."""
+        found = (each for each in self._deployed.values() if each.hash == definition)
+        return next(found, None) or self._catalog.workflow(definition)
+
+    def children(self, workflow: Workflow) -> Mapping[str, Workflow]:
+        """Every pinned workflow that ``workflow`` calls, and that these call in turn, by its hash."""
+        called = self._called.get(workflow.hash)
+        return self._catalog.children(workflow) if called is None else called

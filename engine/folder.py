@@ -1,0 +1,127 @@
+"""The watched folder: what lies in it is deployed when the process starts, and whenever a file changes.
+
+The one rule: a file is deployed once for what it says. Whoever deploys something else by hand since is not overruled
+before the file changes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.catalog import SUFFIXES, Catalog
+from engine.core.checks.calls import calls_of
+from engine.core.definition import Workflow
+from engine.core.draft import Draft
+from engine.core.errors import EngineError, InvalidDefinition
+from engine.core.events.base import Actor
+from engine.core.loader import data_of
+from engine.core.problems import Problem
+from engine.core.workspace_events import WorkflowDeployed
+from engine.deploying import ALL, Deployer
+from engine.store import StoreError
+from engine.workspace import WorkspaceRefused
+
+log = logging.getLogger(__name__)
+
+EVERY = 2.0
+"""Seconds between looks at the files."""
+SOURCE = "folder"
+BY_FOLDER = Actor(via="engine", id="folder", name="the workflows' folder")
+
+_Seen = dict[Path, tuple[int, int]]
+
+
+class Folder:
+    """Files and folders of definitions, kept deployed. ``may`` are the permissions of whoever can write there."""
+
+    def __init__(
+        self, deployer: Deployer, paths: Sequence[Path], may: frozenset[str] = ALL, every: float = EVERY
+    ) -> None:
+        self._deployer = deployer
+        self._paths = tuple(paths)
+        self._may = may
+        self._every = every
+        self._names: frozenset[str] = frozenset()
+        self._said: frozenset[str] = frozenset()
+
+    async def watch(self) -> None:
+        """Deploy what is there, then what changes, until cancelled. Problems are logged; the rest is deployed."""
+        seen: _Seen | None = None
+        while True:
+            try:
+                now = await asyncio.to_thread(self._look)
+                if now != seen or self._said:
+                    await self.deploy()
+                    seen = now
+            except StoreError as error:
+                log.warning("The workflows' folder waits for the database: %s", error)
+            except Exception:
+                log.exception("The workflows' folder met a fault that nobody foresaw, and goes on.")
+            await asyncio.sleep(self._every)
+
+    async def deploy(self) -> list[WorkflowDeployed]:
+        """Deploy what is there and was not deployed from here before; what is gone since the last time is retired."""
+        catalog = Catalog(self._deployer.steps)
+        problems = await asyncio.to_thread(catalog.load, self._paths)
+        deployed: list[WorkflowDeployed] = []
+        refused: list[str] = []
+        for workflow in _callees_first(catalog):
+            try:
+                deployed += await self._deployer.deploy(
+                    [workflow], by=BY_FOLDER, may=self._may, source=SOURCE, if_new=True
+                )
+            except (WorkspaceRefused, InvalidDefinition) as error:
+                refused.append(f"{workflow.name} was not deployed: {error}")
+        await self._retire(catalog, problems)
+        self._say(problems, refused)
+        for one in deployed:
+            log.info("%s is deployed: %s", one.workflow, "; ".join(one.changes))
+        return deployed
+
+    async def _retire(self, catalog: Catalog, problems: Sequence[Problem]) -> None:
+        """Names that this process has seen in the folder and that are in none of its files any more."""
+        present = frozenset(catalog.workflows)
+        if not problems:  # a file that cannot be read may still be one of them
+            for name in sorted(self._names - present):
+                try:
+                    await self._deployer.retire(name, by=BY_FOLDER, reason="its file is gone", may=self._may)
+                except EngineError as error:
+                    log.warning("%s was not retired: %s", name, error)
+            self._names = present
+        else:
+            self._names |= present
+
+    def _say(self, problems: Sequence[Problem], refused: Sequence[str]) -> None:
+        """Each problem once; refusals are tried again, as a freeze ends."""
+        for line in (*map(str, problems), *refused):
+            if line not in self._said:
+                log.warning("%s", line)
+        self._said = frozenset(refused)
+
+    def _look(self) -> _Seen:
+        found: _Seen = {}
+        for path in self._paths:
+            for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+                if file.suffix in SUFFIXES and file.is_file():
+                    about = file.stat()
+                    found[file] = (about.st_mtime_ns, about.st_size)
+        return found
+
+
+def _callees_first(catalog: Catalog) -> list[Workflow]:
+    order: dict[str, Workflow] = {}
+
+    def visit(name: str) -> None:
+        if name in order:
+            return
+        workflow = catalog.workflows[name]
+        for called in calls_of(Draft.of(data_of(workflow))):
+            visit(called)
+        order[name] = workflow
+
+    for name in catalog.workflows:
+        visit(name)
+    return list(order.values())

@@ -1,0 +1,101 @@
+"""The only writer of a workspace's own facts: what is deployed, paused and frozen. Load, decide, append.
+
+The one rule: the append holds only if the stream's head is the one that was decided on; whoever loses reads on and
+decides again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from engine.clock import Clock
+from engine.core import workspace as ws
+from engine.core import workspace_events as w
+from engine.core.errors import EngineError
+from engine.core.events.base import Actor
+from engine.store import Append, Appended, Head, Log, NewEvent, StoredEvent, from_text
+from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED
+
+TRIES = 50
+"""Appends of one command that may lose against others; anchors are such others, too."""
+
+
+_STORES_OWN = frozenset({RUNS_PRUNED, SUBJECT_ERASED})
+
+
+class WorkspaceRefused(EngineError):
+    """What was asked of the workspace was not done; the text says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason[0].upper()}{reason[1:]}.")
+
+
+class Workspace:
+    """The facts of one workspace, as this process knows them. ``name`` is its stream."""
+
+    def __init__(self, store: Log, clock: Clock, name: str) -> None:
+        self.name = name
+        self._store = store
+        self._clock = clock
+        self._state = ws.EMPTY
+        self._head = Head.EMPTY
+        self._reading = asyncio.Lock()
+
+    @property
+    def known(self) -> ws.WorkspaceState:
+        """The workspace as it was read last; others may have written since."""
+        return self._state
+
+    async def state(self) -> ws.WorkspaceState:
+        """The workspace as its stream has it now. Raises ``UnknownEvent`` for one that a newer release wrote to."""
+        async with self._reading:
+            await self._read_on()
+            return self._state
+
+    async def submit(self, make: Callable[[ws.WorkspaceState], ws.Command]) -> tuple[w.WorkspaceEvent, ...]:
+        """Decide on the command that ``make`` makes of the newest state; the events that are durable on return.
+
+        Raises ``WorkspaceRefused``. ``make`` is called again for each try, so that what it compares is what there is.
+        """
+        for _ in range(TRIES):
+            async with self._reading:
+                await self._read_on()
+                state, head = self._state, self._head
+            now = self._clock.now()
+            verdict = ws.decide(state, make(state), now)
+            if isinstance(verdict, ws.Refused):
+                raise WorkspaceRefused(verdict.reason)
+            if isinstance(verdict, ws.Stale):
+                raise WorkspaceRefused(f"{verdict.workflow} was deployed by somebody else meanwhile; deploy it again")
+            if not verdict:
+                return ()
+            at = max([now, *(from_text(one.at) for one in await self._store.events_at(self.name, [head.seq]))])
+            events = tuple(NewEvent(one.type, one.version, at, w.encode(one)) for one in verdict)
+            if isinstance(await self._store.append(Append(stream=self.name, after=head, events=events)), Appended):
+                await self.state()
+                return verdict
+        raise WorkspaceRefused(f"others write to {self.name} all the time; try again")
+
+    async def freeze(self, workflows: tuple[str, ...], until: int | None, *, by: Actor, reason: str) -> ws.Freeze:
+        """Begin a change freeze of these workflows, or of all; ``until`` an instant, or until it is lifted."""
+        begun = await self.submit(lambda _: ws.StartFreeze(workflows, until, by, reason))
+        return next(freeze for _, freeze in sorted(self._state.freezes.items(), reverse=True) if freeze.event in begun)
+
+    async def lift(self, freeze: int | None, *, by: Actor, reason: str = "") -> int:
+        """Lift the freeze of that id, or all that hold (None); how many."""
+        return len(await self.submit(lambda _: ws.LiftFreeze(freeze, by, reason)))
+
+    async def history(self) -> list[tuple[StoredEvent, w.WorkspaceEvent]]:
+        """All facts, the oldest first."""
+        said, _ = await self._store.load_said(self.name)
+        return [(one, w.decode(one.type, one.version, one.payload)) for one in said if one.type in w.WORKSPACE_EVENTS]
+
+    async def _read_on(self) -> None:
+        said, head = await self._store.load_said(self.name, self._head.seq)
+        state = self._state
+        for one in said:
+            if one.type not in _STORES_OWN:
+                state = ws.evolve(state, one.seq, from_text(one.at), w.decode(one.type, one.version, one.payload))
+        self._state, self._head = state, head
