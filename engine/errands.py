@@ -114,6 +114,9 @@ class Errands:
                 await self._tell(ended, ended.started.parent)
         if parent.stopping:
             self._to_children(parent, _cancel(parent))
+        elif parent.paused is not None:
+            # Also those that were started only after the word of the pause went round.
+            self._to_children(parent, c.Pause(parent.paused.by, parent.paused.reason))
 
     async def _redrive(self, child: str, by: e.Actor, reason: str) -> None:
         """The step that the child does is tried again: the child goes on where it failed, or says that it cannot."""
@@ -135,7 +138,10 @@ class Errands:
                 continue
             letter = json.loads(sent.payload)
             by = e.Actor.model_validate(letter["by"])
-            await self._submit(state.run, c.Signal(sent.id, signal, letter["payload"], by, correlation))
+            command = c.Signal(sent.id, signal, letter["payload"], by, correlation)
+            answer = await self._handle.submit(state.run, command)
+            if isinstance(answer.reply, c.NotAllowed):
+                log.warning("%s does not take the signal %s: %s", state.run, sent.id, answer.reply.reason)
 
     async def _make_room(self, state: RunState, key: str) -> None:
         """The definition says that a new run ends those that hold its key."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
+import pytest
+
 from engine.core import commands as c
+from engine.core.children import child_start
 from engine.core.definition import Workflow
+from engine.core.events import ChildStarted, RunStarted
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.engine import Engine
+from engine.ids import run_id
+from engine.plans import Plans
 from engine.store import RunFilter
-from tests.engine.conftest import BEN, Setup, World, ended, until, workflow
+from tests.engine.conftest import ANA, BEN, Setup, World, ended, until, workflow
+from tests.engine.desk import Desk, desk
 from tests.engine.flows import begin, finish, run_is, sound, step_is, told
 
 INNER = workflow(
@@ -32,10 +41,7 @@ async def started(engine: Engine, run: str) -> RunState:
     """The child of the step ``c``, with its step running."""
     child = await child_of(engine, run)
 
-    async def there() -> bool:
-        return child in await engine.store.heads([child])
-
-    await until(there)
+    await until(lambda: exists(engine, child))
     return await step_is(engine, child, "h", StepStatus.RUNNING)
 
 
@@ -94,3 +100,47 @@ async def test_a_child_is_that_which_its_caller_was_started_with(setup: Setup, w
     async with setup.working(changed, calling) as engine:
         await engine.vote(run, c.Vote("ok", granted=True, by=BEN))
         assert (await ended(engine, run)).step("c").output == {"said": "a"}
+
+
+@pytest.fixture
+async def silent(database_url: str) -> AsyncGenerator[Desk]:
+    """A process that appends, and dies each time before it can tell another run of it."""
+    async with desk(database_url) as opened:
+        yield opened
+
+
+async def asked_for(engine: Engine, silent: Desk) -> RunState:
+    """A run that has asked for its child, which nobody has started."""
+    calling = engine.workflow("outer")
+    plan = await Plans(silent.log).pin(calling, engine.catalog.children(calling))
+    event = RunStarted(workspace="ws_local", workflow="outer", definition=calling.hash, input={}, by=ANA)
+    return await silent.handle.state((await silent.handle.start(run_id(), plan, event)).run)
+
+
+async def test_a_child_that_is_started_after_its_parent_was_paused_is_paused_too(setup: Setup, silent: Desk) -> None:
+    async with setup.working(HELD, outer()) as engine:
+        parent = await asked_for(engine, silent)
+        await silent.handle.submit(parent.run, c.Pause(BEN, "incident"))
+        child = parent.step("c").child
+        await until(lambda: exists(engine, child))
+        state = await run_is(engine, child, RunStatus.PAUSED)
+        assert state.paused is not None
+        assert state.paused.reason == "incident"
+
+
+async def test_the_end_of_a_child_that_nobody_told_is_found(setup: Setup, world: World, silent: Desk) -> None:
+    async with setup.engine(HELD, outer()) as engine:
+        parent = await asked_for(engine, silent)
+        [asked] = [one.event for one in await engine.history(parent.run) if isinstance(one.event, ChildStarted)]
+        plan = await Plans(silent.log).of(asked.definition)
+        await silent.handle.start(asked.run, plan, child_start(parent, asked))
+        child = await silent.look(asked.run)
+        await silent.handle.submit(asked.run, c.Succeed("h", child.step("h").token, "wrk_1", "held"))
+    async with setup.working() as engine:
+        assert (await ended(engine, parent.run)).status is RunStatus.COMPLETED
+        assert world.calls == []
+        assert await sound(engine)
+
+
+async def exists(engine: Engine, run: str) -> bool:
+    return run in await engine.store.heads([run])
