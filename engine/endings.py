@@ -10,7 +10,7 @@ import logging
 from collections.abc import Sequence
 
 from engine.core.errors import EngineError
-from engine.core.state import Recorded, RunState
+from engine.core.state import Recorded, RunState, RunStatus
 from engine.handle import Handle
 from engine.store import Log
 
@@ -31,7 +31,10 @@ class Endings:
     async def wait(self, run: str) -> RunState:
         """The run's state once it has ended, wherever it was run. Raises ``UnknownRun``."""
         ended = self._awaited.setdefault(run, asyncio.get_running_loop().create_future())
-        state = self._handle.last_seen(run) or await self._handle.state(run)
+        state = self._handle.last_seen(run)
+        if state is None or state.status is RunStatus.FAILED:
+            # One that had failed may have been made to go on by another process.
+            state = await self._handle.state(run)
         if state.end is not None:
             self._settle(state)
         elif self._asking is None:

@@ -182,7 +182,7 @@ async def test_code_that_is_nowhere_is_asked_about_and_replaced(setup: Setup, wo
         run, other = await begin(engine), await begin(engine)
     setup.more = ()
     async with setup.working() as engine:
-        await _missing(setup, engine, run)
+        await _missing(setup, engine, run, other)
         assert {row.id for row in await engine.bulk.attention("missing_step")} == {run, other}
         refused = await engine.operations.recode(run, {"t.echo@2": "t.ekko@1"}, by=BEN)
         assert isinstance(refused, c.NotAllowed)
@@ -195,7 +195,31 @@ async def test_code_that_is_nowhere_is_asked_about_and_replaced(setup: Setup, wo
         assert await sound(engine)
 
 
-async def _missing(setup: Setup, engine: Engine, run: str) -> None:
-    await reaches(engine, run, lambda state: state.step("a").awaited)
+async def _missing(setup: Setup, engine: Engine, *runs: str) -> None:
+    for run in runs:
+        await reaches(engine, run, lambda state: state.step("a").awaited)
     setup.clock.advance(MISSING_AFTER)
-    await reaches(engine, run, lambda state: state.step("a").missing)
+    for run in runs:
+        await reaches(engine, run, lambda state: state.step("a").missing)
+
+
+async def test_a_step_at_work_keeps_its_name(setup: Setup, world: World) -> None:
+    renamed = workflow({"id": "held", "uses": "t.hold"}, {"id": "z", **ECHO, "with": {"text": "new"}})
+    async with setup.working(HOLD) as engine, setup.engine(renamed) as other:
+        run = await begin(engine)
+        await step_is(engine, run, "h", StepStatus.RUNNING)
+        refused = await other.operations.move(run, by=BEN, renamed={"h": "held"})
+        assert isinstance(refused, c.NotAllowed)
+        assert "h is at work" in refused.reason
+        world.open.set()
+        assert (await ended(engine, run)).step("z").output == "z"
+
+
+async def test_who_waits_for_a_failed_run_hears_of_its_redrive_elsewhere(setup: Setup, world: World) -> None:
+    world.failures = {"f": 1}
+    async with setup.working(CHAIN) as engine, setup.engine(CHAIN) as other:
+        run = await begin(engine)
+        assert (await ended(other, run)).status is RunStatus.FAILED
+        await engine.operations.redrive(run, by=BEN)
+        await ended(engine, run)
+        assert (await ended(other, run)).status is RunStatus.COMPLETED
