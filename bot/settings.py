@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.core.durations import parse_duration
 from engine.core.errors import EngineError
 from engine.steps.http_policy import HttpPolicy
 from engine.steps.shell import ShellPolicy
@@ -24,6 +25,8 @@ _NO = frozenset({"no", "false", "off", "0"})
 
 _DATABASES = frozenset({"sqlite", "postgresql", "postgres"})
 _REDISES = frozenset({"redis", "rediss", "unix"})
+
+_SHORTEST_LEASE, _LONGEST_LEASE = 1_000, 600_000
 
 _WORDS = {
     "int_parsing": "it must be a whole number",
@@ -55,10 +58,17 @@ class Settings(BaseSettings):
     given_database_url: str | None = _named("VB_DATABASE_URL", default=None)
     given_redis_url: str | None = _named("VB_REDIS_URL", default=None)
     given_chain_key_file: Path | None = _named("VB_CHAIN_KEY_FILE", default=None)
+    master_key_file: Path | None = _named("VB_MASTER_KEY_FILE", default=None)
+    master_key: SecretStr | None = _named("VB_MASTER_KEY", default=None)
     given_workflows: str | None = _named("VB_WORKFLOWS", default=None)
     given_cli_approvals: bool | None = _named("VB_CLI_APPROVALS", default=None)
 
+    given_deployers: str = _named("VB_DEPLOYERS", default="")
+    given_gate_owners: str = _named("VB_GATE_OWNERS", default="")
+
     slots: int = _named("VB_SLOTS", default=100, ge=1, le=10_000)
+    given_lease: str = _named("VB_LEASE", default="15s")
+    largest_result_mib: int = _named("VB_LARGEST_RESULT_MIB", default=16, ge=1, le=256)
     allowed_programs: str = _named("VB_ALLOWED_PROGRAMS", default="")
     allow_private_addresses: str = _named("VB_ALLOW_PRIVATE_ADDRESSES", default="no")
 
@@ -110,6 +120,20 @@ class Settings(BaseSettings):
         _addresses(text)
         return text
 
+    @field_validator("given_lease")
+    @classmethod
+    def _lease_is_a_duration(cls, text: str) -> str:
+        _lease(text)
+        return text
+
+    @field_validator("given_deployers", "given_gate_owners")
+    @classmethod
+    def _people_are_named(cls, text: str) -> str:
+        for entry in _entries(text):
+            if any(character.isspace() for character in entry) or entry.startswith("@"):
+                raise ValueError(f"{entry!r:.60} is nobody; write ana (a user here), slack:U123ABC or *")
+        return text
+
     @property
     def is_embedded_database(self) -> bool:
         """Whether the database is the folder's own SQLite file."""
@@ -150,6 +174,21 @@ class Settings(BaseSettings):
         return self.is_embedded_database if self.given_cli_approvals is None else self.given_cli_approvals
 
     @property
+    def deployers(self) -> tuple[str, ...]:
+        """Who may deploy, as they were written; empty: nobody is named."""
+        return tuple(_entries(self.given_deployers))
+
+    @property
+    def gate_owners(self) -> tuple[str, ...]:
+        """Who may change gates and approvers, as they were written; empty: nobody is named."""
+        return tuple(_entries(self.given_gate_owners))
+
+    @property
+    def lease(self) -> int:
+        """Milliseconds after which a silent worker's steps go to others."""
+        return _lease(self.given_lease)
+
+    @property
     def http_policy(self) -> HttpPolicy:
         return HttpPolicy(_addresses(self.allow_private_addresses))
 
@@ -160,6 +199,13 @@ class Settings(BaseSettings):
 
 def _entries(text: str) -> list[str]:
     return [entry for part in text.split(",") if (entry := part.strip())]
+
+
+def _lease(text: str) -> int:
+    lease = parse_duration(text)
+    if not _SHORTEST_LEASE <= lease <= _LONGEST_LEASE:
+        raise ValueError("it must be from 1s to 10m")
+    return lease
 
 
 def _addresses(text: str) -> bool | Iterable[str]:

@@ -13,7 +13,9 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from bot.chainkey import WrongChainKey, chain_key
+from bot.masterkey import sealer
 from bot.settings import Settings
+from engine.attempts import Limits
 from engine.catalog import Catalog
 from engine.clock import Clock
 from engine.core.errors import EngineError
@@ -29,6 +31,8 @@ from engine.worker import WorkerSettings
 log = logging.getLogger(__name__)
 
 LOOK_AT_REDIS_EVERY = 1.0
+
+_MIB = 2**20
 
 FORGET_WORKERS_AFTER = 3_600_000
 """Milliseconds of silence; a worker reads every second."""
@@ -102,6 +106,14 @@ async def steering_engine(settings: Settings) -> AsyncGenerator[Engine]:
 
 
 @asynccontextmanager
+async def defining_engine(settings: Settings) -> AsyncGenerator[Engine]:
+    """An engine to act on a workspace, which need not have a database yet: deployments come before runs."""
+    known, _ = catalog(settings)
+    async with _engine(settings, _redis_url(settings), known, all_steps(settings), None) as engine:
+        yield engine
+
+
+@asynccontextmanager
 async def working_engine(
     settings: Settings, known: Catalog, functions: Sequence[StepFunction], *, clock: Clock | None = None
 ) -> AsyncGenerator[Engine]:
@@ -117,11 +129,11 @@ async def migrate(settings: Settings) -> bool:
     """Bring the tables up to date, making the database if need be; whether there was anything to do."""
     from engine.store import SchemaMismatch
 
-    key = await _chain_key(settings)
+    key, sealed_by = await _chain_key(settings), sealer(settings)
     try:
-        await (await Log.open(settings.database_url, key, migrate=False)).close()
+        await (await Log.open(settings.database_url, key, sealer=sealed_by, migrate=False)).close()
     except SchemaMismatch:
-        await (await Log.open(settings.database_url, key)).close()
+        await (await Log.open(settings.database_url, key, sealer=sealed_by)).close()
         return True
     return False
 
@@ -140,7 +152,12 @@ async def _engine(
         database_url=settings.database_url,
         redis_url=redis_url,
         chain_key=await _chain_key(settings),
-        worker=WorkerSettings(slots=settings.slots),
+        sealer=sealer(settings),
+        worker=WorkerSettings(
+            slots=settings.slots,
+            lease=settings.lease,
+            step_limits=Limits(largest=settings.largest_result_mib * _MIB),
+        ),
     )
     async with Engine.open(engine_settings, catalog=known, registry=registry, clock=clock) as engine:
         if not any_key and not await engine.store.knows_key():
@@ -152,7 +169,7 @@ async def _chain_key(settings: Settings) -> bytes:
     async def has_history() -> bool:
         if settings.is_embedded_database:
             return settings.database_file.exists()
-        store = await Log.open(settings.database_url, b"")
+        store = await Log.open(settings.database_url, b"", sealer=sealer(settings))
         try:
             return bool(await store.runs(workspace=DEFAULT_WORKSPACE, limit=1))
         finally:

@@ -40,9 +40,9 @@ def _say(one: DeadRun, now: int) -> None:
     ago = "" if run.ended_at is None else f", {say_duration(max(0, now - run.ended_at))} ago"
     say(one_line(f"{run.id}  {run.workflow}, started by {run.started_by}, failed{ago}", 400))
     for step in one.steps:
-        say(one_line(f"  {step.step}: {step.summary}", 1_000).replace(step.step, f"  {step.step}", 1))
+        say(f"  {one_line(f'{step.step}: {step.summary}', 1_000)}")
     if not one.steps:
-        say(one_line(f"    {run.summary}", 1_000))
+        say(f"  {one_line(run.summary, 1_000)}")
 
 
 def _described(one: DeadRun) -> JsonValue:

@@ -52,7 +52,7 @@ async def verify_restored(settings: Settings, files: Sequence[Path], *, pause: b
             say(f"{run} was erased: nobody can tell whether it knows of the effects that were seen.")
         paused = await _pause(engine, report) if pause else []
     if report.ok:
-        say(f"The history knows all that {counted(report.witnesses, 'witness').replace('witnesss', 'witnesses')} saw.")
+        say(f"The history knows all that was seen outside: {counted(report.witnesses, 'line')} of witness.")
         return DONE
     waiting = [run for run in report.must_wait if run not in paused]
     if paused:

@@ -5,6 +5,10 @@ The one rule: told to stop, they claim nothing new, and finish or hand back what
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
 from bot.app import BotSettings, Service
 from bot.console.launch import DONE, Misuse, until_told_to_stop
 from bot.console.output import note
@@ -13,6 +17,7 @@ from bot.settings import Settings
 from bot.steps import SlackSender, slack_post
 from bot.wiring import catalog, steps, working_engine
 from engine.catalog import Catalog
+from engine.engine import Engine
 
 
 async def work(settings: Settings) -> int:
@@ -37,12 +42,24 @@ async def serve(settings: Settings) -> int:
         working_engine(settings, known, functions) as engine,
         Service(engine, slack, sender=sender) as service,
         engine.work() as worker,
+        _watching(engine, settings),
     ):
         how = f"HTTP at {service.request_url}" if service.request_url else "Socket Mode"
-        note(f"Serving Slack over {how}, with {', '.join(known.workflows) or 'no workflows yet'}. Ctrl-C stops it.")
+        note(f"Serving Slack over {how}, with {', '.join(engine.workflows) or 'no workflows yet'}. Ctrl-C stops it.")
         await until_told_to_stop()
         say_stopping(worker)
     return DONE
+
+
+@asynccontextmanager
+async def _watching(engine: Engine, settings: Settings) -> AsyncGenerator[None]:
+    """Keep the definitions in the settings' folders deployed meanwhile."""
+    watching = asyncio.create_task(engine.watch(settings.workflow_folders))
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
 
 
 def slack_settings(settings: Settings) -> BotSettings:

@@ -40,14 +40,19 @@ async def start_run(settings: Settings, workflow: str, pairs: Sequence[str], *, 
     given = read_pairs(pairs)
     known, problems = catalog(settings)
     try:
-        _check(known, workflow, given)
+        if settings.is_embedded_database and not settings.database_file.exists():
+            _check(known, workflow, given)
+        if wait:
+            return await _see_through(settings, known, workflow, given, as_json=as_json)
+        return await _hand_in(settings, known, workflow, given, as_json=as_json)
     except UnknownWorkflow:
         # Perhaps it is there, but broken.
         for problem in problems:
             note(str(problem))
         raise
-    if wait:
-        return await _see_through(settings, known, workflow, given, as_json=as_json)
+
+
+async def _hand_in(settings: Settings, known: Catalog, workflow: str, given: dict[str, str], *, as_json: bool) -> int:
     async with starting_engine(settings, known) as engine:
         run = (await engine.start(workflow, given, by=me(), text=True)).run
         state = await engine.state(run)
@@ -79,7 +84,7 @@ def read_pairs(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _check(known: Catalog, workflow: str, given: dict[str, str]) -> None:
-    """Find what is wrong before anything is opened or made. Raises ``UnknownWorkflow`` and ``InvalidInput``."""
+    """Find what is wrong before a database is made. Raises ``UnknownWorkflow`` and ``InvalidInput``."""
     _, problems = validate_input(known.get(workflow), given, text=True)
     if problems:
         raise InvalidInput(workflow, problems)

@@ -143,11 +143,11 @@ class Commands:
         verdict = may_start(await self._desk.directory.person(typed.user))
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
-        known = list(self._desk.engine.catalog.workflows.values())
+        known = list(self._desk.engine.workflows.values())
         return forms.picker(known, forms.Place(typed.channel)) if known else replies.no_workflows()
 
     async def _list(self, typed: Typed) -> Answer:
-        return replies.workflows(typed.command, list(self._desk.engine.catalog.workflows.values()))
+        return replies.workflows(typed.command, list(self._desk.engine.workflows.values()))
 
     async def _runs(self, typed: Typed) -> Answer:
         workflow = self._desk.engine.workflow(typed.rest).name if typed.rest else ""
@@ -179,4 +179,4 @@ class Commands:
         return replies.usage(typed.command)
 
     async def _unknown(self, typed: Typed) -> Answer:
-        return replies.unknown_word(typed.command, typed.word, self._desk.engine.catalog.workflows)
+        return replies.unknown_word(typed.command, typed.word, self._desk.engine.workflows)
