@@ -151,6 +151,19 @@ async def test_a_run_that_goes_on_lets_the_next_instant_be_skipped(setup: Setup,
         assert await instants(engine) == ["2030-01-01T13:00:00Z", "2030-01-01T16:00:00Z"]
 
 
+async def test_an_instant_that_was_skipped_stays_skipped(setup: Setup, clock: SetClock) -> None:
+    async with setup.engine() as engine:
+        table = await deployed(engine, hourly())
+        for hour in (1, 2):
+            clock.at = NOON + hour * HOUR
+            await table.tick()
+        await engine.cancel((await runs(engine))[0].id, by=ANA)
+        await tamper(engine.store, "UPDATE schedules SET next_at = :at, claimed_until = 0", at=NOON + 2 * HOUR)
+        assert await table.tick() == 1
+        assert await instants(engine) == ["2030-01-01T13:00:00Z"]
+        assert len(await skipped(engine)) == 1
+
+
 async def test_runs_stand_in_line_where_the_schedule_says_so(setup: Setup, clock: SetClock) -> None:
     async with setup.working() as engine:
         table = await deployed(engine, hourly(overlap="queue"))
