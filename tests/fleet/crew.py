@@ -58,8 +58,8 @@ class Crew:
         for index in range(len(self._workers)):
             self._see(index)
 
-    async def send_home(self, patience: float) -> bool:
-        """No new runs; wait until all have ended, for so many seconds, then tell everybody to stop. Whether all had."""
+    async def send_home(self, patience: float) -> None:
+        """No new runs; wait until all have ended, for so many seconds, then tell everybody to stop."""
         await asyncio.gather(*self._continuing)
         self._people.terminate()
         with contextlib.suppress(TimeoutError):
@@ -67,7 +67,9 @@ class Crew:
                 while self._people.exitcode is None:
                     self.see_all()
                     await asyncio.sleep(SEE_EVERY)
-        patient = self._people.exitcode == 0
+        code = self._people.exitcode
+        if code not in (0, None):
+            self.wrong.append(f"the people ended with exit code {code}")
         self._people.kill()
         self.see_all()
         for each in self._workers:
@@ -76,7 +78,6 @@ class Crew:
         for number, each in enumerate(self._workers, 1):
             if each.exitcode != 0:
                 self.wrong.append(f"worker{number} was told to stop, and had exit code {each.exitcode}")
-        return patient
 
     def leave_nobody(self) -> None:
         """End whoever is left, in whatever state."""

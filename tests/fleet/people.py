@@ -14,6 +14,7 @@ import json
 import random
 import signal
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import uvloop
@@ -59,8 +60,10 @@ async def _live(orders: Orders) -> None:
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
     steps = registry(Me(orders.pay_url))
-    async with opened(orders, steps) as here, opened(orders, steps) as there, asyncio.TaskGroup() as errands:
-        await People(orders, (here, there), errands).serve(told)
+    async with AsyncExitStack() as doors:
+        here, there = [await persistently(lambda: doors.enter_async_context(opened(orders, steps))) for _ in range(2)]
+        async with asyncio.TaskGroup() as errands:
+            await People(orders, (here, there), errands).serve(told)
 
 
 async def persistently(ask: Callable[[], Awaitable[T]]) -> T:
@@ -187,9 +190,10 @@ class People:
         if word == "dead_letter":
             expected = self._story(int(key.removeprefix(KEY))).expected
             worth_it = [step for step in given_up(history) if (known := expected(step)) and known.ends == "completed"]
-            if steps := worth_it:
-                reply = await ask(self._server(), run, c.Redrive(OPERATOR, "told to", tuple(steps)))
-                self._journal.note("redriven", run=run, steps=steps, reply=reply)
+            if worth_it:
+                # Everything: what was cut short when the run stopped is in the dead letters too.
+                reply = await ask(self._server(), run, c.Redrive(OPERATOR, "told to"))
+                self._journal.note("redriven", run=run, lost=worth_it, reply=reply)
             return
         await asyncio.sleep(SURELY_AWAKE)
         for step in uncertain(await self._inbox.history(run)):

@@ -18,7 +18,14 @@ Row = Sequence[Any]
 # The driver types it only in part.
 _connect = cast("Any", asyncpg).connect
 
-_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, sqlite3.OperationalError, TimeoutError)
+_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    sqlite3.OperationalError,
+)
 
 
 async def rows(url: str, query: str) -> list[Row]:

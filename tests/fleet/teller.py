@@ -10,13 +10,16 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 from tests.fleet.constructs import CONSTRUCTS, IN_CHILDREN, handler
 from tests.fleet.loops import LOOPS
 from tests.fleet.stories import Drawn, Ending, Expected, Pause, Pen, Signal, Story
 
 Weights = dict[Callable[[Pen], Drawn], int]
+
+TIMEOUT = "40s"
+"""Of a call: after that and a grace an attempt ends whose worker lives, but cannot report it any more."""
 
 INPUT = {"tag": {"type": "string"}, "n": {"type": "integer"}}
 
@@ -78,15 +81,25 @@ def tell(seed: int, number: int) -> Story:
         workflow["on_failure"], handling = [spec], (expected,)
     return Story(
         number=number,
-        workflow=workflow,
+        workflow=_in_time(workflow),
         given=given,
         steps=draft.expected,
         handling=handling,
-        callees=tuple(draft.callees),
+        callees=tuple(_in_time(callee) for callee in draft.callees),
         signals=tuple(draft.signals),
         pause=Pause(after=rng.randint(0, 1_500), lasts=rng.randint(100, 1_500)) if rng.random() < 0.06 else None,
         cancel_after=rng.randint(0, 1_500) if rng.random() < 0.06 else None,
     )
+
+
+def _in_time(part: Any) -> Any:
+    """The definition with a limit of time for each call that has none."""
+    if isinstance(part, list):
+        return [_in_time(each) for each in cast("list[Any]", part)]
+    if not isinstance(part, dict):
+        return part
+    inside = {name: _in_time(value) for name, value in cast("dict[str, Any]", part).items()}
+    return {"timeout": TIMEOUT, **inside} if "uses" in inside else inside
 
 
 def child(pen: Pen) -> Drawn:

@@ -1,4 +1,4 @@
-"""A fleet for some seconds on each database, and with each of the planted bugs.
+"""A fleet for some seconds on each database, with workers of two versions, and with each of the planted bugs.
 
 ``make crash`` does the same for minutes. The bugs and what they break are listed in ``tests.fleet.bugs``.
 """
@@ -51,6 +51,11 @@ def test_nothing_is_lost_or_doubled_whatever_befalls_the_fleet(database: Databas
     assert result.ok, heard(result)
     assert result.counts["completed"] > 30
     assert result.counts["attempts lost"] > 0
+
+
+def test_an_older_worker_leaves_to_newer_ones_what_it_does_not_know(tmp_path: Path) -> None:
+    result = play(Plan(database="sqlite", seed=SEED, seconds=5, older=1, in_flight=30), tmp_path, print)
+    assert result.ok, heard(result)
 
 
 @pytest.mark.parametrize("bug", BUGS)
