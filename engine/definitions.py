@@ -6,6 +6,7 @@ The one rule: what was deployed comes before any file; a name that was retired m
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
@@ -34,6 +35,11 @@ class RetiredWorkflow(UnknownWorkflow):
         self.args = (f"{name} was retired by {by}{said}; deploy it again to start it.",)
 
 
+class _Deployed(NamedTuple):
+    workflow: Workflow
+    called: Mapping[str, Workflow]
+
+
 class Definitions:
     """The definitions of one workspace. ``refresh`` reads what others have deployed; the rest answers at once."""
 
@@ -41,25 +47,21 @@ class Definitions:
         self._workspace = workspace
         self._catalog = catalog
         self._plans = plans
-        self._deployed: dict[str, Workflow] = {}
-        self._called: dict[str, dict[str, Workflow]] = {}
+        self._seq = 0
+        self._deployed: Mapping[str, _Deployed] = {}
 
     async def refresh(self) -> WorkspaceState:
         """The workspace as it is now; from here on the others answer by it. Raises ``BrokenDefinition``."""
         state = await self._workspace.state()
-        deployed: dict[str, Workflow] = {}
+        if state.seq <= self._seq:
+            return state
+        deployed: dict[str, _Deployed] = {}
         for name in state.workflows:
-            current = state.current(name)
-            if current is None:
-                continue
-            known = self._deployed.get(name)
-            if known is None or known.hash != current.definition:
+            if (current := state.current(name)) is not None:
                 plan = await self._plans.of(current.definition)
-                known = plan.workflow
-                self._called[known.hash] = called_by(plan)
-            deployed[name] = known
-        self._called = {each.hash: self._called[each.hash] for each in deployed.values()}
-        self._deployed = deployed
+                deployed[name] = _Deployed(plan.workflow, called_by(plan))
+        if state.seq > self._seq:  # else somebody has read on meanwhile
+            self._seq, self._deployed = state.seq, deployed
         return state
 
     async def allowed(self, workflow: str, now: int) -> None:
@@ -73,13 +75,13 @@ class Definitions:
         """All that can be started, by name, in the order of the names."""
         retired = {name for name, known in self._workspace.known.workflows.items() if known.retired is not None}
         loaded = {name: found for name, found in self._catalog.workflows.items() if name not in retired}
-        found = {**loaded, **self._deployed}
+        found = {**loaded, **{name: known.workflow for name, known in self._deployed.items()}}
         return {name: found[name] for name in sorted(found)}
 
     def get(self, name: str) -> Workflow:
         """The workflow called ``name``. Raises ``UnknownWorkflow``, which suggests the nearest name."""
         if (found := self._deployed.get(name)) is not None:
-            return found
+            return found.workflow
         known = self._workspace.known.workflows.get(name)
         if known is not None and known.retired is not None:
             raise RetiredWorkflow(name, known.retired.by.name, known.retired.reason)
@@ -90,10 +92,13 @@ class Definitions:
 
     def workflow(self, definition: str) -> Workflow | None:
         """The pinned workflow whose hash is ``definition``, if it is one of these."""
-        found = (each for each in self._deployed.values() if each.hash == definition)
-        return next(found, None) or self._catalog.workflow(definition)
+        found = self._of(definition)
+        return self._catalog.workflow(definition) if found is None else found.workflow
 
     def children(self, workflow: Workflow) -> Mapping[str, Workflow]:
         """Every pinned workflow that ``workflow`` calls, and that these call in turn, by its hash."""
-        called = self._called.get(workflow.hash)
-        return self._catalog.children(workflow) if called is None else called
+        found = self._of(workflow.hash)
+        return self._catalog.children(workflow) if found is None else found.called
+
+    def _of(self, definition: str) -> _Deployed | None:
+        return next((known for known in self._deployed.values() if known.workflow.hash == definition), None)

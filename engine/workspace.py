@@ -41,7 +41,8 @@ class Workspace:
         self._clock = clock
         self._state = ws.EMPTY
         self._head = Head.EMPTY
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
+        self._next: asyncio.Task[None] | None = None
 
     @property
     def known(self) -> ws.WorkspaceState:
@@ -50,9 +51,11 @@ class Workspace:
 
     async def state(self) -> ws.WorkspaceState:
         """The workspace as its stream has it now. Raises ``UnknownEvent`` for one that a newer release wrote to."""
-        async with self._reading:
-            await self._read_on()
-            return self._state
+        if self._next is None:
+            self._next = asyncio.create_task(self._read_next())
+            self._next.add_done_callback(_heard)
+        await asyncio.shield(self._next)
+        return self._state
 
     async def submit(self, make: Callable[[ws.WorkspaceState], ws.Command]) -> tuple[w.WorkspaceEvent, ...]:
         """Decide on the command that ``make`` makes of the newest state; the events that are durable on return.
@@ -60,9 +63,8 @@ class Workspace:
         Raises ``WorkspaceRefused``. ``make`` is called again for each try, so that what it compares is what there is.
         """
         for _ in range(TRIES):
-            async with self._reading:
-                await self._read_on()
-                state, head = self._state, self._head
+            await self.state()
+            state, head = self._state, self._head
             now = self._clock.now()
             verdict = ws.decide(state, make(state), now)
             if isinstance(verdict, ws.Refused):
@@ -92,6 +94,13 @@ class Workspace:
         said, _ = await self._store.load_said(self.name)
         return [(one, w.decode(one.type, one.version, one.payload)) for one in said if one.type in w.WORKSPACE_EVENTS]
 
+    async def _read_next(self) -> None:
+        """One read for all who asked before it began: those who ask while one is under way share the one after it."""
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
+        self._reading, self._next = self._next, None
+        await self._read_on()
+
     async def _read_on(self) -> None:
         said, head = await self._store.load_said(self.name, self._head.seq)
         state = self._state
@@ -99,3 +108,9 @@ class Workspace:
             if one.type not in _STORES_OWN:
                 state = ws.evolve(state, one.seq, from_text(one.at), w.decode(one.type, one.version, one.payload))
         self._state, self._head = state, head
+
+
+def _heard(task: asyncio.Task[None]) -> None:
+    """Whoever waited may be gone; the fault is met again by the next one who asks."""
+    if not task.cancelled():
+        task.exception()
