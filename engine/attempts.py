@@ -272,8 +272,9 @@ async def _persistently(submit: Callable[[], Awaitable[Answer]], key: AttemptKey
 
 
 def _context(key: AttemptKey, step: StepState, handle: Handle, limits: Limits) -> StepContext:
-    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, key.step, name, step.generation), limits)
-    return StepContext(key.run, key.step, step.attempt, recorder, generation=step.generation)
+    path = step.keyed_as or key.step
+    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, path, name, step.generation), limits)
+    return StepContext(key.run, key.step, step.attempt, recorder, generation=step.generation, keyed_as=path)
 
 
 def _failure_of(error: Exception, key: AttemptKey, classify: Callable[[Exception], Failure]) -> Failure:

@@ -49,7 +49,7 @@ _PLAIN = (
         "ended_at",
         "retry_at",
     ),
-    *("awaited", "awaited_at", "missing", "dead", "generation", "wake_at", "child"),
+    *("awaited", "awaited_at", "missing", "dead", "generation", "keyed_as", "wake_at", "child"),
 )
 
 

@@ -15,46 +15,90 @@ from engine.core import paths
 from engine.core.graph import Plan
 from engine.core.state import ENDED_STEP, GroupState, RunState, StepState, StepStatus
 from engine.core.transitions import begin, may_begin, reopen
+from engine.core.words import did_you_mean
 
 _FIRST = re.compile(r"^[^\[#/!]+")
 
 
 def misfits(state: RunState, plan: Plan, renamed: Mapping[str, str]) -> Iterator[str]:
-    """The open steps that have no place in ``plan``, or another kind of place: they keep the run from moving."""
+    """Why the run cannot move to ``plan``, in sentences: above all, open steps that have no place there."""
+    for old, new in renamed.items():
+        if old not in state.plan.steps:
+            yield f"{old} is no step of the run; {did_you_mean(old, list(state.plan.steps))}"
+        elif new not in plan.steps:
+            yield f"{new} is no step of the other definition; {did_you_mean(new, list(plan.steps))}"
+    begun = {found[0] for path in state.steps if (found := _FIRST.match(path))}
+    for old in sorted(begun & renamed.keys()):
+        if any(other != old and renamed.get(other, other) == renamed[old] for other in begun):
+            yield f"two steps of the run would be {renamed[old]}; give each a name of its own"
     for path in state.open:
-        place = paths.template_of(_rename(path, renamed))
-        found = plan.nodes.get(place)
+        new = _rename(path, renamed)
+        found = plan.nodes.get(paths.template_of(new))
         if found is None or found.kind is not state.plan.node(path).kind:
-            yield path
+            yield f"{path} is open, and the other definition has no such step of that kind; map it to one that has"
+        elif new != path and state.steps[path].status is StepStatus.RUNNING:
+            yield f"{path} is at work under its name; pause the run, and move it once the step has ended"
 
 
 def moved(state: RunState, event: e.RunMoved, plan: Plan) -> RunState:
     """The state on the new plan. Steps that it does not have are forgotten, new ones are ready where they may be."""
     names = event.renamed
-    steps = {_rename(path, names): step for path, step in state.steps.items()}
-    groups = {_rename(path, names): group for path, group in state.groups.items()}
+    steps = {_rename(path, names): _renamed(path, step, names) for path, step in state.steps.items()}
     kept = {path: _unbegun(path, step) for path, step in steps.items() if paths.template_of(path) in plan.nodes}
-    unfinished = sum(1 for id_ in plan.steps if id_ not in kept or kept[id_].status not in ENDED_STEP)
-    failed = state.groups[""].failed
-    groups[""] = GroupState(unfinished, None if failed is None else _rename(failed, names))
-    timeout = plan.workflow.timeout
+    undoable = (_rename(path, names) for path in state.undoable)
     state = state._replace(
         plan=plan,
         definition=event.definition,
         steps=Map(kept),
-        groups=Map(
-            {path: group for path, group in groups.items() if not path or paths.template_of(path) in plan.groups}
-        ),
-        undoable=tuple(_rename(path, names) for path in state.undoable if _rename(path, names) in kept),
-        deadline=None if timeout is None else state.started_at + timeout,
+        groups=Map(_groups(state, plan, kept, names)),
+        undoable=tuple(path for path in undoable if path in kept and plan.node(path).compensation is not None),
+        deadline=_deadline(state, plan),
     )
     return _ready_again(reopen(state))
 
 
+def _renamed(path: str, step: StepState, names: Mapping[str, str]) -> StepState:
+    """Whoever was told a key of a step's effects is told the same one again, whatever the step is called now."""
+    if _rename(path, names) == path:
+        return step
+    loop = step.loop
+    return step._replace(
+        keyed_as=step.keyed_as or (path if step.token else ""),
+        loop=None if loop is None else loop._replace(failed=_rename(loop.failed, names)),
+    )
+
+
+def _groups(
+    state: RunState, plan: Plan, kept: Mapping[str, StepState], names: Mapping[str, str]
+) -> Iterator[tuple[str, GroupState]]:
+    """What is left in each group by the new plan."""
+    for path, group in state.groups.items():
+        new = _rename(path, names)
+        if new and paths.template_of(new) not in plan.groups:
+            continue
+        members = (paths.in_group(new, id_) for id_ in plan.group(new).steps)
+        left = sum(1 for member in members if member not in kept or kept[member].status not in ENDED_STEP)
+        yield new, GroupState(left, None if group.failed is None else _rename(group.failed, names))
+
+
+def _deadline(state: RunState, plan: Plan) -> int | None:
+    """Counted from where the old one was: from the start of the run, or from its last reopening."""
+    before, timeout = state.plan.workflow.timeout, plan.workflow.timeout
+    if timeout is None:
+        return None
+    since = state.started_at if state.deadline is None or before is None else state.deadline - before
+    return since + timeout
+
+
 def _unbegun(path: str, step: StepState) -> StepState:
-    """A step that was ready may have to wait for others now; the items of a loop wait for none."""
+    """A step that was ready may have to wait for others now; the items of a loop wait for none.
+
+    Whether anybody has its code is to be seen anew.
+    """
+    if step.status not in (StepStatus.READY, StepStatus.RETRYING):
+        return step
     waits = step.status is StepStatus.READY and paths.loop_of(path) is None
-    return step._replace(status=StepStatus.PENDING) if waits else step
+    return step._replace(status=StepStatus.PENDING if waits else step.status, awaited=False, missing=False)
 
 
 def _ready_again(state: RunState) -> RunState:

@@ -163,7 +163,8 @@ class StepState(NamedTuple):
     """One step. ``token`` is the seq of the STEP_STARTED that counts: results of any other attempt are refused.
 
     ``since`` is when its first attempt began. ``generation`` is part of its effects' keys, and grows when it is known
-    that they did not happen or are to happen anew. ``dead`` says why it will not be tried again by itself.
+    that they did not happen or are to happen anew. ``dead`` says why it will not be tried again by itself. ``keyed_as``
+    is the path in its effects' keys, if it has been renamed since it began.
     """
 
     status: StepStatus = StepStatus.PENDING
@@ -184,6 +185,7 @@ class StepState(NamedTuple):
     failure: Failure | None = None
     dead: str = ""
     generation: int = 1
+    keyed_as: str = ""
     gate: Gate | None = None
     effects: Map[str, Effect] = Map()
     cursor: Held = None
@@ -220,7 +222,8 @@ class RunState(NamedTuple):
     """A run up to event ``seq``. ``open``: the steps that are neither pending nor ended, in the order they opened.
 
     ``undoable`` are the completed steps that can be compensated, in the order of their completion; ``undoing`` are
-    those whose compensation is still to come, the next one first.
+    those whose compensation is still to come, the next one first. ``held_at`` is the seq of the last pause or resumption,
+    and ``parent_order`` that of the parent's which was the last to reach this run.
     """
 
     run: str
@@ -236,7 +239,10 @@ class RunState(NamedTuple):
     labels: Map[str, str]
     phase: Phase = Phase.FORWARD
     queued: bool = False
-    paused: e.RunPaused | None = None
+    own_pause: e.RunPaused | None = None
+    parent_pause: e.RunPaused | None = None
+    parent_order: int = 0
+    held_at: int = 0
     cancel: e.RunCancelRequested | None = None
     deadline: int | None = None
     timed_out: bool = False
@@ -261,6 +267,11 @@ class RunState(NamedTuple):
     def claimed_by(self, worker: str) -> Iterator[tuple[str, StepState]]:
         """The steps that the log says ``worker`` is running now."""
         return ((step, state) for step, state in self.opened(StepStatus.RUNNING) if state.worker == worker)
+
+    @property
+    def paused(self) -> e.RunPaused | None:
+        """The pause that holds the run: its own, or its parent's."""
+        return self.own_pause or self.parent_pause
 
     @property
     def failed_step(self) -> str | None:

@@ -62,10 +62,13 @@ class StepContext:
     """One attempt of one step of a run. Made in the event loop that runs the attempt.
 
     ``step`` is the step's path in the run, with item and iteration where there are any; ``attempt`` counts from 1.
-    ``generation`` grows only after an attempt whose effects are known not to have happened.
+    ``generation`` grows only after an attempt whose effects are known not to have happened. ``keyed_as`` is the path in
+    its keys, if that is another one: a step that was renamed on its way keeps them.
     """
 
-    def __init__(self, run: str, step: str, attempt: int, effects: EffectRecorder, *, generation: int = 1) -> None:
+    def __init__(
+        self, run: str, step: str, attempt: int, effects: EffectRecorder, *, generation: int = 1, keyed_as: str = ""
+    ) -> None:
         self.run = run
         self.step = step
         self.attempt = attempt
@@ -74,6 +77,7 @@ class StepContext:
         """How far an earlier attempt came: the newest that it gave to ``progress``; None if there is none."""
         self.cancelled = asyncio.Event()
         """Set once nobody waits for this attempt any more: cancelled, timed out, or its lease lost."""
+        self._keyed_as = keyed_as or step
         self._effects = effects
         self._loop = asyncio.get_running_loop()
         self._begun: set[str] = set()
@@ -82,11 +86,11 @@ class StepContext:
     @property
     def idempotency_key(self) -> str:
         """The key for a step that is a single operation; the same on every attempt."""
-        return effect_key(self.run, self.step, WHOLE_STEP, self.generation)
+        return effect_key(self.run, self._keyed_as, WHOLE_STEP, self.generation)
 
     def key_for(self, effect: str) -> str:
         """The key under which a system downstream recognises ``effect`` of this step when it is asked again."""
-        return effect_key(self.run, self.step, effect, self.generation)
+        return effect_key(self.run, self._keyed_as, effect, self.generation)
 
     async def effect(self, name: str, fn: Callable[[str], Awaitable[object]]) -> JsonValue:
         """The result of ``fn(key)`` as JSON, made at most once after it was recorded: then ``fn`` is not called.

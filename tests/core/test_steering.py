@@ -169,12 +169,14 @@ def test_what_cannot_be_done_says_what_can() -> None:
 def test_a_run_is_moved_to_a_definition_whose_steps_have_other_names() -> None:
     run = Run(workflow(noop("a"), noop("old"), noop("z")))
     run.look()
+    run.do(c.Pause(BEN))
     run.succeed("a", 1)
     other = Run(workflow(noop("a"), noop("new"), noop("y"), noop("z")))
     assert "map it" in refused(run, c.Move("f" * 64, other.plan, BEN, {}))
     run.do(c.Move("f" * 64, other.plan, BEN, {"old": "new"}, "renamed"))
     assert run.new == ["RUN_MOVED"]
-    assert run.state.step("new").status is StepStatus.RUNNING
+    run.do(c.Resume(BEN))
+    run.look()
     for step in ("new", "y", "z"):
         run.succeed(step)
     assert run.state.status is RunStatus.COMPLETED
@@ -207,3 +209,26 @@ def test_a_run_whose_time_is_over_in_line_handles_its_failure_without_its_turn()
     assert run.state.step("on_failure/tell").status is StepStatus.RUNNING
     run.succeed("on_failure/tell")
     assert run.state.status is RunStatus.FAILED
+
+
+def test_a_child_is_held_by_its_parent_whatever_order_the_words_arrive_in() -> None:
+    run = Run(workflow(noop("a")))
+    run.do(c.Resume(BEN, "again", order=13))
+    run.do(c.Pause(BEN, "lunch", order=11))
+    assert run.state.paused is not None
+    run.do(c.Resume(BEN, "again", order=13))
+    assert run.state.paused is None, "told again, it counts"
+    run.do(c.Pause(BEN, "lunch", order=11))
+    assert run.state.paused is None, "an old word does not"
+
+
+def test_a_person_cannot_resume_what_the_parent_holds_but_its_own_pause() -> None:
+    run = Run(workflow(noop("a")))
+    run.do(c.Pause(ANA, "wait", order=5))
+    assert "part of is paused" in refused(run, c.Resume(BEN))
+    run.do(c.Pause(BEN, "mine"))
+    run.do(c.Resume(ANA, order=9))
+    assert run.state.paused is not None
+    assert run.state.paused.by == BEN
+    run.do(c.Resume(BEN))
+    assert run.state.paused is None

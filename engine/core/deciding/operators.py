@@ -175,9 +175,7 @@ def _move(draft: Draft, command: c.Move) -> Reply:
         return NotAllowed("the run is stopping; fork it to the other definition instead")
     stuck = list(misfits(draft.state, command.plan, command.renamed))
     if stuck:
-        return NotAllowed(
-            f"{stuck[0]} is open, and the other definition has no such step of that kind; map it to one that has"
-        )
+        return NotAllowed(stuck[0])
     plans = {command.definition: command.plan}
     event = e.RunMoved(
         definition=command.definition, renamed=dict(command.renamed), by=command.by, reason=command.reason

@@ -57,11 +57,14 @@ def match(draft: Draft, path: str, step: StepState) -> bool:
 
 
 def child_ended(draft: Draft, command: c.ChildEnded) -> Reply:
-    step = draft.state.step(command.step)
-    if step.status is not StepStatus.CALLING or step.child != command.run:
+    # By the run, not by the step's path: the step may have been renamed since the child was asked for.
+    calling = {step.child: path for path, step in draft.state.opened(StepStatus.CALLING)}
+    path = calling.get(command.run)
+    if path is None:
         return c.Stale()
     if command.status is RunStatus.COMPLETED:
-        draft.record(e.StepCompleted(step=command.step, attempt=step.attempt, output=command.output))
+        attempt = draft.state.steps[path].attempt
+        draft.record(e.StepCompleted(step=path, attempt=attempt, output=command.output))
         return c.Accepted()
     cancelled = command.status is RunStatus.CANCELLED
     words = f"its run {command.run} " + ("was cancelled" if cancelled else "failed")
@@ -70,7 +73,7 @@ def child_ended(draft: Draft, command: c.ChildEnded) -> Reply:
         message=words + (f": {command.reason}" if command.reason else ""),
         known=True,
     )
-    fail(draft, command.step, failure)
+    fail(draft, path, failure)
     return c.Accepted()
 
 
