@@ -159,8 +159,8 @@ def _draw(random: Random, index: int, before: list[Piece], kinds: tuple[str, ...
         case "call":
             return replace(drawn, child=-random.randint(1, CHILDREN))
         case "listen":
-            patience = random.choice((None, 6, 8))
-            return replace(drawn, patience=patience, by_key=random.random() < 0.5, lenient=random.random() < 0.5)
+            by_key, patience = random.random() < 0.5, random.choice((None, 6, 8))
+            return replace(drawn, by_key=by_key, patience=None if by_key else patience, lenient=random.random() < 0.5)
         case _:
             return drawn
 
