@@ -6,6 +6,7 @@ The one rule: nothing of theirs is shared with other tests, and nothing of their
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.embedded import EmbeddedRedis
-from tests.fleet.sql import rows
+from tests.fleet.sql import rows_or_none
 from tests.services import missing, running_redis
 
 DatabaseKind = Literal["sqlite", "postgresql"]
@@ -77,9 +78,10 @@ class Postgres:
 
     async def kill_backend(self, place: float) -> None:
         """Kill one of the engine's connections at the server; the server then crashes, and recovers by itself."""
-        backends = [row[0] for row in await rows(self.url, _BACKENDS)]
+        backends = [row[0] for row in await rows_or_none(self.url, _BACKENDS) or []]
         if backends:
-            os.kill(backends[int(place * len(backends))], signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(backends[int(place * len(backends))], signal.SIGKILL)
 
     def stop(self) -> None:
         """End the server for good."""
