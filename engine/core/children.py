@@ -27,13 +27,13 @@ def child_run_id(parent: str, path: str, attempt: int, generation: int, at: int)
 def child_start(parent: RunState, event: e.ChildStarted) -> e.RunStarted:
     """The first event of the child run that ``event`` asks for.
 
-    It is as urgent as its parent. Where both stand in one line, the child goes on in its parent's place: otherwise each
-    would wait for the other.
+    It is as urgent as its parent. For a key that one of the runs around it is in line for, it goes on in that run's
+    place: otherwise each would wait for the other.
     """
     started = parent.started
     called = parent.plan.children.get(event.definition) if event.part is None else None
     labels, _, line = terms(called.workflow, event.input) if called is not None else Terms({}, 1, None)
-    own = started.concurrency
+    around = started.keys_around + (() if started.concurrency is None else (started.concurrency.key,))
     origin: dict[str, JsonValue] = {"parent": parent.run, "step": event.step}
     return e.RunStarted(
         workspace=started.workspace,
@@ -44,8 +44,9 @@ def child_start(parent: RunState, event: e.ChildStarted) -> e.RunStarted:
         origin=origin,
         labels=labels,
         priority=started.priority,
-        concurrency=None if line is not None and own is not None and line.key == own.key else line,
+        concurrency=None if line is not None and line.key in around else line,
         parent=e.Parent(run=parent.run, step=event.step, attempt=event.attempt),
         part=event.part,
         outer=event.outer,
+        keys_around=around,
     )

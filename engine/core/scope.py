@@ -26,7 +26,7 @@ def scope(state: RunState, path: str = "", values: Values = _NONE) -> dict[str, 
     ``values`` must have what ``needed`` says.
     """
     outer = cast("dict[str, Any]", state.started.outer)
-    roots: dict[str, Any] = {**outer, "input": state.started.input, "run": _run(state)}
+    roots: dict[str, Any] = {"run": _run(state), **outer, "input": state.started.input}
     roots["steps"] = StepScope(state, path, values)
     for unit in _units(path):
         roots = {**roots, **_of_unit(state, unit, values)}

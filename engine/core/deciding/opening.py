@@ -181,7 +181,7 @@ def _outer(draft: Draft, path: str) -> dict[str, JsonValue]:
     used = draft.state.plan.used_inside(loop)
     seen = draft.scope(loop, used)
     steps = {name: seen["steps"][name] for root, name in sorted(used) if root == "steps" and name in seen["steps"]}
-    around = {root: seen[root] for root in ("iteration", "previous") if root in seen}
+    around = {root: seen[root] for root in ("iteration", "previous", "failure", "run") if root in seen}
     return cast("dict[str, JsonValue]", {"steps": steps, **around})
 
 
