@@ -31,6 +31,7 @@ from engine.testing import (
     takes,
 )
 
+ROOT = Path(__file__).parents[2]
 MINUTE = 60_000
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -395,3 +396,11 @@ def test_the_timeline_tells_the_story() -> None:
 def test_what_a_stub_gives_must_be_json() -> None:
     with pytest.raises(RehearsalError, match=r"what the stub 'x\.a' gives cannot be written as JSON"):
         Rehearsal(NOTHING, {"x.a": object()}).run()
+
+
+def test_the_example_of_the_documentation() -> None:
+    page = (ROOT / "docs" / "testing.md").read_text(encoding="utf-8")
+    code = page.split("```python\n", 1)[1].split("```", 1)[0]
+    found: dict[str, Any] = {}
+    exec(code.replace('"workflows/', f'"{ROOT}/workflows/'), found)  # noqa: S102 - it is our own page
+    found["test_publish"]()
