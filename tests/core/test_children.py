@@ -59,7 +59,7 @@ def test_the_items_of_a_large_loop_are_not_in_line_behind_the_run_that_has_the_l
     outer.look()
     part = child_start(outer.state, asked(outer))
     state = start("run_part", outer.plan.part("each"), part, outer.now).state
-    calls = [one for one in start("run_part", outer.plan.part("each"), part, outer.now).events]
+    calls = list(start("run_part", outer.plan.part("each"), part, outer.now).events)
     item = child_start(state, next(one.event for one in calls if isinstance(one.event, e.ChildStarted)))
     assert item.concurrency is None
 

@@ -49,8 +49,8 @@ class RunStarted(EventModel):
     """The first event of every run.
 
     ``origin`` is the asking surface's own note (such as where to report), opaque here. Two starts with one
-    ``dedupe_key`` in one workspace are one run. ``priority`` is 0 (low) to 2 (high). ``keys_around`` are the concurrency
-    keys of the runs that it is done for, the outermost first.
+    ``dedupe_key`` in one workspace are one run. ``priority`` is 0 (low) to 2 (high). ``keys_around`` are the
+    concurrency keys of the runs that it is done for, the outermost first.
     """
 
     type: ClassVar[str] = "RUN_STARTED"
