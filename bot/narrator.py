@@ -283,7 +283,7 @@ class Narrator:
     # Places
 
     async def _find_place(self) -> None:
-        self._agenda.place = await self._shared.places.find(self._story, self._shared.engine.clock.now())
+        self._agenda.place = await self._shared.place(self._story)
         if self._agenda.place is None:
             self._story.told(self._story.state.seq)
 

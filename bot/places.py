@@ -38,11 +38,14 @@ class Places:
         self._outbox = outbox
         self._default_channel = default_channel
 
-    async def find(self, story: Story, now: int) -> Place | None:
-        """Where to go on telling the run at ``now`` (epoch ms); None if there is no such place (any more)."""
+    async def find(self, story: Story, channel: str, now: int) -> Place | None:
+        """Where to go on telling the run at ``now`` (epoch ms); None if there is no such place (any more).
+
+        ``channel`` is the id of the one where it was started; empty: it was not started in one.
+        """
         started, end = story.state.started, story.state.end
         first, second = story.posted.get(CARD), story.posted.get(CARD_IN_DM)
-        origin = str(started.origin.get("channel") or self._default_channel or "")
+        origin = channel or self._default_channel or ""
         if not origin or (end is not None and first is None and end.at < now - LONG_OVER_MS):
             return None
         if first is None or not first.failed:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bot.agenda import Place
 from bot.directory import Directory
 from bot.places import Places
 from bot.postings import Postings
 from bot.story import Story
 from engine.core import events as e
 from engine.core.errors import UnknownRun
+from engine.core.graph import Kind, Plan
 from engine.core.state import Recorded
 from engine.engine import Engine
 from engine.plans import Plans
@@ -67,3 +69,20 @@ class Shared:
             if isinstance(one.event, e.RunMoved):
                 await self.plans.of(one.event.definition)
         story.read(events, self.plans.known)
+
+    async def place(self, story: Story) -> Place | None:
+        """Where the run is to be told; None where it is not.
+
+        A child run is told where the run was started that it is a part of. One that does some items of a loop is told
+        only if people are asked in it: the loop sums it up.
+        """
+        if story.state.started.part is not None and not _asks_people(story.state.plan):
+            return None
+        started = story.state.started
+        while started.parent is not None:
+            started = (await self.engine.state(started.parent.run)).started
+        return await self.places.find(story, str(started.origin.get("channel") or ""), self.engine.clock.now())
+
+
+def _asks_people(plan: Plan) -> bool:
+    return any(node.kind is Kind.GATE for node in plan.nodes.values())

@@ -60,12 +60,19 @@ def card(state: RunState, note: str = "") -> Message:
     head = f"{status_words(state)} · {_progress(state)}"
     body = "\n".join(_now(state))
     after = "\n".join(_next(state))
-    foot = f"Started by {named(state.started.by)} {date(state.started_at)} · `{short_id(state.run)}`"
+    foot = f"Started by {named(state.started.by)} {date(state.started_at)} · `{short_id(state.run)}`{_part_of(state)}"
     blocks = [title(name), section(f"*{head}*\n{body}" if body else f"*{head}*")]
     blocks += [section(after)] if after else []
     blocks += [context(part) for part in (note, foot) if part]
     parts = [f"{escape(name)}: {head}", body, after, note, foot.replace("`", "")]
     return Message(clip_markup("\n".join(part for part in parts if part), TEXT_LIMIT), tuple(blocks))
+
+
+def _part_of(state: RunState) -> str:
+    parent, fork = state.started.parent, state.started.forked_from
+    if parent is not None:
+        return f", which is {parent.step} of `{short_id(parent.run)}`"
+    return f", which goes on from `{short_id(fork.run)}`" if fork is not None else ""
 
 
 def meaning(state: RunState) -> Hashable:

@@ -105,6 +105,22 @@ async def test_retries_are_told_with_reason_pause_and_attempt(
             await bench.told(run)
 
 
+async def test_a_child_run_asks_where_the_run_was_started_that_it_is_a_part_of(
+    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
+) -> None:
+    parent = workflow({"id": "release", "workflow": "gated"}, name="parent")
+    async with setup.working(GATED, parent) as engine:
+        bench = Bench(engine, client, directory, simulator)
+        async with bench.telling():
+            run = await bench.start("parent")
+            await bench.shows("→ release is done by gated", "<!subteam^S0RELEASES>: please decide.")
+            child = (await engine.state(run)).step("release").child
+            assert any(f"which is release of {run[:14]}" in text for text in bench.texts())
+            await bench.vote(child)
+            await bench.shows("✓ release done in", "parent: ✓ Completed · 1 of 1 step done")
+            await bench.told(run)
+
+
 async def test_a_run_in_a_channel_that_is_closed_to_the_bot_is_told_its_starter(bench: Bench) -> None:
     bench.simulator.fail_next("chat.postMessage", Fault(error="not_in_channel"))
     async with bench.telling():
