@@ -131,6 +131,7 @@ class Engine:
             ids=self._ids,
             workspace=settings.workspace,
             announce=self._announcer.announce,
+            limits=settings.worker.step_limits,
         )
         self.bulk = Bulk(store, self._handle, settings.workspace)
         self._handle.observe(self._errands.observe)

@@ -14,11 +14,14 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from engine.attempts import Limits
 from engine.clock import Clock
 from engine.core import commands as c
 from engine.core import events as e
+from engine.core.deciding.opening import correlation_of
 from engine.core.definition import Workflow
 from engine.core.errors import InvalidInput
+from engine.core.failures import StepError
 from engine.core.graph import Plan
 from engine.core.inputs import validate_input
 from engine.core.pinning import recoded
@@ -52,6 +55,7 @@ class Operations:
     ids: Ids
     workspace: str
     announce: Callable[[str], None]
+    limits: Limits
 
     # Holding, and stopping
 
@@ -126,6 +130,8 @@ class Operations:
 
     async def set_output(self, run: str, step: str, output: JsonValue, *, by: e.Actor, reason: str = "") -> c.Reply:
         """Count ``step``, which has failed or not begun, as completed with this output."""
+        if refusal := self._too_large(output, "the output"):
+            return refusal
         return await self.submit(run, c.SetOutput(step, output, by, reason))
 
     async def settle(
@@ -135,6 +141,8 @@ class Operations:
         """Say what became of an attempt of unknown outcome: it happened, with this result; it did not, so it is made
         again; or it counts as failed.
         """
+        if refusal := self._too_large(result, "the result"):
+            return refusal
         return await self.submit(run, c.Settle(step, answer, by, result, reason))
 
     # Which definition it follows, and how it is found
@@ -183,6 +191,9 @@ class Operations:
 
         ``id`` is the sender's: the same one again changes nothing. ``ValueError`` without a run and a correlation.
         """
+        if refusal := self._too_large(payload, "the payload"):
+            return refusal
+        correlation = None if correlation is None else correlation_of(correlation)
         if run is not None:
             return await self.submit(run, c.Signal(id, name, payload, by, correlation))
         if correlation is None:
@@ -199,6 +210,13 @@ class Operations:
     async def submit(self, run: str, command: c.Command) -> c.Reply:
         """What the run's one writer answers to ``command``."""
         return (await self.handle.submit(run, command)).reply
+
+    def _too_large(self, value: JsonValue, what: str) -> c.NotAllowed | None:
+        try:
+            self.limits.refuse(value, what)
+        except StepError as error:
+            return c.NotAllowed(str(error))
+        return None
 
     async def _plan(self, ref: str) -> Plan:
         """The plan of a workflow by its name, or of a definition by its hash. Raises ``UnknownWorkflow``."""

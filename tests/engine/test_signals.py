@@ -47,6 +47,24 @@ async def test_a_signal_ends_the_wait_and_counts_once(setup: Setup) -> None:
         assert await sound(engine)
 
 
+async def test_a_signal_too_large_for_the_history_is_refused(setup: Setup) -> None:
+    async with setup.working(WAITING) as engine:
+        run = await begin(engine)
+        refused = await engine.operations.signal("paid", "x" * 17 * 2**20, by=BEN, id="1", run=run)
+        assert isinstance(refused, c.NotAllowed)
+        assert refused.reason.startswith("the payload has 17 MiB, and 16 MiB are the most")
+
+
+async def test_correlations_are_compared_as_they_are_kept(setup: Setup, world: World) -> None:
+    world.open.set()
+    long = "17" + "x" * 600
+    async with setup.working(ORDER) as engine:
+        run = await begin(engine, order=long)
+        await step_is(engine, run, "w", StepStatus.LISTENING)
+        await engine.operations.signal("paid", {"amount": 9}, by=BEN, id="1", correlation=f"order {long}")
+        assert (await ended(engine, run)).step("z").output == "9"
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_signal_reaches_whoever_waits_for_its_correlation(setup: Setup, world: World, when: str) -> None:
     async def send() -> None:

@@ -137,9 +137,14 @@ def _listen(draft: Draft, path: str, planned: PlannedStep) -> None:
     correlation = None
     if planned.correlation is not None:
         text = planned.correlation.render_text(draft.scope(path, planned.correlation.references))
-        correlation = text[:500].replace("\0", "\ufffd")  # no database's text holds NUL
+        correlation = correlation_of(text)
     expires = None if waiting.timeout is None else draft.now + waiting.timeout
     draft.record(e.SignalAwaited(step=path, signal=waiting.signal, correlation=correlation, expires_at=expires))
+
+
+def correlation_of(text: str) -> str:
+    """A correlation as it is kept and compared: cut to 500 characters, without NUL, which no database's text holds."""
+    return text[:500].replace("\0", "\ufffd")
 
 
 def _call(draft: Draft, path: str, planned: PlannedStep) -> None:
@@ -214,4 +219,4 @@ def _start_items(draft: Draft, path: str, planned: PlannedStep) -> None:
     draft.record(e.ForEachStarted(step=path, count=len(items), items=items))
 
 
-__all__ = ["Unfit", "call_again", "open_step"]
+__all__ = ["Unfit", "call_again", "correlation_of", "open_step"]
