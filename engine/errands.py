@@ -17,6 +17,7 @@ from engine.core import events as e
 from engine.core.children import child_start
 from engine.core.deciding.advance import BY_ENGINE
 from engine.core.errors import EngineError, UnknownRun
+from engine.core.outlook import Due, DueKind, due
 from engine.core.state import Recorded, RunState, StepStatus
 from engine.handle import Handle
 from engine.plans import Plans
@@ -45,10 +46,8 @@ class Errands:
                     self._run(self._collect(state, signal, correlation))
                 case e.StepRedriven(step=path, by=by, reason=reason) if state.step(path).child:
                     self._run(self._redrive(state.step(path).child, by, reason))
-                case e.RunPaused(by=by, reason=reason):
-                    self._to_children(state, c.Pause(by, reason))
-                case e.RunResumed(by=by, reason=reason):
-                    self._to_children(state, c.Resume(by, reason))
+                case e.RunPaused() | e.RunResumed():
+                    self._to_children(state, _hold(state))
                 case _:
                     pass
         if state.stopping:
@@ -56,13 +55,11 @@ class Errands:
         if state.end is not None and state.started.parent is not None:
             self._run(self._tell(state, state.started.parent))
 
-    def check(self, state: RunState) -> None:
-        """Do again whatever may have been lost."""
+    def check(self, state: RunState, idle_at: int | None = None) -> None:
+        """Do again whatever may have been lost. ``idle_at``: at that instant there was nothing else to do."""
         if any(True for _ in state.opened(StepStatus.CALLING)):
             self._run(self._find_children(state))
-        for _, step in state.opened(StepStatus.LISTENING):
-            if step.awaits is not None and step.awaits.correlation is not None:
-                self._run(self._collect(state, step.awaits.signal, step.awaits.correlation))
+        self._run(self._collect_all(state, None if idle_at is None else due(state, max(state.at, idle_at))))
         wanted = state.started.concurrency
         if state.queued and state.end is None and wanted is not None and wanted.on_limit == "cancel_running":
             self._run(self._make_room(state, wanted.key))
@@ -114,9 +111,9 @@ class Errands:
                 await self._tell(ended, ended.started.parent)
         if parent.stopping:
             self._to_children(parent, _cancel(parent))
-        elif parent.paused is not None:
-            # Also those that were started only after the word of the pause went round.
-            self._to_children(parent, c.Pause(parent.paused.by, parent.paused.reason))
+        elif parent.held_at:
+            # Also those that were started only after the word of it went round, or that it did not reach.
+            self._to_children(parent, _hold(parent))
 
     async def _redrive(self, child: str, by: e.Actor, reason: str) -> None:
         """The step that the child does is tried again: the child goes on where it failed, or says that it cannot."""
@@ -130,6 +127,14 @@ class Errands:
             asked = recorded(event).event
             if isinstance(asked, e.ChildStarted):
                 await self._start(parent, asked)
+
+    async def _collect_all(self, state: RunState, next_look: Due | None) -> None:
+        """Then let the run be until its time comes: who only waits would be swept every moment from now on."""
+        for _, step in state.opened(StepStatus.LISTENING):
+            if step.awaits is not None and step.awaits.correlation is not None:
+                await self._collect(state, step.awaits.signal, step.awaits.correlation)
+        if next_look is not None and next_look.kind is DueKind.TIMER:
+            await self._store.rest(state.run, state.seq, next_look.at)
 
     async def _collect(self, state: RunState, signal: str, correlation: str) -> None:
         """Hand over what was sent to whoever waits for this correlation, perhaps before anybody did."""
@@ -148,6 +153,13 @@ class Errands:
         for holder in await self._store.holders(slot_key(state, key)):
             if holder != state.run:
                 await self._submit(holder, c.Cancel(BY_ENGINE, f"{state.run} takes its place for {key}"))
+
+
+def _hold(state: RunState) -> c.Pause | c.Resume:
+    """What the children of a run must hear, that was paused or resumed."""
+    if state.paused is None:
+        return c.Resume(BY_ENGINE, f"{state.run}, which it is a part of, goes on", state.held_at)
+    return c.Pause(state.paused.by, state.paused.reason, state.held_at)
 
 
 def _cancel(state: RunState) -> c.Cancel:

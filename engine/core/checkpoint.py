@@ -33,7 +33,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 5
+VERSION = 6
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -62,7 +62,7 @@ def to_text(state: RunState) -> str:
         "places": [state.seq, state.at, state.started_at, state.deadline, state.reopened],
         "flags": [state.queued, state.timed_out, state.undone],
         "phase": state.phase.value,
-        "paused": _dump(state.paused),
+        "pauses": [_dump(state.own_pause), _dump(state.parent_pause), state.parent_order, state.held_at],
         "cancel": _dump(state.cancel),
         "open": state.open,
         "undoable": state.undoable,
@@ -97,6 +97,7 @@ def restore(parsed: Parsed, plan: Plan) -> RunState:
     started = e.RunStarted.model_validate(data["started"])
     seq, at, started_at, deadline, reopened = data["places"]
     queued, timed_out, undone = data["flags"]
+    own, parents, order, held_at = data["pauses"]
     end = data["end"]
     return RunState(
         run=data["run"],
@@ -112,7 +113,10 @@ def restore(parsed: Parsed, plan: Plan) -> RunState:
         labels=Map(data["labels"]),
         phase=Phase(data["phase"]),
         queued=queued,
-        paused=None if data["paused"] is None else e.RunPaused.model_validate(data["paused"]),
+        own_pause=None if own is None else e.RunPaused.model_validate(own),
+        parent_pause=None if parents is None else e.RunPaused.model_validate(parents),
+        parent_order=order,
+        held_at=held_at,
         cancel=None if data["cancel"] is None else e.RunCancelRequested.model_validate(data["cancel"]),
         deadline=deadline,
         timed_out=timed_out,

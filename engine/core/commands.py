@@ -157,14 +157,20 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
+    """``order`` is given by a parent that is paused, and is the seq of that in its stream: an older one is ignored."""
+
     by: Actor
     reason: str = ""
+    order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
+    """``order`` as with ``Pause``; a person cannot resume what its parent holds."""
+
     by: Actor
     reason: str = ""
+    order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

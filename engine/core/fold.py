@@ -114,10 +114,8 @@ def _evolve_run(state: RunState, event: _RunEvent) -> RunState:
             raise ValueError(f"{state.run} has a second RUN_STARTED, at seq {state.seq}")
         case e.RunAdmitted():
             return state._replace(queued=False)
-        case e.RunPaused():
-            return state._replace(paused=event)
-        case e.RunResumed():
-            return state._replace(paused=None)
+        case e.RunPaused() | e.RunResumed():
+            return _held(state, event)
         case e.RunCancelRequested():
             return state._replace(cancel=event)
         case e.RunTimedOut():
@@ -134,6 +132,14 @@ def _evolve_run(state: RunState, event: _RunEvent) -> RunState:
             return state._replace(labels=_labelled(state.labels, event.labels))
         case _:
             assert_never(event)
+
+
+def _held(state: RunState, event: e.RunPaused | e.RunResumed) -> RunState:
+    """A run is held by a pause of its own and by its parent's, each until its own resumption."""
+    pause = event if isinstance(event, e.RunPaused) else None
+    if event.order is None:
+        return state._replace(own_pause=pause, held_at=state.seq)
+    return state._replace(parent_pause=pause, parent_order=event.order, held_at=state.seq)
 
 
 def _labelled(labels: Map[str, str], changes: Mapping[str, str | None]) -> Map[str, str]:
@@ -157,7 +163,7 @@ def _end_of(event: e.RunCompleted | e.RunFailed | e.RunCancelled, seq: int, at: 
 
 def _freed(state: RunState) -> RunState:
     """A run that stops is held back by nothing: what it did is undone and told of, though it was paused or in line."""
-    return state._replace(paused=None, queued=False)
+    return state._replace(own_pause=None, parent_pause=None, queued=False)
 
 
 def _over(state: RunState, end: End) -> RunState:

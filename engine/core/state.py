@@ -222,7 +222,8 @@ class RunState(NamedTuple):
     """A run up to event ``seq``. ``open``: the steps that are neither pending nor ended, in the order they opened.
 
     ``undoable`` are the completed steps that can be compensated, in the order of their completion; ``undoing`` are
-    those whose compensation is still to come, the next one first.
+    those whose compensation is still to come, the next one first. ``held_at`` is the seq of the last pause or
+    resumption, and ``parent_order`` that of the parent's which was the last to reach this run.
     """
 
     run: str
@@ -238,7 +239,10 @@ class RunState(NamedTuple):
     labels: Map[str, str]
     phase: Phase = Phase.FORWARD
     queued: bool = False
-    paused: e.RunPaused | None = None
+    own_pause: e.RunPaused | None = None
+    parent_pause: e.RunPaused | None = None
+    parent_order: int = 0
+    held_at: int = 0
     cancel: e.RunCancelRequested | None = None
     deadline: int | None = None
     timed_out: bool = False
@@ -263,6 +267,11 @@ class RunState(NamedTuple):
     def claimed_by(self, worker: str) -> Iterator[tuple[str, StepState]]:
         """The steps that the log says ``worker`` is running now."""
         return ((step, state) for step, state in self.opened(StepStatus.RUNNING) if state.worker == worker)
+
+    @property
+    def paused(self) -> e.RunPaused | None:
+        """The pause that holds the run: its own, or its parent's."""
+        return self.own_pause or self.parent_pause
 
     @property
     def failed_step(self) -> str | None:

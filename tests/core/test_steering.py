@@ -209,3 +209,26 @@ def test_a_run_whose_time_is_over_in_line_handles_its_failure_without_its_turn()
     assert run.state.step("on_failure/tell").status is StepStatus.RUNNING
     run.succeed("on_failure/tell")
     assert run.state.status is RunStatus.FAILED
+
+
+def test_a_child_is_held_by_its_parent_whatever_order_the_words_arrive_in() -> None:
+    run = Run(workflow(noop("a")))
+    run.do(c.Resume(BEN, "again", order=13))
+    run.do(c.Pause(BEN, "lunch", order=11))
+    assert run.state.paused is not None
+    run.do(c.Resume(BEN, "again", order=13))
+    assert run.state.paused is None, "told again, it counts"
+    run.do(c.Pause(BEN, "lunch", order=11))
+    assert run.state.paused is None, "an old word does not"
+
+
+def test_a_person_cannot_resume_what_the_parent_holds_but_its_own_pause() -> None:
+    run = Run(workflow(noop("a")))
+    run.do(c.Pause(ANA, "wait", order=5))
+    assert "part of is paused" in refused(run, c.Resume(BEN))
+    run.do(c.Pause(BEN, "mine"))
+    run.do(c.Resume(ANA, order=9))
+    assert run.state.paused is not None
+    assert run.state.paused.by == BEN
+    run.do(c.Resume(BEN))
+    assert run.state.paused is None

@@ -13,7 +13,7 @@ from engine.core import events as e
 from engine.core import paths
 from engine.core.commands import NotAllowed, Reply
 from engine.core.deciding.draft import Draft
-from engine.core.deciding.places import at_work_inside
+from engine.core.deciding.places import at_work_inside, closed
 from engine.core.moving import misfits
 from engine.core.starting import downstream
 from engine.core.state import AT_WORK, Phase, RunState, RunStatus, StepStatus
@@ -58,9 +58,13 @@ def steer_ended(draft: Draft, command: c.Steering, status: RunStatus) -> Reply:
 
 
 def dead_steps(state: RunState) -> Iterator[str]:
-    """The steps in the dead letters, by path. Those under ``on_failure`` run anew if the run fails again."""
+    """The steps in the dead letters, by path.
+
+    Those under ``on_failure`` run anew if the run fails again; those in a loop that was skipped or set need no more.
+    """
     handling = f"{paths.ON_FAILURE}/"
-    return iter(sorted(path for path, step in state.steps.items() if step.dead and not path.startswith(handling)))
+    dead = (path for path, step in state.steps.items() if step.dead and not path.startswith(handling))
+    return iter(sorted(path for path in dead if closed(state, path) is None))
 
 
 def _cancel(draft: Draft, command: c.Cancel) -> Reply:
@@ -74,14 +78,27 @@ def _cancel(draft: Draft, command: c.Cancel) -> Reply:
 
 def _hold(draft: Draft, command: c.Pause | c.Resume) -> Reply:
     state = draft.state
+    if command.order is not None:
+        return _hold_with_parent(draft, command, command.order)
     if isinstance(command, c.Resume):
-        if state.paused is not None:
+        if state.own_pause is not None:
             draft.record(e.RunResumed(by=command.by, reason=command.reason))
+        elif state.parent_pause is not None:
+            return NotAllowed("the run that it is a part of is paused; resume that one")
         return c.Accepted()
     if state.stopping or state.phase is not Phase.FORWARD:
         return NotAllowed("the run is stopping already; it cannot be paused")
-    if state.paused is None:
+    if state.own_pause is None:
         draft.record(e.RunPaused(by=command.by, reason=command.reason))
+    return c.Accepted()
+
+
+def _hold_with_parent(draft: Draft, command: c.Pause | c.Resume, order: int) -> Reply:
+    """Words of the parent may overtake each other: only a newer one than the last counts."""
+    pauses = isinstance(command, c.Pause)
+    if order > draft.state.parent_order and pauses != (draft.state.parent_pause is not None):
+        held = e.RunPaused if pauses else e.RunResumed
+        draft.record(held(by=command.by, reason=command.reason, order=order))
     return c.Accepted()
 
 
@@ -143,8 +160,8 @@ def _override(draft: Draft, command: c.SkipStep | c.SetOutput) -> Reply:
     step = state.step(path)
     if step.status in AT_WORK or step.status is StepStatus.OPEN:
         return NotAllowed(f"{path} is at work; wait for it, or cancel the run")
-    if step.status in (StepStatus.COMPLETED, StepStatus.SKIPPED):
-        return NotAllowed(f"{path} is {step.status.value} already")
+    if (over := closed(state, path)) is not None:
+        return NotAllowed(f"{over} is {state.step(over).status.value} already")
     if step.status is StepStatus.PENDING and path not in state.plan.steps:
         return NotAllowed(f"{path} has not begun; only steps of the workflow itself can be set before they begin")
     _reopen(draft, command.by, command.reason)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from engine.core import paths
 from engine.core.graph import CONTAINERS
 from engine.core.kinds import OnItemFailure
-from engine.core.state import AT_WORK, RunState
+from engine.core.state import AT_WORK, RunState, StepStatus
 from engine.core.transitions import holders
 
 
@@ -46,3 +46,12 @@ def tolerated(state: RunState, path: str) -> bool:
 def at_work_inside(state: RunState, path: str) -> bool:
     """Whether anything inside the loop, item or pass is with a worker or a child run."""
     return any(state.steps[one].status in AT_WORK for one in state.open if paths.is_inside(one, path))
+
+
+def closed(state: RunState, path: str) -> str | None:
+    """The step, or the item, pass or loop around it, that has completed or was skipped: what is inside stays as it is.
+
+    What follows has seen its results, and no step completes twice.
+    """
+    over = (StepStatus.COMPLETED, StepStatus.SKIPPED)
+    return next((one for one in (path, *holders(path)) if state.step(one).status in over), None)

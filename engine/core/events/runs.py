@@ -82,18 +82,23 @@ class RunAdmitted(EventModel):
 class RunPaused(EventModel):
     """Nothing starts until RUN_RESUMED; what runs is finished, decisions are taken, and deadlines stand.
 
-    A run that stops meanwhile is undone, and its failure handled, all the same.
+    A run that stops meanwhile is undone, and its failure handled, all the same. ``order`` is there if it was the run's
+    parent that was paused: the seq of that event in the parent's stream.
     """
 
     type: ClassVar[str] = "RUN_PAUSED"
     by: Actor
     reason: str = ""
+    order: int | None = None
 
 
 class RunResumed(EventModel):
+    """``order`` is there if it was the run's parent that was resumed, as with RUN_PAUSED."""
+
     type: ClassVar[str] = "RUN_RESUMED"
     by: Actor
     reason: str = ""
+    order: int | None = None
 
 
 class RunCancelRequested(EventModel):
