@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any, cast
 
+from engine.core import events as e
 from engine.core.state import RunStatus, StepStatus
 from engine.steps.registry import step
 from tests.engine.conftest import Setup, World, ended, workflow
@@ -64,7 +66,8 @@ async def test_a_for_each_gives_a_result_for_each_item_in_their_order(setup: Set
     work = workflow({"id": "v", "set": {"xs": ["a", "b", "c"]}}, each("${{ steps.v.output.xs }}", max_parallel=2))
     async with setup.working(work) as engine:
         state = await finish(engine)
-        assert [one["output"] for one in state.step("each").output] == ["0=A", "1=B", "2=C"]  # pyright: ignore
+        results: Any = state.step("each").output
+        assert [one["output"] for one in results] == ["0=A", "1=B", "2=C"]
         assert await sound(engine)
 
 
@@ -80,9 +83,8 @@ async def test_a_failed_item_fails_the_loop_or_is_told_in_its_result(setup: Setu
         assert world.calls == ["0=a", "1=bad"], "nothing more is begun"
         state = await finish(engine, "lenient")
         assert state.status is RunStatus.COMPLETED
-        results = state.step("each").output
-        assert isinstance(results, list)
-        assert [one["status"] for one in results] == ["completed", "failed", "completed"]  # pyright: ignore
+        results: Any = state.step("each").output
+        assert [one["status"] for one in results] == ["completed", "failed", "completed"]
         assert await sound(engine)
 
 
@@ -110,9 +112,9 @@ async def test_120_items_are_done_by_child_runs(setup: Setup, world: World) -> N
         run = await begin(engine)
         state = await ended(engine, run)
         assert (await told(engine, run))["CHILD_STARTED"] == 3
-        [end] = [one.event for one in await engine.history(run) if one.event.type == "RUN_COMPLETED"]
+        [end] = [one.event for one in await engine.history(run) if isinstance(one.event, e.RunCompleted)]
         last = {"index": 119, "status": "completed", "output": "I119/2000", "error": ""}
-        assert end.output == {"n": 120, "last": last}  # pyright: ignore
+        assert end.output == {"n": 120, "last": last}
         assert sorted(world.calls) == sorted(f"{item}/2000" for item in items)
         assert state.status is RunStatus.COMPLETED
         assert len(await engine.runs(limit=10)) == 4
@@ -126,11 +128,9 @@ async def test_a_failed_item_in_a_child_run_is_told_in_its_place(setup: Setup, w
     async with setup.working(work) as engine:
         run = await begin(engine)
         assert (await ended(engine, run)).status is RunStatus.COMPLETED
-        [done] = [
-            one.event for one in await engine.history(run)
-            if one.event.type == "STEP_COMPLETED" and one.event.step == "each"  # pyright: ignore
-        ]  # fmt: skip
-        assert [one["index"] for one in done.output if one["status"] == "failed"] == [60]  # pyright: ignore
+        completed = [one.event for one in await engine.history(run) if isinstance(one.event, e.StepCompleted)]
+        [results] = [cast("Any", event.output) for event in completed if event.step == "each"]
+        assert [one["index"] for one in results if one["status"] == "failed"] == [60]
         assert await sound(engine)
 
 
