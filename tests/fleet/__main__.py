@@ -3,7 +3,7 @@
 make crash                                                       both databases, five minutes each
 make crash ARGS="--minutes 1 --seed 7 --database postgresql"     shorter, repeatable, one of them
 
-It ends with one line of counts per round, the findings if there are any, and the seed with which it can be repeated.
+Each round ends with the findings, if there are any, and one line of counts; the last line says how to repeat them all.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def run(plan: Plan) -> Result:
         say(f"  logs and journals are in {folder}")
     else:
         shutil.rmtree(folder)
+    say(result.line())
     return result
 
 
@@ -63,8 +64,6 @@ def main() -> int:
     given = parser.parse_args()
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     results = [run(plan) for plan in rounds(given.database or list(DATABASES), seed, given.minutes)]
-    for result in results:
-        say(result.line())
     say(f'To repeat it: make crash ARGS="--seed {seed} --minutes {given.minutes:g}"')
     return 0 if all(result.ok for result in results) else 1
 
