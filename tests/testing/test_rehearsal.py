@@ -12,8 +12,6 @@ from pydantic import JsonValue
 from engine.core.definition import Workflow
 from engine.core.errors import InvalidDefinition, InvalidInput
 from engine.core.failures import FailureClass, StepError
-from engine.steps.context import StepContext
-from engine.steps.registry import Registry, step
 from engine.testing import (
     Called,
     Rehearsal,
@@ -322,43 +320,6 @@ def test_a_run_may_time_out() -> None:
 def test_a_pause_until_an_instant_depends_on_the_virtual_now() -> None:
     definition = workflow({"id": "nap", "sleep": {"until": "2030-01-31T09:00:00+01:00"}})
     assert Rehearsal(definition, now="2030-01-31T07:00:00+00:00").run().took == HOUR
-
-
-@step("x.real", repeatable=False, failures={KeyError: FailureClass.TRANSIENT})
-async def real(ctx: StepContext, *, n: int) -> dict[str, int]:
-    made = await ctx.effect("make", lambda key: _made(n))
-    await ctx.log("made it")
-    return {"made": made}  # type: ignore[dict-item]
-
-
-async def _made(n: int) -> int:
-    return n + 1
-
-
-def test_a_steps_own_code_runs_only_where_that_was_asked_for() -> None:
-    definition = workflow({"id": "a", "uses": "x.real", "with": {"n": 3}})
-    registry = Registry([real])
-    run = Rehearsal(definition, registry=registry, real=["x.real"]).run()
-    assert run.outputs["a"] == {"made": 4}
-    assert run.types[2:5] == ["EFFECT_STARTED", "EFFECT_RECORDED", "STEP_LOGGED"]
-    with pytest.raises(RehearsalError, match=r"no stub says what it gives"):
-        Rehearsal(definition, registry=registry).run()
-
-
-async def test_a_steps_own_code_runs_in_an_async_test_too() -> None:
-    definition = workflow({"id": "a", "uses": "x.real", "with": {"n": 3}})
-    assert Rehearsal(definition, registry=Registry([real]), real=["x.real"]).run().completed
-
-
-def test_with_a_registry_definitions_are_held_to_its_contracts() -> None:
-    with pytest.raises(InvalidDefinition, match=r"x\.real takes no m"):
-        Rehearsal(workflow({"id": "a", "uses": "x.real", "with": {"m": 3}}), registry=Registry([real]))
-
-
-def test_with_a_registry_a_stubs_exceptions_have_the_classes_that_the_step_gives_them() -> None:
-    definition = workflow({"id": "a", "uses": "x.real", "with": {"n": 3}, "repeatable": True, "retry": {"attempts": 2}})
-    run = Rehearsal(definition, {"a": [KeyError("k"), {"made": 1}]}, registry=Registry([real])).run()
-    assert run.completed
 
 
 def test_a_run_has_its_labels_and_is_let_out_of_its_line() -> None:
