@@ -36,6 +36,11 @@ from engine.store import SlotFree as SlotGuard
 LONGEST_INLINE: Final = 65_536
 BLOB: Final = "$blob"
 _SEARCHED: Final = 1_000
+_LISTENING: Final = (
+    *(e.SignalAwaited, e.SignalMatched, e.TimerFired, e.StepSkipped, e.StepOutputSet),
+    *(e.RunReopened, e.StepRedriven, e.StepsReset, e.RunMoved),
+)
+"""Events after which a run may wait for other signals than before."""
 
 _VALUE_FIELDS: Final[Mapping[str, str]] = {
     e.StepCompleted.type: "output",
@@ -150,8 +155,7 @@ def _guard(condition: Condition, state: RunState) -> Guard:
 
 def _listens(state: RunState, fresh: Sequence[Recorded]) -> tuple[Listens, ...] | None:
     """The signals that the run can be found by, if these events may have changed them."""
-    changing = (e.SignalAwaited, e.SignalMatched, e.TimerFired, e.StepSkipped, e.StepOutputSet, e.RunReopened)
-    if not any(isinstance(one.event, changing) for one in fresh):
+    if not any(isinstance(one.event, _LISTENING) for one in fresh):
         return None
     found = (step.awaits for _, step in state.opened(StepStatus.LISTENING))
     pairs = {(one.signal, one.correlation) for one in found if one is not None and one.correlation is not None}

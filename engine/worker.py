@@ -202,10 +202,11 @@ class Worker:
         """Claim what is ready in the run, acknowledge, execute."""
         try:
             if self._shunned.may_look_at(activation.run):
+                now = self._keep_alive.clock.now()
                 answer = await self._handle.submit(activation.run, c.Look(self._claim(slots)))
                 self._take(answer.state)
                 self._obey(answer.state)
-                self._errands.check(answer.state)
+                self._errands.check(answer.state, idle_at=now if isinstance(answer.reply, c.Nothing) else None)
                 self._shunned.forget(activation.run)
         except UnknownRun:
             log.warning("An activation names %s, which the database does not have; it is dropped.", activation.run)

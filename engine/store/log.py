@@ -256,6 +256,13 @@ class Log:
         """
         return await self.database.write(open_work.make_all_due, now)
 
+    async def rest(self, run: str, seq: int, due: int) -> None:
+        """The run, looked at after its event `seq`, has nothing to do before `due`: it is not swept again until then.
+
+        Nothing changes if it has events since, if somebody has just made it due, or if it is due later anyway.
+        """
+        await self.database.write(open_work.rest, run, seq, due)
+
     async def next_due(self) -> int | None:
         """The earliest due time of all runs, None if nothing is open."""
         return await self.database.read(open_work.next_due)

@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     any_,
     case,
     func,
@@ -29,7 +30,7 @@ from sqlalchemy import (
 )
 
 from engine.store.dbclock import now_ms
-from engine.store.schema import open_work
+from engine.store.schema import open_work, runs
 from engine.store.types import HIGH, LOW, NORMAL, DueKind, DueRun
 
 # For how many ms a run that was taken is left alone, by what it waits for.
@@ -74,9 +75,9 @@ def take_due(
         for lanes_of in hungry[: limit - len(taken)]:
             left = share
             while lanes_of and left:
-                runs = _take(connection, lanes_of[0], now, left, push)
-                taken.extend(runs)
-                left -= len(runs)
+                swept = _take(connection, lanes_of[0], now, left, push)
+                taken.extend(swept)
+                left -= len(swept)
                 if left:
                     lanes_of = lanes_of[1:]
             if lanes_of:
@@ -94,6 +95,18 @@ def make_all_due(connection: Connection, now: int) -> int:
     at = case((now_ms() < given, now_ms()), else_=given)
     lost = open_work.c.kind.in_(_AT_ONCE)
     return connection.execute(update(open_work).values(due=at).where(lost, open_work.c.due > at)).rowcount
+
+
+def rest(connection: Connection, run: str, seq: int, due: int) -> None:
+    """The run, looked at after its event `seq`, has nothing to do before `due`: it is not swept again until then.
+
+    Left as it is if it has events since, if somebody has just made it due, or if it is due later anyway.
+    """
+    # The head is locked first: an append that is on its way sets a time of its own.
+    if connection.scalar(select(runs.c.last_seq).where(runs.c.id == run).with_for_update()) != seq:
+        return
+    swept = and_(open_work.c.run == run, open_work.c.due > now_ms(), open_work.c.due < due)
+    connection.execute(update(open_work).values(due=due).where(swept))
 
 
 def next_due(connection: Connection) -> int | None:
@@ -141,8 +154,8 @@ def _take(connection: Connection, lane: Lane, now: int, limit: int, push: Mappin
     else:
         these = open_work.c.run.in_(found)
     pushed = update(open_work).values(due=_pushed(now, push)).where(these)
-    runs = connection.scalars(pushed.returning(open_work.c.run))
-    return [DueRun(run, lane.workspace, lane.priority) for run in runs]
+    swept = connection.scalars(pushed.returning(open_work.c.run))
+    return [DueRun(run, lane.workspace, lane.priority) for run in swept]
 
 
 def _pushed(now: int, push: Mapping[DueKind, int]) -> ColumnElement[int]:

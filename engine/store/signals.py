@@ -3,7 +3,8 @@
 The one rule: a signal is kept until one run takes it, and is that run's from then on, so that taking may be repeated.
 
 A signal may come before anybody waits for it. Whoever sends puts it first and looks for listeners then; whoever begins
-to wait appends that first and takes what is there then; so that one of the two always sees the other.
+to wait appends that first and takes what is there then; so that one of the two always sees the other. Should the
+latter die in between, its run is due at once: the append that begins to wait finds the signal in the mailbox.
 """
 
 from collections.abc import Iterable
@@ -28,10 +29,11 @@ class SignalStatements:
 
     stop_listening: BatchStatement  # run
     listen: BatchStatement  # run, name, correlation
+    wake: BatchStatement  # run, name, correlation: makes it due if such a signal is there
 
     @classmethod
     def build(cls, dialect: Dialect) -> "SignalStatements":
-        """Compile both for this dialect."""
+        """Compile all for this dialect."""
         gone = batch_rows(dialect, {"run": IDENTIFIER})
         rows = batch_rows(dialect, {"run": IDENTIFIER, "name": IDENTIFIER, "correlation": IDENTIFIER})
         source = select(rows.c.run, rows.c.name, rows.c.correlation, runs.c.workspace)
@@ -40,7 +42,22 @@ class SignalStatements:
         return cls(
             stop_listening=BatchStatement(dialect, delete(listeners).where(listeners.c.run.in_(select(gone.c.run)))),
             listen=BatchStatement(dialect, listen.on_conflict_do_nothing()),
+            wake=_wake(dialect),
         )
+
+
+def _wake(dialect: Dialect) -> BatchStatement:
+    rows = batch_rows(dialect, {"run": IDENTIFIER, "name": IDENTIFIER, "correlation": IDENTIFIER})
+    its_run = runs.c.id == rows.c.run
+    free = and_(
+        signals.c.workspace == runs.c.workspace,
+        signals.c.name == rows.c.name,
+        signals.c.correlation == rows.c.correlation,
+        signals.c.run.is_(None),
+    )
+    found = select(rows.c.run).join_from(rows, runs, its_run).join(signals, free)
+    later = and_(open_work.c.run.in_(found), open_work.c.due > now_ms())
+    return BatchStatement(dialect, update(open_work).values(due=now_ms()).where(later))
 
 
 def write_listeners(connection: Connection, statements: SignalStatements, winners: Iterable[Append]) -> None:
@@ -56,6 +73,7 @@ def write_listeners(connection: Connection, statements: SignalStatements, winner
     ]
     if rows:
         statements.listen.execute(connection, rows)
+        statements.wake.execute(connection, rows)
 
 
 def put(connection: Connection, signal: Signal) -> None:

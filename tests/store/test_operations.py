@@ -150,3 +150,26 @@ async def test_one_run_s_row_is_read_back(log: Log) -> None:
     assert info is not None
     assert (info.id, info.last_seq, info.dedupe_key, info.started_by) == ("run_a", head.seq, "Ev1", "Ana")
     assert await log.run("run_none") is None
+
+
+async def test_a_run_with_nothing_to_do_rests_until_its_time(log: Log) -> None:
+    later = 4_000_000_000_000
+    head = await appended(log, append("run_a", due=T0, due_kind="timer"))
+    assert await taken(log, await log.now(), 10) == ["run_a"]
+    await log.rest("run_a", head.seq, later)
+    assert await log.next_due() == later
+    await log.rest("run_a", head.seq, later - 1)
+    assert await log.next_due() == later, "it is due later anyway"
+
+
+async def test_a_run_that_somebody_has_just_made_due_or_written_to_does_not_rest(log: Log) -> None:
+    later = 4_000_000_000_000
+    head = await appended(log, append("run_a", due=T0, due_kind="timer"))
+    await log.rest("run_a", head.seq, later)
+    assert await log.next_due() == T0
+    soon = await log.now() + 60_000
+    newer = await appended(log, append("run_a", head, due=soon, due_kind="timer"))
+    await log.rest("run_a", head.seq, later)
+    assert await log.next_due() == soon
+    await log.rest("run_a", newer.seq, later)
+    assert await log.next_due() == later

@@ -86,3 +86,14 @@ async def test_a_signal_makes_those_due_who_wait_for_it_and_only_once(log: Log) 
     assert [each.run for each in await log.take_due(await log.now(), 10)] == ["run_a"]
     await log.put_signal(signal("sig_1"))
     assert await log.take_due(await log.now(), 10) == []
+
+
+async def test_who_begins_to_wait_for_what_is_there_already_is_due_at_once(log: Log) -> None:
+    await log.put_signal(signal("sig_1"))
+    await log.put_signal(signal("sig_2", "order 8"))
+    await ids(log, "run_x", "order 8")
+    await appended(log, listening("run_a", Head.EMPTY, Listens("paid", "order 7")))
+    await appended(log, listening("run_b", Head.EMPTY, Listens("paid", "order 8")))
+    due = dict(await query(log, "SELECT run, due FROM open_work"))
+    assert due["run_a"] <= await log.now()
+    assert due["run_b"] == FAR, "another run has taken it"
