@@ -27,7 +27,7 @@ from bot.blocks.kit import (
 )
 from bot.blocks.words import Asked, counted, either, named, one_line, plain, run_title, short_id
 from engine.core.durations import say_duration
-from engine.core.state import Gate, RunState
+from engine.core.state import Gate, RunState, StepStatus
 
 APPROVE = "gate_approve"
 DENY = "gate_deny"
@@ -54,7 +54,9 @@ class Question:
 
 
 def can_be_decided(state: RunState, gate: Gate) -> bool:
-    return gate.decision is None and not state.stopping
+    """Whether the gate waits for a decision: nobody has made one, nor an operator gone on without."""
+    asked = (step.gate.asked_seq for _, step in state.opened(StepStatus.WAITING) if step.gate is not None)
+    return gate.decision is None and not state.stopping and gate.asked_seq in asked
 
 
 def click_value(state: RunState, step: str, gate: Gate) -> str:
@@ -153,6 +155,8 @@ def _closed(state: RunState, step: str, gate: Gate) -> tuple[list[str], list[str
         return [decision_words(gate)], []
     if state.cancel is not None:
         return [f"■ No decision is needed any more: {named(state.cancel.by)} stopped the run."], []
+    if not state.stopping and (state.end is None or state.failed_step is None):
+        return ["■ No decision is needed any more: an operator went on without one."], []
     why = f" at {state.failed_step}" if state.failed_step and state.failed_step != step else ""
     return [f"■ No decision is needed any more: the run failed{why}."], []
 

@@ -34,7 +34,10 @@ LISTED = 30
 _SAMPLE = 80
 
 _SIGNS: Mapping[str, str] = {
+    RunStatus.QUEUED: "…",
     RunStatus.WAITING: "…",
+    RunStatus.PAUSED: "‖",
+    RunStatus.UNDOING: "↶",
     RunStatus.CANCELLING: "■",
     RunStatus.COMPLETED: "✓",
     RunStatus.FAILED: "✗",

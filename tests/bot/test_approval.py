@@ -10,10 +10,11 @@ from bot.blocks.approval import Question, approval, can_be_decided, read_click, 
 from bot.blocks.kit import TEXT_LIMIT, Message
 from bot.blocks.words import Asked, date
 from bot.simulator.blockkit import check_message_blocks
+from engine.core import commands as c
 from engine.core.state import Gate
 from tests.bot.reading import buttons, unsaid
 from tests.bot.scenes import GATE, asked, scenes
-from tests.core.driver import Run
+from tests.core.driver import BEN, Run
 
 SCENES = {name: run for name, run in scenes().items() if any(step.gate for step in run.state.steps.values())}
 OPEN = ("asked", "reminded", "escalated", "escalated_twice", "parallel", "hostile")
@@ -170,3 +171,13 @@ def test_data_cannot_ping() -> None:
         assert "<!channel>" not in text
         assert "<!everyone>" not in text
         assert "<@" not in text
+
+
+def test_a_gate_that_an_operator_skipped_is_closed_and_says_so() -> None:
+    run = asked()
+    gate = run.state.steps["publish"].gate
+    assert gate is not None
+    run.do(c.SkipStep("publish", BEN, "it is urgent"))
+    message = approval(run.state, "publish", gate, FIRST)
+    assert "No decision is needed any more: an operator went on without one." in message.text
+    assert not buttons(message)
