@@ -70,7 +70,7 @@ def _of_kind(draw: st.DrawFn, kind: str, id_: str, depth: int) -> dict[str, Any]
     match kind:
         case "uses":
             step: dict[str, Any] = {"uses": "noop", "retry": draw(st.sampled_from(RETRIES))}
-            if draw(st.integers(0, 2)) == 0:
+            if draw(st.booleans()):
                 step["undo"] = {"uses": "noop", "retry": {"attempts": 2}}
             if draw(st.integers(0, 4)) == 0:
                 step["repeatable"] = False

@@ -198,3 +198,21 @@ def test_a_loop_that_has_failed_is_not_looked_at_for_items_that_will_not_begin()
     look = due(run.state, run.now)
     assert look is not None
     assert look.kind is DueKind.RUNNING
+
+
+def test_what_is_inside_of_a_loop_that_is_over_stays_as_it_is() -> None:
+    gate = {"id": "ok", "approval": {"title": "Go?", "approvers": ["@all"]}}
+    undone = noop("z", undo={"uses": "noop"})  # so that what is inside is not forgotten
+    over = Run(workflow(noop("each", for_each=each(items=[1], on_item_failure="continue")), gate, undone))
+    over.look()
+    over.fail("each[0]", FailureClass.PERMANENT)
+    assert over.do(c.SetOutput("each[0]", 7, BEN)) == c.NotAllowed("each is completed already")
+    assert over.do(c.SkipStep("each[0]", BEN)) == c.NotAllowed("each is completed already")
+    loop = {"id": "loop", "repeat": {"until": "true", "max": 1}, "steps": [noop("in")]}
+    for order in (c.SkipStep("loop", BEN), c.SetOutput("loop", 1, BEN)):
+        run = Run(workflow(loop, gate, undone))
+        run.look()
+        run.fail("loop#1/in", FailureClass.PERMANENT)
+        run.do(order)
+        assert run.new[-1] == "APPROVAL_REQUESTED"
+        assert isinstance(run.do(c.Redrive(BEN)), c.NotAllowed)
