@@ -17,7 +17,7 @@ from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.fold import evolve, fold
 from engine.core.outlook import due, something_ready
-from engine.core.state import AT_WORK, ENDED_STEP, StepStatus
+from engine.core.state import AT_WORK, ENDED_STEP, RunState, StepStatus
 from engine.records import cache_of
 from tests.core.definitions import workflows
 from tests.core.life import ELSEWHERE, Life
@@ -56,13 +56,20 @@ def a_checkpoint_restores_the_state(life: Life) -> None:
     plans = {ELSEWHERE: life.plan}
     half = len(life.log) // 2 or 1
     state = fold("run_t", life.plan, life.log[:half], plans)
-    text = checkpoint.to_text(state)
-    state = checkpoint.restore(checkpoint.parse(text), life.plan)
-    assert checkpoint.to_text(state) == text
+    state = restored(state, life)
     for recorded in life.log[half:]:
         state = evolve(state, recorded, plans)
     assert state == life.state
     assert checkpoint.to_text(state) == checkpoint.to_text(life.state)
+    assert restored(life.state, life) == life.state
+
+
+def restored(state: RunState, life: Life) -> RunState:
+    """The state as another process has it, which reads the checkpoint of this one."""
+    text = checkpoint.to_text(state)
+    again = checkpoint.restore(checkpoint.parse(text), life.plan)
+    assert checkpoint.to_text(again) == text
+    return again
 
 
 def places_and_times_ascend(life: Life) -> None:
