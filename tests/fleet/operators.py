@@ -55,17 +55,22 @@ class Inbox:
 
 
 def given_up(history: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """The steps in the dead letters because their workers were lost, none of which has been redriven since."""
+    """The steps in the dead letters because their workers were lost, none of which has been redriven since.
+
+    None, if a child run was cancelled when the run stopped: it stays cancelled, and the run is better started again.
+    """
     last: dict[str, str] = {}
-    dead: dict[str, bool] = {}
+    dead: dict[str, str] = {}
     for kind, data in history:
         if kind == "STEP_FAILED":
             last[data["step"]] = data["failure"]["cls"]
         elif kind == "STEP_DEAD_LETTERED":
-            dead[data["step"]] = last.get(data["step"]) == "worker_lost"
+            dead[data["step"]] = last.get(data["step"], "")
         elif kind == "STEP_REDRIVEN":
             dead.pop(data["step"], None)
-    return sorted(step for step, lost in dead.items() if lost)
+    if "cancelled" in dead.values():
+        return []
+    return sorted(step for step, cause in dead.items() if cause == "worker_lost")
 
 
 def uncertain(history: list[tuple[str, dict[str, Any]]]) -> list[str]:
