@@ -160,7 +160,7 @@ def _draw(random: Random, index: int, before: list[Piece], kinds: tuple[str, ...
             return replace(drawn, child=-random.randint(1, CHILDREN))
         case "listen":
             by_key, patience = random.random() < 0.5, random.choice((None, 6, 8))
-            return replace(drawn, by_key=by_key, patience=None if by_key else patience, lenient=random.random() < 0.5)
+            return replace(drawn, by_key=by_key, patience=patience, lenient=random.random() < 0.5)
         case _:
             return drawn
 

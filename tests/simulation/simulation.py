@@ -29,7 +29,7 @@ from tests.simulation.edges import Quiet
 from tests.simulation.host import KEY, Host
 from tests.simulation.loop import Stuck, VirtualLoop, current_lane
 from tests.simulation.people import Order
-from tests.simulation.programs import LARGEST_LOOP, PROGRAMS, WIDE, program
+from tests.simulation.programs import PROGRAMS, WIDE, program
 from tests.simulation.stream import StreamServer
 from tests.simulation.truth import TERMINAL, violations
 from tests.simulation.weather import STORM_MS, Weather
@@ -153,8 +153,7 @@ class Simulation:
         order = Order(number, drawn, random.randint(0, 10), 3 * random.random(), random.choice((1, 1, 1, 2)))
         if random.random() < 0.15:
             order.cancelled_at = 5 * random.random()
-        calls = any(piece.kind == "call" or len(piece.items) > LARGEST_LOOP for piece in drawn.pieces)
-        if random.random() < 0.1 and not calls:
+        if random.random() < 0.1:
             order.paused_at = 5 * random.random()
         return order
 
