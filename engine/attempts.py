@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from engine.core import commands as c
 from engine.core.commands import Claim, Command
 from engine.core.durations import say_duration
-from engine.core.errors import EngineError
+from engine.core.errors import EngineError, UnknownEvent
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, StepError, classify
 from engine.core.graph import PlannedStep
@@ -253,7 +253,12 @@ class _LogRecorder:
         await self._submit(c.NoteProgress(self._key.step, self._key.token, cursor))
 
     async def _submit(self, command: c.StepNote) -> c.Reply:
-        answer = await _persistently(lambda: self._handle.submit(self._key.run, command), self._key)
+        try:
+            answer = await _persistently(lambda: self._handle.submit(self._key.run, command), self._key)
+        except UnknownEvent as error:
+            # No failure of the step, which must not go on either: what it does could not be recorded here.
+            log.warning("%s of %s is left to workers of a newer release: %s", self._key.step, self._key.run, error)
+            raise AttemptLost from None
         if isinstance(answer.reply, c.Stale | c.Ended):
             raise AttemptLost
         return answer.reply

@@ -16,7 +16,7 @@ from functools import partial
 from engine.attempts import Attempt, AttemptKey, Limits, Stop
 from engine.core import commands as c
 from engine.core.commands import Claim
-from engine.core.errors import EngineError, UnknownEvent, UnknownRun
+from engine.core.errors import EngineError, UnknownRun
 from engine.core.state import Phase, Recorded, RunState, StepStatus
 from engine.errands import Errands
 from engine.handle import Handle
@@ -289,13 +289,21 @@ class Worker:
                 continue
             with contextlib.suppress(StoreUnavailable):
                 for run in await self._handle.changed(runs):
-                    with contextlib.suppress(UnknownRun, UnknownEvent):
-                        await self._handle.state(run)
+                    await self._read_news(run)
             for run in runs:
                 # Not only those that changed: somebody else in this process may have read the news before.
                 seen = self._handle.last_seen(run)
                 if seen is not None:
                     self._obey(seen)
+
+    async def _read_news(self, run: str) -> None:
+        """One run that cannot be read must not keep the others from being stopped."""
+        try:
+            await self._handle.state(run)
+        except StoreUnavailable:
+            raise
+        except EngineError as error:
+            log.debug("%s cannot be read: %s", run, error)
 
     # Stopping
 

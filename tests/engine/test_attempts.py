@@ -10,6 +10,7 @@ import pytest
 
 from engine.attempts import Attempt, Limits, Stop
 from engine.core import commands as c
+from engine.core.events import EVENTS, RunPaused
 from engine.core.failures import Failure, FailureClass, StepError
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.handle import Answer
@@ -287,3 +288,26 @@ async def test_nothing_is_recorded_by_a_lost_attempt(bench: Bench) -> None:
         return await ctx.effect("charge", never)
 
     assert await (await bench.attempt(hold)).run() is None
+
+
+async def test_a_step_of_a_run_that_a_newer_release_has_written_to_is_stopped_and_not_failed(
+    bench: Bench, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caught: list[Exception] = []
+
+    @step("t.hold")
+    async def hold(ctx: StepContext) -> None:
+        async with desk(database_url) as newer:
+            await newer.handle.submit(bench.run, c.Pause(BEN))
+        monkeypatch.delitem(EVENTS, RunPaused.type)
+        try:
+            await ctx.log("half done")
+        except Exception as error:  # noqa: BLE001 - a step that goes on whatever happens
+            caught.append(error)
+
+    async with asyncio.timeout(5):
+        assert await (await bench.attempt(hold)).run() is None
+    assert caught == []
+    monkeypatch.undo()
+    state = await bench.here.handle.state(bench.run)
+    assert state.step("a").status is StepStatus.RUNNING, "others take it over once this worker's lease has ended"
