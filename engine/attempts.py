@@ -76,7 +76,12 @@ class AttemptLost(BaseException):
     """Raised inside a step that records something although the log no longer counts its attempt.
 
     No ``Exception``, as ``CancelledError`` is none: a step that catches all its own errors must not go on.
+    ``outdated``: it may count, but this release cannot read the log any more.
     """
+
+    def __init__(self, outdated: UnknownEvent | None = None) -> None:
+        super().__init__()
+        self.outdated = outdated
 
 
 class Attempt:
@@ -123,7 +128,10 @@ class Attempt:
             self._loop.call_later(self._limits.grace, self._give_up)
 
     async def run(self) -> Answer | None:
-        """Execute and report. None if the attempt no longer counted when it would have reported."""
+        """Execute and report. None if the attempt no longer counted when it would have reported.
+
+        Raises ``UnknownEvent`` if a newer release has written to the run, so that nothing can be reported from here.
+        """
         self._work = asyncio.create_task(self._execute())
         self._work.add_done_callback(self._ended)
         if self._stop is not None:
@@ -176,7 +184,9 @@ class Attempt:
             function = self._registry.get(self._planned.step.uses or "")
             output = await function.invoke(self._ctx, arguments)
             self._limits.refuse(output, "its result")
-        except AttemptLost:
+        except AttemptLost as lost:
+            if lost.outdated is not None:
+                raise lost.outdated from None
             return None
         except ExpressionError as error:
             return self._failed(Failure(cls=FailureClass.INVALID_INPUT, message=str(error), known=True))
@@ -257,8 +267,7 @@ class _LogRecorder:
             answer = await _persistently(lambda: self._handle.submit(self._key.run, command), self._key)
         except UnknownEvent as error:
             # No failure of the step, which must not go on either: what it does could not be recorded here.
-            log.warning("%s of %s is left to workers of a newer release: %s", self._key.step, self._key.run, error)
-            raise AttemptLost from None
+            raise AttemptLost(error) from None
         if isinstance(answer.reply, c.Stale | c.Ended):
             raise AttemptLost
         return answer.reply

@@ -48,12 +48,25 @@ from engine.scheduler import Scheduler, SchedulerSettings
 from engine.schedules import ScheduleInfo, Timetable
 from engine.starting import Starter
 from engine.steps.registry import Registry
-from engine.store import DEFAULT_WORKSPACE, JsonObject, Log, Report, RunFilter, RunInfo, Sealer, StoreError, WorkerInfo
+from engine.store import (
+    DEFAULT_WORKSPACE,
+    JsonObject,
+    Log,
+    Report,
+    RunFilter,
+    RunInfo,
+    Sealer,
+    StoreError,
+    StoreUnavailable,
+    WorkerInfo,
+)
 from engine.streams import ActivationStream, Lane, Streams
 from engine.worker import LAST_WORD_WITHIN, Worker, WorkerSettings
 from engine.workspace import Workspace
 
 log = logging.getLogger(__name__)
+
+HIRE_AGAIN = 1.0
 
 MOST_NAMED = 20
 """Steps in hand that a worker names when it says what it does."""
@@ -177,34 +190,21 @@ class Engine:
 
         Raises ``StoreUnavailable`` if the database is away when the block is entered; later on it is waited for.
         """
-        me = self._ids.worker()
-        keep_alive = self._keep_alive(me)
-        # The lease is held before the first claim, and says what time it is at the database.
-        lease = self.settings.worker.lease
-        keep_alive.clock.set(await self.store.renew(me, lease, self._about(me)) - lease)
-        worker = self._workers[me] = Worker(
-            me,
-            self._handle,
-            self.store,
-            self._streams,
-            self.registry,
-            self._errands,
-            keep_alive,
-            self.settings.worker,
-        )
+        hired = [await self._hire()]
+        leaving = asyncio.Event()
         scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.workspace, self.settings.scheduler)
-        working = asyncio.create_task(worker.run())
+        working = asyncio.create_task(self._keep_working(hired, leaving))
         scheduling = [asyncio.create_task(scheduler.run()), asyncio.create_task(self.timetable.run())]
         try:
-            yield worker
+            yield hired[0]
         finally:
             for task in scheduling:
                 task.cancel()
-            worker.stop()
+            leaving.set()
+            hired[-1].stop()
             for outcome in await asyncio.gather(working, *scheduling, return_exceptions=True):
                 if isinstance(outcome, Exception):
                     log.error("The worker did not stop as it should.", exc_info=outcome)
-            del self._workers[me]
             with contextlib.suppress(StoreError, TimeoutError):
                 async with asyncio.timeout(LAST_WORD_WITHIN):
                     await scheduler.anchor()
@@ -354,6 +354,46 @@ class Engine:
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if something_ready(state, self.clock.now()):
             self._announcer.announce(state.run, Lane(state.started.workspace, state.started.priority))
+
+    async def _hire(self) -> Worker:
+        """A worker under a new id, whose lease is held from here on. Raises ``StoreUnavailable``."""
+        me = self._ids.worker()
+        keep_alive = self._keep_alive(me)
+        # The lease is held before the first claim, and says what time it is at the database.
+        lease = self.settings.worker.lease
+        keep_alive.clock.set(await self.store.renew(me, lease, self._about(me)) - lease)
+        worker = self._workers[me] = Worker(
+            me,
+            self._handle,
+            self.store,
+            self._streams,
+            self.registry,
+            self._errands,
+            keep_alive,
+            self.settings.worker,
+        )
+        return worker
+
+    async def _keep_working(self, hired: list[Worker], leaving: asyncio.Event) -> None:
+        """Run the last of ``hired``; one that retires is followed by another, under an id of its own."""
+        while True:
+            worker = hired[-1]
+            try:
+                await worker.run()
+            finally:
+                del self._workers[worker.id]
+            while worker.retired and worker is hired[-1]:
+                if leaving.is_set():
+                    return
+                try:
+                    hired.append(await self._hire())
+                except StoreUnavailable as error:
+                    log.warning("%s A worker begins when it is back.", error)
+                    await asyncio.sleep(HIRE_AGAIN)
+            if worker is hired[-1]:
+                return
+            if leaving.is_set():
+                hired[-1].stop()
 
     def _keep_alive_by_thread(self, worker: str) -> KeepAlive:
         about = partial(self._about, worker)

@@ -16,7 +16,7 @@ from functools import partial
 from engine.attempts import Attempt, AttemptKey, Limits, Stop
 from engine.core import commands as c
 from engine.core.commands import Claim
-from engine.core.errors import EngineError, UnknownRun
+from engine.core.errors import EngineError, UnknownEvent, UnknownRun
 from engine.core.state import Phase, Recorded, RunState, StepStatus
 from engine.errands import Errands
 from engine.handle import Handle
@@ -86,6 +86,8 @@ class Worker:
         self._redis_reachable = True
         self._slot_freed = asyncio.Event()
         self._stopping = asyncio.Event()
+        self.retired = False
+        """Whether it stopped by itself, and another should take its place."""
         handle.observe(self._on_append)
 
     @property
@@ -116,6 +118,14 @@ class Worker:
         with contextlib.suppress(StoreUnavailable, TimeoutError):  # then the lease runs out by itself
             async with asyncio.timeout(LAST_WORD_WITHIN):
                 await self._store.release(self.id)
+
+    def _retire(self) -> None:
+        """Give up the lease, since an attempt under it can be neither reported nor handed back: others take it over.
+
+        What else is in hand is finished first, or handed back.
+        """
+        self.retired = True
+        self.stop()
 
     def stop(self) -> None:
         """Claim nothing new; ``run`` returns once what is in hand is finished or handed back."""
@@ -159,6 +169,9 @@ class Worker:
         answer = None
         try:
             answer = await attempt.run()
+        except UnknownEvent as error:
+            log.warning("%s of %s is for workers of a newer release: %s", attempt.key.step, attempt.key.run, error)
+            self._retire()
         except EngineError as error:
             log.error("%s of %s could not be reported: %s", attempt.key.step, attempt.key.run, error)
         finally:
