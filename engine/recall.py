@@ -14,12 +14,14 @@ from pydantic import JsonValue
 from engine.core import events as e
 from engine.core.scope import needed
 from engine.core.state import Recorded, RunState
-from engine.core.values import At, Held, Values
+from engine.core.values import At, Held, Values, size_of
 from engine.core.values import held as held_at
 from engine.records import blob_of, recorded, with_value
 from engine.store import Log, StoredEvent
 
 MOST_KEPT = 2_048
+LARGEST_IN_ALL = 64 * 1024 * 1024
+"""Characters of JSON, about, that are kept; the newest value is kept however large it is."""
 
 
 class Recall:
@@ -28,6 +30,8 @@ class Recall:
     def __init__(self, store: Log) -> None:
         self._store = store
         self._known: OrderedDict[tuple[str, int], JsonValue] = OrderedDict()
+        self._sizes: dict[tuple[str, int], int] = {}
+        self._size = 0
 
     async def values(self, run: str, seqs: Collection[int]) -> dict[int, JsonValue]:
         """The values in these events of the run."""
@@ -79,7 +83,12 @@ class Recall:
                 self._keep(run, one.seq, value)
 
     def _keep(self, run: str, seq: int, value: JsonValue) -> None:
-        self._known[run, seq] = value
-        self._known.move_to_end((run, seq))
-        while len(self._known) > MOST_KEPT:
-            self._known.popitem(last=False)
+        place = (run, seq)
+        if place not in self._known:
+            self._sizes[place] = size_of(value)
+            self._size += self._sizes[place]
+        self._known[place] = value
+        self._known.move_to_end(place)
+        while len(self._known) > MOST_KEPT or (self._size > LARGEST_IN_ALL and len(self._known) > 1):
+            oldest, _ = self._known.popitem(last=False)
+            self._size -= self._sizes.pop(oldest)
