@@ -239,7 +239,7 @@ def _refusal(run: str, reply: c.Reply) -> str:
     """Why nothing was done; empty if it was."""
     match reply:
         case c.NotAllowed(reason):
-            return f"{run} was left as it is: {reason}."
+            return f"{run} was left as it is: {reason}{'' if reason.endswith('?') else '.'}"
         case c.Ended(status):
             return f"{run} has ended already ({status.value}); nothing was changed."
         case _:

@@ -10,6 +10,9 @@ import pytest
 
 from tests.cli.conftest import Vb, run_in
 
+# A process for each of a dozen commands takes its time on a busy machine.
+pytestmark = pytest.mark.timeout(300)
+
 DEFINITIONS = {
     "failing": """
         name: failing
@@ -99,7 +102,7 @@ def test_a_run_is_followed_until_a_signal_ends_it(vb: Vb) -> None:
         following.until("SIGNAL_AWAITED pay signal=paid correlation=order-1")
         wrong = vb("signal", "payed", "--run", run)
         assert wrong.err == (
-            f"{run} was left as it is: no step of this run waits for the signal payed; did you mean paid?.\n"
+            f"{run} was left as it is: no step of this run waits for the signal payed; did you mean paid?\n"
         )
         assert vb("signal", "paid", '{"cents": 1}', "--run", run, "--id", "p-1").code == 0
         assert following.ended() == 0
@@ -118,7 +121,7 @@ def test_a_gate_is_not_skipped_where_the_command_line_may_not_decide(vb: Vb) -> 
 
 def test_definitions_are_deployed_frozen_and_retired_by_who_may(vb: Vb) -> None:
     planned = vb("deploy", "--dry-run")
-    assert "gates: publish (who decides)" in planned.out
+    assert "gates: publish" in planned.out
     assert "4 workflows would change; nothing was deployed." in planned.err
     assert vb("deploy", "--reason", "first").code == 0
     assert "(first)" in vb("deployments", "gated").out
