@@ -48,9 +48,11 @@ def call(pen: Pen, uses: str, **more: Any) -> Drawn:
 
 def troubles(pen: Pen) -> tuple[str, ...]:
     """The classes of the attempts that fail, in order. A step that must fail does so for good, or once too often."""
-    retried = tuple(pen.rng.choices(RETRIED, (8, 3, 1), k=pen.rng.randint(1, 3)))
+    retried = tuple(pen.rng.choices(RETRIED, (8, 3, 0 if pen.fails else 1), k=pen.rng.randint(1, 3)))
     if pen.fails:
         return (*retried[1:], pen.rng.choice(FINAL)) if pen.chance(0.5) else retried
+    if "timeout" in retried:
+        retried = ("timeout",)  # alone: in so little time the other attempts may end for want of it too
     return retried if pen.chance(0.2) else ()
 
 

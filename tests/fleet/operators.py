@@ -54,8 +54,8 @@ class Inbox:
         return [(kind, json.loads(payload)) for kind, payload in found]
 
 
-def given_up(history: list[tuple[str, dict[str, Any]]]) -> list[str]:
-    """The steps in the dead letters because their workers were lost, none of which has been redriven since.
+def given_up(history: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[str]]:
+    """The steps in the dead letters because their workers were lost, and the others there, such as were cut short then.
 
     None, if a child run was cancelled when the run stopped: it stays cancelled, and the run is better started again.
     """
@@ -69,8 +69,9 @@ def given_up(history: list[tuple[str, dict[str, Any]]]) -> list[str]:
         elif kind == "STEP_REDRIVEN":
             dead.pop(data["step"], None)
     if "cancelled" in dead.values():
-        return []
-    return sorted(step for step, cause in dead.items() if cause == "worker_lost")
+        return [], []
+    lost = sorted(step for step, cause in dead.items() if cause == "worker_lost")
+    return lost, sorted(dead.keys() - set(lost))
 
 
 def uncertain(history: list[tuple[str, dict[str, Any]]]) -> list[str]:

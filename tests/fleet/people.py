@@ -35,6 +35,8 @@ from tests.fleet.teller import tell
 ASK_EVERY = 0.2
 AGAIN_AFTER = 0.2
 STALE_AFTER = 0.4
+NEVER_ASKED = 10_000
+"""So far beyond the end of a history no request was ever made."""
 
 STARTER = Actor(via="cli", id="starter", name="Starter")
 ANA = Actor(via="cli", id="ana", name="Ana")
@@ -189,11 +191,11 @@ class People:
         history = await self._inbox.history(run)
         if word == "dead_letter":
             expected = self._story(int(key.removeprefix(KEY))).expected
-            worth_it = [step for step in given_up(history) if (known := expected(step)) and known.ends == "completed"]
-            if worth_it:
-                # Everything: what was cut short when the run stopped is in the dead letters too.
-                reply = await ask(self._server(), run, c.Redrive(OPERATOR, "told to"))
-                self._journal.note("redriven", run=run, lost=worth_it, reply=reply)
+            lost, others = given_up(history)
+            worth_it = [step for step in lost + others if (known := expected(step)) and known.ends == "completed"]
+            if set(worth_it) & set(lost):
+                reply = await ask(self._server(), run, c.Redrive(OPERATOR, "told to", tuple(worth_it)))
+                self._journal.note("redriven", run=run, steps=worth_it, reply=reply)
             return
         await asyncio.sleep(SURELY_AWAKE)
         for step in uncertain(await self._inbox.history(run)):
@@ -217,7 +219,9 @@ class People:
         if not votes.starter_may:
             await self._vote(self._server(), c.Vote(step, granted=True, by=STARTER), run)
         if votes.stale:
-            await self._vote(self._server(), c.Vote(step, granted=not votes.passes, by=BEN, asked_seq=seq + 1), run)
+            await self._vote(
+                self._server(), c.Vote(step, granted=not votes.passes, by=BEN, asked_seq=seq + NEVER_ASKED), run
+            )
         if votes.verdict != "expired":
             await asyncio.sleep(votes.after / 1_000)
             vote = c.Vote(step, granted=votes.verdict == "granted", by=ANA, asked_seq=seq, reason="told to")

@@ -7,6 +7,7 @@ besides.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -34,6 +35,7 @@ from tests.fleet.teller import tell
 
 SAY_EVERY = 5.0
 LOOK_EVERY = 1.0
+UP_WITHIN = 60.0
 LONG = 120.0
 """A round of so many seconds must have tried everything."""
 
@@ -161,7 +163,8 @@ async def _befall_until_found(plan: Plan, crew: Crew, servers: Servers, say: Say
 
 
 async def _befall(plan: Plan, crew: Crew, servers: Servers, suffered: Counter[str], say: Say) -> None:
-    """Let the faults of the plan happen, each at its time, and count what was suffered."""
+    """Let the faults of the plan happen once the fleet is at work, each at its time, and count what was suffered."""
+    await _at_work(servers.database_url)
     began = time.monotonic()
     saying = asyncio.create_task(_keep_saying(servers.database_url, suffered, began, say))
     try:
@@ -174,6 +177,14 @@ async def _befall(plan: Plan, crew: Crew, servers: Servers, suffered: Counter[st
     finally:
         saying.cancel()
         await asyncio.gather(saying, return_exceptions=True)
+
+
+async def _at_work(url: str) -> None:
+    """Until a run has ended, that is all have come up; a machine that is busy otherwise may take its time."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(UP_WITHIN):
+            while (await rows_or_none(url, "SELECT count(ended_at) FROM runs") or [(0,)])[0][0] == 0:
+                await asyncio.sleep(0.1)
 
 
 async def _suffer(fault: Fault, crew: Crew, servers: Servers) -> None:

@@ -195,7 +195,7 @@ class Timeline:
             self._complain(event, f"{path} is started {step.not_before - event.at} ms before its retry is due")
         if self.cancel is not None and not path.endswith("!undo"):
             self._complain(event, f"{path} is started after the run was cancelled")
-        if self._paused and self.cancel is None:
+        if self._paused and self.cancel is None and not self.undoing and not self.handling:
             self._complain(event, f"{path} is started while the run is paused")
         self._see_needs(event, path, step)
         self._see_parallel(event, path)
