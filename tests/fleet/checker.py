@@ -246,7 +246,7 @@ class Case:
             receipts.setdefault(payment.key, set()).add(payment.receipt)
             path, _ = _named(payment.key)
             step = self.timeline.step(path)
-            mine = [one for one in step.attempts if one.worker == payment.worker and one.at <= payment.began]
+            mine = [one for one in step.attempts if payment.worker in ("", one.worker) and one.at <= payment.began]
             if not mine:
                 yield f"{payment.key} was paid by {payment.worker}, which had not started {path}"
                 continue

@@ -46,7 +46,7 @@ def registry(me: Me, *, older: bool = False) -> Registry:
     """The steps of a worker; those of an ``older`` one lack ``NEWER``."""
 
     def output(value: str, **more: object) -> Output:
-        return {"value": answer(value), "by": me.worker, **more}
+        return {"value": answer(value), "by": me.worker or None, **more}
 
     @step("fleet.work")
     async def work(ctx: StepContext, value: str, troubles: list[str], ms: int = 0) -> Output:

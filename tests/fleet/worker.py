@@ -43,7 +43,8 @@ async def _work(orders: Orders) -> None:
     while not told.is_set():
         try:
             async with opened(orders, registry(me, older=orders.older)) as engine, engine.work() as worker:
-                me.worker = worker.id
+                # An older worker goes on under another id when it meets what it does not know: it gives none.
+                me.worker = "" if orders.older else worker.id
                 journal.note("worker", name=orders.name, process=os.getpid(), id=worker.id, older=orders.older)
                 await told.wait()
         except StoreUnavailable:
