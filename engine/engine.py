@@ -12,7 +12,6 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -39,25 +38,24 @@ from engine.folder import Folder
 from engine.following import Following
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
-from engine.keepalive import KeepAlive, ThreadKeepAlive, this_process
+from engine.keepalive import KeepAlive
 from engine.operations import Operations
 from engine.plans import Plans
 from engine.recall import Recall
 from engine.records import cache_of
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.schedules import ScheduleInfo, Timetable
+from engine.staff import Staff
 from engine.starting import Starter
 from engine.steps.registry import Registry
 from engine.store import (
     DEFAULT_WORKSPACE,
-    JsonObject,
     Log,
     Report,
     RunFilter,
     RunInfo,
     Sealer,
     StoreError,
-    StoreUnavailable,
     WorkerInfo,
 )
 from engine.streams import ActivationStream, Lane, Streams
@@ -65,11 +63,6 @@ from engine.worker import LAST_WORD_WITHIN, Worker, WorkerSettings
 from engine.workspace import Workspace
 
 log = logging.getLogger(__name__)
-
-HIRE_AGAIN = 1.0
-
-MOST_NAMED = 20
-"""Steps in hand that a worker names when it says what it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +104,22 @@ class Engine:
         self.registry = registry
         self.clock = clock
         self._ids = ids or Ids()
-        self._keep_alive = keep_alive or self._keep_alive_by_thread
         self._streams = streams
         self._announcer = Announcer(streams)
-        self._workers: dict[str, Worker] = {}
         self._plans = Plans(store)
         self._handle = Handle(store, clock, self._plans, Recall(store), self._announcer.announce)
         self._endings = Endings(store, self._handle)
         self._errands = Errands(store, self._handle, self._plans)
+        self._staff = Staff(
+            store=store,
+            url=settings.database_url,
+            settings=settings.worker,
+            ids=self._ids,
+            keep_alive=keep_alive,
+            worker=lambda me, kept: Worker(
+                me, self._handle, store, streams, registry, self._errands, kept, settings.worker
+            ),
+        )
         self._handle.observe(self._on_append)
         self._handle.observe(self._endings.observe)
         self._following = Following(store, self._handle.recall)
@@ -190,10 +191,10 @@ class Engine:
 
         Raises ``StoreUnavailable`` if the database is away when the block is entered; later on it is waited for.
         """
-        hired = [await self._hire()]
+        hired = [await self._staff.hire()]
         leaving = asyncio.Event()
         scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.workspace, self.settings.scheduler)
-        working = asyncio.create_task(self._keep_working(hired, leaving))
+        working = asyncio.create_task(self._staff.keep_working(hired, leaving))
         scheduling = [asyncio.create_task(scheduler.run()), asyncio.create_task(self.timetable.run())]
         try:
             yield hired[0]
@@ -354,60 +355,6 @@ class Engine:
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if something_ready(state, self.clock.now()):
             self._announcer.announce(state.run, Lane(state.started.workspace, state.started.priority))
-
-    async def _hire(self) -> Worker:
-        """A worker under a new id, whose lease is held from here on. Raises ``StoreUnavailable``."""
-        me = self._ids.worker()
-        keep_alive = self._keep_alive(me)
-        # The lease is held before the first claim, and says what time it is at the database.
-        lease = self.settings.worker.lease
-        keep_alive.clock.set(await self.store.renew(me, lease, self._about(me)) - lease)
-        worker = self._workers[me] = Worker(
-            me,
-            self._handle,
-            self.store,
-            self._streams,
-            self.registry,
-            self._errands,
-            keep_alive,
-            self.settings.worker,
-        )
-        return worker
-
-    async def _keep_working(self, hired: list[Worker], leaving: asyncio.Event) -> None:
-        """Run the last of ``hired``; one that retires is followed by another, under an id of its own."""
-        while True:
-            worker = hired[-1]
-            try:
-                await worker.run()
-            finally:
-                del self._workers[worker.id]
-            while worker.retired and worker is hired[-1]:
-                if leaving.is_set():
-                    return
-                try:
-                    hired.append(await self._hire())
-                except StoreUnavailable as error:
-                    log.warning("%s A worker begins when it is back.", error)
-                    await asyncio.sleep(HIRE_AGAIN)
-            if worker is hired[-1]:
-                return
-            if leaving.is_set():
-                hired[-1].stop()
-
-    def _keep_alive_by_thread(self, worker: str) -> KeepAlive:
-        about = partial(self._about, worker)
-        return ThreadKeepAlive(self.settings.database_url, worker, self.settings.worker.lease, about)
-
-    def _about(self, worker: str) -> JsonObject:
-        """What a worker of this process says of itself: where it runs, how many of its slots have a step, and which.
-
-        ``in_hand`` has run and path of the first few.
-        """
-        working = self._workers.get(worker)
-        in_hand = [] if working is None else working.in_hand
-        slots = self.settings.worker.slots
-        return {**this_process(), "slots": slots, "steps": len(in_hand), "in_hand": in_hand[:MOST_NAMED]}
 
 
 __all__ = ["Engine", "EngineSettings", "cache_of"]
