@@ -33,7 +33,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 6
+VERSION = 7
 
 _DEFAULT = StepState()
 _PLAIN = (

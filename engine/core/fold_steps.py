@@ -170,17 +170,23 @@ def _redriven(state: RunState, path: str) -> RunState:
         if step.status not in ENDED_STEP:
             continue
         state = unsettle(state, one)
-        step = state.steps[one]._replace(failure=None, dead="", ended_at=0)
-        state = put(state, one, _afresh(state, one, step) if one == path else step._replace(status=StepStatus.OPEN))
+        step = state.steps[one]
+        again = _afresh(state, step) if one == path else step._replace(status=StepStatus.OPEN)
+        state = put(state, one, again._replace(failure=None, dead="", ended_at=0))
     return reopen(state)
 
 
-def _afresh(state: RunState, path: str, step: StepState) -> StepState:
-    """A repeat goes on with another pass, a child run is itself redriven, and anything else is ready."""
+def _afresh(state: RunState, step: StepState) -> StepState:
+    """A repeat goes on with another pass, a child run is itself redriven, and anything else is ready.
+
+    A child that was cancelled cannot go on: another one is asked for.
+    """
     again = step._replace(attempt=0, losses=0, since=0, retry_at=0)
     if step.loop is not None:
         loop = step.loop._replace(base=step.loop.launched, rested=True)
         return again._replace(status=StepStatus.OPEN, loop=loop, wake_at=0)
+    if step.child and step.failure is not None and step.failure.cls is FailureClass.CANCELLED:
+        return again._replace(status=StepStatus.READY, child="", generation=step.generation + 1)
     if step.child:
         return again._replace(status=StepStatus.CALLING, attempt=1, since=state.at, started_at=state.at)
     return again._replace(status=StepStatus.READY)

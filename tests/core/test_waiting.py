@@ -131,6 +131,16 @@ def test_a_failed_child_is_redriven_and_not_begun_anew() -> None:
     assert run.state.step("after").status is StepStatus.READY
 
 
+def test_in_the_place_of_a_cancelled_child_a_redriven_step_gets_another() -> None:
+    run = calling()
+    child = run.state.step("call").child
+    run.do(c.ChildEnded("call", child, RunStatus.CANCELLED, reason="enough"))
+    run.do(c.Redrive(BEN))
+    assert run.new == ["RUN_REOPENED", "STEP_REDRIVEN", "CHILD_STARTED"]
+    assert run.state.step("call").child != child
+    assert run.refolded() == run.state
+
+
 def test_a_run_that_stops_waits_for_its_child_to_end() -> None:
     run = calling()
     run.do(c.Cancel(ANA))

@@ -55,10 +55,7 @@ class Inbox:
 
 
 def given_up(history: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list[str]]:
-    """The steps in the dead letters because their workers were lost, and the others there, such as were cut short then.
-
-    None, if a child run was cancelled when the run stopped: it stays cancelled, and the run is better started again.
-    """
+    """The steps in the dead letters because their workers were lost, and the others there, as those cut short then."""
     last: dict[str, str] = {}
     dead: dict[str, str] = {}
     for kind, data in history:
@@ -68,8 +65,6 @@ def given_up(history: list[tuple[str, dict[str, Any]]]) -> tuple[list[str], list
             dead[data["step"]] = last.get(data["step"], "")
         elif kind == "STEP_REDRIVEN":
             dead.pop(data["step"], None)
-    if "cancelled" in dead.values():
-        return [], []
     lost = sorted(step for step, cause in dead.items() if cause == "worker_lost")
     return lost, sorted(dead.keys() - set(lost))
 
