@@ -17,8 +17,8 @@ from tests.simulation.programs import Piece, Program, program
 class Told:
     """What the log says of a run and nobody could foretell, by the path of the step.
 
-    ``gates``: whether each that was decided was passed, and its output. ``losses``: how often its worker was lost;
-    ``lost_last``: whether it failed last by that; ``late``: the attempt that failed last, if it failed by its timeout,
+    ``gates``: whether each that was decided was passed, and its output. ``losses``: how often in a
+    row its worker was lost; ``late``: the attempt that failed last, if it failed by its timeout,
     which happens to any where processes stand still. ``receipts``: what the outside gave. ``results``: what steps gave,
     for those whose results name the execution. ``errors``: the last failure's words. ``children``: the same of the runs
     that it called. ``signals``: the payload that each wait got; None if its time was over before.
@@ -26,7 +26,6 @@ class Told:
 
     gates: dict[str, tuple[bool, JsonValue]] = field(default_factory=dict[str, tuple[bool, JsonValue]])
     losses: dict[str, int] = field(default_factory=dict[str, int])
-    lost_last: dict[str, bool] = field(default_factory=dict[str, bool])
     late: dict[str, int] = field(default_factory=dict[str, int])
     receipts: dict[str, list[JsonValue]] = field(default_factory=dict[str, list[JsonValue]])
     results: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
@@ -111,7 +110,7 @@ def _fate(piece: Piece, n: int, told: Told, cast: Forecast) -> str:
 
 def _attempts(piece: Piece, path: str, value: JsonValue, told: Told, outputs: dict[str, JsonValue]) -> str:
     """Of a step with code. ``value``: what it gives if it only says again what it was given."""
-    lost = told.losses.get(path, 0) >= LOSSES_ALLOWED and told.lost_last[path]
+    lost = told.losses.get(path, 0) >= LOSSES_ALLOWED
     given_up = lost or told.late.get(path) == piece.attempts
     never = piece.kind == "breaks" or (piece.kind != "echo" and piece.tries > piece.attempts)
     if given_up or never:

@@ -188,10 +188,11 @@ def told_by(disk: Disk, facts: list[Fact]) -> Told:
         match fact.type:
             case "STEP_FAILED":
                 cls = payload["failure"]["cls"]
-                told.losses[step] = told.losses.get(step, 0) + (cls == "worker_lost")
-                told.lost_last[step] = cls == "worker_lost"
+                told.losses[step] = told.losses.get(step, 0) + 1 if cls == "worker_lost" else 0
                 told.late[step] = payload["attempt"] if cls == "timeout" else 0
                 told.errors[step] = payload["failure"]["message"]
+            case "STEP_HANDED_BACK":
+                told.losses[step] = 0
             case "STEP_COMPLETED":
                 told.results[step] = payload["output"]
             case "SIGNAL_MATCHED":
@@ -206,7 +207,6 @@ def told_by(disk: Disk, facts: list[Fact]) -> Told:
                 told.children[step] = child
                 if payload["part"] is not None:
                     told.losses |= child.losses
-                    told.lost_last |= child.lost_last
                     told.late |= child.late
                     told.errors |= child.errors
                     told.results |= {path: result for path, result in child.results.items() if "[" in path}
