@@ -110,16 +110,7 @@ class Engine:
         self._handle = Handle(store, clock, self._plans, Recall(store), self._announcer.announce)
         self._endings = Endings(store, self._handle)
         self._errands = Errands(store, self._handle, self._plans)
-        self._staff = Staff(
-            store=store,
-            url=settings.database_url,
-            settings=settings.worker,
-            ids=self._ids,
-            keep_alive=keep_alive,
-            worker=lambda me, kept: Worker(
-                me, self._handle, store, streams, registry, self._errands, kept, settings.worker
-            ),
-        )
+        self._staff = self._employ(keep_alive)
         self._handle.observe(self._on_append)
         self._handle.observe(self._endings.observe)
         self._following = Following(store, self._handle.recall)
@@ -135,18 +126,7 @@ class Engine:
             workspace=settings.workspace,
         )
         self.timetable = Timetable(store, self.workspace, self.definitions, self._starter, clock)
-        self.operations = Operations(
-            store=store,
-            handle=self._handle,
-            plans=self._plans,
-            definitions=self.definitions,
-            registry=registry,
-            clock=clock,
-            ids=self._ids,
-            workspace=settings.workspace,
-            announce=self._announcer.announce,
-            limits=settings.worker.step_limits,
-        )
+        self.operations = self._operate()
         self.bulk = Bulk(store, self._handle, settings.workspace)
         self._handle.observe(self._errands.observe)
         self._handle.observe(self._following.observe)
@@ -351,6 +331,33 @@ class Engine:
         self._handle.observe(observer)
 
     # Inside
+
+    def _employ(self, keep_alive: Callable[[str], KeepAlive] | None) -> Staff:
+        settings = self.settings
+        return Staff(
+            store=self.store,
+            url=settings.database_url,
+            settings=settings.worker,
+            ids=self._ids,
+            keep_alive=keep_alive,
+            worker=lambda me, kept: Worker(
+                me, self._handle, self.store, self._streams, self.registry, self._errands, kept, settings.worker
+            ),
+        )
+
+    def _operate(self) -> Operations:
+        return Operations(
+            store=self.store,
+            handle=self._handle,
+            plans=self._plans,
+            definitions=self.definitions,
+            registry=self.registry,
+            clock=self.clock,
+            ids=self._ids,
+            workspace=self.settings.workspace,
+            announce=self._announcer.announce,
+            limits=self.settings.worker.step_limits,
+        )
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if something_ready(state, self.clock.now()):
