@@ -11,10 +11,10 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-KILLS = int(os.environ.get("VB_KILLS", "8"))
+KILLS = int(os.environ.get("VB_KILLS", "20"))
 """At each boundary of the engine, and between a post and its record, on SQLite."""
 
-FEWER = int(os.environ.get("VB_KILLS", "4"))
+FEWER = int(os.environ.get("VB_KILLS", "5"))
 """At the bot's other boundaries, and where a boundary is tried on PostgreSQL once more."""
 
 POLL = 0.01

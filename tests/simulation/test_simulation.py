@@ -15,7 +15,7 @@ import pytest
 from tests.simulation.campaign import simulate
 from tests.simulation.simulation import Simulation, repeat_with
 
-SCHEDULES = 120
+SCHEDULES = 200
 SEED = "0"
 PATIENCE_S = 150
 """On a machine that is busy with other things; by itself it takes a tenth of that."""
