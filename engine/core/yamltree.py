@@ -21,6 +21,7 @@ from engine.core.problems import Finding, Mark, Path
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 30
 
+_TOO_DEEP = f"it is nested more than {MAX_DEPTH} levels deep"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _NUMBER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?")
@@ -52,7 +53,7 @@ def read(text: str) -> Document:
     except yaml.MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = Mark(place.line + 1, place.column + 1) if place else start
-        document.refuse(mark, f"this is not YAML: {_say(error)}")
+        document.refuse(mark, _say(error))
     except (yaml.YAMLError, UnicodeError):
         document.refuse(start, "this is not YAML: it has characters that no text file has", "save it as UTF-8")
     except _Refused as refused:
@@ -89,7 +90,7 @@ class _Reader:
 
     def _node(self, event: Any, path: Path, depth: int) -> JsonValue:
         if depth > MAX_DEPTH:
-            raise _Refused(_mark(event), f"it is nested more than {MAX_DEPTH} levels deep")
+            raise _Refused(_mark(event), _TOO_DEEP)
         if getattr(event, "anchor", None) is not None:
             raise _Refused(
                 _mark(event), "anchors and aliases (& and *) are not supported", "write the value out, or quote it"
@@ -164,4 +165,6 @@ _PLAINER = (
 def _say(error: yaml.MarkedYAMLError) -> str:
     """The parser's words, or plainer ones for what people meet most."""
     problem = error.problem or "it cannot be read"
-    return next((words for theirs, words in _PLAINER if theirs in problem), problem)
+    if "maximum nesting depth" in problem:  # newer parsers have a limit of their own, which they may meet first
+        return _TOO_DEEP
+    return f"this is not YAML: {next((words for theirs, words in _PLAINER if theirs in problem), problem)}"
