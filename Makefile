@@ -32,8 +32,8 @@ crash: .venv/.dev ## Crash a fleet of workers for minutes, and judge what is lef
 simulate: .venv/.dev ## Crash simulated engines at every await, on virtual time (ARGS="--seconds 300 --crashes 100 --seed 7")
 	@.venv/bin/python -m tests.simulation $(ARGS)
 
-.venv/.runtime: pyproject.toml scripts/install
+.venv/.runtime: pyproject.toml scripts/install scripts/constraints.txt
 	@scripts/install runtime
 
-.venv/.dev: pyproject.toml scripts/install
+.venv/.dev: pyproject.toml scripts/install scripts/constraints.txt
 	@scripts/install dev
