@@ -1,4 +1,5 @@
-"""The only writer of a workspace's own facts: what is deployed, paused and frozen. Load, decide, append.
+"""The only writer of a workspace's own facts: what is deployed, paused and frozen, and who has which
+role. Load, decide, append.
 
 The one rule: the append holds only if the stream's head is the one that was decided on; whoever loses reads on and
 decides again.
@@ -14,6 +15,7 @@ from engine.core import workspace as ws
 from engine.core import workspace_events as w
 from engine.core.errors import EngineError
 from engine.core.events.base import Actor
+from engine.core.roles import Grant, Role
 from engine.store import Append, Appended, Head, Log, NewEvent, StoredEvent, from_text
 from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED
 
@@ -88,6 +90,33 @@ class Workspace:
     async def lift(self, freeze: int | None, *, by: Actor, reason: str = "") -> int:
         """Lift the freeze of that id, or all that hold (None); how many."""
         return len(await self.submit(lambda _: ws.LiftFreeze(freeze, by, reason)))
+
+    async def grants(self) -> tuple[Grant, ...]:
+        """Who has which role now."""
+        return (await self.state()).grants
+
+    async def grant(
+        self, role: Role, to: str, name: str, workflow: str | None = None, *, by: Actor, may: frozenset[str],
+        reason: str = "", if_no_admin: bool = False,
+    ) -> bool:  # fmt: skip
+        """Give ``to`` the role, for one workflow or all; whether that is new. ``may``: the permissions of ``by``.
+
+        ``if_no_admin``: only while nobody is an admin, as for whoever installs the app first. Raises
+        ``WorkspaceRefused``.
+        """
+        made = ws.GrantRole(role, to, name, workflow, by, reason, may, if_no_admin)
+        return bool(await self.submit(lambda _: made))
+
+    async def revoke(
+        self, role: Role, to: str, workflow: str | None = None, *, by: Actor, may: frozenset[str],
+        reason: str = "", admins_besides: bool = False,
+    ) -> bool:  # fmt: skip
+        """Take the role away; whether there was such a grant. Raises ``WorkspaceRefused``, also for the last admin's.
+
+        ``admins_besides``: there are admins of whom no grant tells.
+        """
+        made = ws.RevokeRole(role, to, workflow, by, reason, may, admins_besides)
+        return bool(await self.submit(lambda _: made))
 
     async def history(self) -> list[tuple[StoredEvent, w.WorkspaceEvent]]:
         """All facts, the oldest first."""

@@ -1,7 +1,7 @@
 """What a workspace is at one moment, as a fold of its events, and what can be asked of it.
 
 The one rule: it is decided here, by ``decide``, from the state, a command and the time; nobody else says what is
-deployed, paused or frozen.
+deployed, paused or frozen, and who has which role.
 """
 
 from __future__ import annotations
@@ -15,11 +15,14 @@ from immutables import Map
 from engine.core import workspace_events as w
 from engine.core.events.base import Actor
 from engine.core.instants import say_instant
+from engine.core.roles import FOUNDING, Grant, GrantKey, Role, giving
 from engine.core.words import listed
 
 DEPLOY = "deploy"
 DEPLOY_GATES = "deploy.gates"
-"""Permissions: to change definitions at all, and to change who decides in them."""
+"""Permissions: to change definitions at all, and to change who starts and decides in them."""
+ROLES = "roles"
+"""The permission to grant and revoke roles."""
 
 
 class Deployed(NamedTuple):
@@ -63,6 +66,14 @@ class WorkspaceState(NamedTuple):
     paused: Map[tuple[str, int], Paused] = Map()
     skipped: Map[tuple[str, int], int] = Map()
     freezes: Map[int, Freeze] = Map()
+    roles: Map[GrantKey, Grant] = Map({grant.key: grant for grant in FOUNDING})
+
+    @property
+    def grants(self) -> tuple[Grant, ...]:
+        """Who has which role: those of the whole workspace first, by role and name."""
+        order = list(Role)
+        held = self.roles.values()
+        return tuple(sorted(held, key=lambda one: (one.workflow or "", order.index(one.role), one.name.lower())))
 
     def current(self, workflow: str) -> Deployed | None:
         """What is deployed under the name, unless it was retired."""
@@ -105,6 +116,11 @@ def evolve(state: WorkspaceState, seq: int, at: int, event: w.WorkspaceEvent) ->
             return state._replace(freezes=state.freezes.set(seq, Freeze(seq, at, event)))
         case w.FreezeLifted():
             return state._replace(freezes=state.freezes.delete(event.freeze))
+        case w.RoleGranted():
+            grant = Grant(event.role, event.to, event.name, event.workflow, at, event.by, event.reason)
+            return state._replace(roles=state.roles.set(grant.key, grant))
+        case w.RoleRevoked():
+            return state._replace(roles=state.roles.delete((event.role, event.to, event.workflow or "")))
         case _:
             assert_never(event)
 
@@ -184,7 +200,34 @@ class LiftFreeze:
     reason: str = ""
 
 
-Command = Deploy | Retire | PauseSchedule | ResumeSchedule | Skip | StartFreeze | LiftFreeze
+@dataclass(frozen=True, slots=True)
+class GrantRole:
+    """Give somebody a role. ``if_no_admin``: only while nobody is an admin, for the first one of a workspace."""
+
+    role: Role
+    to: str
+    name: str
+    workflow: str | None
+    by: Actor
+    reason: str
+    may: frozenset[str]
+    if_no_admin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeRole:
+    """Take a role away. ``admins_besides``: there are admins that no grant tells of, such as those of a setting."""
+
+    role: Role
+    to: str
+    workflow: str | None
+    by: Actor
+    reason: str
+    may: frozenset[str]
+    admins_besides: bool = False
+
+
+Command = Deploy | Retire | PauseSchedule | ResumeSchedule | Skip | StartFreeze | LiftFreeze | GrantRole | RevokeRole
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +268,10 @@ def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
             return _freeze(command, now)
         case LiftFreeze():
             return _lift(state, command, now)
+        case GrantRole():
+            return _grant(state, command)
+        case RevokeRole():
+            return _revoke(state, command)
         case _:
             assert_never(command)
 
@@ -313,6 +360,40 @@ def _lift(state: WorkspaceState, command: LiftFreeze, now: int) -> Verdict:
         there = f"there is: {listed([str(one) for one in known])}" if known else "nothing is frozen"
         return Refused(f"no freeze {command.freeze} holds; {there}")
     return (w.FreezeLifted(freeze=command.freeze, by=command.by, reason=command.reason),)
+
+
+def _grant(state: WorkspaceState, command: GrantRole) -> Verdict:
+    if ROLES not in command.may:
+        return Refused(f"{command.by.name} may not grant roles; that takes the role {Role.ADMIN}")
+    if command.if_no_admin and giving(state.grants, Role.ADMIN):
+        return ()
+    if (command.role, command.to, command.workflow or "") in state.roles:
+        return ()
+    granted = w.RoleGranted(
+        role=command.role,
+        to=command.to,
+        name=command.name,
+        workflow=command.workflow,
+        by=command.by,
+        reason=command.reason,
+    )
+    return (granted,)
+
+
+def _revoke(state: WorkspaceState, command: RevokeRole) -> Verdict:
+    if ROLES not in command.may:
+        return Refused(f"{command.by.name} may not revoke roles; that takes the role {Role.ADMIN}")
+    known = state.roles.get((command.role, command.to, command.workflow or ""))
+    if known is None:
+        return ()
+    if giving(state.grants, Role.ADMIN) == (known,) and not command.admins_besides:
+        return Refused(
+            f"{known.name} is the only {Role.ADMIN}, and nobody could grant roles then; make somebody else one first"
+        )
+    revoked = w.RoleRevoked(
+        role=command.role, to=command.to, workflow=command.workflow, by=command.by, reason=command.reason
+    )
+    return (revoked,)
 
 
 def frozen(freeze: Freeze, workflow: str) -> str:

@@ -1,4 +1,5 @@
-"""Facts about a workspace: which definitions are deployed, which schedules are paused, which changes are frozen.
+"""Facts about a workspace: which definitions are deployed, which schedules are paused, which changes are frozen,
+who has which role.
 
 The one rule: a closed union of its own, in the workspace's own stream. What the store itself writes there (anchors,
 prunings, erasures) is none of these, and is skipped by whoever folds them.
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from engine.core.errors import UnknownEvent
 from engine.core.events.base import Actor, EventModel
+from engine.core.roles import Role
 
 
 class WorkflowDeployed(EventModel):
@@ -94,6 +96,32 @@ class FreezeLifted(EventModel):
     reason: str = ""
 
 
+class RoleGranted(EventModel):
+    """``to`` has the role from here on, for the whole workspace or for one ``workflow``.
+
+    ``to`` is whom, in a form that does not change with names (``@U123``); ``name`` is how people wrote it (``@ana``).
+    """
+
+    type: ClassVar[str] = "ROLE_GRANTED"
+    role: Role
+    to: str
+    name: str
+    workflow: str | None = None
+    by: Actor
+    reason: str = ""
+
+
+class RoleRevoked(EventModel):
+    """Undoes the ROLE_GRANTED of the same role, ``to`` and workflow; or what held from the beginning."""
+
+    type: ClassVar[str] = "ROLE_REVOKED"
+    role: Role
+    to: str
+    workflow: str | None = None
+    by: Actor
+    reason: str = ""
+
+
 WorkspaceEvent = (
     WorkflowDeployed
     | WorkflowRetired
@@ -102,6 +130,8 @@ WorkspaceEvent = (
     | ScheduleSkipped
     | FreezeStarted
     | FreezeLifted
+    | RoleGranted
+    | RoleRevoked
 )
 
 WORKSPACE_EVENTS: dict[str, type[WorkspaceEvent]] = {cls.type: cls for cls in get_args(WorkspaceEvent)}
