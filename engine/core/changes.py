@@ -1,4 +1,4 @@
-"""What is new in a definition, in words for people, and which of it concerns gates: who decides, and on what.
+"""What is new in a definition, in words for people, and what of it concerns gates: who starts and decides, and on what.
 
 The one rule: whatever lets a step happen that a person had to agree to before is a change to a gate, also if the gate
 itself reads as it did: a condition on it, or a step that no longer waits for it.
@@ -42,7 +42,9 @@ def changes(old: Workflow | None, new: Workflow) -> Changes:
 
 
 def _gates(old: Workflow, new: Workflow) -> Iterator[str]:
-    """What changes about the gates that there were."""
+    """What changes about who may start it, and about the gates that there were."""
+    if old.who_can_run != new.who_can_run:
+        yield f"who_can_run {_short(old.who_can_run or 'runners')} -> {_short(new.who_can_run or 'runners')}"
     before, after = dict(walk(old)), dict(walk(new))
     for template, step in before.items():
         if step.approval is None:
@@ -114,7 +116,7 @@ def _fields(old: Workflow, new: Workflow) -> Iterator[str]:
     was, is_ = _dump(old), _dump(new)
     for name in sorted(was["input"].keys() | is_["input"].keys()):
         yield from _compared(f"input {name}", was["input"].get(name), is_["input"].get(name))
-    for word in sorted((was.keys() | is_.keys()) - {"input", "steps", "on_failure", "name", "language"}):
+    for word in sorted((was.keys() | is_.keys()) - {"input", "steps", "on_failure", "name", "language", "who_can_run"}):
         if was.get(word) != is_.get(word):
             yield f"{word} {_short(was.get(word))} -> {_short(is_.get(word))}"
 

@@ -30,6 +30,7 @@ from engine.core.kinds import (
     Undo,
     Uses,
     WaitFor,
+    Who,
 )
 
 DEFAULT_TIMEOUT = 600_000
@@ -130,6 +131,8 @@ class Workflow(Model):
     """Whose turn it is where runs wait in line."""
     schedule: tuple[Schedule, ...] = ()
     """Starts by the clock."""
+    who_can_run: tuple[Who, ...] | None = Field(default=None, min_length=1)
+    """Only these people may start it, in place of all who have the role runner: groups, channels, people."""
     language: Annotated[Literal[1], BeforeValidator(_version_1_unless_given)] = 1
     """Version of the definition language, kept in the snapshot so that later readers know what its words mean."""
 

@@ -39,6 +39,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "concurrency": '{key: "deploy-${{ input.service }}"}',
         "priority": "high",
         "schedule": '[{cron: "30 9 * * 1-5"}]',
+        "who_can_run": '["@release-managers"]',
         "language": "1",
     },
     InputField: {

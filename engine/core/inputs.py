@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
+from functools import partial
 
 from pydantic import JsonValue
 
@@ -19,6 +21,19 @@ LONGEST = {InputType.STRING: 1_000, InputType.TEXT: 20_000}
 _YES = frozenset({"true", "yes", "y", "on", "1"})
 _NO = frozenset({"false", "no", "n", "off", "0"})
 _SMART = str.maketrans({"“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "‘": "'", "’": "'"})
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
+_EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>]+")
+_URL = re.compile(r"https?://[^\s/?#]\S*")
+_SIGNS = {InputType.USER: "@", InputType.CHANNEL: "#"}
+_SHAPED: Mapping[InputType, tuple[str, str]] = {
+    InputType.DATE: ("a date", "2030-01-31"),
+    InputType.TIME: ("a time", "09:30"),
+    InputType.USER: ("a person", "@ana"),
+    InputType.CHANNEL: ("a channel", "#ops"),
+    InputType.EMAIL: ("an e-mail address", "ana@example.com"),
+    InputType.URL: ("a web address", "https://example.com"),
+}
+"""What the texts of one form are, in words, and an example of each."""
 _LINK = re.compile(r"<((?:https?://|mailto:)[^|>\s]+)(?:\|([^>]*))?>")
 _ENTITIES = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 _PAIR = re.compile(
@@ -119,6 +134,9 @@ def _like(field: InputField) -> str:
         return f"; it is one of {listed(field.choices)}"
     if field.description:
         return f" ({field.description.rstrip('.')})"
+    if field.type in _SHAPED:
+        what, example = _SHAPED[field.type]
+        return f"; it is {what}, such as {example}"
     return f"; it must look like {_shape(field.pattern)}" if field.pattern else ""
 
 
@@ -132,7 +150,13 @@ def sample_of(name: str, field: InputField) -> str | None:
     gives, one that fits its pattern or its type. None where none is easily found.
     """
     described = re.search(r"""\bsuch as ([^\s"'`]+)""", field.description)
-    typed = {InputType.INTEGER: "3", InputType.NUMBER: "2.5", InputType.BOOLEAN: "true", InputType.TEXT: "some text"}
+    typed = {
+        InputType.INTEGER: "3",
+        InputType.NUMBER: "2.5",
+        InputType.BOOLEAN: "true",
+        InputType.TEXT: "some text",
+        **{type_: example for type_, (_, example) in _SHAPED.items()},
+    }
     candidates = (
         None if field.default is None else as_text(field.default),
         described and described[1].rstrip(".,;:"),
@@ -198,6 +222,39 @@ def _read_boolean(name: str, value: object, text: bool) -> bool:
     raise ValueError(f"{name} must be true or false; you gave {_said(value)}")
 
 
+def _read_shaped(type_: InputType, name: str, value: object, text: bool) -> str:
+    """A text of one form. What was typed may lack the sign that makes a name a person or a channel."""
+    what, example = _SHAPED[type_]
+    if isinstance(value, str):
+        found = value.strip() if text else value
+        sign = _SIGNS.get(type_, "")
+        found = sign + found if text and sign and not found.startswith(sign) else found
+        if _has_shape(type_, found):
+            return found
+    raise ValueError(f"{name} must be {what}, such as {example}; you gave {_said(value)}")
+
+
+def _has_shape(type_: InputType, value: str) -> bool:
+    match type_:
+        case InputType.DATE:
+            return _is_date(value)
+        case InputType.TIME:
+            return _TIME.fullmatch(value) is not None
+        case InputType.EMAIL:
+            return _EMAIL.fullmatch(value) is not None
+        case InputType.URL:
+            return _URL.fullmatch(value) is not None
+        case _:
+            return re.fullmatch(rf"{_SIGNS[type_]}[^\s@#]{{1,80}}", value) is not None
+
+
+def _is_date(value: str) -> bool:
+    try:
+        return date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
+
+
 _READERS: dict[InputType, Callable[[str, object, bool], str | int | float | bool]] = {
     InputType.STRING: _read_text,
     InputType.TEXT: _read_text,
@@ -205,6 +262,7 @@ _READERS: dict[InputType, Callable[[str, object, bool], str | int | float | bool
     InputType.INTEGER: _read_integer,
     InputType.NUMBER: _read_number,
     InputType.BOOLEAN: _read_boolean,
+    **{type_: partial(_read_shaped, type_) for type_ in _SHAPED},
 }
 
 
@@ -217,10 +275,10 @@ def _check_text(name: str, field: InputField, value: str) -> None:
         return
     if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in value):
         raise ValueError(f"{name} holds characters that are no text")
-    limit = LONGEST[field.type]
+    limit = LONGEST.get(field.type, LONGEST[InputType.STRING])
     if len(value) > limit:
         raise ValueError(f"{name} has {len(value):,} characters; {limit:,} are the most")
-    if field.type is InputType.STRING and "\n" in value:
+    if field.type is not InputType.TEXT and "\n" in value:
         raise ValueError(f"{name} must be one line")
     if field.pattern is not None and not re.search(field.pattern, value):
         raise ValueError(f"{name} must look like {_shape(field.pattern)}; you gave {_said(value)}")

@@ -36,13 +36,23 @@ class InputType(StrEnum):
     NUMBER = "number"
     BOOLEAN = "boolean"
     CHOICE = "choice"
+    DATE = "date"
+    TIME = "time"
+    USER = "user"
+    CHANNEL = "channel"
+    EMAIL = "email"
+    URL = "url"
 
 
 class InputField(Model):
     """One input of a workflow. Without a ``default`` it is required, unless ``required: false``."""
 
     type: InputType = InputType.STRING
-    """What the value is: ``string`` is one line, ``text`` may have many, ``choice`` is one of ``choices``."""
+    """What the value is: ``string`` is one line, ``text`` may have many, ``choice`` is one of ``choices``.
+
+    Others are texts of one form: ``date`` (``2030-01-31``), ``time`` (``09:30``), ``user`` (``@ana``), ``channel``
+    (``#ops``), ``email`` and ``url``. People choose them from a calendar, a clock or a list.
+    """
     description: str = ""
     """What it is for; people see it in the form."""
     default: JsonValue = None

@@ -50,6 +50,13 @@ def test_what_a_gate_says_is_no_change_to_who_decides() -> None:
     assert found.words == ("step ok changed: approval",)
 
 
+def test_who_may_start_it_is_a_change_of_that_kind_too() -> None:
+    only = release(who_can_run=["@leads"])
+    assert changes(release(), only).gates == ('who_can_run runners -> ["@leads"]',)
+    assert changes(only, release()).gates == ('who_can_run ["@leads"] -> runners',)
+    assert changes(only, only).words == ()
+
+
 def test_a_gate_that_is_gone_or_became_something_else() -> None:
     gone = Workflow.model_validate({"name": "release", "steps": [{"id": "tag", "uses": "x.tag"}]})
     assert changes(release(), gone).gates == ("the gate ok is gone",)

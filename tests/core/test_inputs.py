@@ -58,6 +58,13 @@ def test_every_field_that_is_wrong_is_told() -> None:
         ({"type": "boolean"}, "0", False),
         ({"type": "choice", "choices": ["a", "b"]}, "b", "b"),
         (VERSION, "v1.4.2", "v1.4.2"),
+        ({"type": "date"}, " 2028-02-29 ", "2028-02-29"),
+        ({"type": "time"}, "09:30", "09:30"),
+        ({"type": "user"}, "@ana", "@ana"),
+        ({"type": "user"}, "ana", "@ana"),
+        ({"type": "channel"}, "ops", "#ops"),
+        ({"type": "email"}, "ana@example.com", "ana@example.com"),
+        ({"type": "url"}, "https://x.example/a?b=1", "https://x.example/a?b=1"),
     ],
 )
 def test_typed_texts_are_read_by_the_type(field: dict[str, Any], typed: str, value: object) -> None:
@@ -85,10 +92,25 @@ def test_typed_texts_are_read_by_the_type(field: dict[str, Any], typed: str, val
         ({"type": "number"}, float("nan"), "x must be a finite number"),
         ({"type": "boolean"}, 1, "x must be true or false; you gave 1"),
         ({"type": "choice", "choices": ["a"]}, "zzz", "x must be one of a; you gave zzz"),
+        ({"type": "date"}, "2027-02-29", "x must be a date, such as 2030-01-31; you gave 2027-02-29"),
+        ({"type": "date"}, "20300131", "x must be a date, such as 2030-01-31; you gave 20300131"),
+        ({"type": "time"}, "24:00", "x must be a time, such as 09:30; you gave 24:00"),
+        ({"type": "user"}, "ana", "x must be a person, such as @ana; you gave ana"),
+        ({"type": "user"}, "@ana @ben", "x must be a person, such as @ana; you gave @ana @ben"),
+        ({"type": "channel"}, "@ops", "x must be a channel, such as #ops; you gave @ops"),
+        ({"type": "email"}, "ana", "x must be an e-mail address, such as ana@example.com; you gave ana"),
+        ({"type": "url"}, "ftp://x", "x must be a web address, such as https://example.com; you gave ftp://x"),
+        ({"type": "url"}, 3, "x must be a web address, such as https://example.com; you gave 3"),
+        ({"type": "url", "pattern": "^https:"}, "http://x", "x must look like https:; you gave http://x"),
     ],
 )
 def test_values_that_do_not_fit(field: dict[str, Any], value: object, problem: str) -> None:
     assert validate_input(workflow(x=field), {"x": value}) == ({}, {"x": problem})
+
+
+def test_a_missing_value_of_one_form_is_told_with_an_example() -> None:
+    _, problems = validate_input(workflow(on={"type": "date"}), {})
+    assert problems == {"on": "on is missing; it is a date, such as 2030-01-31"}
 
 
 def test_what_is_left_empty_is_not_given() -> None:
@@ -160,6 +182,9 @@ def test_an_example_is_given_only_if_it_fits(pattern: str, example: str | None) 
         ({"type": "boolean"}, "true"),
         ({"type": "boolean", "default": False}, "false"),
         ({"type": "choice", "choices": ["a", "b"]}, "a"),
+        ({"type": "date"}, "2030-01-31"),
+        ({"type": "user"}, "@ana"),
+        ({"type": "url", "pattern": "^https://(a|b)/"}, None),
         ({"default": "*.tmp", "description": "Which, such as *.log"}, "*.tmp"),
         ({"description": "Address, such as https://x.example.", "pattern": r"^https?://\S+$"}, "https://x.example"),
         ({"description": "Address, such as x.example", "pattern": r"^https?://\S+$"}, "https://abc"),
