@@ -24,6 +24,7 @@ from bot.directory import Directory
 from bot.listeners import register
 from bot.listeners.desk import Desk
 from bot.outbox import Outbox
+from bot.roles import Roles
 from bot.steps import SlackSender
 from bot.threads import Threads
 from bot.transport import SlackUnusable
@@ -52,7 +53,7 @@ class BotSettings:
     """One Slack app. With ``app_token`` it is served over Socket Mode, else with ``signing_secret`` over HTTP.
 
     ``default_channel`` (a name or an id) is where runs are told that were not started in a channel. ``api_url`` is for
-    workspaces that are not at slack.com, such as the simulator.
+    workspaces that are not at slack.com, such as the simulator. ``admins``: who is an admin besides those on record.
     """
 
     bot_token: str = field(repr=False)
@@ -62,6 +63,7 @@ class BotSettings:
     http_host: str = "127.0.0.1"
     http_port: int = 3000
     default_channel: str | None = None
+    admins: tuple[str, ...] = ()
 
 
 class Service:
@@ -105,7 +107,8 @@ class Service:
         await self._start_voice(stack, client, directory)
         app = _bolt(self._settings, session, identity)
         attending = Attending()
-        register(app, Desk(self._engine, directory, client, self.team), attending)
+        roles = Roles(self._engine, directory, self._settings.admins)
+        register(app, Desk(self._engine, directory, client, self.team, roles), attending)
         await self._receive(stack, app, client, attending)
         log.info("Serving %s as %s.", identity.get("team"), identity.get("user"))
 

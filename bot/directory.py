@@ -104,12 +104,25 @@ class Directory:
         return tuple(await asyncio.gather(*(self._target(who) for who in dict.fromkeys(names))))
 
     async def _target(self, who: str) -> Target:
-        asked = await self.asked(who)
+        return await self.target(await self.asked(who))
+
+    async def target(self, asked: Asked) -> Target:
+        """Somebody whose id is known, with their members now; ``unread``, with none, if Slack does not say."""
         try:
             return Target(asked, await self._members(asked))
         except Unreadable as trouble:
-            log.warning("The members of %s could not be read: %s", who, trouble)
-            return Target(Asked(who, "unread"))
+            log.warning("The members of %s could not be read: %s", asked.who, trouble)
+            return Target(Asked(asked.who, "unread"))
+
+    async def name_of(self, asked: Asked) -> str:
+        """The unique name of a person or channel, with its sign. Raises ``Unreadable``; empty for who is not there."""
+        if asked.kind == "person":
+            person = await self.person(asked.id)
+            return "" if person is None else f"@{person.handle}"
+        if asked.kind == "channel":
+            known = await self._known(("channels",), "which channels there are", self._read_channels, NAMES_STALENESS_S)
+            return next((f"#{name}" for name, id_ in known.items() if id_ == asked.id), "")
+        return ""
 
     async def _members(self, asked: Asked) -> frozenset[str]:
         match asked.kind:
@@ -161,12 +174,22 @@ class Directory:
         return {group["handle"].lower(): group["id"] for group in answer["usergroups"] if not group.get("date_delete")}
 
     async def _read_group(self, group: str) -> frozenset[str]:
-        answer = await self._client.usergroups_users_list(usergroup=group)
+        try:
+            answer = await self._client.usergroups_users_list(usergroup=group)
+        except SlackApiError as error:
+            if error_name(error) in _UNKNOWN:  # it was named by its id, and is gone
+                return frozenset()
+            raise
         return frozenset(answer["users"])
 
     async def _read_channel(self, channel: str) -> frozenset[str]:
         pages = self._pages(self._client.conversations_members, "members", channel=channel)
-        return frozenset([member async for member in pages])
+        try:
+            return frozenset([member async for member in pages])
+        except SlackApiError as error:
+            if error_name(error) in _UNKNOWN:
+                return frozenset()
+            raise
 
     async def _read_channels(self) -> dict[str, str]:
         pages = self._pages(

@@ -1,16 +1,66 @@
-"""Who may start, stop and decide. Pure: what is known of a person and of those asked goes in, a verdict comes out.
+"""Who may do what. Pure: a person, and those who have roles or are asked, go in; a verdict comes out.
 
 The one rule: only a full member of the workspace may do anything; guests, bots, people of other workspaces and
-deactivated people never count, whatever group or channel they are in. What Slack did not say counts for nobody.
+deactivated people never count, whatever role, group or channel they are in. What Slack did not say counts for nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
-from bot.blocks.words import either
+from bot.blocks.words import either, one_line
 from bot.directory import Person, Target
+from engine.core.roles import INCLUDES, Role
+
+
+class Act(StrEnum):
+    """What a person does besides deciding at gates, as it reads after *to*."""
+
+    LOOK = "see runs and workflows"
+    START = "start runs"
+    PAUSE = "pause a run of somebody else"
+    RESUME = "resume a run of somebody else"
+    CANCEL = "cancel a run of somebody else"
+    REDRIVE = "redrive a run of somebody else"
+    RETRY = "do steps anew"
+    FORK = "fork a run"
+    SCHEDULE = "change schedules"
+    ROLES = "grant and revoke roles"
+
+
+NEEDS: Mapping[Act, Role] = {
+    Act.LOOK: Role.VIEWER,
+    Act.START: Role.RUNNER,
+    Act.PAUSE: Role.OPERATOR,
+    Act.RESUME: Role.OPERATOR,
+    Act.CANCEL: Role.OPERATOR,
+    Act.REDRIVE: Role.OPERATOR,
+    Act.RETRY: Role.OPERATOR,
+    Act.FORK: Role.OPERATOR,
+    Act.SCHEDULE: Role.OPERATOR,
+    Act.ROLES: Role.ADMIN,
+}
+"""The role that an act takes. Steps done anew repeat their effects, and a fork takes over decisions made before."""
+
+OF_THE_STARTER = frozenset({Act.PAUSE, Act.RESUME, Act.CANCEL, Act.REDRIVE})
+"""What whoever started a run may do to it without a role: nothing there is done twice, and no decision is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Somebody who has ``role``; without a ``target``, every full member."""
+
+    role: Role
+    target: Target | None = None
+
+    def counts(self, person: Person) -> bool:
+        return self.target is None or person.id in self.target.members
+
+    @property
+    def who(self) -> str:
+        return "every full member" if self.target is None else self.target.asked.who
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +89,42 @@ _STANDING = {
 _ASK = "nothing was changed. Ask a full member of this workspace."
 
 
-def may_start(person: Person | None) -> Verdict:
-    """Whether ``person`` may start runs."""
-    return _member(person)
+def may(act: Act, person: Person | None, holders: Sequence[Holder], *, is_starter: bool = False) -> Verdict:
+    """Whether ``person`` may do ``act``. ``holders``: those who have roles, for the run's workflow or the workspace.
+
+    ``is_starter``: it is about a run that they have started.
+    """
+    member = _member(person)
+    if isinstance(member, Refused):
+        return member
+    if is_starter and act in OF_THE_STARTER:
+        return Allowed(member.person, "started it")
+    role = NEEDS[act]
+    having = [holder for holder in holders if role in INCLUDES[holder.role]]
+    for holder in having:
+        if holder.counts(member.person):
+            return Allowed(member.person, f"{holder.role} as {holder.who}")
+    unread = [holder.who for holder in having if holder.target is not None and holder.target.asked.kind == "unread"]
+    if unread:
+        return _unread(unread, f"whether you may {act}")
+    return Refused(f"To {act} takes the role {role}, {_who_has(role, having)} Nothing was changed.")
 
 
-def may_stop(person: Person | None) -> Verdict:
-    """Whether ``person`` may stop a run. Any member may: stopping is the safe direction, and recorded by name."""
-    return _member(person)
+def may_start(person: Person | None, holders: Sequence[Holder], workflow: str, only: Sequence[Target] = ()) -> Verdict:
+    """Whether ``person`` may start ``workflow``. ``only``: those whom its definition names, in place of the role."""
+    if not only:
+        return may(Act.START, person, holders)
+    member = _member(person)
+    if isinstance(member, Refused):
+        return member
+    for target in only:
+        if member.person.id in target.members:
+            return Allowed(member.person, _authority(target))
+    unread = [target.asked.who for target in only if target.asked.kind == "unread"]
+    if unread:
+        return _unread(unread, f"whether you may start {one_line(workflow)}")
+    whom = either([target.asked.who for target in only])
+    return Refused(f"Only {whom} can start {one_line(workflow)}, as its definition says. Nothing was started.")
 
 
 def may_decide(person: Person | None, asked: Sequence[Target]) -> Verdict:
@@ -73,6 +151,22 @@ def _member(person: Person | None) -> Verdict:
     if person.standing == "member":
         return Allowed(person)
     return Refused(f"{_STANDING[person.standing]}; {_ASK}")
+
+
+def _unread(whom: Sequence[str], what: str) -> Refused:
+    return Refused(
+        f"Slack did not say who belongs to {either(whom)}, so it is not known {what}. Nothing was changed; try again "
+        "in a minute."
+    )
+
+
+def _who_has(role: Role, having: Sequence[Holder]) -> str:
+    """The end of a sentence about ``role``: who has it, or how somebody comes to have it."""
+    if having:
+        return f"which {either([holder.who for holder in having])} has: ask there."
+    if role is Role.ADMIN:
+        return "and nobody has it yet: whoever runs the bot names somebody with VB_ADMINS, or with `vb roles grant`."
+    return f"and nobody has it yet: an admin gives it with `/vb roles grant {role} @you`."
 
 
 def _authority(target: Target) -> str:

@@ -7,6 +7,7 @@ never shown.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ class Settings(BaseSettings):
 
     given_deployers: str = _named("VB_DEPLOYERS", default="")
     given_gate_owners: str = _named("VB_GATE_OWNERS", default="")
+    given_admins: str = _named("VB_ADMINS", default="")
 
     slots: int = _named("VB_SLOTS", default=100, ge=1, le=10_000)
     given_lease: str = _named("VB_LEASE", default="15s")
@@ -134,6 +136,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"{entry!r:.60} is nobody; write ana (a user here), slack:U123ABC or *")
         return text
 
+    @field_validator("given_admins")
+    @classmethod
+    def _admins_are_named(cls, text: str) -> str:
+        for entry in _entries(text):
+            if not re.fullmatch(r"[@#][^\s@#]{1,80}", entry):
+                raise ValueError(f"{entry!r:.60} is nobody in Slack; write @ana, @release-admins or an id as @U0123ABC")
+        return text
+
     @property
     def is_embedded_database(self) -> bool:
         """Whether the database is the folder's own SQLite file."""
@@ -182,6 +192,11 @@ class Settings(BaseSettings):
     def gate_owners(self) -> tuple[str, ...]:
         """Who may change gates and approvers, as they were written; empty: nobody is named."""
         return tuple(_entries(self.given_gate_owners))
+
+    @property
+    def admins(self) -> tuple[str, ...]:
+        """Who is an admin in Slack whatever was granted there: people, groups or channels, by name or id."""
+        return tuple(_entries(self.given_admins))
 
     @property
     def lease(self) -> int:

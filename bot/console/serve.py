@@ -81,4 +81,5 @@ def slack_settings(settings: Settings) -> BotSettings:
         http_host=settings.http_host,
         http_port=settings.http_port,
         default_channel=settings.default_channel,
+        admins=settings.admins,
     )

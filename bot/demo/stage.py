@@ -31,6 +31,7 @@ PORT, SITE_PORT = 8765, 8766
 """Usual ones, so that addresses stay good from one start to the next."""
 
 CHANNEL = "#releases"
+ADMINS = ("@dana",)
 
 _HOST = "127.0.0.1"
 
@@ -94,6 +95,7 @@ def _slack(simulator: Simulator) -> BotSettings:
         app_token=simulator.app_token,
         api_url=simulator.api_url,
         default_channel=CHANNEL,
+        admins=ADMINS,
     )
 
 

@@ -18,7 +18,7 @@ from bot.directory import Unreadable
 from bot.listeners.desk import Ack, Desk, NotInTime, Where, actor, ephemeral
 from bot.listeners.mentioned import as_typed, unescape
 from bot.listeners.starting import BadInputs, NotStarted, Wanted, start
-from bot.policy import Refused, may_start, may_stop
+from bot.policy import Act, Refused
 from engine.core import commands as c
 from engine.core.definition import Workflow
 from engine.core.errors import EngineError
@@ -140,7 +140,7 @@ class Commands:
         return forms.start_form(workflow, forms.Place(typed.channel, workflow.name), given, wrong, notes)
 
     async def _pick(self, typed: Typed) -> Answer:
-        verdict = may_start(await self._desk.directory.person(typed.user))
+        verdict = await self._desk.roles.may(Act.START, typed.user)
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
         known = list(self._desk.engine.workflows.values())
@@ -164,7 +164,7 @@ class Commands:
         if not ref:
             return await self._which_run(typed)
         state = await self._desk.run(await self._desk.engine.find(ref))
-        verdict = may_stop(await self._desk.directory.person(typed.user))
+        verdict = await self._desk.roles.may_with(Act.CANCEL, typed.user, state)
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
         reply = await self._desk.engine.cancel(state.run, by=actor(verdict.person), reason=unescape(reason))

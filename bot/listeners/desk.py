@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.blocks.forms import View
 from bot.blocks.kit import Message, clip_markup
 from bot.directory import Directory, Person, Unreadable, error_name, reason_of
+from bot.roles import Roles
 from engine.core.errors import UnknownRun
 from engine.core.events import Actor
 from engine.core.state import RunState
@@ -61,6 +62,7 @@ class Desk:
     directory: Directory
     client: Any
     team: str
+    roles: Roles
 
     async def in_time(self, answer: Awaitable[T]) -> T:
         """What ``answer`` returns. Raises ``NotInTime`` if the database is away or slow, and what ``answer`` raises."""

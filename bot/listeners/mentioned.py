@@ -23,6 +23,11 @@ async def as_typed(text: str, directory: Directory) -> str:
     return "".join([*pieces, text[end:]])
 
 
+def as_ids(text: str) -> str:
+    """``text`` with ids for mentions, word by word as ``as_typed`` has names: ``@U0ABC``, ``@S0ABC``, ``#C0ABC``."""
+    return _MENTION.sub(lambda mention: f"{'#' if mention['sign'] == '#' else '@'}{mention['id']}", text)
+
+
 def unescape(text: str) -> str:
     """The characters that Slack escapes, as they were typed."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")

@@ -13,7 +13,7 @@ from bot.blocks import replies
 from bot.blocks.kit import Message
 from bot.blocks.words import one_line
 from bot.listeners.desk import Desk, actor
-from bot.policy import Refused, may_start
+from bot.policy import Refused
 from engine.core.definition import Workflow
 from engine.core.inputs import validate_input
 
@@ -53,10 +53,9 @@ async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
     _, problems = validate_input(wanted.workflow, wanted.given, text=True)
     if problems:
         return BadInputs(problems)
-    person, missing = await desk.from_slack(
-        asyncio.gather(desk.directory.person(wanted.user), _missing(desk, wanted.workflow))
+    verdict, missing = await desk.from_slack(
+        asyncio.gather(desk.roles.may_start(wanted.user, wanted.workflow), _missing(desk, wanted.workflow))
     )
-    verdict = may_start(person)
     if isinstance(verdict, Refused):
         return NotStarted(replies.said(verdict.sentence))
     if missing:

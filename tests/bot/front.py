@@ -20,6 +20,7 @@ from engine.engine import Engine
 from tests.bot.conftest import Setup, gate, until, workflow
 
 SOCKET, HTTP = "socket", "http"
+ADMINS = ("@dana",)
 
 RELEASE = workflow(
     {"id": "notes", "uses": "t.echo", "with": {"text": "for ${{ input.version }}"}},
@@ -44,7 +45,7 @@ def bot_settings(simulator: Simulator, transport: str = SOCKET, **more: str) -> 
     """Those of the simulated app, but for what is given in ``more``."""
     secret = {"signing_secret": simulator.signing_secret} if transport == HTTP else {"app_token": simulator.app_token}
     known = {"bot_token": simulator.bot_token, "api_url": simulator.api_url, **secret, **more}
-    return replace(BotSettings(known["bot_token"], http_port=0), **known)
+    return replace(BotSettings(known["bot_token"], http_port=0, admins=ADMINS), **known)
 
 
 @dataclass

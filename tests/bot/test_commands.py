@@ -155,12 +155,17 @@ async def test_cancel_stops_the_run_by_name_and_with_the_reason(setup: Setup, si
     async with serving(setup, simulator) as front:
         await front.type("ben", "run hold")
         (run,) = await front.runs()
-        told = await front.type("chen", f"cancel {run[:14]} wrong one & done")
+        refused = await front.type("chen", f"cancel {run[:14]}")
+        assert refused == (
+            "To cancel a run of somebody else takes the role operator, which @dana has: ask there. Nothing was changed."
+        )
+        assert (await front.engine.state(run)).cancel is None
+        told = await front.type("dana", f"cancel {run[:14]} wrong one & done")
         assert told == f"Stopping hold (`{run[:14]}`). Its card tells when it has ended."
         state = await front.ended(run)
         assert state.status is RunStatus.CANCELLED
         assert state.cancel is not None
-        assert (state.cancel.by.name, state.cancel.reason) == ("Chen Wei", "wrong one & done")
+        assert (state.cancel.by.name, state.cancel.reason) == ("Dana Levy", "wrong one & done")
         assert "has ended already (■ Cancelled)" in await front.type("ben", f"cancel {run[:14]}")
         assert "Which run?" in await front.type("ben", "cancel")
 

@@ -6,7 +6,8 @@ import pytest
 
 from bot.blocks.words import Asked
 from bot.directory import Person, Standing, Target
-from bot.policy import Allowed, Refused, may_decide, may_start, may_stop
+from bot.policy import NEEDS, OF_THE_STARTER, Act, Allowed, Holder, Refused, may, may_decide, may_start
+from engine.core.roles import INCLUDES, Role
 
 ANA = Person("U1", "ana", "Ana")
 MANAGERS = Target(Asked("@release-managers", "group", "S1"), frozenset({"U1", "U2"}))
@@ -49,18 +50,66 @@ def test_what_slack_did_not_say_is_told_apart_from_a_no() -> None:
 @pytest.mark.parametrize("standing", NOT_MEMBERS)
 def test_only_members_count_wherever_they_belong(standing: Standing) -> None:
     person = Person("U1", "ana", "Ana", standing)
-    for verdict in (may_decide(person, [MANAGERS, BY_NAME]), may_start(person), may_stop(person)):
+    everything = [Holder(role) for role in Role]
+    acts = [may(act, person, everything, is_starter=True) for act in Act]
+    for verdict in (may_decide(person, [MANAGERS, BY_NAME]), may_start(person, everything, "wf", [BY_NAME]), *acts):
         assert isinstance(verdict, Refused)
         assert "nothing was changed" in verdict.sentence
 
 
 def test_a_person_whom_slack_does_not_know_may_nothing() -> None:
-    for verdict in (may_decide(None, [MANAGERS]), may_start(None), may_stop(None)):
+    acts = [may(act, None, [Holder(Role.ADMIN)]) for act in Act]
+    for verdict in (may_decide(None, [MANAGERS]), may_start(None, [Holder(Role.ADMIN)], "wf"), *acts):
         assert isinstance(verdict, Refused)
 
 
-def test_a_member_may_start_and_stop() -> None:
-    assert may_start(ANA) == may_stop(ANA) == Allowed(ANA)
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("act", Act)
+def test_a_role_lets_its_holders_do_what_it_includes(act: Act, role: Role) -> None:
+    may_it = NEEDS[act] in INCLUDES[role]
+    assert isinstance(may(act, ANA, [Holder(role, MANAGERS)]), Allowed) is may_it
+    assert isinstance(may(act, ANA, [Holder(role, ONCALL)]), Refused)
+    assert isinstance(may(act, ANA, [Holder(role)]), Allowed) is may_it
+
+
+def test_by_what_right_somebody_acts_is_told() -> None:
+    assert may(Act.FORK, ANA, [Holder(Role.OPERATOR, MANAGERS)]) == Allowed(ANA, "operator as @release-managers")
+    assert may(Act.START, ANA, [Holder(Role.RUNNER)]) == Allowed(ANA, "runner as every full member")
+    assert may(Act.PAUSE, ANA, [], is_starter=True) == Allowed(ANA, "started it")
+
+
+@pytest.mark.parametrize("act", Act)
+def test_whoever_started_a_run_does_what_is_harmless_to_it(act: Act) -> None:
+    assert isinstance(may(act, ANA, [], is_starter=True), Allowed) is (act in OF_THE_STARTER)
+    assert {Act.RETRY, Act.FORK}.isdisjoint(OF_THE_STARTER)
+
+
+def test_a_refusal_says_who_can() -> None:
+    assert may(Act.FORK, ANA, [Holder(Role.OPERATOR, ONCALL), Holder(Role.ADMIN, Target(UNREAD.asked))]) == Refused(
+        "Slack did not say who belongs to @oncall, so it is not known whether you may fork a run. Nothing was changed; "
+        "try again in a minute."
+    )
+    assert may(Act.FORK, ANA, [Holder(Role.OPERATOR, ONCALL)]) == Refused(
+        "To fork a run takes the role operator, which @oncall has: ask there. Nothing was changed."
+    )
+    nobody = may(Act.FORK, ANA, [])
+    assert isinstance(nobody, Refused)
+    assert "`/vb roles grant operator @you`" in nobody.sentence
+    no_admin = may(Act.ROLES, ANA, [])
+    assert isinstance(no_admin, Refused)
+    assert "VB_ADMINS" in no_admin.sentence
+
+
+def test_a_definition_says_who_starts_it_in_place_of_the_role() -> None:
+    everyone = [Holder(Role.RUNNER)]
+    assert may_start(ANA, everyone, "wf") == Allowed(ANA, "runner as every full member")
+    assert may_start(ANA, [], "wf", [MANAGERS]) == Allowed(ANA, "in @release-managers")
+    assert may_start(ANA, everyone, "wf", [ONCALL]) == Refused(
+        "Only @oncall can start wf, as its definition says. Nothing was started."
+    )
+    unread = may_start(ANA, everyone, "wf", [UNREAD])
+    assert isinstance(unread, Refused)
+    assert "Slack did not say who belongs to @oncall" in unread.sentence
 
 
 def test_names_of_a_definition_cannot_ping() -> None:
