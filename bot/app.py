@@ -24,7 +24,7 @@ from bot.directory import Directory
 from bot.listeners import register
 from bot.listeners.desk import Desk
 from bot.outbox import Outbox
-from bot.roles import Roles
+from bot.roles import Roles, asked_by_role
 from bot.steps import SlackSender
 from bot.threads import Threads
 from bot.transport import SlackUnusable
@@ -102,7 +102,8 @@ class Service:
         client = _client(self._settings, session)
         identity = await transport.identify(client)
         self.team = str(identity["team_id"])
-        directory = Directory(client, self.team)
+        asked = asked_by_role(self._engine, self._settings.admins)
+        directory = Directory(client, self.team, roles=asked)
         stack.push_async_callback(directory.close)
         await self._start_voice(stack, client, directory)
         app = _bolt(self._settings, session, identity)

@@ -1,4 +1,4 @@
-"""Who is who in the Slack workspace: people, and the members of the groups and channels that definitions name.
+"""Who is who in the Slack workspace: people, and the members of the groups, channels and roles that definitions name.
 
 The one rule: an answer is Slack's, and its age is bounded. Who a person is and who belongs to a group or channel is at
 most ``STALENESS_S`` old; which id a channel's or a person's name stands for, at most ``NAMES_STALENESS_S``. What Slack
@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,6 +29,8 @@ NAMES_STALENESS_S = 300.0
 
 ANSWER_WITHIN_S = 1.2
 """Longest wait for one answer, since a click must be acknowledged within 3 s. A later one is kept for the next time."""
+
+ROLE = "role:"
 
 _PAGE = 200
 _UNKNOWN = frozenset({"user_not_found", "user_not_visible", "no_such_subteam", "channel_not_found"})
@@ -62,12 +64,29 @@ class Target:
     members: frozenset[str] = frozenset()
 
 
+Roles = Callable[[str, str], Awaitable[Sequence[str]]]
+"""Who holds a role in a workflow, named there or for the whole workspace: as ``@`` and a name or an id."""
+
+
+async def no_roles(role: str, workflow: str) -> Sequence[str]:
+    """A workspace without roles."""
+    return ()
+
+
 class Directory:
     """Reads people, groups and channels of the workspace ``team``. Concurrent questions share one call."""
 
-    def __init__(self, client: AsyncWebClient, team: str, *, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        client: AsyncWebClient,
+        team: str,
+        *,
+        roles: Roles = no_roles,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._client: Any = client
         self._team = team
+        self._roles = roles
         self._memo = Memo(monotonic)
 
     async def close(self) -> None:
@@ -91,20 +110,25 @@ class Directory:
 
     # Groups and channels
 
-    async def asked(self, who: str) -> Asked:
-        """Whom ``@release-managers``, ``@ana`` or ``#eng-leads`` stands for. Never raises: see ``Asked.kind``."""
+    async def asked(self, who: str, workflow: str = "") -> Asked:
+        """Whom ``@release-managers``, ``@ana``, ``#eng-leads`` or, in ``workflow``, ``role:approver`` stands for.
+
+        Slack's silence does not raise: see ``Asked.kind``. Raises what reading the roles does.
+        """
         try:
+            if who.startswith(ROLE):
+                return await self._role(who, workflow)
             return await (self._channel(who) if who.startswith("#") else self._group_or_person(who))
         except Unreadable as trouble:
             log.warning("Who %s is was not found out: %s", who, trouble)
             return Asked(who, "unread")
 
-    async def targets(self, names: Iterable[str]) -> tuple[Target, ...]:
+    async def targets(self, names: Iterable[str], workflow: str = "") -> tuple[Target, ...]:
         """The same with their members as they are now. Those who could not be read are ``unread`` and have none."""
-        return tuple(await asyncio.gather(*(self._target(who) for who in dict.fromkeys(names))))
+        return tuple(await asyncio.gather(*(self._target(who, workflow) for who in dict.fromkeys(names))))
 
-    async def _target(self, who: str) -> Target:
-        return await self.target(await self.asked(who))
+    async def _target(self, who: str, workflow: str) -> Target:
+        return await self.target(await self.asked(who, workflow))
 
     async def target(self, asked: Asked) -> Target:
         """Somebody whose id is known, with their members now; ``unread``, with none, if Slack does not say."""
@@ -132,6 +156,9 @@ class Directory:
                 read = self._read_group
             case "channel":
                 read = self._read_channel
+            case "role":
+                found = await asyncio.gather(*(self._members(holder) for holder in asked.holders))
+                return frozenset[str]().union(*found)
             case _:
                 return frozenset()
         return await self._known(("members", asked.id), f"who is in {asked.who}", lambda: read(asked.id))
@@ -152,6 +179,15 @@ class Directory:
     async def _channel(self, who: str) -> Asked:
         found = await self._by_name("channels", who[1:], self._read_channels)
         return Asked(who, "channel", found) if found else Asked(who, "missing")
+
+    async def _role(self, who: str, workflow: str) -> Asked:
+        """A role stands for all who hold it; one that nobody holds, for nobody."""
+        named = await self._roles(who.removeprefix(ROLE), workflow)
+        holders = tuple(await asyncio.gather(*(self.asked(holder) for holder in named)))
+        if any(holder.kind == "unread" for holder in holders):
+            raise Unreadable(f"who holds {who}")
+        known = tuple(holder for holder in holders if holder.kind != "missing")
+        return Asked(who, "role", holders=known) if known else Asked(who, "missing")
 
     async def _by_name(self, kind: str, name: str, read: Callable[[], Awaitable[dict[str, str]]]) -> str | None:
         """The id for a name or an id. A name that is not there is looked up again in a newer list."""

@@ -65,10 +65,15 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """``person`` may. ``authority`` says by what right, for the record (not escaped): ``in @release-managers``."""
+    """``person`` may. ``authority`` says by what right, for the record (not escaped): ``in @release-managers``.
+
+    ``counts``: the names asked under which they count. ``behalf``: for whom they decide, if not for themselves.
+    """
 
     person: Person
     authority: str = ""
+    counts: tuple[str, ...] = ()
+    behalf: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,22 +132,37 @@ def may_start(person: Person | None, holders: Sequence[Holder], workflow: str, o
     return Refused(f"Only {whom} can start {one_line(workflow)}, as its definition says. Nothing was started.")
 
 
-def may_decide(person: Person | None, asked: Sequence[Target]) -> Verdict:
-    """Whether ``person`` may decide for one of ``asked``; by what right, where several give it, the first one's."""
+def may_decide(person: Person | None, asked: Sequence[Target], givers: Sequence[Person] = ()) -> Verdict:
+    """Whether ``person`` may decide for one of ``asked``; by what right, where several give it, the first one's.
+
+    ``givers`` have delegated their decisions to the person. What they were themselves given is not passed on: a giver
+    counts only where they belong to those asked, so that whoever delegates knows who decides. One's own right goes
+    before a given one.
+    """
     member = _member(person)
     if isinstance(member, Refused):
         return member
-    for target in asked:
-        if member.person.id in target.members:
-            return Allowed(member.person, _authority(target))
+    for holder in (member.person, *givers):
+        found = [target for target in asked if holder.id in target.members]
+        if not found or holder.standing != "member":
+            continue
+        counts = tuple(target.asked.who for target in found)
+        if holder is member.person:
+            return Allowed(member.person, _authority(found[0]), counts)
+        return Allowed(member.person, f"for {holder.name}, {_authority(found[0])}", counts, holder)
     unread = [target.asked.who for target in asked if target.asked.kind == "unread"]
     if unread:
-        return Refused(
-            f"Slack did not say who belongs to {either(unread)}, so it is not known whether you may decide. "
-            "Nothing was decided; click again in a minute."
-        )
+        return nobody_knows(unread)
     whom = either([target.asked.who for target in asked])
     return Refused(f"Only {whom} can decide this, and you do not belong there. Nothing was changed.")
+
+
+def nobody_knows(unread: Sequence[str]) -> Refused:
+    """Slack did not say who is in these groups or channels."""
+    return Refused(
+        f"Slack did not say who belongs to {either(unread)}, so it is not known whether you may decide. "
+        "Nothing was decided; click again in a minute."
+    )
 
 
 def _member(person: Person | None) -> Verdict:

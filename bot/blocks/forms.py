@@ -1,4 +1,4 @@
-"""Modals: the inputs of a workflow, the picker, and the reason of a denial.
+"""Modals: the inputs of a workflow, the picker, and the shapes that every modal is made of.
 
 The one rule: a form is made from the definition alone, and its blocks are named after the inputs, so that what is
 wrong with an input is said at its field. Shapes and limits: docs.slack.dev/reference/views/modal-views and
@@ -12,24 +12,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bot.blocks.kit import Block, clip, escape, section
-from bot.blocks.words import one_line, run_title
+from bot.blocks.kit import Block, plain_text, section
+from bot.blocks.words import one_line
 from engine.core.definition import Workflow
 from engine.core.inputs import LONGEST, example_of
 from engine.core.kinds import InputField, InputType
-from engine.core.state import Gate, RunState
 
 View = dict[str, Any]
 
 PICKER = "picker_form"
 START = "start_form"
-DENY = "deny_form"
 
 FIELD = "value"
 """The action id of every field; fields differ by their blocks."""
 
 WORKFLOW_BLOCK = "workflow"
-REASON_BLOCK = "reason"
 
 MOST_FIELDS = 95
 """Of the 100 blocks of a modal; the rest is for what is said above the fields."""
@@ -91,8 +88,8 @@ def start_form(
     if wrong:
         blocks.append(section("\n".join(f"✗ {one_line(each)}." for each in wrong)))
     blocks += [section(about)] if (about := _about(workflow)) else []
-    blocks += [_field(name, field, given.get(name)) for name, field in workflow.input.items()]
-    return _modal(START, _start_title(workflow), "Start", place, blocks)
+    blocks += [field_block(name, field, given.get(name)) for name, field in workflow.input.items()]
+    return modal(START, _start_title(workflow), "Start", place, blocks)
 
 
 def _about(workflow: Workflow) -> str:
@@ -107,31 +104,31 @@ def _start_title(workflow: Workflow) -> str:
     return f"Start {workflow.name}"
 
 
-def read_start(values: Mapping[str, Any]) -> dict[str, str]:
-    """What was entered, by input, from a submitted form's ``state.values``; fields left empty are not there."""
+def read_fields(values: Mapping[str, Any]) -> dict[str, str]:
+    """What was entered, by field, from a submitted form's ``state.values``; fields left empty are not there."""
     entered: dict[str, str] = {}
     for block, fields in values.items():
-        value = _entered(fields.get(FIELD) or {})
+        value = entered_in(fields.get(FIELD) or {})
         if block.startswith(_INPUT) and value is not None:
             entered[block.removeprefix(_INPUT)] = value
     return entered
 
 
-def _entered(state: Mapping[str, Any]) -> str | None:
+def entered_in(state: Mapping[str, Any]) -> str | None:
     option: Mapping[str, str] | None = state.get("selected_option")
     return state.get("value") if option is None else option["value"]
 
 
-def _field(name: str, field: InputField, given: str | None) -> Block:
+def field_block(name: str, field: InputField, given: str | None) -> Block:
     block: Block = {
         "type": "input",
         "block_id": block_of(name),
-        "label": _plain(name),
+        "label": plain_text(name),
         "optional": not field.is_required,
         "element": {"action_id": FIELD, **_element(field, _initial(field, given))},
     }
     if hint := field.description.rstrip("."):
-        block["hint"] = _plain(clip(hint, 2_000))
+        block["hint"] = plain_text(hint, 2_000)
     return block
 
 
@@ -146,10 +143,10 @@ def _initial(field: InputField, given: str | None) -> str:
 
 def _element(field: InputField, initial: str) -> Block:
     if field.type is InputType.BOOLEAN:
-        options = [_option("Yes", "true"), _option("No", "false")]
+        options = [option("Yes", "true"), option("No", "false")]
         return _with_initial_option({"type": "radio_buttons", "options": options}, initial.lower())
     if field.type is InputType.CHOICE and _selectable(field.choices):
-        options = [_option(choice, choice) for choice in field.choices]
+        options = [option(choice, choice) for choice in field.choices]
         return _with_initial_option({"type": "static_select", "options": options}, initial)
     if field.type in _NUMBERS:
         number: Block = {"type": "number_input", "is_decimal_allowed": field.type is InputType.NUMBER}
@@ -173,7 +170,7 @@ def _text(field: InputField, initial: str) -> Block:
         element["multiline"] = True
     example = example_of(field.pattern) if field.pattern else None
     if example:
-        element["placeholder"] = _plain(clip(f"such as {example}", 150))
+        element["placeholder"] = plain_text(f"such as {example}", 150)
     if initial:
         element["initial_value"] = initial[: element["max_length"]]
     return element
@@ -186,18 +183,18 @@ def _with_initial_option(element: Block, value: str) -> Block:
 
 def picker(workflows: Sequence[Workflow], place: Place) -> View:
     """A choice of the workflows, which leads to the form of the chosen one. At least one is needed."""
-    options = [_option(workflow.name, workflow.name, workflow.description) for workflow in workflows[:_OPTIONS]]
+    options = [option(workflow.name, workflow.name, workflow.description) for workflow in workflows[:_OPTIONS]]
     blocks: list[Block] = [
         {
             "type": "input",
             "block_id": WORKFLOW_BLOCK,
-            "label": _plain("Workflow"),
+            "label": plain_text("Workflow"),
             "element": {"type": "static_select", "action_id": FIELD, "options": options},
         }
     ]
     if len(workflows) > _OPTIONS:
         blocks.append(section(f"These are the first {_OPTIONS} of {len(workflows)}; start others by name."))
-    return _modal(PICKER, "Start a workflow", "Next", place, blocks)
+    return modal(PICKER, "Start a workflow", "Next", place, blocks)
 
 
 def read_picker(values: Mapping[str, Any]) -> str:
@@ -205,57 +202,31 @@ def read_picker(values: Mapping[str, Any]) -> str:
     return values[WORKFLOW_BLOCK][FIELD]["selected_option"]["value"]
 
 
-# Denying
-
-
-def deny_form(state: RunState, gate: Gate, place: Place) -> View:
-    """Asks for the reason of a denial, and says what it will do."""
-    what = f"*{one_line(gate.request.title, 200)}*\nDenying ends the run {escape(run_title(state))}."
-    reason: Block = {
-        "type": "input",
-        "block_id": REASON_BLOCK,
-        "label": _plain("Why?"),
-        "hint": _plain("Shown in the run's thread and kept in its history."),
-        "element": {
-            "type": "plain_text_input",
-            "action_id": FIELD,
-            "multiline": True,
-            "max_length": 1_000,
-            "focus_on_load": True,
-        },
-    }
-    return _modal(DENY, "Deny", "Deny", place, [section(what), reason])
-
-
-def read_reason(values: Mapping[str, Any]) -> str:
-    """Why somebody denies; empty if only spaces were entered."""
-    return (_entered(values[REASON_BLOCK][FIELD]) or "").strip()
-
-
 def notice(title: str, text: str) -> View:
     """A modal that only says something (mrkdwn), in the place of a form that has become useless."""
-    return {"type": "modal", "title": _plain(clip(title, _TITLE)), "close": _plain("Close"), "blocks": [section(text)]}
+    return {
+        "type": "modal",
+        "title": plain_text(title, _TITLE),
+        "close": plain_text("Close"),
+        "blocks": [section(text)],
+    }
 
 
 # Shapes
 
 
-def _modal(callback_id: str, title: str, submit: str, place: Place, blocks: Sequence[Block]) -> View:
+def modal(callback_id: str, title: str, submit: str, place: Place, blocks: Sequence[Block]) -> View:
     return {
         "type": "modal",
         "callback_id": callback_id,
-        "title": _plain(clip(title, _TITLE)),
-        "submit": _plain(submit),
-        "close": _plain("Cancel"),
+        "title": plain_text(title, _TITLE),
+        "submit": plain_text(submit),
+        "close": plain_text("Cancel"),
         "private_metadata": place.packed(),
         "blocks": list(blocks),
     }
 
 
-def _plain(text: str) -> Block:
-    return {"type": "plain_text", "text": text, "emoji": False}
-
-
-def _option(label: str, value: str, description: str = "") -> Block:
-    option: Block = {"text": _plain(clip(label, 75)), "value": value}
-    return {**option, "description": _plain(clip(" ".join(description.split()), 75))} if description else option
+def option(label: str, value: str, description: str = "") -> Block:
+    option: Block = {"text": plain_text(label, 75), "value": value}
+    return {**option, "description": plain_text(" ".join(description.split()), 75)} if description else option

@@ -88,6 +88,11 @@ def literal(text: str) -> Block:
     }
 
 
+def plain_text(text: str, limit: int = SECTION_LIMIT) -> Block:
+    """Data as a text in which nothing is markup, of at most ``limit`` characters."""
+    return {"type": "plain_text", "text": clip(text, limit), "emoji": False}
+
+
 def actions(block_id: str, elements: Sequence[Block]) -> Block:
     return {"type": "actions", "block_id": block_id, "elements": list(elements)}
 

@@ -25,24 +25,31 @@ from engine.core.words import listed as list_names
 ONE_LINE = 300
 """Characters of a piece of data within a sentence."""
 
+HOLDERS = 10
+"""Holders of a role who are named one by one."""
+
 SHORT_ID = len("run_") + 10
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Somebody whom a definition names (``@release-managers``, ``@ana``, ``#eng-leads``), as the workspace knows them.
+    """Somebody whom a definition names (``@release-managers``, ``@ana``, ``#eng-leads``, ``role:approver``), as known.
 
-    ``kind`` is ``missing`` where nobody there is called so, ``unread`` where that could not be found out, and
-    ``closed`` for a channel in which the app may not post.
+    ``kind`` is ``missing`` where nobody in the workspace is called so, ``unread`` where that could not be found out,
+    and ``closed`` for a channel in which the app may not post. ``holders``: of a role.
     """
 
     who: str
-    kind: Literal["group", "person", "channel", "missing", "unread", "closed"]
+    kind: Literal["group", "person", "channel", "role", "missing", "unread", "closed"]
     id: str = ""
+    holders: tuple[Asked, ...] = ()
 
     @property
     def mention(self) -> str:
-        """Markup that notifies a group or a person; for all others just the name."""
+        """Markup that notifies groups and people; for all others just the name."""
+        if self.kind == "role":
+            more = f" and {len(self.holders) - HOLDERS} more" if len(self.holders) > HOLDERS else ""
+            return f"{escape(self.who)} ({', '.join(holder.mention for holder in self.holders[:HOLDERS])}{more})"
         if self.kind == "group":
             return f"<!subteam^{self.id}>"
         if self.kind == "person":

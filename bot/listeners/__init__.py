@@ -9,7 +9,7 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from bot.attending import Attending
-from bot.blocks import forms
+from bot.blocks import forms, gate_forms
 from bot.blocks.approval import APPROVE, DENY
 from bot.listeners.actions import Actions
 from bot.listeners.commands import Commands
@@ -39,6 +39,6 @@ def register(app: AsyncApp, desk: Desk, attending: Attending) -> None:
     bolt.action(DENY)(counted(actions.deny))
     bolt.view(forms.PICKER)(counted(views.pick))
     bolt.view(forms.START)(counted(views.start))
-    bolt.view(forms.DENY)(counted(views.deny))
+    bolt.view(gate_forms.DENY_FORM)(counted(views.deny))
     bolt.event("app_mention")(counted(mentions.mentioned))
     bolt.event(re.compile(".+"))(counted(mentions.anything))

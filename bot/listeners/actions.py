@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bot.blocks import forms, replies
+from bot.blocks import gate_forms, replies
+from bot.blocks.forms import Place
 from bot.listeners.deciding import Refusal, check, decide
 from bot.listeners.desk import Ack, Desk, Where
 
@@ -51,6 +52,6 @@ class Actions:
         if isinstance(outcome, Refusal):
             await self._desk.whisper(click.where, outcome.message)
             return
-        place = forms.Place(click.where.channel, click.value, click.where.thread)
-        if not await self._desk.open(click.trigger_id, forms.deny_form(outcome.state, outcome.gate, place)):
+        place = Place(click.where.channel, click.value, click.where.thread)
+        if not await self._desk.open(click.trigger_id, gate_forms.deny_form(outcome.state, outcome.gate, place)):
             await self._desk.whisper(click.where, replies.said(replies.FORM_NOT_OPENED))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from bot.blocks import forms, replies
+from bot.blocks import forms, gate_forms, replies
 from bot.blocks.forms import Place, View
 from bot.blocks.kit import escape
 from bot.directory import Unreadable
@@ -80,7 +80,7 @@ class Views:
     async def _start(self, body: dict[str, Any]) -> Answer:
         view = body["view"]
         place = Place.unpacked(view["private_metadata"])
-        given = forms.read_start(view["state"]["values"])
+        given = forms.read_fields(view["state"]["values"])
         workflow = self._desk.engine.workflow(place.about)
         wanted = Wanted(workflow, given, body["user"]["id"], place.channel, f"slack:view:{view['id']}")
         match await start(self._desk, wanted):
@@ -107,9 +107,9 @@ class Views:
         """The denial is recorded with its reason."""
         view = body["view"]
         place = Place.unpacked(view["private_metadata"])
-        reason = forms.read_reason(view["state"]["values"])
+        reason = gate_forms.read_reason(view["state"]["values"])
         if not reason:
-            await ack(**_wrong({forms.REASON_BLOCK: "Write why, for those who wait for this run."}))
+            await ack(**_wrong({gate_forms.REASON_BLOCK: "Write why, for those who wait for this run."}))
             return
         outcome = await decide(self._desk, place.about, body["user"]["id"], granted=False, reason=reason)
         await ack(**(_refused(outcome) if isinstance(outcome, Refusal) else CLOSED))
@@ -117,5 +117,5 @@ class Views:
 
 def _refused(refusal: Refusal) -> Answer:
     if refusal.passing:
-        return _wrong({forms.REASON_BLOCK: refusal.message.text})
+        return _wrong({gate_forms.REASON_BLOCK: refusal.message.text})
     return _told("Not denied", refusal.message.text)

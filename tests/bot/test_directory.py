@@ -204,3 +204,36 @@ async def test_long_lists_are_read_to_their_end(simulator: Simulator, directory:
         simulator.workspace.add_channel(Channel(f"C0MANY{number:04d}", f"many-{number}", [ANA]))
     assert (await directory.asked("#many-449")).id == "C0MANY0449"
     assert len(simulator.calls("conversations.list")) == 3
+
+
+@pytest.fixture
+async def with_roles(simulator: Simulator) -> AsyncIterator[Directory]:
+    held = {"approver": ("@release-managers", f"@{BEN}"), "operator": ("@gone",), "viewer": ()}
+
+    async def roles(role: str, workflow: str) -> tuple[str, ...]:
+        return (*held.get(role, ()), *(("@chen",) if workflow == "deploy" else ()))
+
+    client = AsyncWebClient(token=simulator.bot_token, base_url=simulator.api_url, retry_handlers=[])
+    made = Directory(client, simulator.workspace.team_id, roles=roles)
+    yield made
+    await made.close()
+
+
+async def test_a_role_stands_for_all_who_hold_it(with_roles: Directory) -> None:
+    (target,) = await with_roles.targets(["role:approver"])
+    assert target.members == {ANA, DANA, BEN}
+    assert target.asked.mention == f"role:approver (<!subteam^S0RELEASES>, <@{BEN}>)"
+    (target,) = await with_roles.targets(["role:approver"], "deploy")
+    assert target.members == {ANA, DANA, BEN, CHEN}
+
+
+@pytest.mark.parametrize("role", ["role:viewer", "role:operator", "role:unheard-of"])
+async def test_a_role_that_nobody_holds_stands_for_nobody(with_roles: Directory, role: str) -> None:
+    assert await with_roles.targets([role]) == (Target(Asked(role, "missing")),)
+
+
+async def test_a_role_whose_holders_slack_does_not_tell_of_is_unread(
+    with_roles: Directory, simulator: Simulator
+) -> None:
+    simulator.fail_next("usergroups.list", Fault(status=503))
+    assert (await with_roles.asked("role:approver")).kind == "unread"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.blocks import forms
+from bot.blocks import forms, gate_forms
 from bot.blocks.forms import Place
 from bot.simulator.blockkit import check_view
 from bot.simulator.values import form_state
@@ -64,7 +64,7 @@ def test_every_kind_has_its_element_and_its_default() -> None:
 
 def test_an_untouched_form_gives_the_defaults_back() -> None:
     state = form_state(form(EVERY_KIND)["blocks"], {}, {})
-    values, problems = validate_input(EVERY_KIND, forms.read_start(state), text=True)
+    values, problems = validate_input(EVERY_KIND, forms.read_fields(state), text=True)
     assert problems == {}
     assert values == {"name": "x", "note": None, "count": 2, "share": -0.5, "dry": False, "ring": "b"}
 
@@ -171,11 +171,11 @@ def test_the_denial_says_what_it_will_do_and_reads_the_reason_back() -> None:
     state = asked().state
     gate = state.step("publish").gate
     assert gate is not None
-    view = forms.deny_form(state, gate, PLACE)
+    view = gate_forms.deny_form(state, gate, PLACE)
     check_view(view, "modal")
     assert view["blocks"][0]["text"]["text"].startswith("*Publish v1.4.2?*\nDenying ends the run ")
     entered = form_state(view["blocks"], {"reason": {"value": "  not today \n"}}, {})
-    assert forms.read_reason(entered) == "not today"
+    assert gate_forms.read_reason(entered) == "not today"
     assert json.loads(view["private_metadata"])["thread"] == "1.2"
 
 

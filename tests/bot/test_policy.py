@@ -10,6 +10,8 @@ from bot.policy import NEEDS, OF_THE_STARTER, Act, Allowed, Holder, Refused, may
 from engine.core.roles import INCLUDES, Role
 
 ANA = Person("U1", "ana", "Ana")
+BEN = Person("U9", "ben", "Ben")
+CHEN = Person("U3", "chen", "Chen")
 MANAGERS = Target(Asked("@release-managers", "group", "S1"), frozenset({"U1", "U2"}))
 ONCALL = Target(Asked("@oncall", "group", "S2"), frozenset({"U3"}))
 LEADS = Target(Asked("#eng-leads", "channel", "C1"), frozenset({"U1"}))
@@ -31,7 +33,28 @@ NOT_MEMBERS: list[Standing] = ["guest", "deactivated", "bot", "outsider"]
     ],
 )
 def test_whoever_belongs_to_one_of_those_asked_may_decide(asked: list[Target], authority: str) -> None:
-    assert may_decide(ANA, asked) == Allowed(ANA, authority)
+    verdict = may_decide(ANA, asked)
+    assert isinstance(verdict, Allowed)
+    assert (verdict.person, verdict.authority, verdict.behalf) == (ANA, authority, None)
+
+
+def test_a_verdict_says_under_which_names_a_person_counts() -> None:
+    verdict = may_decide(ANA, [MANAGERS, ONCALL, LEADS])
+    assert isinstance(verdict, Allowed)
+    assert verdict.counts == ("@release-managers", "#eng-leads")
+
+
+def test_who_was_given_a_decision_decides_for_the_giver_where_that_one_may() -> None:
+    assert may_decide(BEN, [ONCALL, MANAGERS], [CHEN, ANA]) == Allowed(BEN, "for Chen, in @oncall", ("@oncall",), CHEN)
+    assert isinstance(may_decide(BEN, [LEADS], [CHEN]), Refused)
+    own = may_decide(ANA, [MANAGERS, ONCALL], [CHEN])
+    assert isinstance(own, Allowed)
+    assert own.behalf is None, "one's own right goes before a given one"
+
+
+def test_a_giver_who_has_left_gives_nothing() -> None:
+    left = Person("U3", "chen", "Chen", "deactivated")
+    assert isinstance(may_decide(BEN, [ONCALL], [left]), Refused)
 
 
 @pytest.mark.parametrize("asked", [[ONCALL], [MISSING], [ONCALL, MISSING]])
