@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from redis.asyncio import ConnectionPool
-from redis.exceptions import AuthenticationError, RedisError, ResponseError
+from redis.exceptions import AuthenticationError, ReadOnlyError, RedisError, ResponseError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from engine.streams.contract import StreamsUnavailable
@@ -90,7 +90,11 @@ class Connection:
 
     async def _send(self, commands: Sequence[Command]) -> list[Reply]:
         await self._driver.send_packed_command(self._driver.pack_commands(commands))
-        return [await self._reply() for _ in commands]
+        replies = [await self._reply() for _ in commands]
+        if any(_is_of_a_replica(reply) for reply in replies):
+            # After a failover the address leads to another server, but this connection stays with the old one.
+            await self.disconnect()
+        return replies
 
     async def _reply(self) -> Reply:
         try:
@@ -149,6 +153,11 @@ class SharedConnection:
             if not answer.done():
                 answer.set_exception(StreamsUnavailable(error.place, error.problem))
         self._under_way, self._waiting = [], []
+
+
+def _is_of_a_replica(reply: Reply) -> bool:
+    # A script's error has the server's own in its words.
+    return isinstance(reply, ResponseError) and (isinstance(reply, ReadOnlyError) or "READONLY" in str(reply))
 
 
 def _problem(error: Exception) -> str:

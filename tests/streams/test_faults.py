@@ -4,9 +4,11 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from redis.asyncio import Redis
@@ -108,6 +110,37 @@ async def test_a_restart_between_two_calls_costs_the_activations_only(server: Em
     with pytest.raises(GroupLost):
         await streams.read("wrk_a", 10, 0)
     assert [each.run for each in await streams.read("wrk_a", 10, 0)] == ["run_2"]
+
+
+@contextmanager
+def leading_to(url: str, address: Path) -> Generator[None]:
+    """The socket at ``address`` is that of another server meanwhile; connections that are open stay as they are."""
+    aside = address.with_suffix(".old")
+    address.rename(aside)
+    address.symlink_to(urlsplit(url).path)
+    try:
+        yield
+    finally:
+        address.unlink()
+        aside.rename(address)
+
+
+@pytest.mark.parametrize("name", ["add", "read"])
+async def test_after_a_failover_the_address_is_asked_again(
+    server: EmbeddedRedis, streams: Streams, tmp_path: Path, name: str
+) -> None:
+    """The old primary is a replica from now on and keeps our connections; its address leads to the new one."""
+    await ASKING[name](streams)
+    with running_redis(tmp_path / "new") as promoted:
+        await command(server, "REPLICAOF", "127.0.0.1", "1")
+        try:
+            with leading_to(promoted.url, Path(urlsplit(server.url).path)):
+                for _ in range(3):  # one refusal by each connection that it takes, and the loss of the group
+                    with suppress(StreamsError):
+                        await ASKING[name](streams)
+                await ASKING[name](streams)
+        finally:
+            await command(server, "REPLICAOF", "NO", "ONE")
 
 
 async def test_a_connection_that_the_server_hung_up_on_is_made_again_unseen(
