@@ -116,7 +116,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "within": "10m",
         "classes": "{rate_limited: {attempts: 20}, permission: {attempts: 2}}",
     },
-    RetryRule: {"attempts": "20", "initial": "10s", "max": "5m", "factor": "1.5"},
+    RetryRule: {"attempts": "20", "initial": "10s", "max": "5m", "factor": "1.5", "within": "1h"},
     Undo: {
         "uses": "http.request",
         "with": '{url: "https://example.com/${{ steps.book.output.json.id }}", method: DELETE}',

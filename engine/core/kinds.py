@@ -95,6 +95,8 @@ class RetryRule(Model):
     """The longest pause of all."""
     factor: float | None = Field(default=None, ge=1.0, le=10.0)
     """By how much pauses grow."""
+    within: Duration | None = Field(default=None, gt=0)
+    """From the start of the first attempt: after a failure of this class no attempt starts later than this."""
 
 
 class Retry(Model):

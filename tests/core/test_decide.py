@@ -116,6 +116,18 @@ def test_the_other_side_may_ask_for_a_longer_pause(make: Any) -> None:
     assert run.state.step("a").retry_at == run.now + 90_000
 
 
+def test_no_attempt_starts_too_late_and_a_class_of_failure_may_have_a_time_of_its_own(make: Any) -> None:
+    rules = {"rate_limited": {"within": "10m"}}
+    run = make(noop("a", retry={"attempts": 9, "initial": "1s", "max": "1s", "within": "1m", "classes": rules}))
+    run.look()
+    run.fail("a", FailureClass.RATE_LIMITED, retry_after=300_000)
+    assert run.new == ["STEP_FAILED", "STEP_RETRIED"]
+    run.look(after=300_000)
+    run.fail("a", FailureClass.TRANSIENT)
+    assert run.new == ["STEP_FAILED", "STEP_DEAD_LETTERED", "RUN_FAILED"]
+    assert "The 1 min in which it may be tried are over." in run.state.step("a").dead
+
+
 def test_what_follows_a_step_waits_until_its_retry_has_succeeded(make: Any) -> None:
     run = make(noop("a", retry={"attempts": 2}), noop("b"))
     run.look()

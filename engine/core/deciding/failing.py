@@ -54,7 +54,7 @@ def _what_follows(
     if rule is None or attempt >= rule.attempts:
         return None
     at = draft.now + backoff(rule, attempt, failure, f"{draft.state.run}/{path}")
-    if policy.within is not None and at > (step.since or draft.now) + policy.within:
+    if rule.within is not None and at > (step.since or draft.now) + rule.within:
         return None
     return e.StepRetried(step=path, attempt=attempt + 1, of=rule.attempts, at=at)
 
@@ -90,8 +90,8 @@ def _why(step: StepState, policy: Retry, failure: Failure, stopping: bool) -> st
     rule = _rule(policy, failure)
     if rule is None:
         return f"A failure of this class ({failure.cls.value.replace('_', ' ')}) is not tried again."
-    if max(step.attempt, 1) < rule.attempts and policy.within is not None:
-        return f"The {say_duration(policy.within)} in which it may be tried are over."
+    if max(step.attempt, 1) < rule.attempts and rule.within is not None:
+        return f"The {say_duration(rule.within)} in which it may be tried are over."
     return "That was its only attempt." if rule.attempts == 1 else f"All {rule.attempts} attempts are used up."
 
 
