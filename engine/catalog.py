@@ -12,7 +12,7 @@ from pathlib import Path
 from engine.core.checks.calls import Callees, calls_of
 from engine.core.definition import Workflow
 from engine.core.draft import Draft
-from engine.core.errors import InvalidDefinition, UnknownWorkflow
+from engine.core.errors import InvalidDefinition, UnknownWorkflow, UnloadedWorkflow
 from engine.core.graph import walk
 from engine.core.loader import check, data_of, load_yaml
 from engine.core.pinning import pin
@@ -35,7 +35,7 @@ class Catalog:
         self._by_hash: dict[str, Workflow] = {}
         self._drafts: dict[str, Draft] = {}
         self._sources: dict[str, str] = {}
-        self._broken: set[str] = set()
+        self._broken: dict[str, tuple[Problem, ...]] = {}
         self._problems: list[Problem] = []
 
     @property
@@ -48,9 +48,16 @@ class Catalog:
         """Everything that kept a file, or a part of a folder, from being loaded."""
         return tuple(self._problems)
 
+    @property
+    def broken(self) -> Mapping[str, tuple[Problem, ...]]:
+        """The names whose files could not be loaded, with why; where a file does not tell its name, its own counts."""
+        return self._broken
+
     def get(self, name: str) -> Workflow:
         """The workflow called ``name``. Raises ``UnknownWorkflow``, which suggests the nearest name."""
         if name not in self._workflows:
+            if (problems := self._broken.get(name)) is not None:
+                raise UnloadedWorkflow(name, problems)
             raise UnknownWorkflow(name, list(self._workflows), nearest(name, self._workflows))
         return self._workflows[name]
 
@@ -107,8 +114,8 @@ class Catalog:
         loaded = load_yaml(loading.texts[file], str(file), self._steps, self._callees())
         name = loading.names[file]
         if loaded.workflow is None:
-            if name is not None and loading.is_first(file):
-                self._broken.add(name)
+            if (meant := name or file.stem) not in self._callable and loading.is_first(file):
+                self._broken[meant] = loaded.problems
             return list(loaded.problems)
         other = self._sources.get(loaded.workflow.name)
         if other is not None or not loading.is_first(file):
@@ -126,7 +133,7 @@ class Catalog:
         if listed:
             self._workflows[pinned.name] = pinned
         self._sources[pinned.name] = source
-        self._broken.discard(pinned.name)
+        self._broken.pop(pinned.name, None)
         return pinned
 
 

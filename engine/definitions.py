@@ -5,12 +5,13 @@ The one rule: what was deployed comes before any file; a name that was retired m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
-from engine.core.errors import EngineError, UnknownWorkflow
+from engine.core.errors import EngineError, UnknownWorkflow, UnloadedWorkflow
+from engine.core.problems import Problem
 from engine.core.words import nearest
 from engine.core.workspace import Freeze, WorkspaceState, frozen
 from engine.plans import Plans, called_by
@@ -49,6 +50,7 @@ class Definitions:
         self._plans = plans
         self._seq = 0
         self._deployed: Mapping[str, _Deployed] = {}
+        self._broken: Mapping[str, Sequence[Problem]] | None = None
 
     async def refresh(self) -> WorkspaceState:
         """The workspace as it is now; from here on the others answer by it. Raises ``BrokenDefinition``."""
@@ -70,6 +72,10 @@ class Definitions:
         if freeze is not None:
             raise Frozen(workflow, freeze)
 
+    def note_broken(self, broken: Mapping[str, Sequence[Problem]]) -> None:
+        """These names have files now that cannot be loaded; whoever asks for one of them is told why."""
+        self._broken = dict(broken)
+
     @property
     def workflows(self) -> Mapping[str, Workflow]:
         """All that can be started, by name, in the order of the names."""
@@ -79,7 +85,7 @@ class Definitions:
         return {name: found[name] for name in sorted(found)}
 
     def get(self, name: str) -> Workflow:
-        """The workflow called ``name``. Raises ``UnknownWorkflow``, which suggests the nearest name."""
+        """The workflow called ``name``. Raises ``UnknownWorkflow``: with the nearest name, or its file's problem."""
         if (found := self._deployed.get(name)) is not None:
             return found.workflow
         known = self._workspace.known.workflows.get(name)
@@ -87,6 +93,9 @@ class Definitions:
             raise RetiredWorkflow(name, known.retired.by.name, known.retired.reason)
         workflows = self.workflows
         if name not in workflows:
+            broken = self._catalog.broken if self._broken is None else self._broken
+            if (problems := broken.get(name)) is not None:
+                raise UnloadedWorkflow(name, problems)
             raise UnknownWorkflow(name, list(workflows), nearest(name, workflows))
         return workflows[name]
 

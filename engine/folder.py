@@ -66,6 +66,7 @@ class Folder:
         """Deploy what is there and was not deployed from here before; what is gone since the last time is retired."""
         catalog = Catalog(self._deployer.steps)
         problems = await asyncio.to_thread(catalog.load, self._paths)
+        self._deployer.definitions.note_broken(catalog.broken)
         deployed: list[WorkflowDeployed] = []
         refused: list[str] = []
         for workflow in _callees_first(catalog):

@@ -2,6 +2,7 @@
 
     EngineError
     ├── UnknownWorkflow     no workflow of that name is loaded
+    │   └── UnloadedWorkflow  its file is there, and has problems
     ├── UnknownRun          no run has that id or prefix
     ├── AmbiguousRun        several runs start with that prefix
     ├── InvalidInput        the inputs of a start do not fit the workflow
@@ -16,6 +17,8 @@ streams' own errors, which derive from ``EngineError`` too.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+
+from engine.core.problems import Problem
 
 
 class EngineError(Exception):
@@ -33,6 +36,14 @@ class UnknownWorkflow(EngineError, LookupError):
         else:
             tail = "no workflow is loaded; put a definition into the workflows folder."
         super().__init__(f"There is no workflow named {name}; {tail}")
+
+
+class UnloadedWorkflow(UnknownWorkflow):
+    def __init__(self, name: str, problems: Sequence[Problem]) -> None:
+        super().__init__(name, [])
+        self.problems = tuple(problems)
+        more = f" (there are {len(problems)} problems; vb check lists them)" if len(problems) > 1 else ""
+        self.args = (f"{name} cannot be started, as its file has a problem: {problems[0].beside}{more}.",)
 
 
 class UnknownRun(EngineError, LookupError):

@@ -6,7 +6,7 @@ The one rule: a problem is one sentence that can be acted on without reading any
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 from engine.core.words import one_line
@@ -47,6 +47,11 @@ class Problem:
     path: str
     message: str
     hint: str = ""
+
+    @property
+    def beside(self) -> str:
+        """The same for those who know files by their names alone, such as in a chat."""
+        return str(self if self.file is None else replace(self, file=self.file.rpartition("/")[2]))
 
     def __str__(self) -> str:
         place = "" if self.file is None else f"{self.file}:{self.line}: " if self.line else f"{self.file}: "

@@ -51,7 +51,9 @@ def test_a_broken_definition_is_named_when_its_workflow_is_wanted(vb: Vb, tmp_pa
     done = vb("run", "broken", VB_WORKFLOWS=str(tmp_path))
     assert done.code == 2
     assert len(done.err.splitlines()) == 6
-    assert done.err.splitlines()[-1].startswith("There is no workflow named broken")
+    last = done.err.splitlines()[-1]
+    assert last.startswith("broken cannot be started, as its file has a problem: broken.yaml:3: ")
+    assert last.endswith(" (there are 5 problems; vb check lists them).")
     assert not vb.folder.exists()
 
 

@@ -164,6 +164,22 @@ async def test_the_folder_is_deployed_at_the_start_and_when_a_file_changes(setup
             await asyncio.gather(watching, return_exceptions=True)
 
 
+async def test_who_asks_for_a_workflow_whose_file_is_broken_is_told_why(setup: Setup, tmp_path: Path) -> None:
+    (tmp_path / "talk.yaml").write_text("name: talk\nsteps: []\n", encoding="utf-8")
+    nameless = tmp_path / "chat.yaml"
+    nameless.write_text("name: [\n", encoding="utf-8")
+    async with setup.engine() as engine:
+        folder = Folder(engine.deployer, [tmp_path])
+        await folder.deploy()
+        with pytest.raises(UnknownWorkflow, match=r"^talk cannot be started, .* problem: talk\.yaml:2: steps: "):
+            await engine.start("talk", {}, by=ANA)
+        with pytest.raises(UnknownWorkflow, match=r"^chat cannot be started, .* problem: chat\.yaml:\d: "):
+            engine.workflow("chat")
+        nameless.write_text(FILE.format(name="chat", text="hello"), encoding="utf-8")
+        await folder.deploy()
+        assert engine.workflow("chat").name == "chat"
+
+
 async def _deployed(engine: Engine, count: int) -> list[Deployment]:
     async with asyncio.timeout(20):
         while len(history := await engine.deployments("talk")) < count:
