@@ -5,14 +5,18 @@ The one rule: alive is who holds a lease by the database's clock; nobody is aske
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from collections.abc import Iterator
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from bot.console.launch import DONE
-from bot.console.output import note, say, say_json, table
+from bot.console.output import note, one_line, say, say_json, table
 from bot.settings import Settings
 from bot.wiring import reading_engine
 from engine.core.durations import say_duration
 from engine.store import WorkerInfo, to_text
+
+_IN_HAND = TypeAdapter(list[tuple[str, str]])
 
 
 async def list_workers(settings: Settings, *, as_json: bool) -> int:
@@ -24,8 +28,12 @@ async def list_workers(settings: Settings, *, as_json: bool) -> int:
         say_json([_described(one) for one in found])
     elif found:
         head = ("WORKER", "HOST", "PROCESS", "UP", "IN HAND", "LEASE", "VERSION")
-        for line in table(head, [_cells(one, now) for one in found]):
+        top, *lines = table(head, [_cells(one, now) for one in found])
+        say(top)
+        for one, line in zip(found, lines, strict=True):
             say(line)
+            for words in _in_hand(one):
+                say(words)
     else:
         note("No worker is alive; start one with vb worker or vb serve.")
     return DONE
@@ -37,6 +45,19 @@ def _cells(one: WorkerInfo, now: int) -> tuple[str, ...]:
     up, lease = say_duration(max(0, now - one.since)), f"{max(0, one.until - now) / 1_000:.0f} s"
     host, process, version = (str(info.get(name, "?")) for name in ("host", "pid", "version"))
     return one.id, host, process, up, in_hand, lease, version
+
+
+def _in_hand(one: WorkerInfo) -> Iterator[str]:
+    """The steps that it has in hand, each with its run, as far as it names them."""
+    try:
+        found = _IN_HAND.validate_python(one.info.get("in_hand", ()))
+    except ValidationError:
+        return  # a newer release may say it otherwise
+    for run, step in found:
+        yield f"  {one_line(run)}  {one_line(step)}"
+    count = one.info.get("steps")
+    if isinstance(count, int) and count > len(found) > 0:
+        yield f"  and {count - len(found)} more"
 
 
 def _described(one: WorkerInfo) -> JsonValue:

@@ -33,6 +33,11 @@ DEFINITIONS = {
           - id: publish
             approval: {title: "Publish it?", approvers: ["@release-managers"], expires_in: 1h}
     """,
+    "napping": """
+        name: napping
+        steps:
+          - {id: nap, uses: shell.run, with: {program: sleep, args: ["60"]}}
+    """,
     "nightly": """
         name: nightly
         schedule: [{cron: "0 2 * * *"}]
@@ -48,7 +53,7 @@ def vb(tmp_path: Path) -> Vb:
     folder.mkdir()
     for name, text in DEFINITIONS.items():
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return Vb(tmp_path / "state", {"VB_WORKFLOWS": str(folder), "VB_ALLOWED_PROGRAMS": "false"})
+    return Vb(tmp_path / "state", {"VB_WORKFLOWS": str(folder), "VB_ALLOWED_PROGRAMS": "false,sleep"})
 
 
 def test_what_failed_is_listed_and_decided_by_hand(vb: Vb) -> None:
@@ -189,8 +194,13 @@ def test_a_restored_history_is_held_against_what_was_seen(vb: Vb, tmp_path: Path
 def test_workers_are_listed_with_what_they_have_in_hand(vb: Vb) -> None:
     vb("run", "paying")
     assert "No worker is alive" in vb("workers").err
-    with vb.running("worker") as working:
+    with vb.running("worker", VB_LEASE="1s") as working:
         worker = working.until(r"(wrk_\w+) works on")[1]
         [listed] = json.loads(vb("workers", "--json").out)
         assert (listed["worker"], listed["slots"], listed["steps"]) == (worker, 100, 0)
-        assert worker in vb("workers").out
+        run = run_in(vb("run", "napping").out)
+        while (out := vb("workers").out).count("\n") < 3:  # it says what it does three times per lease
+            assert working.process.poll() is None
+        head, row, step = out.splitlines()
+        assert (row.split()[0], "1 of 100" in row) == (worker, True)
+        assert (head.split()[0], step) == ("WORKER", f"  {run}  nap")
