@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     slots: int = _named("VB_SLOTS", default=100, ge=1, le=10_000)
     given_lease: str = _named("VB_LEASE", default="15s")
     largest_result_mib: int = _named("VB_LARGEST_RESULT_MIB", default=16, ge=1, le=256)
+    own_steps: str = _named("VB_STEPS", default="")
     allowed_programs: str = _named("VB_ALLOWED_PROGRAMS", default="")
     allow_private_addresses: str = _named("VB_ALLOW_PRIVATE_ADDRESSES", default="no")
 
@@ -206,6 +207,11 @@ class Settings(BaseSettings):
     @property
     def http_policy(self) -> HttpPolicy:
         return HttpPolicy(_addresses(self.allow_private_addresses))
+
+    @property
+    def step_modules(self) -> tuple[str, ...]:
+        """Modules, and files, with steps of the operator's own."""
+        return tuple(_entries(self.own_steps))
 
     @property
     def shell_policy(self) -> ShellPolicy:

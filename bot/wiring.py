@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from bot.chainkey import WrongChainKey, chain_key
 from bot.masterkey import sealer
-from bot.settings import Settings
+from bot.settings import Settings, WrongSetting
 from engine.attempts import Limits
 from engine.catalog import Catalog
 from engine.clock import Clock
@@ -49,11 +49,24 @@ class NoDatabase(EngineError):
 
 
 def steps(settings: Settings, posting: StepFunction | None = None) -> list[StepFunction]:
-    """The built-in steps under the operator's policies, and ``posting``, the one that Slack is needed for."""
+    """The built-in steps under the operator's policies, ``posting``, the one that Slack is needed for, and their own.
+
+    Raises ``WrongSetting`` if their own cannot be loaded, or one of them has the name and version of another step.
+    """
     from engine.steps.builtin import builtin_steps
 
-    builtin = builtin_steps(settings.http_policy, settings.shell_policy)
-    return builtin if posting is None else [*builtin, posting]
+    found = builtin_steps(settings.http_policy, settings.shell_policy)
+    if posting is not None:
+        found.append(posting)
+    if settings.step_modules:
+        from bot.ownsteps import SETTING, own_steps
+
+        found += own_steps(settings.step_modules)
+        try:
+            Registry(found)
+        except ValueError as error:
+            raise WrongSetting(SETTING, str(error)) from None
+    return found
 
 
 def all_steps(settings: Settings) -> Registry:

@@ -53,8 +53,18 @@ def _statuses(entry: int | str) -> int | str:
     return entry
 
 
+_Status = Annotated[str, AfterValidator(_statuses)]
+_Class = Literal[
+    "transient", "rate_limited", "timeout", "invalid_input", "invalid_output", "permission", "permanent"
+]  # fmt: skip
+
+
 class HttpRequest(BaseModel):
-    """The arguments of ``http.request``."""
+    """The arguments of ``http.request``.
+
+    ``failures`` gives statuses (``"404"``, ``"500-599"``) another class than the general table does; of several that
+    fit the narrowest counts.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -65,6 +75,7 @@ class HttpRequest(BaseModel):
     body: str | None = None
     timeout: Timeout = Field(default=30_000, json_schema_extra={"default": "30s"})
     expect_status: tuple[Annotated[int | str, AfterValidator(_statuses)], ...] = ("200-399",)
+    failures: dict[_Status, _Class] = {}
     max_bytes: int = Field(default=1_048_576, ge=1, le=MAX_BYTES_LIMIT)
     follow_redirects: bool = True
 
@@ -98,8 +109,17 @@ class HttpRequest(BaseModel):
     @property
     def expected(self) -> list[range]:
         """``expect_status`` as ranges of statuses."""
-        matches = [_STATUSES.fullmatch(str(entry)) for entry in self.expect_status]
-        return [range(int(m[1]), int(m[2] or m[1]) + 1) for m in matches if m]
+        return [_range(entry) for entry in self.expect_status]
+
+    def class_of(self, status: int) -> FailureClass | None:
+        """The class that the definition gives this status; None if it says nothing of it."""
+        said = [(len(numbers), cls) for entry, cls in self.failures.items() if status in (numbers := _range(entry))]
+        return FailureClass(min(said)[1]) if said else None
+
+
+def _range(entry: int | str) -> range:
+    first, _, last = str(entry).partition("-")
+    return range(int(first), int(last or first) + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +179,7 @@ async def _exchange(args: HttpRequest, policy: HttpPolicy, first: _Hop) -> HttpA
         answer = await _ask(args, policy, hop)
         location = answer.headers.get("location")
         if answer.status not in _REDIRECTS or location is None or not args.follow_redirects:
-            raise_for_status(str(hop), answer, args.expected)
+            raise_for_status(str(hop), answer, args.expected, args.class_of(answer.status))
             return answer
         hop = _next_hop(hop, answer.status, location)
     raise StepError(f"{first} was redirected more than {MAX_REDIRECTS} times")

@@ -58,12 +58,17 @@ def answer_of(response: aiohttp.ClientResponse, body: bytes) -> HttpAnswer:
     )
 
 
-def raise_for_status(what: str, answer: HttpAnswer, expected: Sequence[range]) -> None:
-    """``StepError`` of the status's class if it is in none of ``expected``, with the wait that is asked for."""
+def raise_for_status(
+    what: str, answer: HttpAnswer, expected: Sequence[range], declared: FailureClass | None = None
+) -> None:
+    """``StepError`` of the status's class if it is in none of ``expected``, with the wait that is asked for.
+
+    ``declared``: the class that whoever asked gives to this status, before the general table.
+    """
     status = answer.status
     if any(status in numbers for numbers in expected):
         return
-    cls = http_failure_class(status) or FailureClass.PERMANENT
+    cls = declared or http_failure_class(status) or FailureClass.PERMANENT
     wait = retry_after(answer.headers) if cls in (FailureClass.TRANSIENT, FailureClass.RATE_LIMITED) else None
     raise StepError(f"{what} answered {status} {_phrase(status)}".rstrip(), cls, retry_after=wait)
 

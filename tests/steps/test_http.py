@@ -141,6 +141,24 @@ async def test_the_definition_says_which_statuses_it_expects(
 
 
 @pytest.mark.parametrize(
+    ("status", "cls"),
+    [
+        (404, FailureClass.TRANSIENT),
+        (409, FailureClass.INVALID_INPUT),
+        (410, FailureClass.RATE_LIMITED),
+        (503, FailureClass.TRANSIENT),
+    ],
+)
+async def test_the_definition_says_what_a_status_stands_for(
+    ctx: StepContext, site: Site, status: int, cls: FailureClass
+) -> None:
+    site.answers("/a", status=status, headers={"Retry-After": "7"})
+    table = {"400-499": "rate_limited", "409": "invalid_input", "404": "transient"}
+    error = await refusal(ctx, site.url("/a"), failures=table)
+    assert (error.cls, error.retry_after) == (cls, None if cls is FailureClass.INVALID_INPUT else 7_000)
+
+
+@pytest.mark.parametrize(
     ("headers", "wait"),
     [
         ({"retry-after": "120"}, 120_000),
@@ -172,6 +190,8 @@ def test_retry_after_is_seconds_or_a_date(headers: dict[str, str], wait: int | N
         ({"timeout": 30}, "30 is not a duration"),
         ({"timeout": "0s"}, "timeout must be greater than 0"),
         ({"expect_status": [700]}, "must be a status such as 200"),
+        ({"failures": {"4xx": "transient"}}, "must be a status such as 200"),
+        ({"failures": {"404": "worker_lost"}}, "failures.404"),
         ({"max_bytes": 0}, "max_bytes must be greater than or equal to 1"),
         ({"verify": False}, "verify is not a known name"),
     ],

@@ -1,0 +1,91 @@
+"""Steps of the operator's own, from files and modules, and the page that says how to write them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.ownsteps import own_steps
+from bot.settings import Settings, WrongSetting
+from bot.wiring import all_steps
+from engine.core.failures import FailureClass
+from engine.core.loader import load_yaml
+from engine.steps.context import Recorded, StepContext
+
+PAGE = (Path(__file__).parents[2] / "docs/steps.md").read_text(encoding="utf-8")
+EXAMPLE = PAGE.split("```python\n", 1)[1].split("```", 1)[0]
+
+
+class Forgetful:
+    """Records nothing: each effect is the first."""
+
+    async def begin(self, name: str) -> Recorded | None:
+        return None
+
+    async def record(self, name: str, result: Any) -> None:
+        pass
+
+    async def log(self, text: str) -> None:
+        pass
+
+    async def progress(self, cursor: Any) -> None:
+        pass
+
+
+def file_of(folder: Path, text: str) -> str:
+    file = folder / "steps.py"
+    file.write_text(text, encoding="utf-8")
+    return str(file)
+
+
+async def test_the_example_of_the_page_runs_and_definitions_are_held_to_it(tmp_path: Path) -> None:
+    settings = Settings.read(VB_STEPS=file_of(tmp_path, EXAMPLE))
+    registry = all_steps(settings)
+    invoice = registry.get("billing.invoice@1")
+    assert await invoice.invoke(StepContext("run_1", "a", 1, Forgetful()), {"customer": "c", "total": 2}) == {
+        "number": 7,
+        "total": 2.0,
+    }
+    assert invoice.classify(KeyError("x")).cls is FailureClass.INVALID_INPUT
+    text = "name: wf\nsteps:\n  - {id: a, uses: billing.invoice, with: {customer: c, totl: 2}}\n"
+    assert any("totl" in str(problem) for problem in load_yaml(text, "wf.yaml", registry.catalog()).problems)
+
+
+def test_a_module_is_loaded_once_and_steps_that_it_imports_count_once() -> None:
+    again = own_steps(["engine.steps.git", "engine.steps.git"])
+    assert [step.key for step in again] == ["git.log@1", "git.tag@1"]
+    assert own_steps(["engine.steps.git"])[0] is again[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("x = 1\n", r"steps\.py has no step; make one of a function with @step"),
+        ("x = 1\nimport nowhere\n", r"cannot be loaded: No module named 'nowhere' \(line 2 of .*steps\.py\)"),
+        ("x = (\n", r"cannot be loaded: '\(' was never closed \(line 1 of .*steps\.py\)"),
+        (EXAMPLE.replace("billing.invoice", "git.log"), r"two steps are called git\.log@1; raise the version"),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(WrongSetting, match=rf"^The setting VB_STEPS cannot be used: .*{words}.*\.$"):
+        all_steps(Settings.read(VB_STEPS=file_of(tmp_path, text)))
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"), [("nowhere.steps", "No module named 'nowhere'"), ("nowhere.py", "there is no such file")]
+)
+def test_what_is_not_there_is_named(entry: str, words: str) -> None:
+    with pytest.raises(WrongSetting, match=rf"{entry} cannot be loaded: {words}\.$"):
+        own_steps([entry])
+
+
+def test_the_page_lists_every_argument_of_every_step() -> None:
+    sections = dict(re.findall(r"^### `([\w.]+)`\n(.*?)(?=^##)", PAGE, re.MULTILINE | re.DOTALL))
+    catalog = all_steps(Settings.read()).catalog()
+    assert set(sections) == set(catalog)
+    for name, spec in catalog.items():
+        listed = re.findall(r"^\| `(\w+)` \|", sections[name], re.MULTILINE)
+        assert listed == list(spec.version().arguments["properties"]), name
