@@ -54,10 +54,11 @@ async def test_the_example_of_the_page_runs_and_definitions_are_held_to_it(tmp_p
     assert any("totl" in str(problem) for problem in load_yaml(text, "wf.yaml", registry.catalog()).problems)
 
 
-def test_a_module_is_loaded_once_and_steps_that_it_imports_count_once() -> None:
-    again = own_steps(["engine.steps.git", "engine.steps.git"])
-    assert [step.key for step in again] == ["git.log@1", "git.tag@1"]
-    assert own_steps(["engine.steps.git"])[0] is again[0]
+def test_a_file_is_loaded_once_and_steps_that_a_module_imports_count_once(tmp_path: Path) -> None:
+    file = file_of(tmp_path, "from engine.steps.git import git_tag\n" + EXAMPLE)
+    found = own_steps([file, "engine.steps.git"])
+    assert [step.key for step in found] == ["git.tag@1", "billing.invoice@1", "git.log@1"]
+    assert [id(step) for step in own_steps([file])] == [id(step) for step in found[:2]]
 
 
 @pytest.mark.parametrize(
