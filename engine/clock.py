@@ -24,26 +24,44 @@ class Clock(Protocol):
 class SystemClock:
     """The machine's clock."""
 
-    shift: int = 0
+    @property
+    def shift(self) -> int:
+        return 0
 
     def now(self) -> int:
         return time.time_ns() // 1_000_000
 
 
 class MovableClock(SystemClock):
-    """The machine's clock, moved forward by whoever wants to see a timer fire without waiting."""
+    """The machine's clock, moved forward by whoever wants to see a timer fire without waiting, or running faster.
 
-    def __init__(self) -> None:
-        self.shift = 0
+    ``pace`` is how many of its milliseconds pass in one of the machine's, from the instant ``since`` (epoch ms of the
+    machine; now if it is not given) on. Processes that are given the same two have the same clock.
+    """
+
+    def __init__(self, pace: float = 1.0, since: int | None = None) -> None:
+        if pace < 1:
+            raise ValueError("the clock is never slower than the machine's")
+        self.pace = pace
+        self.since = super().now() if since is None else since
+        self._moved = 0
+
+    @property
+    def shift(self) -> int:
+        return self.ticking() - super().now() + self._moved
 
     def now(self) -> int:
-        return super().now() + self.shift
+        return self.ticking() + self._moved
+
+    def ticking(self) -> int:
+        """The same clock as if nobody had moved it: for what takes time, whoever else is in a hurry."""
+        return self.since + int((super().now() - self.since) * self.pace)
 
     def advance(self, ms: int) -> None:
         """Moves the clock forward; it never goes back."""
         if ms < 0:
             raise ValueError("the clock only moves forward")
-        self.shift += ms
+        self._moved += ms
 
 
 class DatabaseClock:
