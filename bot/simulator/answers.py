@@ -34,12 +34,12 @@ def apply_answer(workspace: Workspace, origin: Origin, body: Json) -> None:
 
 
 def _replace(workspace: Workspace, message: Message, args: Arguments) -> None:
-    message.text, message.blocks, message.attachments = content(args)
+    message.text, message.blocks, message.attachments = content(workspace, args)
     workspace.edited(message)
 
 
 def _post(workspace: Workspace, origin: Origin, args: Arguments) -> None:
-    text, blocks, attachments = content(args)
+    text, blocks, attachments = content(workspace, args)
     to_all = args.text("response_type", "ephemeral") == "in_channel"
     root = workspace.message(origin.channel, args.text("thread_ts"))
     workspace.post(

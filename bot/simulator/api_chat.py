@@ -13,6 +13,7 @@ from bot.simulator.methods import Method, Slack, as_object
 from bot.simulator.model import Channel, Json, Message
 from bot.simulator.rates import ABOUT_600, MESSAGES, TIER_3, TIER_4
 from bot.simulator.wire import message_wire
+from bot.simulator.workspace import Workspace
 
 TEXT_LIMIT = 40_000
 UPDATE_TEXT_LIMIT = 4_000
@@ -27,7 +28,7 @@ _TS = re.compile(r"\d{10}\.\d{6}")
 
 def post_message(slack: Slack, args: Arguments) -> Json:
     channel = _writable(slack, _target(slack, args.text("channel")))
-    text, blocks, attachments = content(args)
+    text, blocks, attachments = content(slack.workspace, args)
     message = Message(
         channel=channel.id,
         ts=slack.workspace.next_ts(),
@@ -48,6 +49,8 @@ def post_message(slack: Slack, args: Arguments) -> Json:
 def update(slack: Slack, args: Arguments) -> Json:
     channel = slack.channel(args.text("channel"))
     message = _own(slack, channel, args.text("ts"), "cant_update_message")
+    if channel.is_archived:
+        raise SlackError("is_inactive")
     if len(args.text("text")) > UPDATE_TEXT_LIMIT:
         raise SlackError("msg_too_long")
     blocks = args.parsed("blocks", "invalid_blocks_format")
@@ -71,7 +74,7 @@ def _replace_content(slack: Slack, message: Message, args: Arguments) -> None:
     merged = dict(args.values)
     if not args.has("text") and not args.has("markdown_text"):
         merged["text"] = message.text
-    text, blocks, attachments = content(Arguments(merged))
+    text, blocks, attachments = content(slack.workspace, Arguments(merged))
     message.text = text
     message.blocks = blocks
     if args.has("attachments"):
@@ -82,12 +85,14 @@ def _replace_content(slack: Slack, message: Message, args: Arguments) -> None:
 
 def post_ephemeral(slack: Slack, args: Arguments) -> Json:
     channel = _writable(slack, slack.channel(args.text("channel")))
+    if slack.bot not in channel.members:  # chat:write.public does not help here
+        raise SlackError("not_in_channel")
     user = args.text("user")
     if user not in channel.members or slack.user(user).deleted:
         raise SlackError("user_not_in_channel")
     if len(args.text("text")) > TEXT_LIMIT:
         raise SlackError("msg_too_long")
-    text, blocks, attachments = content(args)
+    text, blocks, attachments = content(slack.workspace, args)
     message = Message(
         channel=channel.id,
         ts=slack.workspace.next_ts(),
@@ -131,6 +136,8 @@ def add_reaction(slack: Slack, args: Arguments) -> Json:
     name = args.text("name").strip(":")
     if message is None or message.ephemeral:
         raise SlackError("message_not_found")
+    if channel.is_archived:
+        raise SlackError("is_archived")
     if not re.fullmatch(r"[a-z0-9_+'-]+(::skin-tone-[2-6])?", name):
         raise SlackError("invalid_name")
     people = message.reactions.setdefault(name, [])
@@ -141,7 +148,7 @@ def add_reaction(slack: Slack, args: Arguments) -> Json:
     return {}
 
 
-def content(args: Arguments) -> tuple[str, list[Json], list[Json]]:
+def content(workspace: Workspace, args: Arguments) -> tuple[str, list[Json], list[Json]]:
     """Text, blocks and attachments of a message, checked. Raises SlackError."""
     text, markdown = args.text("text"), args.text("markdown_text")
     blocks = args.parsed("blocks", "invalid_blocks_format")
@@ -150,7 +157,7 @@ def content(args: Arguments) -> tuple[str, list[Json], list[Json]]:
         raise SlackError("markdown_text_conflict")
     if len(markdown) > 12_000:
         raise SlackError("msg_too_long")
-    checked = check_message_blocks(blocks) if blocks else []
+    checked = check_message_blocks(blocks, newer=workspace.takes_newer_blocks) if blocks else []
     if len(attachments) > 100:
         raise SlackError("too_many_attachments")
     if not (text.strip() or markdown or checked or attachments):
@@ -193,7 +200,7 @@ def _thread(slack: Slack, channel: Channel, args: Arguments) -> str | None:
         return None
     root = slack.workspace.message(channel.id, ts)
     if not _TS.fullmatch(ts) or root is None or root.is_reply or root.ephemeral:
-        raise SlackError("cannot_reply_to_message")
+        raise SlackError("cannot_reply_to_message", foreseen=root is None)
     return ts
 
 

@@ -10,7 +10,10 @@ from bot.simulator.wire import group_wire, user_wire
 
 def auth_test(slack: Slack, _args: Arguments) -> Json:
     app = slack.workspace.app
+    expires_ms = slack.grant.expires_ms if slack.grant else None
+    left: Json = {} if expires_ms is None else {"expires_in": (expires_ms - slack.workspace.clock.now()) // 1000}
     return {
+        **left,
         "url": slack.site,
         "team": slack.workspace.team_name,
         "user": slack.workspace.users[app.bot_user_id].name,

@@ -16,7 +16,7 @@ STACK_LIMIT = 3
 
 
 def open_view(slack: Slack, args: Arguments) -> Json:
-    body = check_view(args.parsed("view"), "modal")
+    body = check_view(args.parsed("view"), "modal", newer=slack.workspace.takes_newer_blocks)
     user = slack.triggers.redeem(args.text("trigger_id"))
     _free_external_id(slack.workspace, body)
     slack.workspace.close_views(user, slack.workspace.stack(user))
@@ -24,7 +24,7 @@ def open_view(slack: Slack, args: Arguments) -> Json:
 
 
 def push_view(slack: Slack, args: Arguments) -> Json:
-    body = check_view(args.parsed("view"), "modal")
+    body = check_view(args.parsed("view"), "modal", newer=slack.workspace.takes_newer_blocks)
     user = slack.triggers.redeem(args.text("trigger_id"))
     if not slack.workspace.stack(user):
         raise SlackError("not_found")
@@ -38,7 +38,7 @@ def update_view(slack: Slack, args: Arguments) -> Json:
         raise invalid("invalid_arguments", ["must have exactly one of: view_id, external_id [json-pointer:/]"])
     workspace = slack.workspace
     view = workspace.view(view_id) if view_id else workspace.view_by_external_id(external_id)
-    body = check_view(args.parsed("view"), view.type if view else "modal")
+    body = check_view(args.parsed("view"), view.type if view else "modal", newer=workspace.takes_newer_blocks)
     if view is None:
         raise SlackError("not_found")
     _same_hash(view, args)
@@ -51,7 +51,7 @@ def update_view(slack: Slack, args: Arguments) -> Json:
 def publish_view(slack: Slack, args: Arguments) -> Json:
     if not slack.workspace.app.home_tab:
         raise SlackError("not_enabled")
-    body = check_view(args.parsed("view"), "home")
+    body = check_view(args.parsed("view"), "home", newer=slack.workspace.takes_newer_blocks)
     user = slack.user(args.text("user_id"))
     if user.is_bot or user.deleted:
         raise invalid("invalid_arguments", ["must be an active person [json-pointer:/user_id]"])

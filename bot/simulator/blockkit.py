@@ -43,6 +43,7 @@ from bot.simulator.schema import (
 MESSAGE_BLOCKS = 50
 VIEW_BLOCKS = 100
 MESSAGE_CHARACTERS = 13_000
+MARKDOWN_CHARACTERS = 12_000
 VIEW_BYTES = 250_000
 UNPUBLISHED = 3_000
 """Characters, where Slack publishes no limit of its own: the one that most texts have."""
@@ -146,7 +147,7 @@ _card = also(
             "body": any_text(200),
             "icon": anything,
             "hero_image": anything,
-            "actions": array(element_of(frozenset({"button"})), 25),
+            "actions": array(element_of(frozenset({"button"})), 3),
         }
     ),
     rule(
@@ -179,7 +180,7 @@ _EVERYWHERE: dict[str, Check] = {
     "section": _section,
     "video": _video,
     "alert": _block(
-        {"text": any_text(UNPUBLISHED), "level": enum("default", "info", "warning", "error", "success")}, ("text",)
+        {"text": any_text(200), "level": enum("default", "info", "warning", "error", "success")}, ("text",)
     ),
 }
 _MESSAGE_ONLY: dict[str, Check] = {
@@ -188,13 +189,16 @@ _MESSAGE_ONLY: dict[str, Check] = {
     "context_actions": _block(
         {"elements": array(element_of(frozenset({"feedback_buttons", "icon_button"})), 5)}, ("elements",)
     ),
-    "markdown": _block({"text": string(12_000, 1)}, ("text",)),
+    "markdown": _block({"text": string(MARKDOWN_CHARACTERS, 1)}, ("text",)),
     "plan": _block(
         {"title": string(UNPUBLISHED, 1), "tasks": array(by_type({"task_card": _task_card}), 50)}, ("title",)
     ),
     "table": _table,
     "task_card": _task_card,
 }
+NEWER = frozenset({"alert", "card", "carousel", "context_actions", "markdown", "plan", "table", "task_card"})
+"""Blocks that a workspace may not take yet."""
+
 _VIEW_FIELDS: dict[str, Check] = {
     "type": enum("modal", "home"),
     "title": text(24),
@@ -213,12 +217,18 @@ _modal = typed(_VIEW_FIELDS, ["title", "blocks"])
 _home = typed({name: _VIEW_FIELDS[name] for name in _VIEW_FIELDS if name not in ("submit", "close")}, ["blocks"])
 
 
-def check_message_blocks(blocks: Any) -> list[Json]:
-    """The blocks, with ids filled in where they had none. Raises SlackError invalid_blocks or msg_blocks_too_long."""
+def check_message_blocks(blocks: Any, *, newer: bool = True) -> list[Json]:
+    """The blocks, with ids filled in where they had none. Raises SlackError invalid_blocks or msg_blocks_too_long.
+
+    `newer`: whether the workspace takes newer blocks.
+    """
     if not is_array(blocks):
         raise SlackError("invalid_blocks_format")
+    if not newer:
+        _refuse_newer(blocks, "/blocks", "invalid_blocks")
     report = Report()
     _message(blocks, "/blocks", report)
+    _together(blocks, report)
     _duplicates(blocks, "/blocks", report)
     if report.problems:
         raise invalid("invalid_blocks", report.problems)
@@ -227,7 +237,7 @@ def check_message_blocks(blocks: Any) -> list[Json]:
     return with_ids(blocks)
 
 
-def check_view(view: Any, *types: str) -> Json:
+def check_view(view: Any, *types: str, newer: bool = True) -> Json:
     """The view, with ids filled in. Raises SlackError invalid_arguments or view_too_large."""
     if not is_object(view):
         raise invalid("invalid_arguments", ["must provide an object [json-pointer:/view]"])
@@ -240,6 +250,8 @@ def check_view(view: Any, *types: str) -> Json:
     else:
         (_home if kind == "home" else _modal)(view, "/view", report)
     blocks: list[Any] = view["blocks"] if is_array(view.get("blocks")) else []
+    if not newer:
+        _refuse_newer(blocks, "/view/blocks", "invalid_arguments")
     _duplicates(blocks, "/view/blocks", report)
     if (
         kind == "modal"
@@ -250,6 +262,26 @@ def check_view(view: Any, *types: str) -> Json:
     if report.problems:
         raise invalid("invalid_arguments", report.problems)
     return {**view, "blocks": with_ids(blocks)}
+
+
+def _together(blocks: list[Any], report: Report) -> None:
+    """What holds over all blocks of a message: one table, and so much markdown."""
+    known = [block for block in blocks if is_object(block)]
+    if sum(block.get("type") == "table" for block in known) > 1:
+        report.add("only one table allowed", "/blocks")
+    texts = [str(block.get("text")) for block in known if block.get("type") == "markdown"]
+    if len(texts) > 1 and sum(map(len, texts)) > MARKDOWN_CHARACTERS:
+        report.add(f"must be less than {MARKDOWN_CHARACTERS + 1} characters in all markdown blocks", "/blocks")
+
+
+def _refuse_newer(blocks: list[Any], pointer: str, error: str) -> None:
+    """What a workspace answers that does not know them; an app that tries them first breaks no rule."""
+    report = Report()
+    for index, block in enumerate(blocks):
+        if is_object(block) and block.get("type") in NEWER:
+            report.add(f"unsupported type: {block['type']}", f"{pointer}/{index}/type")
+    if report.problems:
+        raise invalid(error, report.problems, foreseen=True)
 
 
 def _duplicates(blocks: list[Any], pointer: str, report: Report) -> None:

@@ -5,10 +5,12 @@ Tokens are never kept: the log is printed by failing tests.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bot.simulator.model import Json
+
+_SECRETS = frozenset({"access_token", "client_secret", "code", "refresh_token", "token"})
 
 KEPT = 20_000
 """How many calls are remembered, so that a demo may run for days."""
@@ -23,6 +25,7 @@ class Call:
     answer: Json | None
     status: int
     at: int
+    team: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class Fault:
     drop: Literal["before", "after"] | None = None
 
 
+def without_secrets(fields: Json) -> Json:
+    return {name: "…" if name in _SECRETS else value for name, value in fields.items()}
+
+
 class CallLog:
     """Every call in the order of its end, and the faults still to come, by method."""
 
@@ -49,7 +56,8 @@ class CallLog:
         self._touched = touched
 
     def record(self, call: Call) -> None:
-        self._calls.append(call)
+        answer = None if call.answer is None else without_secrets(call.answer)
+        self._calls.append(replace(call, args=without_secrets(call.args), answer=answer))
         self._touched()
 
     def calls(self, method: str | None = None) -> list[Call]:

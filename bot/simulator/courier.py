@@ -16,6 +16,9 @@ from bot.simulator.model import Json
 Kind = Literal["slash_commands", "interactive", "events_api"]
 EVENT_RETRY_MS = (0, 60_000, 300_000)
 ACK_TIMEOUT_MS = 3_000
+LATE = "late_acknowledgement"
+"""The violation of an app that is connected and does not acknowledge in time."""
+
 KEPT = 20_000
 """How many deliveries are remembered, so that a demo may run for days."""
 

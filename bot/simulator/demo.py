@@ -3,8 +3,10 @@
 Ids have the letters of Slack's and are readable, so that a log of the demo can be followed by eye.
 """
 
+from dataclasses import replace
+
 from bot.simulator.installation import APP_ID, BOT_ID, BOT_USER_ID
-from bot.simulator.model import App, Channel, SlashCommand, User, UserGroup
+from bot.simulator.model import App, Channel, Shortcut, SlashCommand, User, UserGroup
 from bot.simulator.workspace import Workspace
 from engine.clock import MovableClock
 
@@ -25,10 +27,24 @@ SCOPES = (
     "users:read",
     "users:read.email",
 )
-EVENTS = ("app_home_opened", "app_mention", "message.im")
+EVENTS = (
+    "app_home_opened",
+    "app_mention",
+    "app_uninstalled",
+    "message.im",
+    "subteam_members_changed",
+    "subteam_updated",
+    "tokens_revoked",
+)
+SHORTCUTS = (
+    Shortcut("Run a workflow", "global", "run_workflow", "Choose a workflow, and start it"),
+    Shortcut("Run on this message", "message", "run_on_message", "Start a workflow with this message as its input"),
+)
 COMMANDS = (SlashCommand("/vb", "Start workflows and see what they are doing", "run NAME key=value", True),)
 
 ANA, BEN, CHEN, DANA, EVE, FINN = (f"U0{name:X<8}" for name in ("ANA", "BEN", "CHEN", "DANA", "EVE", "FINN"))
+
+GUS, HANA = "U1GUSXXXXX", "U1HANAXXXX"
 
 
 def vectorbea_app(scopes: tuple[str, ...] = SCOPES) -> App:
@@ -41,6 +57,7 @@ def vectorbea_app(scopes: tuple[str, ...] = SCOPES) -> App:
         scopes=scopes,
         commands=COMMANDS,
         events=EVENTS,
+        shortcuts=SHORTCUTS,
     )
 
 
@@ -57,6 +74,7 @@ def demo_workspace(clock: MovableClock | None = None, app: App | None = None) ->
         workspace.add_user(user)
     workspace.add_group(UserGroup("S0RELEASES", "release-managers", "Release managers", [ANA, DANA]))
     workspace.add_group(UserGroup("S0ONCALLXX", "oncall", "On call", [CHEN]))
+    workspace.add_group(UserGroup("S0PLATFORM", "platform", "Platform team", [ANA, BEN, CHEN]))
     bot = workspace.app.bot_user_id
     staff = [ANA, BEN, CHEN, DANA]
     workspace.add_channel(Channel("C0RELEASES", "releases", [*staff, EVE, bot], topic="What ships, and when"))
@@ -66,6 +84,20 @@ def demo_workspace(clock: MovableClock | None = None, app: App | None = None) ->
     )
     for number, user_id in enumerate([*staff, EVE], start=1):
         workspace.add_channel(Channel(f"D0VBDM{number:04d}", "", [user_id, bot], is_private=True, is_im=True))
+    return workspace
+
+
+def other_workspace(clock: MovableClock) -> Workspace:
+    """Team Globex, another company that may install the app: Gus is its admin, Hana works there."""
+    app = replace(vectorbea_app(), bot_user_id="U1VECTORBE", bot_id="B1VECTORBE")
+    workspace = Workspace(team_id="T0GLOBEXXX", team_name="Globex", domain="globex", app=app, clock=clock)
+    london = ("Europe/London", "Greenwich Mean Time", 0)
+    for user in (
+        _person(GUS, "gus", "Gus Lind", "Engineering lead", london, "9f69e7", is_admin=True),
+        _person(HANA, "hana", "Hana Sato", "Developer", london, "4bbe2e"),
+    ):
+        workspace.add_user(user)
+    workspace.add_channel(Channel("C1GENERALX", "general", [GUS, HANA, app.bot_user_id], topic="All of Globex"))
     return workspace
 
 

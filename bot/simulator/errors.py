@@ -11,18 +11,22 @@ from typing import Any
 
 
 class SlackError(Exception):
-    """A method's refusal: `name` is Slack's error name, `extra` goes into the answer beside it."""
+    """A method's refusal: `name` is Slack's error name, `extra` goes into the answer beside it.
 
-    def __init__(self, name: str, **extra: Any) -> None:
+    `foreseen`: an app may well run into it, and no rule is broken, although the name says so.
+    """
+
+    def __init__(self, name: str, *, foreseen: bool = False, **extra: Any) -> None:
         super().__init__(name)
         self.name = name
+        self.foreseen = foreseen
         self.extra = extra
 
 
-def invalid(name: str, problems: list[str]) -> SlackError:
+def invalid(name: str, problems: list[str], *, foreseen: bool = False) -> SlackError:
     """Slack's answer to a broken schema: the problems as `errors` and, with a severity, as `messages`."""
     messages = [f"[ERROR] {problem}" for problem in problems]
-    return SlackError(name, errors=problems, response_metadata={"messages": messages})
+    return SlackError(name, foreseen=foreseen, errors=problems, response_metadata={"messages": messages})
 
 
 class PersonError(Exception):

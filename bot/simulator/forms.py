@@ -83,7 +83,7 @@ def _follow(desk: Desk, user: User, view: View, answer: Json) -> Submitted:
         return Submitted("cleared")
     if action == "errors":
         return Submitted("errors", _field_errors(view, answer.get("errors")))
-    body = check_view(answer.get("view"), "modal")
+    body = check_view(answer.get("view"), "modal", newer=workspace.takes_newer_blocks)
     if action == "update":
         replace_body(workspace, view, body)
         return Submitted("updated")

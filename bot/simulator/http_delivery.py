@@ -15,10 +15,12 @@ from urllib.parse import urlencode
 
 import aiohttp
 
-from bot.simulator.courier import ACK_TIMEOUT_MS, Parcel, Retry
+from bot.simulator.courier import ACK_TIMEOUT_MS, LATE, Parcel, Retry
 from bot.simulator.errors import DeliveryFailed
 from bot.simulator.model import Json
 from bot.simulator.schema import is_object
+from bot.simulator.tickets import Handed
+from bot.simulator.violations import Violations
 
 _FORM = "application/x-www-form-urlencoded"
 _MAX_REDIRECTS = 2
@@ -33,9 +35,19 @@ def signature(signing_secret: str, timestamp: int, body: bytes) -> str:
 class HttpDelivery:
     """Posts payloads to `url`. `time_shift_s` makes timestamps wrong, for tests of the app's refusal."""
 
-    def __init__(self, url: str, signing_secret: str, *, ack_timeout_ms: int = ACK_TIMEOUT_MS) -> None:
+    def __init__(
+        self,
+        url: str,
+        signing_secret: str,
+        *,
+        ack_timeout_ms: int = ACK_TIMEOUT_MS,
+        handed: Handed | None = None,
+        violations: Violations | None = None,
+    ) -> None:
         self.url = url
         self.time_shift_s = 0
+        self._handed = handed or Handed()
+        self._violations = violations or Violations()
         self._signing_secret = signing_secret
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=ack_timeout_ms / 1000))
 
@@ -56,6 +68,7 @@ class HttpDelivery:
 
     async def send(self, parcel: Parcel, retry: Retry | None = None) -> Json | None:
         body, content_type = _encode(parcel)
+        self._handed.note(parcel.payload.get("trigger_id"))
         try:
             async with self._post(body, content_type, retry) as response:
                 text = await response.text()
@@ -64,6 +77,7 @@ class HttpDelivery:
                 again = response.headers.get("x-slack-no-retry") != "1"
                 raise DeliveryFailed("dispatch_failed", "http_error", again=again)
         except TimeoutError:
+            self._violations.note(LATE, f"{parcel.kind}, over HTTP")
             raise DeliveryFailed("operation_timeout", "http_timeout") from None
         except aiohttp.TooManyRedirects:
             raise DeliveryFailed("dispatch_failed", "too_many_redirects") from None

@@ -3,7 +3,7 @@
 The manifest's shape is Slack's (slackapi/manifest-schema); what it leaves out has Slack's default.
 """
 
-from bot.simulator.model import App, Json, SlashCommand
+from bot.simulator.model import App, Json, Shortcut, SlashCommand
 
 APP_ID = "A0VECTORBE"
 BOT_USER_ID = "U0VECTORBE"
@@ -20,6 +20,7 @@ def app_from_manifest(manifest: Json) -> App:
     subscriptions: Json = settings.get("event_subscriptions") or {}
     bot_user: Json = features.get("bot_user") or {}
     commands: list[Json] = features.get("slash_commands") or []
+    shortcuts: list[Json] = features.get("shortcuts") or []
     return App(
         id=APP_ID,
         name=bot_user.get("display_name") or manifest["display_information"]["name"],
@@ -27,6 +28,7 @@ def app_from_manifest(manifest: Json) -> App:
         bot_id=BOT_ID,
         scopes=tuple(scopes.get("bot") or ()),
         commands=tuple(_command(each) for each in commands),
+        shortcuts=tuple(_shortcut(each) for each in shortcuts),
         events=tuple(subscriptions.get("bot_events") or ()),
         home_tab=bool(home.get("home_tab_enabled", False)),
         writable=bool(home.get("messages_tab_enabled", True)) and not home.get("messages_tab_read_only_enabled", False),
@@ -39,4 +41,13 @@ def _command(fields: Json) -> SlashCommand:
         description=fields.get("description") or "",
         usage_hint=fields.get("usage_hint") or "",
         should_escape=bool(fields.get("should_escape")),
+    )
+
+
+def _shortcut(fields: Json) -> Shortcut:
+    return Shortcut(
+        name=fields["name"],
+        kind=fields["type"],
+        callback_id=fields["callback_id"],
+        description=fields.get("description") or "",
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeVar
 
 from bot.simulator.args import Arguments
 from bot.simulator.errors import SlackError
+from bot.simulator.grants import Grant, Grants
 from bot.simulator.model import Channel, Json, User
 from bot.simulator.rates import TIER_3
 from bot.simulator.schema import is_object
@@ -22,12 +23,17 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Slack:
-    """What methods work on. `site` is the workspace's address, ending in a slash, known once the server listens."""
+    """What methods work on: the workspace of the caller's token, and `grant`, what that token is good for.
+
+    `site` is the server's address, ending in a slash, known once it listens.
+    """
 
     workspace: Workspace
     triggers: Triggers
     tickets: SocketTickets
+    grants: Grants
     site: str = ""
+    grant: Grant | None = None
 
     @property
     def bot(self) -> str:
@@ -68,8 +74,8 @@ class Method:
     required: tuple[str, ...] = ()
     per_minute: int = TIER_3
     channel_rate: bool = False
-    caller: Literal["bot", "app"] = "bot"
-    """Whose token it takes."""
+    caller: Literal["bot", "app", "client"] = "bot"
+    """What it takes: a workspace's bot token, the app's own token, or the app's client id and secret."""
 
 
 def scope_for(channel: Channel, what: str) -> str:

@@ -138,6 +138,16 @@ class SlashCommand:
     should_escape: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """`kind` says where it is offered: `global` (anywhere) or `message` (on each message)."""
+
+    name: str
+    kind: str
+    callback_id: str
+    description: str = ""
+
+
 @dataclass(slots=True)
 class App:
     """The app as it is installed: its identity, scopes and subscriptions.
@@ -154,3 +164,4 @@ class App:
     events: tuple[str, ...]
     home_tab: bool = True
     writable: bool = True
+    shortcuts: tuple[Shortcut, ...] = ()

@@ -6,18 +6,20 @@ so that no other site in that browser can act in the workspace (nor by DNS rebin
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
-from bot.simulator import forms, person
+from bot.simulator import forms, person, shortcuts
 from bot.simulator.errors import PersonError
 from bot.simulator.model import Channel, Json, User
 from bot.simulator.person import UNSET, Desk, Use
 from bot.simulator.schema import is_object
 from bot.simulator.seen import channel_seen, group_seen, message_seen, user_seen, view_seen
+from bot.simulator.violations import Violations
+from bot.simulator.workspace import Workspace
 
 PAGE = Path(__file__).parent / "page"
 MAX_ADVANCE_MS = 31 * 24 * 3600 * 1000
@@ -62,11 +64,21 @@ def _only_from_the_page(request: web.Request) -> None:
 
 
 class PageApi:
-    """The routes of the page. `connections` tells how many connections the app has."""
+    """The routes of the page, for the workspaces of `desks`: whose it is, is told by the person who acts.
 
-    def __init__(self, desk: Desk, connections: Callable[[], int], mode: Callable[[], str]) -> None:
-        self._desk = desk
-        self._workspace = desk.workspace
+    `connections` tells how many connections the app has, and `mode` over which transport it is reached.
+    """
+
+    def __init__(
+        self,
+        desks: Sequence[Desk],
+        violations: Violations,
+        *,
+        connections: Callable[[], int],
+        mode: Callable[[], str],
+    ) -> None:
+        self._desks = desks
+        self._violations = violations
         self._connections = connections
         self._mode = mode
         self._sockets: set[web.WebSocketResponse] = set()
@@ -75,6 +87,7 @@ class PageApi:
         posts = {
             "command": self._command,
             "message": self._message,
+            "shortcut": self._shortcut,
             "click": self._click,
             "submit": self._submit,
             "close": self._close,
@@ -85,6 +98,7 @@ class PageApi:
         for name, action in posts.items():
             app.router.add_post(f"/_sim/{name}", _json_action(action))
         app.router.add_get("/_sim/state", self._state)
+        app.router.add_get("/_sim/violations", self._show_violations)
         app.router.add_get("/_sim/events", self._events)
         app.router.add_get("/", _page_file)
         app.router.add_get("/archives/{rest:.*}", _page_file)
@@ -95,41 +109,49 @@ class PageApi:
         for socket in list(self._sockets):
             await socket.close()
 
+    def _at(self, name: str) -> tuple[Desk, User]:
+        """The person of this id or name, and the desk of their workspace; ids are unique over all workspaces."""
+        desk = next((desk for desk in self._desks if name in desk.workspace.users), self._desks[0])
+        return desk, desk.person(name)
+
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _state(self, request: web.Request) -> web.StreamResponse:
-        workspace = self._workspace
-        me = self._desk.person(request.query.get("user") or self._first_person())
+        desk, me = self._at(request.query.get("user") or _first_person(self._desks[0].workspace))
+        workspace = desk.workspace
         channels = [channel for channel in workspace.channels.values() if channel.visible_to(me)]
         state: Json = {
             "ok": True,
             "rev": workspace.changes.rev,
             "now": workspace.clock.now(),
+            "pace": workspace.clock.pace,
             "team": {"id": workspace.team_id, "name": workspace.team_name, "domain": workspace.domain},
-            "app": self._app_seen(),
+            "teams": [_team_seen(desk.workspace) for desk in self._desks],
+            "app": self._app_seen(desk),
             "me": me.id,
             "people": [user_seen(user) for user in workspace.users.values()],
             "groups": [group_seen(group) for group in workspace.groups.values() if group.enabled],
             "channels": [channel_seen(workspace, channel, me.id) for channel in channels],
-            "messages": {channel.id: self._messages(channel, me) for channel in channels},
+            "messages": {channel.id: _messages(workspace, channel, me) for channel in channels},
             "views": [view_seen(view) for view in workspace.stack(me.id)],
             "home": view_seen(workspace.homes[me.id]) if me.id in workspace.homes else None,
         }
         return web.json_response(state)
 
-    def _first_person(self) -> str:
-        return next(user.id for user in self._workspace.users.values() if not (user.is_bot or user.deleted))
+    async def _show_violations(self, _request: web.Request) -> web.StreamResponse:
+        """How often the app broke a rule of Slack, by kind, and the latest times in words."""
+        counted = self._violations
+        return web.json_response(
+            {"ok": True, "total": counted.total, "counts": dict(counted.counts), "latest": list(counted.latest)}
+        )
 
-    def _messages(self, channel: Channel, me: User) -> list[Json]:
-        seen = (m for m in self._workspace.messages(channel.id) if m.visible_to in (None, me.id))
-        return [message_seen(self._workspace, message) for message in seen]
-
-    def _app_seen(self) -> Json:
-        app = self._workspace.app
+    def _app_seen(self, desk: Desk) -> Json:
+        app = desk.workspace.app
         return {
             "user_id": app.bot_user_id,
             "name": app.name,
-            "connected": self._desk.courier.transport.connected,
+            "installed": desk.installed,
+            "connected": desk.courier.transport.connected,
             "connections": self._connections(),
             "mode": self._mode(),
             "home_tab": app.home_tab,
@@ -137,16 +159,20 @@ class PageApi:
             "commands": [
                 {"command": c.command, "description": c.description, "usage_hint": c.usage_hint} for c in app.commands
             ],
+            "shortcuts": [
+                {"callback_id": s.callback_id, "name": s.name, "kind": s.kind, "description": s.description}
+                for s in app.shortcuts
+            ],
         }
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        me = self._desk.person(request.query.get("user") or self._first_person())
+        desk, me = self._at(request.query.get("user") or _first_person(self._desks[0].workspace))
         socket = web.WebSocketResponse(heartbeat=20)
         await socket.prepare(request)
         self._sockets.add(socket)
         reading = asyncio.create_task(_drain(socket))
         try:
-            await self._tell_changes(socket, me, reading)
+            await _tell_changes(desk.workspace, socket, me, reading)
         except ConnectionError:
             pass
         finally:
@@ -156,79 +182,109 @@ class PageApi:
         await socket.close()
         return socket
 
-    async def _tell_changes(self, socket: web.WebSocketResponse, me: User, reading: "asyncio.Task[None]") -> None:
-        """Send what this person sees until the page has gone, or has fallen too far behind."""
-        changes = self._workspace.changes
-        with changes.subscribe(me.id) as subscription:
-            await socket.send_json({"type": "hello", "rev": changes.rev, "now": self._workspace.clock.now()})
-            while not subscription.lost:
-                getting = asyncio.create_task(subscription.queue.get())
-                try:
-                    await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    gone = not getting.done() and getting.cancel()
-                if gone:
-                    return
-                change = getting.result()
-                frame = {"type": change.type, "rev": change.rev, "now": self._workspace.clock.now(), **change.body}
-                await socket.send_json(frame)
-
     # ── acting ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     async def _command(self, body: "Body") -> Json:
-        user = self._desk.person(body.text("user"))
-        channel = self._desk.place(user, body.text("channel"))
-        await person.type_command(self._desk, user, channel, body.text("text"))
+        desk, user = self._at(body.text("user"))
+        await person.type_command(desk, user, desk.place(user, body.text("channel")), body.text("text"))
         return {}
 
     async def _message(self, body: "Body") -> Json:
-        user = self._desk.person(body.text("user"))
-        channel = self._desk.place(user, body.text("channel"))
-        message = person.post_message(self._desk, user, channel, body.text("text"), body.optional_text("thread_ts"))
+        desk, user = self._at(body.text("user"))
+        channel = desk.place(user, body.text("channel"))
+        message = person.post_message(desk, user, channel, body.text("text"), body.optional_text("thread_ts"))
         return {"ts": message.ts}
 
+    async def _shortcut(self, body: "Body") -> Json:
+        """A global shortcut; with `channel` and `ts` one on a message."""
+        desk, user = self._at(body.text("user"))
+        if body.has("ts"):
+            channel = desk.place(user, body.text("channel"))
+            await shortcuts.use_on(desk, user, channel, body.text("ts"), body.text("callback_id"))
+        else:
+            await shortcuts.use(desk, user, body.text("callback_id"))
+        return {}
+
     async def _click(self, body: "Body") -> Json:
-        user = self._desk.person(body.text("user"))
+        desk, user = self._at(body.text("user"))
         use = body.use("value")
         if body.has("view_id"):
-            view = forms.open_view_of(self._desk, user, body.text("view_id"))
-            await person.click_in_view(self._desk, user, view, use)
+            view = forms.open_view_of(desk, user, body.text("view_id"))
+            await person.click_in_view(desk, user, view, use)
         else:
-            channel = self._desk.place(user, body.text("channel"))
-            await person.click(self._desk, user, channel, body.text("ts"), use)
+            channel = desk.place(user, body.text("channel"))
+            await person.click(desk, user, channel, body.text("ts"), use)
         return {}
 
     async def _submit(self, body: "Body") -> Json:
-        user = self._desk.person(body.text("user"))
-        view = forms.open_view_of(self._desk, user, body.text("view_id"))
-        submitted = await forms.submit(self._desk, user, view, body.values())
+        desk, user = self._at(body.text("user"))
+        view = forms.open_view_of(desk, user, body.text("view_id"))
+        submitted = await forms.submit(desk, user, view, body.values())
         errors = {"errors": submitted.errors} if submitted.result == "errors" else {}
         return {"result": submitted.result, **errors}
 
     async def _close(self, body: "Body") -> Json:
-        user = self._desk.person(body.text("user"))
-        view = forms.open_view_of(self._desk, user, body.text("view_id"))
-        await forms.close(self._desk, user, view, everything=body.flag("all"))
+        desk, user = self._at(body.text("user"))
+        view = forms.open_view_of(desk, user, body.text("view_id"))
+        await forms.close(desk, user, view, everything=body.flag("all"))
         return {}
 
     async def _suggest(self, body: "Body") -> Json:
-        user = self._desk.person(body.text("user"))
+        desk, user = self._at(body.text("user"))
         use = body.use("query")
         if body.has("view_id"):
-            where = forms.open_view_of(self._desk, user, body.text("view_id"))
+            where = forms.open_view_of(desk, user, body.text("view_id"))
         else:
-            where = self._desk.seen_message(user, self._desk.place(user, body.text("channel")), body.text("ts"))
-        return await forms.suggest(self._desk, user, where, use)
+            where = desk.seen_message(user, desk.place(user, body.text("channel")), body.text("ts"))
+        return await forms.suggest(desk, user, where, use)
 
     async def _home(self, body: "Body") -> Json:
-        person.open_home(self._desk, self._desk.person(body.text("user")))
+        desk, user = self._at(body.text("user"))
+        person.open_home(desk, user)
         return {}
 
     async def _clock(self, body: "Body") -> Json:
         ms = body.number("advance_ms")
         if not 0 <= ms <= MAX_ADVANCE_MS:
             raise PersonError("bad_request", "The clock moves forward by at most 31 days at a time.")
-        return {"now": advance_clock(self._desk, ms)}
+        for desk in self._desks[1:]:
+            advance_clock(desk, 0)
+        return {"now": advance_clock(self._desks[0], ms)}
+
+
+def _first_person(workspace: Workspace) -> str:
+    return next(user.id for user in workspace.users.values() if not (user.is_bot or user.deleted))
+
+
+def _team_seen(workspace: Workspace) -> Json:
+    """A workspace, and somebody as whom it can be entered."""
+    return {"id": workspace.team_id, "name": workspace.team_name, "user": _first_person(workspace)}
+
+
+def _messages(workspace: Workspace, channel: Channel, me: User) -> list[Json]:
+    seen = (message for message in workspace.messages(channel.id) if message.visible_to in (None, me.id))
+    return [message_seen(workspace, message) for message in seen]
+
+
+async def _tell_changes(
+    workspace: Workspace, socket: web.WebSocketResponse, me: User, reading: "asyncio.Task[None]"
+) -> None:
+    """Send what this person sees until the page has gone, or has fallen too far behind."""
+    changes = workspace.changes
+    with changes.subscribe(me.id) as subscription:
+        await socket.send_json({"type": "hello", "rev": changes.rev, "now": workspace.clock.now()})
+        while not subscription.lost:
+            getting = asyncio.create_task(subscription.queue.get())
+            try:
+                await asyncio.wait({getting, reading}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                gone = not getting.done() and getting.cancel()
+            if gone:
+                return
+            change = getting.result()
+            await socket.send_json(
+                {"type": change.type, "rev": change.rev, "now": workspace.clock.now(), **change.body}
+            )
 
 
 def advance_clock(desk: Desk, ms: int) -> int:

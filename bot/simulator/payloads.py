@@ -5,8 +5,8 @@ Facts: docs.slack.dev/reference/interaction-payloads and the samples of slackapi
 
 import secrets
 
-from bot.simulator.model import Channel, Json, Message, SlashCommand, User, View
-from bot.simulator.wire import message_wire, view_wire
+from bot.simulator.model import Channel, Json, Message, Shortcut, SlashCommand, User, UserGroup, View
+from bot.simulator.wire import group_wire, message_wire, view_wire
 from bot.simulator.workspace import Workspace
 
 VERIFICATION = "simulator-verification"
@@ -53,6 +53,28 @@ def interaction(workspace: Workspace, kind: str, user: User) -> Json:
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": workspace.team_id},
         "api_app_id": workspace.app.id,
         "token": VERIFICATION,
+    }
+
+
+def shortcut(workspace: Workspace, chosen: Shortcut, user: User, trigger_id: str) -> Json:
+    """A shortcut's payload; one that was used on a message has `on_message` besides."""
+    shared = interaction(workspace, "shortcut" if chosen.kind == "global" else "message_action", user)
+    del shared["api_app_id"], shared["user"]["username" if chosen.kind == "message" else "name"]
+    return shared | {
+        "callback_id": chosen.callback_id,
+        "trigger_id": trigger_id,
+        "action_ts": workspace.next_ts(),
+    }
+
+
+def on_message(workspace: Workspace, message: Message, response_url: str) -> Json:
+    """Which message a shortcut was used on."""
+    channel = workspace.channels[message.channel]
+    return {
+        "message_ts": message.ts,
+        "channel": {"id": channel.id, "name": channel_name(channel)},
+        "message": message_wire(workspace, message, with_metadata=True),
+        "response_url": response_url,
     }
 
 
@@ -130,3 +152,32 @@ def home_opened_event(workspace: Workspace, user: User, channel: Channel) -> Jso
     }
     home = workspace.homes.get(user.id)
     return inner | ({"view": view_wire(workspace, home)} if home else {})
+
+
+def group_event(workspace: Workspace, group: UserGroup, kind: str, before: list[str]) -> Json:
+    """`kind` is `subteam_updated` or `subteam_members_changed`."""
+    if kind == "subteam_updated":
+        wire = group_wire(workspace, group, with_users=True)
+        return {"type": kind, "subteam": wire, "event_ts": workspace.next_ts()}
+    added = [user for user in group.users if user not in before]
+    removed = [user for user in before if user not in group.users]
+    return {
+        "type": kind,
+        "subteam_id": group.id,
+        "team_id": workspace.team_id,
+        "date_previous_update": 0,
+        "date_update": workspace.clock.now() // 1000,
+        "added_users": added,
+        "added_users_count": len(added),
+        "removed_users": removed,
+        "removed_users_count": len(removed),
+        "event_ts": workspace.next_ts(),
+    }
+
+
+def uninstalled_event() -> Json:
+    return {"type": "app_uninstalled"}
+
+
+def revoked_event(workspace: Workspace) -> Json:
+    return {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [workspace.app.bot_user_id]}}

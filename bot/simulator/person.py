@@ -12,8 +12,9 @@ from bot.simulator.answers import Origin, apply_answer
 from bot.simulator.blockkit import interactive_elements
 from bot.simulator.courier import Courier, Parcel
 from bot.simulator.errors import DeliveryFailed, PersonError, SlackError
+from bot.simulator.grants import Grants
 from bot.simulator.mentions import mentions, typed_to_markup
-from bot.simulator.model import SLACKBOT, Channel, Json, Message, SlashCommand, User, View
+from bot.simulator.model import SLACKBOT, Channel, Json, Message, SlashCommand, User, UserGroup, View
 from bot.simulator.tickets import ResponseUrls, Triggers
 from bot.simulator.values import PageValues, action_of, form_state, initial_value, keeps_state
 from bot.simulator.workspace import Workspace
@@ -30,6 +31,7 @@ class Desk:
     courier: Courier
     triggers: Triggers
     response_urls: ResponseUrls
+    grants: Grants
     site: str = ""
     suggested: dict[str, Json] = field(default_factory=dict[str, Json])
     """Options that the app has offered to external selects, by value."""
@@ -60,11 +62,19 @@ class Desk:
             raise PersonError("message_not_found", "That message is not there (any more).")
         return message
 
+    @property
+    def installed(self) -> bool:
+        """Whether the workspace has the app."""
+        return self.grants.installed(self.workspace.team_id)
+
     def response_url(self, user: User, channel: Channel, message_ts: str | None = None) -> str:
         return f"{self.site}response/{self.response_urls.issue(user.id, channel.id, message_ts)}"
 
     async def ask(self, parcel: Parcel) -> Json | None:
         """Deliver, and tell a person in words when the app did not answer."""
+        if not self.installed:
+            app, team = self.workspace.app.name, self.workspace.team_name
+            raise PersonError("not_installed", f"{app} is not installed in {team}.")
         try:
             return await self.courier.ask(parcel)
         except DeliveryFailed as failure:
@@ -120,6 +130,8 @@ def post_message(desk: Desk, user: User, channel: Channel, text: str, thread_ts:
     """Write in a channel, thread or DM; the app hears of it where it is subscribed. Raises PersonError."""
     if user.id not in channel.members:
         raise PersonError("not_in_channel", f"{user.real_name} is not a member of #{channel.name}.")
+    if channel.is_archived:
+        raise PersonError("is_archived", f"#{channel.name} is archived; nobody can write there.")
     app = desk.workspace.app
     if channel.is_im and app.bot_user_id in channel.members and not app.writable:
         raise PersonError("not_in_channel", f"{app.name} does not take messages. Use its commands instead.")
@@ -157,8 +169,22 @@ def _tell_of(desk: Desk, message: Message, channel: Channel) -> None:
 
 
 def tell_event(desk: Desk, inner: Json) -> None:
-    """Deliver an event in the background."""
+    """Deliver an event in the background, where the app is installed."""
+    if desk.installed:
+        send_event(desk, inner)
+
+
+def send_event(desk: Desk, inner: Json) -> None:
     desk.courier.tell(Parcel("events_api", payloads.event(desk.workspace, inner), answerable=False))
+
+
+def tell_of_members(desk: Desk, group: UserGroup, before: list[str]) -> None:
+    """Tell the app, where it is subscribed, that a group's members are not those of `before` any more."""
+    if set(before) == set(group.users):
+        return
+    for kind in ("subteam_updated", "subteam_members_changed"):
+        if kind in desk.workspace.app.events:
+            tell_event(desk, payloads.group_event(desk.workspace, group, kind, before))
 
 
 def open_home(desk: Desk, user: User) -> None:

@@ -1,7 +1,7 @@
 """Slack's published rate limits, as token buckets: per method by tier, and one message per second and channel.
 
-Rates are measured in real time. A call over the limit is always counted; it is refused only when `strict`. After a
-refusal the method stays closed until its Retry-After has passed (docs.slack.dev/apis/web-api/rate-limits).
+A call over the limit is always counted; it is refused only when `strict`. After a refusal the method stays closed
+until its Retry-After has passed (docs.slack.dev/apis/web-api/rate-limits).
 """
 
 import math
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.simulator.tickets import monotonic_ms
+from bot.simulator.violations import Violations
 
 TIER_1, TIER_2, TIER_3, TIER_4 = 1, 20, 50, 100
 """Calls per minute, method and workspace."""
@@ -43,30 +44,45 @@ class _Bucket:
         return 0
 
 
-class RateLimits:
-    """`violations` counts the calls that Slack might have refused, strict or not."""
+OVER_METHOD, OVER_CHANNEL, TOO_SOON = "over_method_rate", "over_channel_rate", "before_retry_after"
+"""Kinds of violations: more calls than the tier has, than a channel takes, or although the method was closed."""
 
-    def __init__(self, *, strict: bool, now_ms: Callable[[], int] = monotonic_ms) -> None:
+
+class RateLimits:
+    """Calls that Slack might have refused are counted, strict or not; `now_ms` may be a faster clock."""
+
+    def __init__(
+        self, *, strict: bool, now_ms: Callable[[], int] = monotonic_ms, violations: Violations | None = None
+    ) -> None:
         self.strict = strict
-        self.violations = 0
+        self._counted = violations or Violations()
         self._now_ms = now_ms
         self._buckets: dict[str, _Bucket] = {}
 
+    @property
+    def violations(self) -> int:
+        """How many calls came too fast."""
+        return sum(self._counted.counts[kind] for kind in (OVER_METHOD, OVER_CHANNEL, TOO_SOON))
+
     def admit(self, method: str, per_minute: int, channel: str | None = None) -> int:
         """Count a call. Returns 0, or for a refused one the whole seconds of its Retry-After."""
-        wait_ms = self._take(method, per_minute, max(_MIN_BURST, per_minute))
+        bucket = self._bucket(method, per_minute, max(_MIN_BURST, per_minute))
+        closed = self._now_ms() < bucket.closed_until_ms
+        kind, wait_ms = TOO_SOON if closed else OVER_METHOD, bucket.take(self._now_ms())
         if channel is not None:
-            wait_ms = max(wait_ms, self._take(f"{method} {channel}", 60, _CHANNEL_BURST))
+            channel_ms = self._bucket(f"{method} {channel}", 60, _CHANNEL_BURST).take(self._now_ms())
+            kind, wait_ms = (kind, wait_ms) if wait_ms >= channel_ms else (OVER_CHANNEL, channel_ms)
         if wait_ms == 0:
             return 0
-        self.violations += 1
-        if not self.strict:
-            return 0
+        self._counted.note(kind, f"{method} {channel or ''}".strip())
+        return self.close(method, per_minute, wait_ms) if self.strict else 0
+
+    def close(self, method: str, per_minute: int, wait_ms: int) -> int:
+        """Answer 429 for so long; returns the whole seconds of Retry-After."""
         retry_after_s = math.ceil(wait_ms / 1000)
-        self._buckets[method].closed_until_ms = self._now_ms() + retry_after_s * 1000
+        bucket = self._bucket(method, per_minute, max(_MIN_BURST, per_minute))
+        bucket.closed_until_ms = max(bucket.closed_until_ms, self._now_ms() + retry_after_s * 1000)
         return retry_after_s
 
-    def _take(self, key: str, per_minute: int, burst: int) -> int:
-        now_ms = self._now_ms()
-        bucket = self._buckets.setdefault(key, _Bucket(per_minute, burst, burst, now_ms))
-        return bucket.take(now_ms)
+    def _bucket(self, key: str, per_minute: int, burst: int) -> _Bucket:
+        return self._buckets.setdefault(key, _Bucket(per_minute, burst, burst, self._now_ms()))

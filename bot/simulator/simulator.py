@@ -1,4 +1,4 @@
-"""The simulator as one object: a Slack workspace on loopback for one app, and the people in it.
+"""The simulator as one object: a Slack on loopback for one app, and the people in it.
 
 The app's own clients connect unchanged but for their base URL. Everything here delegates; the rules are in the parts.
 """
@@ -10,26 +10,26 @@ import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from aiohttp import web
 
-from bot.simulator import forms, person
 from bot.simulator.answers import Origin, apply_answer
 from bot.simulator.args import read_arguments
+from bot.simulator.authorizing import AuthorizePage
 from bot.simulator.calls import Call, CallLog, Fault
 from bot.simulator.courier import ACK_TIMEOUT_MS, EVENT_RETRY_MS, Courier, Delivery, Kind
 from bot.simulator.errors import SlackError
-from bot.simulator.forms import Submitted
+from bot.simulator.grants import Grants
 from bot.simulator.http_delivery import HttpDelivery
 from bot.simulator.methods import Slack
-from bot.simulator.model import Json, Message, View
-from bot.simulator.page_api import PageApi, advance_clock, guard
-from bot.simulator.person import UNSET, Desk, Use
+from bot.simulator.page_api import PageApi, guard
+from bot.simulator.people import People
+from bot.simulator.person import Desk
 from bot.simulator.rates import RateLimits
 from bot.simulator.socket_mode import LIFETIME_MS, SocketMode
-from bot.simulator.tickets import TRIGGER_LIFETIME_MS, ResponseUrls, SocketTickets, Triggers
-from bot.simulator.values import PageValues
+from bot.simulator.tickets import TRIGGER_LIFETIME_MS, Handed, ResponseUrls, SocketTickets, Triggers
+from bot.simulator.violations import Violations
 from bot.simulator.webapi import WebApi
 from bot.simulator.workspace import Workspace
 
@@ -40,19 +40,30 @@ T = TypeVar("T")
 class Options:
     """How strict and how quick this Slack is. Times in ms of real time; the defaults are Slack's.
 
-    `strict_rates` answers 429 over the limits; `redeliver` repeats a command or click once that was not acknowledged.
+    `strict_rates` answers 429 over the limits; `redeliver` repeats a command or click once that was not acknowledged;
+    `rotating` gives tokens that expire to new installations.
     """
 
     strict_rates: bool = False
     redeliver: bool = False
+    rotating: bool = False
     ack_timeout_ms: int = ACK_TIMEOUT_MS
     trigger_lifetime_ms: int = TRIGGER_LIFETIME_MS
     connection_lifetime_ms: int = LIFETIME_MS
     event_retry_ms: tuple[int, ...] = EVENT_RETRY_MS
 
 
-class Simulator:
-    """One workspace with one installed app. People and channels are named by id or by name ("ben", "#releases").
+@dataclass(frozen=True, slots=True)
+class _Team:
+    """One workspace: as methods see it, as its people use it, and as a program drives them."""
+
+    slack: Slack
+    desk: Desk
+    people: People
+
+
+class Simulator(People):
+    """A Slack for one app, which is installed in `workspace`; the methods of `People` act for that one's people.
 
     Credentials that are not given are made up, so that only who holds this object can act as the app.
     """
@@ -68,18 +79,21 @@ class Simulator:
     ) -> None:
         options = options or Options()
         changes = workspace.changes
-        self.workspace = workspace
         self.bot_token = bot_token or f"xoxb-simulator-{secrets.token_hex(16)}"
         self.app_token = app_token or f"xapp-simulator-{secrets.token_hex(16)}"
         self.signing_secret = signing_secret or secrets.token_hex(16)
-        self.rates = RateLimits(strict=options.strict_rates)
+        self.violations = Violations()
+        self.rates = RateLimits(strict=options.strict_rates, now_ms=workspace.clock.ticking, violations=self.violations)
+        self.grants = Grants(workspace.clock.now, rotating=options.rotating)
         self._options = options
-        tickets = SocketTickets()
-        triggers = Triggers(options.trigger_lifetime_ms)
+        self._tickets = SocketTickets()
+        self._handed = Handed()
         self.socket = SocketMode(
             workspace.app.id,
-            tickets,
+            self._tickets,
             changes,
+            self.violations,
+            self._handed,
             ack_timeout_ms=options.ack_timeout_ms,
             lifetime_ms=options.connection_lifetime_ms,
         )
@@ -88,20 +102,35 @@ class Simulator:
             self.socket, changes.touch, redeliver=options.redeliver, event_retry_ms=options.event_retry_ms
         )
         self._log = CallLog(changes.touch)
-        self._slack = Slack(workspace, triggers, tickets)
-        self._desk = Desk(workspace, self._courier, triggers, ResponseUrls(workspace.clock.now))
+        self._teams: dict[str, _Team] = {}
+        super().__init__(self._take_in(workspace).desk)
+        self.grants.permit(workspace.team_id, self.bot_token)
+
+    # ── workspaces ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def add_workspace(self, workspace: Workspace) -> People:
+        """One more workspace, which has not installed the app yet; returns its people. Before serving."""
+        return self._take_in(workspace).people
+
+    def _take_in(self, workspace: Workspace) -> _Team:
+        triggers = Triggers(self._options.trigger_lifetime_ms, handed=self._handed)
+        slack = Slack(workspace, triggers, self._tickets, self.grants)
+        desk = Desk(workspace, self._courier, triggers, ResponseUrls(workspace.clock.now), self.grants)
+        team = self._teams[workspace.team_id] = _Team(slack, desk, People(desk))
+        self.grants.workspaces[workspace.team_id] = workspace
+        return team
 
     # ── serving ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     @property
     def page_url(self) -> str:
         """Where a person opens the workspace; ends in a slash."""
-        return self._slack.site
+        return self._desk.site
 
     @property
     def api_url(self) -> str:
         """The base URL for `AsyncWebClient`."""
-        return f"{self._slack.site}api/"
+        return f"{self._desk.site}api/"
 
     @asynccontextmanager
     async def serve(self, host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator["Simulator"]:
@@ -113,7 +142,8 @@ class Simulator:
         try:
             await web.TCPSite(runner, host, port).start()
             name = f"[{host}]" if ":" in host else host
-            self._slack.site = self._desk.site = f"http://{name}:{runner.addresses[0][1]}/"
+            for team in self._teams.values():
+                team.slack.site = team.desk.site = f"http://{name}:{runner.addresses[0][1]}/"
             yield self
         finally:
             await self._courier.close()
@@ -122,27 +152,39 @@ class Simulator:
             await runner.cleanup()
 
     def _application(self) -> web.Application:
-        api = WebApi(self._slack, self._log, self.rates, bot_token=self.bot_token, app_token=self.app_token)
+        teams = {name: team.slack for name, team in self._teams.items()}
+        api = WebApi(teams, self._log, self.rates, self.violations, app_token=self.app_token)
         app = web.Application(middlewares=[guard], client_max_size=2_000_000)
         app.router.add_route("GET", "/api/{method}", api.handle)
         app.router.add_route("POST", "/api/{method}", api.handle)
         app.router.add_get("/link/", self.socket.handle)
         app.router.add_post("/response/{token:.+}", self._response_url)
-        page = PageApi(self._desk, lambda: self.socket.connections, lambda: "http" if self._http else "socket")
+        AuthorizePage(self.grants).add_routes(app)
+        page = PageApi(
+            [team.desk for team in self._teams.values()],
+            self.violations,
+            connections=lambda: self.socket.connections,
+            mode=lambda: "http" if self._http else "socket",
+        )
         page.add_routes(app)
         app.on_shutdown.append(self.socket.close)
         app.on_shutdown.append(page.close)
         return app
 
     async def _response_url(self, request: web.Request) -> web.Response:
+        token = request.match_info["token"]
+        desks = [team.desk for team in self._teams.values()]
+        desk = next((desk for desk in desks if desk.response_urls.knows(token)), self._desk)
         try:
-            url = self._desk.response_urls.use(request.match_info["token"])
+            url = desk.response_urls.use(token)
         except SlackError as refused:
+            self.violations.note(refused.name, "a response URL")
             return web.json_response({"ok": False, "error": refused.name}, status=404)
         try:
             body = await read_arguments(request)
-            apply_answer(self.workspace, Origin(url.user, url.channel, url.message_ts), body)
+            apply_answer(desk.workspace, Origin(url.user, url.channel, url.message_ts), body)
         except SlackError as refused:
+            self.violations.refused("a response URL", refused)
             return web.json_response({"ok": False, "error": refused.name, **refused.extra}, status=400)
         return web.Response(text="ok")
 
@@ -150,7 +192,13 @@ class Simulator:
 
     def use_http(self, request_url: str) -> HttpDelivery:
         """Deliver signed requests to this URL from now on, instead of Socket Mode."""
-        http = HttpDelivery(request_url, self.signing_secret, ack_timeout_ms=self._options.ack_timeout_ms)
+        http = HttpDelivery(
+            request_url,
+            self.signing_secret,
+            ack_timeout_ms=self._options.ack_timeout_ms,
+            handed=self._handed,
+            violations=self.violations,
+        )
         self._http.append(http)
         self._courier.transport = http
         return http
@@ -181,88 +229,3 @@ class Simulator:
     async def wait_connected(self, timeout_ms: int = 5_000) -> None:
         """Return once the app has a Socket Mode connection."""
         await self.wait_for(lambda: self.socket.connected, timeout_ms)
-
-    # ── people ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def advance_clock(self, ms: int) -> int:
-        """Move the workspace's time forward; returns the new time in epoch ms."""
-        return advance_clock(self._desk, ms)
-
-    def channel_messages(self, channel: str, *, seen_by: str | None = None) -> list[Message]:
-        """Roots, replies and (with `seen_by`) that person's ephemeral messages of a channel, oldest first."""
-        viewer = self.workspace.person(seen_by).id if seen_by else None
-        found = self.workspace.messages(self.workspace.place(channel).id)
-        return [message for message in found if message.visible_to in (None, viewer)]
-
-    def views(self, user: str) -> list[View]:
-        """The person's open modals, bottom first."""
-        return list(self.workspace.stack(self.workspace.person(user).id))
-
-    def home(self, user: str) -> View | None:
-        return self.workspace.homes.get(self.workspace.person(user).id)
-
-    def direct_messages(self, user: str) -> list[Message]:
-        """What this person and the app wrote to each other."""
-        channel = self.workspace.direct_channel(self._desk.person(user).id, self.workspace.app.bot_user_id)
-        return list(self.workspace.messages(channel.id)) if channel else []
-
-    async def type_command(self, user: str, channel: str, line: str) -> None:
-        """Type `/vb …` and wait for the acknowledgement. Raises PersonError."""
-        who = self._desk.person(user)
-        await person.type_command(self._desk, who, self._desk.place(who, channel), line)
-
-    def post_message(self, user: str, channel: str, text: str, thread_ts: str | None = None) -> Message:
-        """Write a message; "@vectorbea" and the like become mentions. Raises PersonError."""
-        who = self._desk.person(user)
-        return person.post_message(self._desk, who, self._desk.place(who, channel), text, thread_ts)
-
-    async def click(
-        self,
-        user: str,
-        channel: str,
-        ts: str,
-        action_id: str,
-        *,
-        block_id: str | None = None,
-        value: Any = UNSET,
-        values: PageValues | None = None,
-    ) -> None:
-        """Use a button, or with `value` (a page value) a select, in a message. Raises PersonError."""
-        who = self._desk.person(user)
-        use = Use(action_id, block_id, value, values or {})
-        await person.click(self._desk, who, self._desk.place(who, channel), ts, use)
-
-    async def click_in_view(
-        self,
-        user: str,
-        view_id: str,
-        action_id: str,
-        *,
-        block_id: str | None = None,
-        value: Any = UNSET,
-        values: PageValues | None = None,
-    ) -> None:
-        """The same in a modal or on the App Home. Raises PersonError."""
-        who = self._desk.person(user)
-        view = forms.open_view_of(self._desk, who, view_id)
-        await person.click_in_view(self._desk, who, view, Use(action_id, block_id, value, values or {}))
-
-    async def submit_view(self, user: str, view_id: str, values: PageValues | None = None) -> Submitted:
-        """Submit the topmost modal with these page values. Raises PersonError."""
-        who = self._desk.person(user)
-        return await forms.submit(self._desk, who, forms.open_view_of(self._desk, who, view_id), values or {})
-
-    async def close_view(self, user: str, view_id: str, *, everything: bool = False) -> None:
-        """Cancel a modal, or the whole stack. Raises PersonError."""
-        who = self._desk.person(user)
-        await forms.close(self._desk, who, forms.open_view_of(self._desk, who, view_id), everything=everything)
-
-    async def suggest(self, user: str, view_id: str, action_id: str, query: str) -> Json:
-        """Type into an external select of a modal; returns the offered options. Raises PersonError."""
-        who = self._desk.person(user)
-        view = forms.open_view_of(self._desk, who, view_id)
-        return await forms.suggest(self._desk, who, view, Use(action_id, value=query))
-
-    def open_home(self, user: str) -> None:
-        """Open the app's Home tab."""
-        person.open_home(self._desk, self._desk.person(user))

@@ -12,11 +12,12 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from bot.simulator.changes import Changes
-from bot.simulator.courier import ACK_TIMEOUT_MS, Parcel, Retry
+from bot.simulator.courier import ACK_TIMEOUT_MS, LATE, Parcel, Retry
 from bot.simulator.errors import DeliveryFailed
 from bot.simulator.model import Json
 from bot.simulator.schema import is_object
-from bot.simulator.tickets import SocketTickets, new_uuid
+from bot.simulator.tickets import Handed, SocketTickets, new_uuid
+from bot.simulator.violations import Violations
 
 MAX_CONNECTIONS = 10
 LIFETIME_MS = 5 * 3600 * 1000
@@ -51,6 +52,8 @@ class SocketMode:
         app_id: str,
         tickets: SocketTickets,
         changes: Changes,
+        violations: Violations,
+        handed: Handed,
         *,
         ack_timeout_ms: int = ACK_TIMEOUT_MS,
         lifetime_ms: int = LIFETIME_MS,
@@ -60,6 +63,8 @@ class SocketMode:
         self._app_id = app_id
         self._tickets = tickets
         self._changes = changes
+        self._violations = violations
+        self._handed = handed
         self._ack_timeout_ms = ack_timeout_ms
         self._lifetime_ms = lifetime_ms
         self._links: list[Link] = []
@@ -79,10 +84,12 @@ class SocketMode:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """A WebSocket upgrade at the URL that `apps.connections.open` gave."""
         if not self._tickets.redeem(request.query.get("ticket", "")):
+            self._violations.note("used_ticket", "a Socket Mode URL is good once")
             return web.json_response({"ok": False, "error": "invalid_ticket"}, status=403)
         socket = web.WebSocketResponse(autoping=False, max_msg_size=1_000_000)
         await socket.prepare(request)
         if len(self._links) >= MAX_CONNECTIONS:
+            self._violations.note("too_many_websockets", f"more than {MAX_CONNECTIONS} connections")
             await socket.send_json(_disconnect("too_many_websockets"))
             await socket.close()
             return socket
@@ -159,9 +166,12 @@ class SocketMode:
             async with asyncio.timeout(self._ack_timeout_ms / 1000):
                 link = await self._next_link()
                 link.waiting.add(envelope_id)
+                self._handed.note(parcel.payload.get("trigger_id"))
                 await link.socket.send_json(envelope)
                 return await answer
         except TimeoutError:
+            if link is not None and link in self._links and not link.retiring and not self.muted:
+                self._violations.note(LATE, f"{parcel.kind} of {self._ack_timeout_ms} ms ago")
             raise DeliveryFailed("operation_timeout" if link else "not_connected", "timeout") from None
         except ConnectionError:
             raise DeliveryFailed("dispatch_failed", "connection_failed") from None

@@ -36,6 +36,32 @@ def _forget_oldest(issued: dict[str, T]) -> None:
         del issued[next(iter(issued))]
 
 
+class Handed:
+    """When each trigger id first reached the app, and how often: whose fault it is that one is old, or used."""
+
+    def __init__(self, now_ms: Callable[[], int] = monotonic_ms) -> None:
+        self._now_ms = now_ms
+        self._first: dict[str, int] = {}
+        self._again: dict[str, None] = {}
+
+    def note(self, trigger_id: str | None) -> None:
+        """A payload with this trigger id is on its way to the app."""
+        if trigger_id is None:
+            return
+        if trigger_id in self._first:
+            self._again[trigger_id] = None
+        else:
+            self._first[trigger_id] = self._now_ms()
+        _forget_oldest(self._first)
+        _forget_oldest(self._again)
+
+    def twice(self, trigger_id: str) -> bool:
+        return trigger_id in self._again
+
+    def age_ms(self, trigger_id: str) -> int:
+        return self._now_ms() - self._first.get(trigger_id, self._now_ms())
+
+
 @dataclass(slots=True)
 class _Trigger:
     user: str
@@ -46,9 +72,15 @@ class _Trigger:
 class Triggers:
     """Single-use trigger ids, good for `lifetime_ms` of real time."""
 
-    def __init__(self, lifetime_ms: int = TRIGGER_LIFETIME_MS, now_ms: Callable[[], int] = monotonic_ms) -> None:
+    def __init__(
+        self,
+        lifetime_ms: int = TRIGGER_LIFETIME_MS,
+        now_ms: Callable[[], int] = monotonic_ms,
+        handed: Handed | None = None,
+    ) -> None:
         self.lifetime_ms = lifetime_ms
         self._now_ms = now_ms
+        self._handed = handed or Handed(now_ms)
         self._triggers: dict[str, _Trigger] = {}
 
     def issue(self, user: str) -> str:
@@ -58,14 +90,18 @@ class Triggers:
         return trigger_id
 
     def redeem(self, trigger_id: str) -> str:
-        """The user whose action made it. Raises SlackError invalid_, exchanged_ or expired_trigger_id."""
+        """The user whose action made it. Raises SlackError invalid_, exchanged_ or expired_trigger_id.
+
+        An app that got it twice, or late, could not know better.
+        """
         trigger = self._triggers.get(trigger_id)
         if trigger is None:
             raise SlackError("invalid_trigger_id")
         if trigger.used:
-            raise SlackError("exchanged_trigger_id")
+            raise SlackError("exchanged_trigger_id", foreseen=self._handed.twice(trigger_id))
         if self._now_ms() - trigger.issued_ms > self.lifetime_ms:
-            raise SlackError("expired_trigger_id")
+            in_time = self._handed.age_ms(trigger_id) <= self.lifetime_ms
+            raise SlackError("expired_trigger_id", foreseen=in_time)
         trigger.used = True
         return trigger.user
 
@@ -93,6 +129,9 @@ class ResponseUrls:
         self._urls[token] = ResponseUrl(user, channel, self._now_ms(), message_ts)
         _forget_oldest(self._urls)
         return token
+
+    def knows(self, token: str) -> bool:
+        return token in self._urls
 
     def use(self, token: str) -> ResponseUrl:
         """Count one use. Raises SlackError: no_such_url, expired_url, used_url."""

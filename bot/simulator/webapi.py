@@ -6,103 +6,168 @@ Every call ends in the log, also a refused one. Answers are HTTP 200 with `ok`, 
 import asyncio
 import hmac
 import secrets
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiohttp import web
 
-from bot.simulator import api_chat, api_conversations, api_people, api_views
+from bot.simulator import api_chat, api_conversations, api_oauth, api_people, api_views
 from bot.simulator.args import Arguments, read_arguments
 from bot.simulator.calls import Call, CallLog, Fault
 from bot.simulator.errors import SlackError
 from bot.simulator.methods import Method, Slack
 from bot.simulator.model import Json
-from bot.simulator.rates import RateLimits
+from bot.simulator.rates import TIER_3, RateLimits
+from bot.simulator.violations import Violations
 
 METHODS: dict[str, Method] = {
     **api_chat.METHODS,
     **api_conversations.METHODS,
+    **api_oauth.METHODS,
     **api_people.METHODS,
     **api_views.METHODS,
 }
 
 
-class WebApi:
-    """Answers `/api/<method>`. The tokens are compared in constant time and never stored in the log."""
+@dataclass(slots=True)
+class _Request:
+    """One call on its way: `slack` is the workspace of its token, once that is known."""
 
-    def __init__(self, slack: Slack, log: CallLog, rates: RateLimits, *, bot_token: str, app_token: str) -> None:
-        self._slack = slack
+    name: str
+    credentials: str
+    arguments: Json
+    headers: dict[str, str]
+    slack: Slack | None = None
+
+    @property
+    def team(self) -> str:
+        return self.slack.workspace.team_id if self.slack else ""
+
+
+class WebApi:
+    """Answers `/api/<method>` for the workspaces in `teams`, the first of which stands for the app as a whole."""
+
+    def __init__(
+        self, teams: Mapping[str, Slack], log: CallLog, rates: RateLimits, violations: Violations, *, app_token: str
+    ) -> None:
+        self._teams = teams
         self._log = log
         self._rates = rates
-        self._tokens = {"bot": bot_token, "app": app_token}
+        self._violations = violations
+        self._app_token = app_token
+
+    @property
+    def _first(self) -> Slack:
+        return next(iter(self._teams.values()))
 
     async def handle(self, request: web.Request) -> web.Response:
         name = request.match_info["method"]
         fault = self._log.next_fault(name)
         if fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
+        call = _Request(name, request.headers.get("Authorization", ""), {}, {"X-Slack-Req-Id": secrets.token_hex(16)})
         if fault.drop == "before":
-            return self._drop(request, name, {})
-        arguments: Json = {}
-        headers = {"X-Slack-Req-Id": secrets.token_hex(16)}
+            return self._drop(request, call)
         try:
-            arguments = await read_arguments(request)
-            status, answer = self._answer(name, self._token(request, arguments), arguments, fault, headers)
+            call.arguments = await read_arguments(request)
+            status, answer = self._answer(call, fault)
         except SlackError as error:
+            self._violations.refused(name, error)
             status, answer = 200, {"ok": False, "error": error.name, **error.extra}
         if fault.drop == "after":
-            return self._drop(request, name, arguments)
+            return self._drop(request, call)
         _warn_of_charset(request, answer)
-        self._log.record(Call(name, arguments, answer, status, self._slack.workspace.clock.now()))
-        return web.json_response(answer, status=status, headers=headers)
+        self._record(call, answer, status)
+        return web.json_response(answer, status=status, headers=call.headers)
 
-    def _answer(
-        self, name: str, token: str, arguments: Json, fault: Fault, headers: dict[str, str]
-    ) -> tuple[int, dict[str, Any]]:
+    def _answer(self, call: _Request, fault: Fault) -> tuple[int, dict[str, Any]]:
+        method = METHODS.get(call.name)
+        slack = call.slack = self._authorize(method, call) if method else None
         if fault.retry_after_s is not None:
-            headers["Retry-After"] = str(fault.retry_after_s)
-            return 429, {"ok": False, "error": "ratelimited"}
+            per_minute = method.per_minute if method else TIER_3
+            self._rates.close(self._rate_key(call), per_minute, fault.retry_after_s * 1000)
+            return _limited(call, fault.retry_after_s)
         if fault.status is not None:
             return fault.status, {"ok": False, "error": fault.error or "internal_error"}
         if fault.error is not None:
-            raise SlackError(fault.error)
-        method = METHODS.get(name)
-        if method is None:
-            raise SlackError("unknown_method", req_method=name)
-        self._authorize(method, token, headers)
-        channel = str(arguments.get("channel")) if method.channel_rate else None
-        wait_s = self._rates.admit(name, method.per_minute, channel)
+            raise SlackError(fault.error, foreseen=True)
+        if method is None or slack is None:
+            raise SlackError("unknown_method", req_method=call.name)
+        channel = str(call.arguments.get("channel")) if method.channel_rate else None
+        wait_s = self._rates.admit(self._rate_key(call), method.per_minute, channel)
         if wait_s:
-            headers["Retry-After"] = str(wait_s)
-            return 429, {"ok": False, "error": "ratelimited"}
-        args = Arguments(arguments)
+            return _limited(call, wait_s)
+        args = Arguments(call.arguments)
         args.require(method.required)
-        return 200, {"ok": True, **method.handler(self._slack, args)}
+        return 200, {"ok": True, **method.handler(slack, args)}
 
-    def _authorize(self, method: Method, token: str, headers: dict[str, str]) -> None:
+    def _rate_key(self, call: _Request) -> str:
+        """Limits are per method and workspace."""
+        return f"{call.team} {call.name}".strip()
+
+    # ── who calls ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _authorize(self, method: Method, call: _Request) -> Slack:
+        """The workspace that the call is about. Raises SlackError."""
+        if method.caller == "client":
+            self._first.grants.is_client(*_client(call))
+            return self._first
+        token = _token(call)
         if not token:
             raise SlackError("not_authed")
-        kind = next((kind for kind, known in self._tokens.items() if hmac.compare_digest(known, token)), None)
-        if kind is None:
-            raise SlackError("invalid_auth")
-        if kind != method.caller:
+        is_app = hmac.compare_digest(self._app_token.encode(), token.encode())
+        slack = self._first if is_app else self._of_token(token)
+        if is_app != (method.caller == "app"):
             raise SlackError("not_allowed_token_type")
-        granted = self._slack.workspace.app.scopes if kind == "bot" else ("connections:write",)
-        headers["X-OAuth-Scopes"] = ",".join(granted)
-        headers["X-Accepted-OAuth-Scopes"] = ",".join(method.scopes)
+        granted = ("connections:write",) if is_app else slack.workspace.app.scopes
+        call.headers["X-OAuth-Scopes"] = ",".join(granted)
+        call.headers["X-Accepted-OAuth-Scopes"] = ",".join(method.scopes)
         if method.scopes and not set(method.scopes) & set(granted):
             raise SlackError("missing_scope", needed=",".join(method.scopes), provided=",".join(granted))
+        return slack
 
-    def _token(self, request: web.Request, arguments: Json) -> str:
-        argument = arguments.pop("token", "")
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        return token if scheme.lower() == "bearer" else str(argument)
+    def _of_token(self, token: str) -> Slack:
+        grant = self._first.grants.check(token)
+        return replace(self._teams[grant.team], grant=grant)
 
-    def _drop(self, request: web.Request, name: str, arguments: Json) -> web.Response:
+    # ── the log ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _record(self, call: _Request, answer: Json | None, status: int) -> None:
+        at = self._first.workspace.clock.now()
+        self._log.record(Call(call.name, call.arguments, answer, status, at, call.team))
+
+    def _drop(self, request: web.Request, call: _Request) -> web.Response:
         """Cut the connection without a byte of an answer."""
-        self._log.record(Call(name, arguments, None, 0, self._slack.workspace.clock.now()))
+        self._record(call, None, 0)
         if request.transport is not None:
             request.transport.close()
         return web.Response()
+
+
+def _limited(call: _Request, wait_s: int) -> tuple[int, Json]:
+    call.headers["Retry-After"] = str(wait_s)
+    return 429, {"ok": False, "error": "ratelimited"}
+
+
+def _token(call: _Request) -> str:
+    """From the header, or else from the argument; it is taken out of the arguments, so that no log keeps it."""
+    argument = call.arguments.pop("token", "")
+    scheme, _, token = call.credentials.partition(" ")
+    return token if scheme.lower() == "bearer" else str(argument)
+
+
+def _client(call: _Request) -> tuple[str, str]:
+    """Client id and secret, from the header or from the arguments."""
+    scheme, _, encoded = call.credentials.partition(" ")
+    if scheme.lower() != "basic":
+        return str(call.arguments.pop("client_id", "")), str(call.arguments.pop("client_secret", ""))
+    try:
+        client_id, _, client_secret = b64decode(encoded, validate=True).decode().partition(":")
+    except ValueError:
+        return "", ""
+    return client_id, client_secret
 
 
 def _warn_of_charset(request: web.Request, answer: Json) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from bot.simulator.changes import Changes
 from bot.simulator.model import SLACKBOT, App, Channel, Json, Message, User, UserGroup, View
-from bot.simulator.seen import channel_seen, message_seen, view_seen
+from bot.simulator.seen import channel_seen, group_seen, message_seen, user_seen, view_seen
 from engine.clock import MovableClock
 
 
@@ -21,6 +21,8 @@ class Workspace:
         self.domain = domain
         self.app = app
         self.clock = clock
+        self.takes_newer_blocks = True
+        """False: `markdown`, `table`, `alert`, `card`, `task_card` and `plan` are refused as unknown."""
         self.changes = Changes()
         self.users: dict[str, User] = {}
         self.groups: dict[str, UserGroup] = {}
@@ -70,10 +72,37 @@ class Workspace:
         by_name = {channel.name: channel for channel in self.channels.values() if not channel.is_im}
         return self.channels.get(name) or by_name[name.lstrip("#")]
 
+    def group(self, name: str) -> UserGroup:
+        """A user group by id or handle (with or without `@`); KeyError when there is none."""
+        by_handle = {group.handle: group for group in self.groups.values()}
+        return self.groups.get(name) or by_handle[name.lstrip("@")]
+
     def join(self, channel: Channel, user_id: str) -> None:
         if user_id not in channel.members:
             channel.members.append(user_id)
             self.changes.publish("channel.opened", {"channel": channel_seen(self, channel)}, self._audience(channel))
+
+    def leave(self, channel: Channel, user_id: str) -> None:
+        """Take a member, also the app, out of a channel. Those who saw it before are told, so that their pages know."""
+        audience = self._audience(channel)
+        channel.members.remove(user_id)
+        self.changes.publish("channel.opened", {"channel": channel_seen(self, channel)}, audience)
+
+    def archive(self, channel: Channel, *, archived: bool = True) -> None:
+        channel.is_archived = archived
+        self.changes.publish("channel.opened", {"channel": channel_seen(self, channel)}, self._audience(channel))
+
+    def deactivate(self, user: User) -> None:
+        """The person leaves the company: they are in no group any more, and nobody can act as them."""
+        user.deleted = True
+        for group in self.groups.values():
+            if user.id in group.users:
+                self.set_members(group, [member for member in group.users if member != user.id])
+        self.changes.publish("person.changed", {"person": user_seen(user)})
+
+    def set_members(self, group: UserGroup, users: list[str]) -> None:
+        group.users = list(users)
+        self.changes.publish("group.changed", {"group": group_seen(group)})
 
     # ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -285,6 +285,22 @@ BROKEN_MESSAGES: dict[str, tuple[list[Any], str]] = {
         [{"type": "carousel", "elements": many({"type": "card", "title": mrkdwn()}, 11)}],
         "no more than 10 items allowed [json-pointer:/blocks/0/elements]",
     ),
+    "long alert": (
+        [{"type": "alert", "text": mrkdwn(201)}],
+        "must be less than 201 characters [json-pointer:/blocks/0/text/text]",
+    ),
+    "two tables": (
+        [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]]}] * 2,
+        "only one table allowed [json-pointer:/blocks]",
+    ),
+    "much markdown": (
+        [{"type": "markdown", "text": "x" * 7_000}] * 2,
+        "must be less than 12001 characters in all markdown blocks [json-pointer:/blocks]",
+    ),
+    "4 buttons in a card": (
+        [{"type": "card", "title": mrkdwn(), "actions": [button(action_id=str(n)) for n in range(4)]}],
+        "no more than 3 items allowed [json-pointer:/blocks/0/actions]",
+    ),
     "alert level": (
         [{"type": "alert", "text": mrkdwn(), "level": "loud"}],
         "must be one of: default, info, warning, error, success [json-pointer:/blocks/0/level]",

@@ -57,14 +57,15 @@ async def test_groups(simulator: Simulator, client: Any) -> None:
     assert {group["handle"]: group["users"] for group in groups} == {
         "release-managers": [ANA, DANA],
         "oncall": [CHEN],
+        "platform": [ANA, BEN, CHEN],
     }
     assert "users" not in (await client.usergroups_list())["usergroups"][0]
     assert (await client.usergroups_users_list(usergroup="S0ONCALLXX"))["users"] == [CHEN]
     assert (await refusal(client.usergroups_users_list(usergroup="S0NONE")))["error"] == "no_such_subteam"
     simulator.workspace.groups["S0ONCALLXX"].date_delete = 1_763_786_000
     assert (await refusal(client.usergroups_users_list(usergroup="S0ONCALLXX")))["error"] == "no_such_subteam"
-    assert len((await client.usergroups_list())["usergroups"]) == 1
-    assert len((await client.usergroups_list(include_disabled=True))["usergroups"]) == 2
+    assert len((await client.usergroups_list())["usergroups"]) == 2
+    assert len((await client.usergroups_list(include_disabled=True))["usergroups"]) == 3
 
 
 async def test_channels(simulator: Simulator, client: Any) -> None:
