@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -29,6 +29,7 @@ from engine.core.values import ValuesNeeded
 from engine.plans import PlanNeeded, Plans
 from engine.recall import Recall
 from engine.records import append_of, condition_of, recorded
+from engine.remembered import Remembered, Seen
 from engine.store import (
     Append,
     Appended,
@@ -45,7 +46,6 @@ from engine.store import (
 
 log = logging.getLogger(__name__)
 
-CACHED_RUNS = 512
 CONFLICTS_BEFORE_LOCKING = 2
 CHECKPOINT_AFTER = 200
 """Events since the last checkpoint, at least; runs of many steps wait a little longer, as theirs are longer too."""
@@ -73,15 +73,6 @@ class Observer(Protocol):
     def __call__(self, state: RunState, events: Sequence[Recorded]) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A run as this process last saw it; ``saved`` is the seq of its newest checkpoint, as far as known."""
-
-    state: RunState
-    head: Head
-    saved: int = 0
-
-
 @dataclass(slots=True)
 class _Submitted:
     command: Command
@@ -92,7 +83,7 @@ class _Submitted:
 class _Case:
     """What is known while a batch is being settled. ``fresh``: the run was just read from the log."""
 
-    known: _Known
+    known: Seen
     fresh: bool
     refused: frozenset[Condition] = frozenset()
     values: dict[int, JsonValue] = field(default_factory=dict[int, JsonValue])
@@ -117,7 +108,7 @@ class Handle:
         self.recall = recall
         self._woken = woken
         self._saving: set[asyncio.Task[None]] = set()
-        self._known: OrderedDict[str, _Known] = OrderedDict()
+        self._known = Remembered()
         self._mailboxes: dict[str, _Mailbox] = {}
         self._observers: list[Observer] = []
 
@@ -134,7 +125,7 @@ class Handle:
         outcome = await self._log.append(append_of(run, Head.EMPTY, [decision]))
         match outcome:
             case Appended(head):
-                self._remember(_Known(decision.state, head))
+                self._known.keep(Seen(decision.state, head))
                 self._tell(decision.state, decision.events)
                 return Begun(run)
             case Duplicate(original):
@@ -169,7 +160,8 @@ class Handle:
     async def changed(self, runs: Collection[str]) -> list[str]:
         """Those of ``runs`` that have events which this process has not seen."""
         heads = await self._log.heads(runs)
-        return [run for run, seq in heads.items() if run not in self._known or self._known[run].state.seq < seq]
+        seen = {run: known.state.seq for run in heads if (known := self._known.get(run)) is not None}
+        return [run for run, seq in heads.items() if seen.get(run, 0) < seq]
 
     async def _drain(self, run: str, box: _Mailbox) -> None:
         batch: list[_Submitted] = []
@@ -240,7 +232,7 @@ class Handle:
                 _answer_all(batch, decisions)
                 return True
 
-    def _done(self, known: _Known, head: Head, batch: Sequence[_Submitted], decisions: Sequence[Decision]) -> None:
+    def _done(self, known: Seen, head: Head, batch: Sequence[_Submitted], decisions: Sequence[Decision]) -> None:
         """The append is durable: remember, answer, tell, and save a checkpoint now and then."""
         state = decisions[-1].state
         events = [event for decision in decisions for event in decision.events]
@@ -250,7 +242,7 @@ class Handle:
             task = asyncio.create_task(self._save(state, head))
             self._saving.add(task)
             task.add_done_callback(self._saving.discard)
-        self._remember(_Known(state, head, saved))
+        self._known.keep(Seen(state, head, saved))
         self.recall.note(state.run, events)
         _answer_all(batch, decisions)
         self._tell(state, events)
@@ -299,28 +291,28 @@ class Handle:
             state = decision.state
         return decisions
 
-    async def _fresh(self, run: str) -> _Known:
+    async def _fresh(self, run: str) -> Seen:
         """The run as the log has it now: what is known of it and the tail since, or its whole history."""
         known = self._known.get(run)
         if known is None:
-            return self._remember(await self._load(run))
+            return self._known.keep(await self._load(run))
         events, head = await self._log.load(run, after=known.state.seq)
         state = await self._evolved(known.state, [recorded(event) for event in events])
-        return self._remember(_Known(state, head, known.saved))
+        return self._known.keep(Seen(state, head, known.saved))
 
-    async def _load(self, run: str) -> _Known:
+    async def _load(self, run: str) -> Seen:
         """From its newest checkpoint, if there is one that this release can read."""
         saved, events, head = await self._log.load_run(run, checkpoint.VERSION)
         history = [recorded(event) for event in events]
         if saved is not None:
             parsed = checkpoint.parse(saved.text)
             state = checkpoint.restore(parsed, await self._plans.of(parsed.definition, parsed.part))
-            return _Known(await self._evolved(state, history), head, saved.seq)
+            return Seen(await self._evolved(state, history), head, saved.seq)
         if not history or not isinstance(history[0].event, e.RunStarted):
             raise UnknownRun(run)
         first = history[0].event
         plan = await self._plans.of(first.definition, first.part)
-        return _Known(await self._evolved(fold(run, plan, history[:1]), history[1:]), head)
+        return Seen(await self._evolved(fold(run, plan, history[:1]), history[1:]), head)
 
     async def _evolved(self, state: RunState, history: Sequence[Recorded]) -> RunState:
         for one in history:
@@ -328,17 +320,6 @@ class Handle:
                 await self._plans.of(one.event.definition)
             state = evolve(state, one, self._plans.known)
         return state
-
-    def _remember(self, seen: _Known) -> _Known:
-        """Keep the newest that was seen of the run, and return it: a slow load must not hide a later append."""
-        run = seen.state.run
-        known = self._known.get(run)
-        newest = seen if known is None or known.state.seq <= seen.state.seq else known
-        self._known[run] = newest
-        self._known.move_to_end(run)
-        while len(self._known) > CACHED_RUNS:
-            self._known.popitem(last=False)
-        return newest
 
     def _tell(self, state: RunState, events: Sequence[Recorded]) -> None:
         for observer in self._observers:

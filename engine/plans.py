@@ -5,6 +5,7 @@ The one rule: a definition is believed only if its text has the hash under which
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -58,11 +59,15 @@ class Plans:
     def __init__(self, store: Log) -> None:
         self._store = store
         self.known = Known()
+        self._learning = asyncio.Lock()
         self._parts: OrderedDict[tuple[str, str], Plan] = OrderedDict()
 
     async def of(self, definition: str, part: e.Part | None = None) -> Plan:
         """The plan of the definition, or of the part of it that a run has to do. Raises ``BrokenDefinition``."""
-        plan = self.known.get(definition) or await self._load(definition)
+        plan = self.known.get(definition)
+        if plan is None:
+            async with self._learning:  # many runs that come together read a definition once
+                plan = await self._read(definition)
         if part is None:
             return plan
         key = (definition, part.step)
@@ -74,17 +79,20 @@ class Plans:
 
     async def pin(self, workflow: Workflow, called: Mapping[str, Workflow]) -> Plan:
         """The plan of a definition that is about to be run: it, and all that it calls, is stored before that."""
-        plan = self.known.get(workflow.hash)
-        if plan is None:
+        if (plan := self.known.get(workflow.hash)) is not None:
+            return plan
+        async with self._learning:
+            if (plan := self.known.get(workflow.hash)) is not None:
+                return plan
             for each in (*called.values(), workflow):
                 await self._store.put_definition(each.hash, each.name, each.snapshot)
-            plan = self.known.keep(workflow.hash, read(workflow, {each.hash: each for each in called.values()}))
-        return plan
+            return self.known.keep(workflow.hash, read(workflow, {each.hash: each for each in called.values()}))
 
-    async def _load(self, definition: str) -> Plan:
-        text = await self._store.definition(definition)
-        workflow = believed(definition, text)
-        children = {called: await self.of(called) for called in calls(workflow)}
+    async def _read(self, definition: str) -> Plan:
+        if (plan := self.known.get(definition)) is not None:
+            return plan
+        workflow = believed(definition, await self._store.definition(definition))
+        children = {called: await self._read(called) for called in calls(workflow)}
         return self.known.keep(definition, Plan.of(workflow, children))
 
 

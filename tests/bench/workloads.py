@@ -13,7 +13,7 @@ import asyncio
 import gc
 import statistics
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from engine.catalog import Catalog
 from engine.core import commands as c
 from engine.core.definition import Workflow
 from engine.core.events import Actor
+from engine.core.state import Recorded, RunState, RunStatus
 from engine.engine import Engine, EngineSettings
 from engine.steps.registry import Registry, step
 from tests.bench.machine import cpu_seconds, emit, resident_kib, spread
@@ -77,6 +78,9 @@ class Bench:
         self.peer = peer
         self.engine = engine
         self.marks = marks
+        self._waiting: set[str] = set()
+        self._more_wait = asyncio.Event()
+        engine.observe(self._note)
 
     @classmethod
     @asynccontextmanager
@@ -167,14 +171,16 @@ class Bench:
     async def _go(self, run: str) -> None:
         await self.engine.vote(run, c.Vote("gate", granted=True, by=BENCH))
 
+    def _note(self, state: RunState, events: Sequence[Recorded]) -> None:
+        if state.status is RunStatus.WAITING:
+            self._waiting.add(state.run)
+            self._more_wait.set()
+
     async def _parked(self, runs: list[str]) -> None:
-        """Wait until all of ``runs`` stand at their gate."""
-        waiting = set(runs)
-        while waiting:
-            parked = await self.engine.runs(workflow="approval", statuses=["waiting"], limit=len(runs) + 100)
-            waiting -= {run.id for run in parked}
-            if waiting:
-                await asyncio.sleep(0.005 if len(runs) == 1 else 0.02)
+        """Return once it is durable that all of ``runs`` stand at their gate."""
+        while not self._waiting.issuperset(runs):
+            self._more_wait.clear()
+            await self._more_wait.wait()
 
 
 Workload = Callable[[Bench], object]
