@@ -16,7 +16,7 @@ from engine.core import events as e
 from engine.core.deciding.operators import dead_steps
 from engine.core.errors import EngineError
 from engine.core.state import ENDED_RUN, RunStatus
-from engine.handle import Handle
+from engine.own_runs import OwnRuns
 from engine.store import Log, RunFilter, RunInfo, StoreUnavailable
 
 PAGE = 100
@@ -62,9 +62,9 @@ class DeadRun:
 class Bulk:
     """Operations on the runs of one workspace that fit a filter. They raise the store's errors, and may be repeated."""
 
-    def __init__(self, store: Log, handle: Handle, workspace: str) -> None:
+    def __init__(self, store: Log, runs: OwnRuns, workspace: str) -> None:
         self._store = store
-        self._handle = handle
+        self._own = runs
         self._workspace = workspace
 
     async def count(self, action: Action, where: RunFilter) -> int:
@@ -105,7 +105,7 @@ class Bulk:
         return [DeadRun(run, await self._dead_steps(run.id)) for run in found]
 
     async def _dead_steps(self, run: str) -> tuple[DeadStep, ...]:
-        state = await self._handle.state(run)
+        state = await self._own.state(run)
         steps = ((path, state.steps[path]) for path in dead_steps(state))
         return tuple(DeadStep(path, max(step.attempt, 1), step.dead) for path, step in steps)
 
@@ -128,7 +128,7 @@ class Bulk:
     async def _refusal(self, run: str, command: c.Command) -> str | None:
         """Why it was not done, if it was not."""
         try:
-            reply = (await self._handle.submit(run, command)).reply
+            reply = (await self._own.submit(run, command)).reply
         except StoreUnavailable:
             raise
         except EngineError as error:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -40,11 +41,12 @@ from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
 from engine.keepalive import KeepAlive
 from engine.operations import Operations
+from engine.own_runs import OwnRuns
 from engine.plans import Plans
 from engine.recall import Recall
 from engine.records import cache_of
 from engine.scheduler import Scheduler, SchedulerSettings
-from engine.schedules import ScheduleInfo, Timetable
+from engine.schedules import ScheduleInfo, Timetable, keep_time
 from engine.staff import Staff
 from engine.starting import Starter
 from engine.steps.registry import Registry
@@ -83,7 +85,10 @@ class EngineSettings:
 
 
 class Engine:
-    """An open engine. Use ``async with Engine.open(…)``; call ``work`` to run steps in this process too."""
+    """An open engine. Use ``async with Engine.open(…)``; call ``work`` to run steps in this process too.
+
+    It is about the runs and definitions of one workspace; ``within`` gives the same engine as another one sees it.
+    """
 
     def __init__(
         self,
@@ -114,22 +119,37 @@ class Engine:
         self._handle.observe(self._on_append)
         self._handle.observe(self._endings.observe)
         self._following = Following(store, self._handle.recall)
-        self.workspace = Workspace(store, clock, settings.workspace)
-        self.definitions = Definitions(self.workspace, catalog, self._plans)
-        self.deployer = Deployer(self.workspace, self.definitions, self._plans, registry.catalog())
-        self._starter = Starter(
-            definitions=self.definitions,
-            handle=self._handle,
-            plans=self._plans,
-            clock=clock,
-            ids=self._ids,
-            workspace=settings.workspace,
-        )
-        self.timetable = Timetable(store, self.workspace, self.definitions, self._starter, clock)
-        self.operations = self._operate()
-        self.bulk = Bulk(store, self._handle, settings.workspace)
         self._handle.observe(self._errands.observe)
         self._handle.observe(self._following.observe)
+        self._facades = {settings.workspace: self}
+        self._settle_in(settings.workspace)
+
+    def _settle_in(self, workspace: str) -> None:
+        """Make what is one workspace's own; all the rest is shared by the facades of all workspaces."""
+        self.settings = replace(self.settings, workspace=workspace)
+        self._own = OwnRuns(self._handle, workspace)
+        self.workspace = Workspace(self.store, self.clock, workspace)
+        self.definitions = Definitions(self.workspace, self.catalog, self._plans)
+        self.deployer = Deployer(self.workspace, self.definitions, self._plans, self.registry.catalog())
+        self._starter = Starter(
+            definitions=self.definitions,
+            runs=self._own,
+            plans=self._plans,
+            clock=self.clock,
+            ids=self._ids,
+            workspace=workspace,
+        )
+        self.timetable = Timetable(self.store, self.workspace, self.definitions, self._starter, self.clock)
+        self.operations = self._operate()
+        self.bulk = Bulk(self.store, self._own, workspace)
+
+    def within(self, workspace: str) -> Engine:
+        """This engine as ``workspace`` sees it, always the same one. What others deployed it knows after a refresh."""
+        known = self._facades.get(workspace)
+        if known is None:
+            known = self._facades[workspace] = copy.copy(self)
+            Engine._settle_in(known, workspace)
+        return known
 
     @classmethod
     @asynccontextmanager
@@ -169,13 +189,15 @@ class Engine:
     async def work(self) -> AsyncGenerator[Worker]:
         """Run a worker and a scheduler in this process until the block is left; then stop them gracefully.
 
+        Both are for the runs of all workspaces.
+
         Raises ``StoreUnavailable`` if the database is away when the block is entered; later on it is waited for.
         """
         hired = [await self._staff.hire()]
         leaving = asyncio.Event()
-        scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.workspace, self.settings.scheduler)
+        scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.scheduler)
         working = asyncio.create_task(self._staff.keep_working(hired, leaving))
-        scheduling = [asyncio.create_task(scheduler.run()), asyncio.create_task(self.timetable.run())]
+        scheduling = [asyncio.create_task(scheduler.run()), asyncio.create_task(keep_time(self._timetables))]
         try:
             yield hired[0]
         finally:
@@ -258,7 +280,7 @@ class Engine:
 
     async def vote(self, run: str, vote: c.Vote) -> c.Reply:
         """Record a person's decision on a gate. The caller has established that they may decide."""
-        return (await self._handle.submit(run, vote)).reply
+        return (await self._own.submit(run, vote)).reply
 
     async def cancel(self, run: str, *, by: e.Actor, reason: str = "") -> c.Reply:
         """Stop the run: nothing more starts, running steps are told to stop, then it ends as cancelled."""
@@ -266,28 +288,33 @@ class Engine:
 
     async def present(self, run: str, step: str, where: str, digest: str) -> c.Reply:
         """Record that a gate's request was shown at ``where``; ``digest`` is the sha256 of exactly what was shown."""
-        return (await self._handle.submit(run, c.Present(step, where, digest))).reply
+        return (await self._own.submit(run, c.Present(step, where, digest))).reply
 
     # Asking
 
     async def state(self, run: str) -> RunState:
         """The run as the log has it now. Raises ``UnknownRun``."""
-        return await self._handle.state(run)
+        return await self._own.state(run)
 
     async def history(self, run: str, after: int = 0) -> list[Recorded]:
         """The run's events with a seq above ``after``, in order. Raises ``UnknownRun`` if the run has none at all."""
+        await self._own.check(run)
         return await self._following.history(run, after)
 
-    def follow(self, run: str, after: int = 0, *, beyond_end: bool = False) -> AsyncIterator[Recorded]:
+    async def follow(self, run: str, after: int = 0, *, beyond_end: bool = False) -> AsyncIterator[Recorded]:
         """The run's events with a seq above ``after``, and then each as it is recorded, by whichever process.
 
         It ends with the run; ``beyond_end``: never by itself, as a run that failed may go on. Raises ``UnknownRun``.
         """
-        return self._following.follow(run, after, beyond_end=beyond_end)
+        await self._own.check(run)
+        async for one in self._following.follow(run, after, beyond_end=beyond_end):
+            yield one
 
-    def export(self, run: str) -> AsyncIterator[str]:
+    async def export(self, run: str) -> AsyncIterator[str]:
         """The run's whole history as JSON lines, each event with its hash. Raises ``UnknownRun``."""
-        return self._following.export(run)
+        await self._own.check(run)
+        async for line in self._following.export(run):
+            yield line
 
     async def runs(
         self,
@@ -320,15 +347,24 @@ class Engine:
 
     async def wait(self, run: str) -> RunState:
         """The run's state once it has ended, wherever it was run. Raises ``UnknownRun``."""
+        await self._own.check(run)
         return await self._endings.wait(run)
 
     async def verify(self, run: str | None = None) -> Report:
         """Check one run, or everything: hashes, heads, anchors, definitions, and that the caches equal the fold."""
         return await audit(self.store, run)
 
-    def observe(self, observer: Observer) -> None:
-        """Be told of every append that this process makes. Others' appends are found through cursors of the store."""
-        self._handle.observe(observer)
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Be told of every append that this process makes to runs of the workspace, until what it returns is called.
+
+        Others' appends are found through cursors of the store.
+        """
+
+        def own(state: RunState, events: Sequence[Recorded]) -> None:
+            if state.started.workspace == self.settings.workspace:
+                observer(state, events)
+
+        return self._handle.observe(own)
 
     # Inside
 
@@ -348,7 +384,7 @@ class Engine:
     def _operate(self) -> Operations:
         return Operations(
             store=self.store,
-            handle=self._handle,
+            runs=self._own,
             plans=self._plans,
             definitions=self.definitions,
             registry=self.registry,
@@ -358,6 +394,10 @@ class Engine:
             announce=self._announcer.announce,
             limits=self.settings.worker.step_limits,
         )
+
+    async def _timetables(self) -> list[Timetable]:
+        """Those of all workspaces that have ever deployed or run something."""
+        return [self.within(workspace).timetable for workspace in await self.store.workspaces()]
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if something_ready(state, self.clock.now()):

@@ -112,8 +112,10 @@ class Handle:
         self._mailboxes: dict[str, _Mailbox] = {}
         self._observers: list[Observer] = []
 
-    def observe(self, observer: Observer) -> None:
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Tell ``observer`` of every append from now on, until what this returns is called."""
         self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
 
     async def start(self, run: str, plan: Plan, event: e.RunStarted, reused: Sequence[e.StepReused] = ()) -> Begun:
         """Append RUN_STARTED and what follows from it at once. Returns when it is durable.
@@ -322,7 +324,7 @@ class Handle:
         return state
 
     def _tell(self, state: RunState, events: Sequence[Recorded]) -> None:
-        for observer in self._observers:
+        for observer in tuple(self._observers):
             observer(state, events)
 
 

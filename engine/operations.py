@@ -29,8 +29,9 @@ from engine.core.starting import reusable, started_of
 from engine.core.state import RunState
 from engine.core.words import did_you_mean, listed
 from engine.definitions import Definitions
-from engine.handle import Begun, Handle
+from engine.handle import Begun
 from engine.ids import Ids
+from engine.own_runs import OwnRuns
 from engine.plans import Plans, called_by
 from engine.steps.registry import Registry
 from engine.store import Log, Signal
@@ -47,7 +48,7 @@ class Operations:
     """
 
     store: Log
-    handle: Handle
+    runs: OwnRuns
     plans: Plans
     definitions: Definitions
     registry: Registry
@@ -94,7 +95,7 @@ class Operations:
         left as it is. Raises ``UnknownWorkflow``, ``InvalidInput`` if the inputs do not fit the other definition, and
         ``Frozen`` if no run of the workflow may start now.
         """
-        state = await self.handle.state(run)
+        state = await self.runs.state(run)
         if state.started.part is not None and state.started.parent is not None:
             return c.NotAllowed(ON_BEHALF_OF_PARENT.format(parent=state.started.parent.run))
         plan = state.plan if definition is None else await self._plan(definition)
@@ -104,14 +105,14 @@ class Operations:
         taken = reusable(state, plan, step)
         if taken and state.undone:
             return c.NotAllowed("what the run did was undone; fork it from its first step, or start it again")
-        outputs = [await self.handle.recall.value(run, one.output) for one in taken]
+        outputs = [await self.runs.recall.value(run, one.output) for one in taken]
         reused = [
             e.StepReused(step=one.step, status=one.status, output=output)
             for one, output in zip(taken, outputs, strict=True)
         ]
         started = self._forked(state, plan.workflow, e.Fork(run=run, step=step, seq=state.seq), by)
         more = {"origin": dict(origin or {}), "dedupe_key": dedupe_key}
-        return await self.handle.start(self.ids.run(), plan, started.model_copy(update=more), reused)
+        return await self.runs.start(self.ids.run(), plan, started.model_copy(update=more), reused)
 
     def _forked(self, state: RunState, workflow: Workflow, fork: e.Fork, by: e.Actor) -> e.RunStarted:
         values = dict(state.started.input)
@@ -156,7 +157,7 @@ class Operations:
 
         Raises ``UnknownWorkflow``.
         """
-        state = await self.handle.state(run)
+        state = await self.runs.state(run)
         plan = await self._plan(definition or state.started.workflow)
         return await self.submit(run, c.Move(plan.workflow.hash, plan, by, dict(renamed or {}), reason))
 
@@ -165,7 +166,7 @@ class Operations:
 
         ``uses`` maps the names and versions in the definition to those to be used.
         """
-        state = await self.handle.state(run)
+        state = await self.runs.state(run)
         unknown = [new for new in uses.values() if new not in self.registry.keys]
         if unknown:
             return c.NotAllowed(f"there is no step {unknown[0]} here; {did_you_mean(unknown[0], self.registry.keys)}")
@@ -209,7 +210,7 @@ class Operations:
 
     async def submit(self, run: str, command: c.Command) -> c.Reply:
         """What the run's one writer answers to ``command``."""
-        return (await self.handle.submit(run, command)).reply
+        return (await self.runs.submit(run, command)).reply
 
     def _too_large(self, value: JsonValue, what: str) -> c.NotAllowed | None:
         try:

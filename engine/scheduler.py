@@ -37,13 +37,10 @@ class SchedulerSettings:
 class Scheduler:
     """``run`` sweeps until it is cancelled; a store or a Redis that is away is waited for."""
 
-    def __init__(
-        self, store: Log, announcer: Announcer, clock: Clock, workspace: str, settings: SchedulerSettings
-    ) -> None:
+    def __init__(self, store: Log, announcer: Announcer, clock: Clock, settings: SchedulerSettings) -> None:
         self._store = store
         self._announcer = announcer
         self._clock = clock
-        self._workspace = workspace
         self._settings = settings
         self._reachable = True
 
@@ -71,8 +68,9 @@ class Scheduler:
                 await asyncio.sleep(self._settings.every)
 
     async def anchor(self) -> None:
-        """Note the heads that changed in the workspace's stream, so that a run's removal is noticed."""
-        await self._store.anchor(self._workspace, self._clock.now())
+        """Note the heads that changed in their workspaces' streams, so that a run's removal is noticed."""
+        for workspace in await self._store.workspaces():
+            await self._store.anchor(workspace, self._clock.now())
 
     async def sweep(self) -> int:
         """Announce the runs that are due now; how many there were.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from engine.clock import Clock
 from engine.core import events as e
@@ -45,6 +46,8 @@ NEVER = 2**62
 NOBODY = "no scheduler was at work then"
 
 
+T = TypeVar("T")
+
 _Command = Callable[[int], ws.PauseSchedule | ws.ResumeSchedule]
 
 
@@ -62,7 +65,7 @@ class ScheduleInfo:
 
 
 class Timetable:
-    """The schedules of the deployed workflows of one workspace. ``run`` sees to them until it is cancelled."""
+    """The schedules of the deployed workflows of one workspace. ``keep_time`` sees to those of many."""
 
     def __init__(
         self, store: Log, workspace: Workspace, definitions: Definitions, starter: Starter, clock: Clock
@@ -74,17 +77,6 @@ class Timetable:
         self._starter = starter
         self._clock = clock
         self._kept: frozenset[tuple[str, int, str]] | None = None
-
-    async def run(self) -> None:
-        """Start what is due, every second; a store that is away is waited for."""
-        while True:
-            try:
-                await self.tick()
-            except EngineError as error:
-                log.warning("Schedules wait: %s", error)
-            except Exception:
-                log.exception("The schedules met a fault that nobody foresaw, and go on.")
-            await asyncio.sleep(EVERY)
 
     async def tick(self) -> int:
         """See once to all schedules whose time has come; how many there were."""
@@ -263,6 +255,25 @@ class Timetable:
         numbers = range(len(schedules)) if number is None else (number,)
         changed = [await self._workspace.submit(partial(_made, command, one)) for one in numbers]
         return sum(bool(events) for events in changed)
+
+
+async def keep_time(timetables: Callable[[], Awaitable[Iterable[Timetable]]]) -> None:
+    """Start what is due in any of these, every second, until cancelled; a store that is away is waited for."""
+    while True:
+        for table in await _leniently(timetables()) or ():
+            await _leniently(table.tick())
+        await asyncio.sleep(EVERY)
+
+
+async def _leniently(answer: Awaitable[T]) -> T | None:
+    """Nothing if it fails: the next second brings another try, and other workspaces are seen to meanwhile."""
+    try:
+        return await answer
+    except EngineError as error:
+        log.warning("Schedules wait: %s", error)
+    except Exception:
+        log.exception("The schedules met a fault that nobody foresaw, and go on.")
+    return None
 
 
 def _made(command: _Command, number: int, _: WorkspaceState) -> ws.Command:

@@ -17,8 +17,9 @@ from engine.core.errors import InvalidInput
 from engine.core.inputs import validate_input
 from engine.core.starting import started_of
 from engine.definitions import Definitions
-from engine.handle import Begun, Handle
+from engine.handle import Begun
 from engine.ids import Ids
+from engine.own_runs import OwnRuns
 from engine.plans import Plans
 
 
@@ -27,7 +28,7 @@ class Starter:
     """Starts runs of one workspace."""
 
     definitions: Definitions
-    handle: Handle
+    runs: OwnRuns
     plans: Plans
     clock: Clock
     ids: Ids
@@ -63,4 +64,4 @@ class Starter:
             "labels": {**event.labels, **(labels or {})},
             "concurrency": event.concurrency or line,
         }
-        return await self.handle.start(self.ids.run(), plan, event.model_copy(update=more))
+        return await self.runs.start(self.ids.run(), plan, event.model_copy(update=more))

@@ -153,7 +153,7 @@ async def test_sweeps_do_not_fill_a_stream_that_nobody_empties(setup: Setup) -> 
         streams = Streams(setup.settings.redis_url, setup.settings.namespace)
         announcer = Announcer(streams)
         settings = SchedulerSettings(every=0.01, push=dict.fromkeys(PUSH, 1), batch=4, backlog=20)
-        scheduler = Scheduler(engine.store, announcer, setup.clock, setup.settings.workspace, settings)
+        scheduler = Scheduler(engine.store, announcer, setup.clock, settings)
         setup.clock.advance(5_000)
         for _ in range(30):
             await scheduler.sweep()
@@ -168,7 +168,7 @@ async def test_nothing_is_swept_while_redis_is_away(setup: Setup) -> None:
     async with setup.engine(GATED) as engine:
         await engine.start("wf", {}, by=ANA)
         streams = Streams("redis://127.0.0.1:1", setup.settings.namespace)
-        scheduler = Scheduler(engine.store, Announcer(streams), setup.clock, "ws_local", SchedulerSettings())
+        scheduler = Scheduler(engine.store, Announcer(streams), setup.clock, SchedulerSettings())
         setup.clock.advance(5_000)
         with pytest.raises(StreamsUnavailable):
             await scheduler.sweep()
@@ -192,7 +192,7 @@ async def test_a_scheduler_survives_a_fault_that_nobody_foresaw(
 
         here.log.before_read = fail_once
         streams = Streams(setup.settings.redis_url, setup.settings.namespace)
-        scheduler = Scheduler(here.log, Announcer(streams), SystemClock(), "ws_local", SchedulerSettings(every=0.01))
+        scheduler = Scheduler(here.log, Announcer(streams), SystemClock(), SchedulerSettings(every=0.01))
         running = asyncio.create_task(scheduler.run())
 
         async def again() -> bool:

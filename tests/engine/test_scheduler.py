@@ -48,7 +48,7 @@ class Site:
 
     def __init__(self, log: Log, streams: Streams, clock: Clock, backlog: int = 5_000) -> None:
         self.announcer = Announcer(streams)
-        self.scheduler = Scheduler(log, self.announcer, clock, "ws_local", SchedulerSettings(backlog=backlog))
+        self.scheduler = Scheduler(log, self.announcer, clock, SchedulerSettings(backlog=backlog))
 
     async def sweep(self) -> int:
         swept = await self.scheduler.sweep()
