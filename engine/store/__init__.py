@@ -35,6 +35,7 @@ from engine.store.restored import (
 )
 from engine.store.schedules import ScheduleRow, Schedules
 from engine.store.sealing import Sealer, new_master_key
+from engine.store.secrets import NoSealer, Secrets
 from engine.store.types import (
     DEFAULT_WORKSPACE,
     HIGH,
@@ -107,6 +108,7 @@ __all__ = [
     "Listens",
     "Log",
     "NewEvent",
+    "NoSealer",
     "Outcome",
     "OutcomeUnknown",
     "Prunable",
@@ -123,6 +125,7 @@ __all__ = [
     "SchemaMismatch",
     "SealBroken",
     "Sealer",
+    "Secrets",
     "Signal",
     "SlotFree",
     "StillOpen",

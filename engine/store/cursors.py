@@ -33,18 +33,21 @@ def register(connection: Connection, consumer: str) -> None:
         connection.execute(made.on_conflict_do_nothing())
 
 
-def has_unread(connection: Connection, consumer: str, owner: str) -> bool:
+def has_unread(connection: Connection, consumer: str, owner: str, workspace: str | None = None) -> bool:
     """Whether `claim_unread` would find something; reads only."""
-    unread = select(cursors.c.stream).join(runs, runs.c.id == cursors.c.stream).where(*_unread(consumer, owner))
+    wanted = _unread(consumer, owner, workspace)
+    unread = select(cursors.c.stream).join(runs, runs.c.id == cursors.c.stream).where(*wanted)
     return connection.execute(unread.limit(1)).first() is not None
 
 
-def claim_unread(connection: Connection, consumer: str, owner: str, ttl_ms: int, limit: int) -> list[Cursor]:
+def claim_unread(
+    connection: Connection, consumer: str, owner: str, ttl_ms: int, limit: int, workspace: str | None = None
+) -> list[Cursor]:
     """Lease up to `limit` cursors of streams with unread events, those of nobody before those that the owner has."""
     unread = (
         select(cursors.c.stream, cursors.c.seq, runs.c.last_seq)
         .join(runs, runs.c.id == cursors.c.stream)
-        .where(*_unread(consumer, owner))
+        .where(*_unread(consumer, owner, workspace))
         .order_by(cursors.c.until, cursors.c.stream)
         .limit(limit)
         .with_for_update(of=cursors, skip_locked=True)
@@ -90,8 +93,10 @@ def _free(owner: str) -> ColumnElement[bool]:
     return or_(cursors.c.owner.is_(None), cursors.c.owner == owner, cursors.c.until < now_ms())
 
 
-def _unread(consumer: str, owner: str) -> tuple[ColumnElement[Any], ...]:
+def _unread(consumer: str, owner: str, workspace: str | None) -> tuple[ColumnElement[Any], ...]:
+    own = () if workspace is None else (runs.c.workspace == workspace,)
     return (
+        *own,
         cursors.c.consumer == consumer,
         # Spelled as in the partial index, so that the planners see that it serves.
         cursors.c.done == false(),

@@ -15,8 +15,10 @@ class Deliveries:
         self._database = log.database
         self._registered: set[str] = set()
 
-    async def claim_cursors(self, consumer: str, owner: str, ttl_ms: int, limit: int) -> list[Cursor]:
-        """Lease up to `limit` cursors of runs that have events the consumer has not read.
+    async def claim_cursors(
+        self, consumer: str, owner: str, ttl_ms: int, limit: int, *, workspace: str | None = None
+    ) -> list[Cursor]:
+        """Lease up to `limit` cursors of runs (of `workspace` alone, if given) with events the consumer has not read.
 
         Left out are those leased by another, and streams that the consumer is done with. Cursors that the owner has
         already are among them, after the others, and are prolonged.
@@ -24,9 +26,9 @@ class Deliveries:
         if consumer not in self._registered:
             await self._database.write(cursors.register, consumer)
             self._registered.add(consumer)
-        if not await self._database.read(cursors.has_unread, consumer, owner):
+        if not await self._database.read(cursors.has_unread, consumer, owner, workspace):
             return []
-        return await self._database.write(cursors.claim_unread, consumer, owner, ttl_ms, limit)
+        return await self._database.write(cursors.claim_unread, consumer, owner, ttl_ms, limit, workspace)
 
     async def claim_cursor(self, consumer: str, stream: str, owner: str, ttl_ms: int) -> Cursor | None:
         """Lease or prolong one cursor, whether or not there is something to read; None if another has it."""

@@ -339,6 +339,18 @@ schedules = Table(
     **_CLUSTERED,
 )
 
+# What is kept to be used and never shown; `text` is sealed. `holder` alone may exchange it until `held_until`.
+secrets = Table(
+    "secrets",
+    metadata,
+    Column("name", IDENTIFIER, primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("holder", IDENTIFIER),
+    Column("held_until", BigInteger, nullable=False, server_default=text("0")),
+    **_CLUSTERED,
+)
+
 # Which columns beside `events` and `open_work` name the run that a row belongs to; a run goes with all of these rows.
 BELONGINGS: tuple[Column[Any], ...] = (
     run_labels.c.run,

@@ -12,6 +12,7 @@ from engine.core.state import Recorded, RunState, RunStatus
 from engine.definitions import Frozen
 from engine.deploying import ALL
 from engine.engine import Engine
+from engine.handle import Observer
 from engine.store import RunFilter
 from tests.engine.conftest import ANA, BEN, Setup, ended, until, workflow
 
@@ -70,8 +71,11 @@ async def test_one_worker_serves_all_and_tells_each_of_its_own(setup: Setup) -> 
         ours, theirs = engine.within(OURS), engine.within(THEIRS)
         heard: dict[str, set[str]] = {OURS: set(), THEIRS: set()}
 
-        def into(workspace: str) -> Callable[[RunState, Sequence[Recorded]], None]:
-            return lambda state, events: heard[workspace].add(state.run)
+        def into(workspace: str) -> Observer:
+            def hear(state: RunState, events: Sequence[Recorded]) -> None:
+                heard[workspace].add(state.run)
+
+            return hear
 
         stop = ours.observe(into(OURS))
         theirs.observe(into(THEIRS))
