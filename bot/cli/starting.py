@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Annotated
 
 import typer
@@ -18,14 +19,23 @@ def demo(
             "--port", metavar="N", min=0, max=65_535, help="Port of the page.  [default: 8765, or a free one]"
         ),
     ] = None,
+    chaos: Annotated[
+        bool, typer.Option("--chaos", help="Let that Slack drop, delay, repeat and refuse things, as the real one may.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option("--seed", metavar="N", help="Repeat the chaos of an earlier time.")
+    ] = None,
 ) -> None:
     """Everything in one process, with a Slack of its own on this machine."""
     from bot.console.launch import launch
     from bot.demo.play import play
     from bot.demo.stage import demo_settings
 
+    if seed is not None and not chaos:
+        raise typer.BadParameter("--seed is for --chaos; give both, or neither.")
+    drawn = secrets.randbelow(10**6) if seed is None else seed
     settings = demo_settings(settings_of(folder))
-    launch(lambda: play(settings, once=once, port=port), settings, stays=True)
+    launch(lambda: play(settings, once=once, port=port, chaos=drawn if chaos else None), settings, stays=True)
 
 
 def serve(folder: Dir = None) -> None:

@@ -39,19 +39,33 @@ class DemoFailed(EngineError):
     """The play did not come to its end."""
 
 
-async def play(settings: Settings, *, once: bool, port: int | None) -> int:
-    """Serve the page until told to stop; or play one release, and return once it is told."""
-    async with stage(settings, 0 if once and port is None else port) as on:
+async def play(settings: Settings, *, once: bool, port: int | None, chaos: int | None = None) -> int:
+    """Serve the page until told to stop; or play one release, and return once it is told.
+
+    ``chaos`` is the seed of what goes wrong in the simulated Slack; None: nothing does.
+    """
+    async with stage(settings, 0 if once and port is None else port, chaos) as on:
         for problem in on.problems:
             note(problem)
         if once:
             await _Play(on).release()
+            _say_chaos(on)
             note(f"Its database is {settings.database_file}; ask it with vb show, vb verify, or SQL.")
             return DONE
         _welcome(on)
         await until_told_to_stop()
         say_stopping(on.worker)
+        _say_chaos(on)
     return DONE
+
+
+def _say_chaos(on: Stage) -> None:
+    """What went wrong, and how to have it again."""
+    chaos = on.simulator.chaos
+    if chaos is None:
+        return
+    happened = ", ".join(f"{what} {count}" for what, count in sorted(chaos.happened.items())) or "nothing"
+    note(f"Chaos (--seed {chaos.seed}): {happened}. Rules of Slack that the bot broke: {on.simulator.violations}.")
 
 
 def _welcome(on: Stage) -> None:

@@ -19,8 +19,9 @@ from bot.console.launch import Misuse
 from bot.demo.memory import remembered
 from bot.demo.props import Repository, flaky_site, prepare_downloads
 from bot.settings import Settings
+from bot.simulator.chaos import Chaos
 from bot.simulator.demo import demo_workspace
-from bot.simulator.simulator import Simulator
+from bot.simulator.simulator import Options, Simulator
 from bot.steps import SlackSender, slack_post
 from bot.wiring import catalog, steps, working_engine
 from engine.clock import MovableClock
@@ -64,8 +65,11 @@ def demo_settings(settings: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def stage(settings: Settings, port: int | None) -> AsyncGenerator[Stage]:
-    """Set everything up in the settings' folder. Raises ``Misuse`` for a port that is taken."""
+async def stage(settings: Settings, port: int | None, chaos: int | None = None) -> AsyncGenerator[Stage]:
+    """Set everything up in the settings' folder. Raises ``Misuse`` for a port that is taken.
+
+    ``chaos``: the seed of what goes wrong in the simulated Slack, once the bot is connected to it.
+    """
     own = settings.folder / "demo"
     repository = Repository(own / "repo")
     repository.prepare()
@@ -78,7 +82,9 @@ async def stage(settings: Settings, port: int | None) -> AsyncGenerator[Stage]:
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         await enter(remembered(workspace, own / "slack.jsonl"))
-        simulator = await enter(Simulator(workspace).serve(_HOST, _port(port, PORT)))
+        simulator = await enter(
+            Simulator(workspace, options=Options(strict_rates=chaos is not None)).serve(_HOST, _port(port, PORT))
+        )
         site = await enter(flaky_site(_port(None, SITE_PORT)))
         # A definition's "." is the demo's repository, so that no mistake can tag one of the person's.
         stack.enter_context(_inside(repository.path))
@@ -86,6 +92,8 @@ async def stage(settings: Settings, port: int | None) -> AsyncGenerator[Stage]:
         await enter(Service(engine, _slack(simulator), sender=sender))
         worker = await enter(engine.work())
         await simulator.wait_connected(10_000)
+        if chaos is not None:
+            simulator.unleash(Chaos(chaos))
         yield Stage(simulator, engine, worker, repository, site, tuple(map(str, problems)))
 
 

@@ -33,13 +33,14 @@ class Fault:
     """What befalls one call: an `error` name or a `status` instead of an answer, a delay, a dropped connection.
 
     `drop` is `before` the work is done (Slack never saw it) or `after` it (done, but the caller cannot know).
-    `retry_after_s` makes a 429 with that header.
+    `retry_after_s` makes a 429 with that header. `delay_ms` is before the work, `hang_ms` between it and its answer.
     """
 
     error: str | None = None
     status: int | None = None
     retry_after_s: int | None = None
     delay_ms: int = 0
+    hang_ms: int = 0
     drop: Literal["before", "after"] | None = None
 
 
@@ -48,9 +49,10 @@ def without_secrets(fields: Json) -> Json:
 
 
 class CallLog:
-    """Every call in the order of its end, and the faults still to come, by method."""
+    """Every call in the order of its end, and the faults still to come: those asked for by method, then by `chance`."""
 
     def __init__(self, touched: Callable[[], None]) -> None:
+        self.chance: Callable[[str], Fault] | None = None
         self._calls: deque[Call] = deque(maxlen=KEPT)
         self._faults: dict[str, list[Fault]] = {}
         self._touched = touched
@@ -69,4 +71,6 @@ class CallLog:
     def next_fault(self, method: str) -> Fault:
         """The fault for this call, or one that does nothing."""
         waiting = self._faults.get(method)
-        return waiting.pop(0) if waiting else Fault()
+        if waiting:
+            return waiting.pop(0)
+        return self.chance(method) if self.chance is not None else Fault()

@@ -5,13 +5,16 @@ acknowledged, at most four times in all. Facts: docs.slack.dev/apis/events-api.
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from bot.simulator.chaos import Chaos
 from bot.simulator.errors import DeliveryFailed
 from bot.simulator.model import Json
+from bot.simulator.tickets import monotonic_ms
 
 Kind = Literal["slash_commands", "interactive", "events_api"]
 EVENT_RETRY_MS = (0, 60_000, 300_000)
@@ -51,12 +54,13 @@ class Transport(Protocol):
 
 @dataclass(slots=True)
 class Delivery:
-    """One payload on its way: how often it was sent, and in the end whether it was acknowledged."""
+    """One payload on its way: how often it was sent, and in the end whether and after how long it was acknowledged."""
 
     kind: Kind
     payload: Json
     attempts: int = 0
     acknowledged: bool = False
+    took_ms: int = 0
     finished: bool = False
     answer: Json | None = None
     failures: list[str] = field(default_factory=list[str])
@@ -74,6 +78,7 @@ class Courier:
         event_retry_ms: tuple[int, ...] = EVENT_RETRY_MS,
     ) -> None:
         self.transport = transport
+        self.chaos: Chaos | None = None
         self.deliveries: deque[Delivery] = deque(maxlen=KEPT)
         self._touched = touched
         self._redeliver = redeliver
@@ -88,6 +93,7 @@ class Courier:
     async def ask(self, parcel: Parcel) -> Json | None:
         """Deliver a command or interaction; returns the app's answer. Raises DeliveryFailed."""
         delivery = self._start(parcel)
+        await self._disturb(parcel, delivery)
         try:
             return await self._send_as_often_as_asked(parcel, delivery)
         finally:
@@ -95,9 +101,28 @@ class Courier:
 
     def tell(self, parcel: Parcel) -> None:
         """Deliver an event in the background, again after each failure."""
-        task = asyncio.create_task(self._keep_telling(parcel))
+        self._spawn(self._keep_telling(parcel))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _disturb(self, parcel: Parcel, delivery: Delivery) -> None:
+        """Keep it back for a while, and let it come again, as chance will have it."""
+        if self.chaos is None:
+            return
+        again_ms = self.chaos.again_after_ms()
+        if again_ms is not None:
+            self._spawn(self._repeat(parcel, delivery, again_ms))
+        await asyncio.sleep(self.chaos.delay_ms() / 1000)
+
+    async def _repeat(self, parcel: Parcel, delivery: Delivery, after_ms: int) -> None:
+        """Send it once more; nobody waits for that answer."""
+        await asyncio.sleep(after_ms / 1000)
+        delivery.attempts += 1
+        with contextlib.suppress(DeliveryFailed):
+            await self.transport.send(parcel)
 
     async def close(self) -> None:
         """Give up what is still on its way."""
@@ -124,6 +149,7 @@ class Courier:
 
     async def _keep_telling(self, parcel: Parcel) -> None:
         delivery = self._start(parcel)
+        await self._disturb(parcel, delivery)
         retry: Retry | None = None
         for attempt, pause_ms in enumerate((0, *self._event_retry_ms), start=1):
             await asyncio.sleep(pause_ms / 1000)
@@ -138,12 +164,13 @@ class Courier:
 
     async def _attempt(self, parcel: Parcel, delivery: Delivery, retry: Retry | None = None) -> Json | None:
         delivery.attempts += 1
+        begun_ms = monotonic_ms()
         try:
             answer = await self.transport.send(parcel, retry)
         except DeliveryFailed as failure:
             delivery.failures.append(failure.reason)
             raise
-        delivery.acknowledged = True
+        delivery.acknowledged, delivery.took_ms = True, monotonic_ms() - begun_ms
         delivery.answer = answer if parcel.answerable else None
         return delivery.answer
 

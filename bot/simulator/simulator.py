@@ -18,6 +18,7 @@ from bot.simulator.answers import Origin, apply_answer
 from bot.simulator.args import read_arguments
 from bot.simulator.authorizing import AuthorizePage
 from bot.simulator.calls import Call, CallLog, Fault
+from bot.simulator.chaos import WARNING_MS, Chaos
 from bot.simulator.courier import ACK_TIMEOUT_MS, EVENT_RETRY_MS, Courier, Delivery, Kind
 from bot.simulator.errors import SlackError
 from bot.simulator.grants import Grants
@@ -102,6 +103,8 @@ class Simulator(People):
             self.socket, changes.touch, redeliver=options.redeliver, event_retry_ms=options.event_retry_ms
         )
         self._log = CallLog(changes.touch)
+        self.chaos: Chaos | None = None
+        self._disturbing: asyncio.Task[None] | None = None
         self._teams: dict[str, _Team] = {}
         super().__init__(self._take_in(workspace).desk)
         self.grants.permit(workspace.team_id, self.bot_token)
@@ -146,6 +149,7 @@ class Simulator(People):
                 team.slack.site = team.desk.site = f"http://{name}:{runner.addresses[0][1]}/"
             yield self
         finally:
+            await self.calm()
             await self._courier.close()
             for http in self._http:
                 await http.close()
@@ -217,6 +221,32 @@ class Simulator(People):
     def fail_next(self, method: str, fault: Fault, times: int = 1) -> None:
         """Let the next calls of this method meet a fault."""
         self._log.fail_next(method, fault, times)
+
+    def unleash(self, chaos: Chaos) -> None:
+        """Let things go wrong from now on; while serving."""
+        self.chaos = self._courier.chaos = chaos
+        self._log.chance = chaos.fault
+        if chaos.weather.incident_ms and self._disturbing is None:
+            self._disturbing = asyncio.create_task(self._disturb_connections())
+
+    async def calm(self) -> None:
+        """Let nothing go wrong any more."""
+        self._courier.chaos = self._log.chance = None
+        if self._disturbing is not None:
+            self._disturbing.cancel()
+            await asyncio.gather(self._disturbing, return_exceptions=True)
+            self._disturbing = None
+
+    async def _disturb_connections(self) -> None:
+        while self.chaos is not None:
+            await asyncio.sleep(self.chaos.until_incident_s())
+            if not self.socket.connections:
+                continue
+            which, kind = self.chaos.incident(self.socket.connections)
+            if kind == "cut":
+                self.socket.drop(which)
+            else:
+                await self.socket.refresh_one(which, WARNING_MS if kind == "warning" else 0)
 
     async def wait_for(self, condition: Callable[[], T], timeout_ms: int = 5_000) -> T:
         """The first true value of `condition`, looked at after each change and every 20 ms. Raises TimeoutError."""

@@ -16,7 +16,7 @@ from bot.simulator.courier import ACK_TIMEOUT_MS, LATE, Parcel, Retry
 from bot.simulator.errors import DeliveryFailed
 from bot.simulator.model import Json
 from bot.simulator.schema import is_object
-from bot.simulator.tickets import Handed, SocketTickets, new_uuid
+from bot.simulator.tickets import Handed, SocketTickets, monotonic_ms, new_uuid
 from bot.simulator.violations import Violations
 
 MAX_CONNECTIONS = 10
@@ -162,15 +162,18 @@ class SocketMode:
         answer: asyncio.Future[Json | None] = asyncio.get_running_loop().create_future()
         self._pending[envelope_id] = _Pending(parcel, answer)
         link: Link | None = None
+        began_ms = sent_ms = monotonic_ms()
         try:
             async with asyncio.timeout(self._ack_timeout_ms / 1000):
                 link = await self._next_link()
                 link.waiting.add(envelope_id)
                 self._handed.note(parcel.payload.get("trigger_id"))
+                sent_ms = monotonic_ms()
                 await link.socket.send_json(envelope)
                 return await answer
         except TimeoutError:
-            if link is not None and link in self._links and not link.retiring and not self.muted:
+            in_time = sent_ms - began_ms < self._ack_timeout_ms / 10
+            if link in self._links and in_time and not link.retiring and not self.muted:
                 self._violations.note(LATE, f"{parcel.kind} of {self._ack_timeout_ms} ms ago")
             raise DeliveryFailed("operation_timeout" if link else "not_connected", "timeout") from None
         except ConnectionError:
@@ -194,9 +197,13 @@ class SocketMode:
         """Ask every connection to reconnect, as Slack does when a server goes down; with a warning ahead if asked."""
         await asyncio.gather(*(self._retire(link, warning_ms) for link in list(self._links)))
 
-    def drop(self) -> None:
-        """Cut every connection without a word."""
-        for link in self._links:
+    async def refresh_one(self, which: int, warning_ms: int = 0) -> None:
+        """The same for one connection, by its place among those there are."""
+        await self._retire(self._links[which], warning_ms)
+
+    def drop(self, which: int | None = None) -> None:
+        """Cut one connection, or every one, without a word."""
+        for link in self._links if which is None else [self._links[which]]:
             link.retiring = True
             if link.transport is not None:
                 link.transport.close()

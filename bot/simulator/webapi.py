@@ -80,6 +80,8 @@ class WebApi:
             return self._drop(request, call)
         _warn_of_charset(request, answer)
         self._record(call, answer, status)
+        if fault.hang_ms:
+            await asyncio.sleep(fault.hang_ms / 1000)
         return web.json_response(answer, status=status, headers=call.headers)
 
     def _answer(self, call: _Request, fault: Fault) -> tuple[int, dict[str, Any]]:
