@@ -65,6 +65,16 @@ class Roles:
         targets = await asyncio.gather(*(self._target(grant) for grant in given))
         return tuple(Holder(grant.role, target) for grant, target in zip(given, targets, strict=True))
 
+    async def of(self, user: str) -> tuple[Grant, ...]:
+        """The grants by which the user has roles; none for who is no full member. Raises ``Unreadable``."""
+        person = await self._directory.person(user)
+        if person is None or person.standing != "member":
+            return ()
+        grants = [grant for grant in await self.grants() if grant.to != EVERYONE]
+        targets = await asyncio.gather(*(self._target(grant) for grant in grants))
+        found = [grant for grant, target in zip(grants, targets, strict=True) if user in target.members]
+        return (*found, *(grant for grant in await self.grants() if grant.to == EVERYONE))
+
     async def may(self, act: Act, user: str, workflow: str | None = None) -> Verdict:
         """Whether the Slack user may do it, with runs of ``workflow`` or in the whole workspace.
 

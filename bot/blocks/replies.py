@@ -1,4 +1,4 @@
-"""What only the person who asked sees: help, lists, and what was wrong and what to do about it.
+"""What only the person who asked sees: lists, and what was wrong and what to do about it.
 
 The one rule: an answer to a mistake has one clear sentence and an example that works.
 """
@@ -10,27 +10,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from bot.blocks.card import status_words
 from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, escape, section
-from bot.blocks.words import date, either, named, one_line, run_title, short_id
+from bot.blocks.words import date, either, named, one_line, short_id
 from engine.core.definition import Workflow
 from engine.core.durations import say_duration
 from engine.core.inputs import sample_of
 from engine.core.kinds import InputField
-from engine.core.state import GateDecision, RunState, RunStatus, Verdict
-from engine.core.words import nearest
-
-USAGE: Mapping[str, str] = {
-    "run": "run NAME key=value …` starts a workflow; `run` alone lets you pick one",
-    "list": "list` shows the workflows and their inputs",
-    "runs": "runs` shows the newest runs; `runs NAME` those of one workflow",
-    "status": "status RUN` shows what a run is doing; the start of its id is enough",
-    "cancel": "cancel RUN why …` stops a run",
-    "help": "help` shows this",
-}
-"""The words after the command, with what each does; a backtick is still open where the entry begins."""
+from engine.core.state import GateDecision, RunStatus, Verdict
 
 LISTED = 30
+"""Workflows that are told one by one."""
+
 _SAMPLE = 80
 
 _SIGNS: Mapping[str, str] = {
@@ -74,7 +64,7 @@ def mistake(sentence: str, example: str = "") -> Message:
     return said(f"{sentence}\nFor example: `{example}`" if example else sentence)
 
 
-def _paragraphs(lines: Iterable[str]) -> Message:
+def paragraphs(lines: Iterable[str]) -> Message:
     """Lines, in as few sections as they fit into."""
     sections: list[str] = []
     for line in lines:
@@ -83,33 +73,6 @@ def _paragraphs(lines: Iterable[str]) -> Message:
         else:
             sections.append(line)
     return Message(clip_markup("\n".join(sections), TEXT_LIMIT), tuple(section(text) for text in sections))
-
-
-# Help
-
-
-def usage(command: str) -> Message:
-    """All that can be typed after ``command``."""
-    lines = [f"• `{command} {line}" for line in USAGE.values()]
-    return _paragraphs(["Workflows, with approvals where you say so. Type:", *lines])
-
-
-def unknown_word(command: str, word: str, workflows: Iterable[str]) -> Message:
-    """The nearest word, or the workflow that was probably meant, or everything there is."""
-    known = nearest(word, USAGE)
-    meant = nearest(word, workflows)
-    problem = f"There is no `{command} {one_line(word, 40).replace('`', '')}`"
-    if known:
-        return said(f"{problem}; did you mean `{command} {known}`?")
-    if meant:
-        return said(f"{problem}; did you mean `{command} run {meant}`?")
-    return said(f"{problem}. There is: {', '.join(f'`{each}`' for each in USAGE)}. `{command} help` explains them.")
-
-
-def needs_a_run(command: str, word: str, runs: Sequence[RunLine]) -> Message:
-    """A run's id is missing from the command."""
-    example = f"{command} {word} {short_id(runs[0].id)}" if runs else ""
-    return mistake(f"Which run? Write the start of its id after `{word}`; `{command} runs` lists them.", example)
 
 
 # Lists
@@ -164,7 +127,7 @@ def runs(command: str, known: Sequence[RunLine], workflow: str = "") -> Message:
         f"{one_line(run.started_by, 80)}, {date(run.created_at)}"
         for run in known
     ]
-    return _paragraphs([*lines, f"`{command} status RUN` tells more."])
+    return paragraphs([*lines, f"`{command} status RUN` tells more."])
 
 
 def _standing(run: RunLine) -> str:
@@ -175,21 +138,7 @@ def _standing(run: RunLine) -> str:
     return f"{_SIGNS.get(run.status, '→')} {summary}"
 
 
-# Runs
-
-
-def stopping(state: RunState) -> Message:
-    """The run was told to stop."""
-    return said(f"Stopping {_named_run(state)}. Its card tells when it has ended.")
-
-
-def ended_before(state: RunState) -> Message:
-    """The run cannot be stopped any more."""
-    return said(f"{_named_run(state)} has ended already ({status_words(state)}); nothing was changed.")
-
-
-def _named_run(state: RunState) -> str:
-    return f"{one_line(run_title(state))} (`{short_id(state.run)}`)"
+# Starting
 
 
 def unknown_groups(workflow: str, missing: Sequence[str]) -> Message:

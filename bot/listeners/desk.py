@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import aiohttp
+from pydantic import JsonValue
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.blocks.forms import View
@@ -91,6 +92,11 @@ class Desk:
         if state.started.origin.get("team") not in (None, self.team):
             raise UnknownRun(run)
         return state
+
+    def origin(self, where: Where) -> dict[str, JsonValue]:
+        """Where a run is started, for its history, and for whoever tells it."""
+        known: dict[str, JsonValue] = {"team": self.team, "channel": where.channel, "user": where.user}
+        return {**known, "thread": where.thread} if where.thread else known
 
     async def open(self, trigger_id: str, view: View) -> bool:
         """Open a modal. False if Slack did not; a trigger that a copy of the same payload has used counts as opened."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.blocks import replies
+from bot.blocks import guide
 from bot.listeners.desk import Ack, Desk, Where
 
 
@@ -22,7 +22,7 @@ class Mentions:
         await ack()
         event = body["event"]
         where = Where(event["user"], event["channel"], event.get("thread_ts", ""))
-        await self._desk.whisper(where, replies.usage("/vb"))
+        await self._desk.whisper(where, guide.usage("/vb"))
 
     async def anything(self, ack: Ack, body: dict[str, Any]) -> None:
         """Acknowledge what nobody here listens to, so that Slack does not deliver it again."""

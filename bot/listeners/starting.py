@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from bot.blocks import replies
 from bot.blocks.kit import Message
 from bot.blocks.words import one_line
-from bot.listeners.desk import Desk, actor
+from bot.listeners.desk import Desk, Where, actor
 from bot.policy import Refused
 from engine.core.definition import Workflow
 from engine.core.inputs import validate_input
@@ -24,8 +24,7 @@ class Wanted:
 
     workflow: Workflow
     given: Mapping[str, str]
-    user: str
-    channel: str
+    where: Where
     dedupe_key: str
 
 
@@ -54,7 +53,7 @@ async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
     if problems:
         return BadInputs(problems)
     verdict, missing = await desk.from_slack(
-        asyncio.gather(desk.roles.may_start(wanted.user, wanted.workflow), _missing(desk, wanted.workflow))
+        asyncio.gather(desk.roles.may_start(wanted.where.user, wanted.workflow), _missing(desk, wanted.workflow))
     )
     if isinstance(verdict, Refused):
         return NotStarted(replies.said(verdict.sentence))
@@ -64,7 +63,7 @@ async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
         wanted.workflow.name,
         wanted.given,
         by=actor(verdict.person),
-        origin={"team": desk.team, "channel": wanted.channel, "user": wanted.user},
+        origin=desk.origin(wanted.where),
         dedupe_key=wanted.dedupe_key,
         text=True,
     )

@@ -14,7 +14,7 @@ from bot.blocks.forms import Place, View
 from bot.blocks.kit import escape
 from bot.directory import Unreadable
 from bot.listeners.deciding import Refusal, decide
-from bot.listeners.desk import Ack, Desk, NotInTime
+from bot.listeners.desk import Ack, Desk, NotInTime, Where
 from bot.listeners.starting import BadInputs, NotStarted, Started, Wanted, start
 from engine.core.definition import Workflow
 from engine.core.errors import EngineError
@@ -62,7 +62,7 @@ class Views:
             return _told(
                 workflow.name, f"It has too many inputs for a form. Type `{command}` with those that you need."
             )
-        return _replaced(forms.start_form(workflow, Place(place.channel, workflow.name), {}, {}))
+        return _replaced(forms.start_form(workflow, Place(place.channel, workflow.name, place.thread), {}, {}))
 
     async def start(self, ack: Ack, body: dict[str, Any]) -> None:
         """The form's run is started; one form starts one run, however often it is delivered."""
@@ -82,7 +82,8 @@ class Views:
         place = Place.unpacked(view["private_metadata"])
         given = forms.read_fields(view["state"]["values"])
         workflow = self._desk.engine.workflow(place.about)
-        wanted = Wanted(workflow, given, body["user"]["id"], place.channel, f"slack:view:{view['id']}")
+        where = Where(body["user"]["id"], place.channel, place.thread)
+        wanted = Wanted(workflow, given, where, f"slack:view:{view['id']}")
         match await start(self._desk, wanted):
             case Started():
                 return CLOSED

@@ -6,12 +6,19 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.blocks import replies
+from bot.blocks import guide, operated, replies, rights
 from bot.blocks.kit import Message
+from bot.blocks.vocabulary import WORDS
 from bot.simulator.blockkit import check_message_blocks
+from engine.core import commands as c
 from engine.core.definition import Workflow
 from engine.core.events import Actor
+from engine.core.kinds import Schedule
+from engine.core.roles import FOUNDING, Grant, Role
 from engine.core.state import GateDecision, RunStatus, Verdict
+from engine.core.workspace import Paused
+from engine.core.workspace_events import SchedulePaused
+from engine.schedules import ScheduleInfo
 from tests.bot.conftest import workflow
 from tests.bot.reading import unsaid
 from tests.bot.scenes import completed, hostile
@@ -36,15 +43,49 @@ def taking(**fields: object) -> Workflow:
 
 MANY = [workflow({"id": "a", "uses": "t.echo"}, name=f"wf{n}", description="d" * 900) for n in range(40)]
 
+GRANTS = [
+    Grant(Role.OPERATOR, "@S1", "@<!channel>", "wf", NOW, ANA, "<!here> said so"),
+    Grant(Role.ADMIN, "@dana", "@dana"),
+    *FOUNDING,
+]
+EVERY_DAY = Schedule(cron="0 9 * * *", timezone="Europe/Madrid")
+PAUSED = ScheduleInfo(
+    "wf", 1, EVERY_DAY, None, None, None, Paused(NOW, SchedulePaused(workflow="wf", schedule=1, by=ANA))
+)
+SCHEDULED = ScheduleInfo("wf", 0, EVERY_DAY, NOW, "run_01", NOW, None)
+
+
+def told(message: Message | None) -> Message:
+    assert message is not None
+    return message
+
+
 ALL: dict[str, Message] = {
-    "usage": replies.usage("/vb"),
-    "unknown": replies.unknown_word("/vb", "<!channel>`x`", ["release"]),
+    "usage": guide.usage("/vb"),
+    "unknown": guide.unknown_word("/vb", "<!channel>`x`", ["release"]),
     "list": replies.workflows("/vb", [taking(), taking(a={}, b={"choices": ["x y"], "type": "choice"})]),
     "long list": replies.workflows("/vb", MANY),
     "runs": replies.runs("/vb", [Line()] * 12),
     "none": replies.runs("/vb", [], "<!here>"),
-    "ended": replies.ended_before(completed().state),
-    "stopping": replies.stopping(hostile().state),
+    **{f"help {name}": guide.about("/vb", word) for name, word in WORDS.items()},
+    "incomplete": guide.incomplete("/vb", WORDS["roles"], "There is no role x"),
+    "ended": told(operated.refused(completed().state, c.Ended(RunStatus.COMPLETED))),
+    "refused": told(operated.refused(hostile().state, c.NotAllowed("<!channel> is no step"))),
+    "paused": operated.paused("/vb", hostile().state),
+    "resumed": operated.resumed("/vb", hostile().state),
+    "stopping": operated.stopping("/vb", hostile().state),
+    "retried": operated.retried("<!channel>", hostile().state),
+    "redriven": operated.redriven(hostile().state),
+    "forked": operated.forked("<!channel>", hostile().state, hostile().state),
+    "so already": operated.so_already(hostile().state),
+    "roles": rights.roles("/vb", GRANTS, GRANTS[:1]),
+    "many roles": rights.roles("/vb", [GRANTS[0]] * 100, []),
+    "granted": rights.granted(GRANTS[0], new=True),
+    "granted before": rights.granted(GRANTS[1], new=False),
+    "revoked": rights.revoked(GRANTS[0], there=True),
+    "not revoked": rights.revoked(GRANTS[0], there=False),
+    "schedules": rights.schedules("/vb", [SCHEDULED, PAUSED]),
+    "no schedules": rights.schedules("/vb", []),
     "groups": replies.unknown_groups("wf", ["@<!channel>", "#b"]),
     "decided": replies.decided_before(GateDecision(Verdict.DENIED, NOW, ANA), "U2", NOW),
 }
@@ -72,11 +113,11 @@ def test_a_long_list_says_how_many_are_left_out() -> None:
         ("cancle", "did you mean `/vb cancel`?"),
         ("stat", "did you mean `/vb status`?"),
         ("releas", "did you mean `/vb run release`?"),
-        ("xyzzy", "There is: `run`, `list`, `runs`, `status`, `cancel`, `help`."),
+        ("xyzzy", "There is: `run`, `list`, `runs`, `status`, `pause`"),
     ],
 )
 def test_unknown_words_get_the_nearest(word: str, said: str) -> None:
-    assert said in replies.unknown_word("/vb", word, ["release"]).text
+    assert said in guide.unknown_word("/vb", word, ["release"]).text
 
 
 def test_examples_have_every_required_input_and_optional_ones_are_named() -> None:
@@ -132,5 +173,5 @@ def test_a_question_that_is_closed_says_why() -> None:
 
 def test_what_was_wrong_comes_with_an_example() -> None:
     assert replies.mistake("No.", "/vb run x").text == "No.\nFor example: `/vb run x`"
-    assert "`/vb status run_01kandmore`" in replies.needs_a_run("/vb", "status", [Line()]).text
-    assert "For example" not in replies.needs_a_run("/vb", "status", []).text
+    assert "`/vb status run_01kandmore`" in guide.needs_a_run("/vb", "status", [Line()]).text
+    assert "For example" not in guide.needs_a_run("/vb", "status", []).text

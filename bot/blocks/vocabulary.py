@@ -1,0 +1,164 @@
+"""The words of ``/vb``: what is typed, what each does, who may, and examples.
+
+The one rule: each word is described here once. Help, the hint in Slack's own list of commands, the README's table and
+the check that every word is answered are all made from this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.core.roles import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """``typed`` after the command, with names in capitals for what varies; ``does`` completes a table."""
+
+    typed: str
+    does: str
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """``role``: what it takes, besides what is said in ``more`` (mrkdwn); None where anybody may."""
+
+    name: str
+    usages: tuple[Usage, ...]
+    examples: tuple[str, ...]
+    role: Role | None = None
+    more: str = ""
+
+    @property
+    def needs_run(self) -> bool:
+        """Whether it is about one run, named after it."""
+        return self.usages[0].typed.startswith(f"{self.name} RUN")
+
+
+_ALSO_STARTER = "Whoever started the run may do it too."
+_RUN = "RUN is a run's id, or as much of its beginning as is unique."
+
+
+def _word(name: str, *usages: tuple[str, str], examples: tuple[str, ...], role: Role | None, more: str = "") -> Word:
+    return Word(name, tuple(Usage(*usage) for usage in usages), examples, role, more)
+
+
+WORDS: Mapping[str, Word] = {
+    word.name: word
+    for word in (
+        _word(
+            "run",
+            ("run NAME key=value …", "starts a run; opens a form if inputs are missing or wrong"),
+            ("run", "lets you pick a workflow"),
+            examples=("run publish_release version=v1.2.3", 'run cleanup note="two words"'),
+            role=Role.RUNNER,
+            more="A workflow may name those who can start it (`who_can_run`); then only they can. In a thread, where "
+            "Slack takes no commands, mention the bot instead: its run then lives in that thread.",
+        ),
+        _word(
+            "list",
+            ("list", "the workflows, and how to start each"),
+            examples=("list",),
+            role=Role.VIEWER,
+        ),
+        _word(
+            "runs",
+            ("runs [NAME]", "the newest runs, or those of one workflow"),
+            examples=("runs", "runs publish_release"),
+            role=Role.VIEWER,
+        ),
+        _word(
+            "status",
+            ("status RUN", "what a run is doing, and what happens next"),
+            examples=("status 01ks8q",),
+            role=Role.VIEWER,
+            more=_RUN,
+        ),
+        _word(
+            "pause",
+            ("pause RUN [why …]", "starts nothing more in a run until it is resumed"),
+            examples=("pause 01ks8q the registry is down",),
+            role=Role.OPERATOR,
+            more=f"What runs is finished, and deadlines stand. {_ALSO_STARTER}",
+        ),
+        _word(
+            "resume",
+            ("resume RUN [why …]", "lets a paused run go on"),
+            examples=("resume 01ks8q the registry is back",),
+            role=Role.OPERATOR,
+            more=_ALSO_STARTER,
+        ),
+        _word(
+            "cancel",
+            ("cancel RUN [why …]", "stops a run, and undoes what can be undone"),
+            examples=("cancel 01ks8q wrong version",),
+            role=Role.OPERATOR,
+            more=f"Nothing more starts, and what runs is told to stop. {_ALSO_STARTER}",
+        ),
+        _word(
+            "retry",
+            ("retry RUN STEP [why …]", "does a step, and all that follows from it, anew"),
+            examples=("retry 01ks8q build the image was missing",),
+            role=Role.OPERATOR,
+            more="Effects of those steps are made again.",
+        ),
+        _word(
+            "fork",
+            ("fork RUN STEP", "starts a new run that takes over what was done before a step"),
+            examples=("fork 01ks8q tag",),
+            role=Role.OPERATOR,
+            more="Decisions at gates before that step are taken over too. The run itself is left as it is.",
+        ),
+        _word(
+            "redrive",
+            ("redrive RUN [STEP …] [why …]", "tries again what failed for good, with all its attempts"),
+            examples=("redrive 01ks8q the registry is back", "redrive 01ks8q push"),
+            role=Role.OPERATOR,
+            more=f"Effects on record are not repeated. {_ALSO_STARTER}",
+        ),
+        _word(
+            "schedule",
+            ("schedule", "what starts by the clock, and when next"),
+            ("schedule pause NAME [N] [why …]", "lets a workflow's schedules start nothing until they are resumed"),
+            ("schedule resume NAME [N] [why …]", "lets them go on"),
+            examples=("schedule", "schedule pause nightly_report holidays", "schedule resume nightly_report 0"),
+            role=Role.OPERATOR,
+            more="N is the number of one schedule of the workflow, from 0. Whoever may see runs may see schedules.",
+        ),
+        _word(
+            "roles",
+            ("roles", "who may do what, and what you may do"),
+            ("roles grant ROLE WHO [for NAME] [why …]", "gives a role, for one workflow or all"),
+            ("roles revoke ROLE WHO [for NAME] [why …]", "takes it away"),
+            examples=(
+                "roles grant operator @oncall",
+                "roles revoke runner everyone",
+                "roles grant approver @ana for cleanup",
+            ),
+            role=Role.ADMIN,
+            more="ROLE is viewer, runner, approver, operator or admin. WHO is a person, a group, a channel (whoever is "
+            "in it) or everyone. Everybody may see the roles.",
+        ),
+        _word(
+            "help",
+            ("help [WORD]", "these, or one of them with examples"),
+            examples=("help", "help redrive", "redrive help"),
+            role=None,
+        ),
+    )
+}
+
+
+def usage_hint(limit: int = 1_000) -> str:
+    """What Slack shows beside the command while it is typed: the first usage of each word."""
+    hint = " · ".join(word.usages[0].typed.removesuffix(" [why …]") for word in WORDS.values())
+    if len(hint) > limit:
+        raise ValueError(f"the hint has {len(hint)} characters, and Slack takes {limit}")
+    return hint
+
+
+def table(command: str) -> str:
+    """All usages as the rows of a Markdown table."""
+    rows = [f"| `{command} {usage.typed}` | {usage.does} |" for word in WORDS.values() for usage in word.usages]
+    return "\n".join(["| | |", "|---|---|", *rows])

@@ -1,0 +1,35 @@
+"""``runs`` and ``status``: what there is, and how it stands."""
+
+from __future__ import annotations
+
+from bot.blocks import guide, replies
+from bot.blocks.card import card
+from bot.listeners.commands.typed import Answer, Typed
+from bot.listeners.desk import Desk
+from bot.policy import Act, Refused
+
+LISTED = 12
+
+
+async def list_runs(desk: Desk, typed: Typed) -> Answer:
+    """The newest runs, or those of one workflow."""
+    workflow = desk.engine.workflow(typed.rest).name if typed.rest else ""
+    verdict = await desk.from_slack(desk.roles.may(Act.LOOK, typed.user, workflow or None))
+    if isinstance(verdict, Refused):
+        return replies.said(verdict.sentence)
+    found = await desk.engine.runs(workflow=workflow or None, limit=LISTED)
+    return replies.runs(typed.command, found, workflow)
+
+
+async def status(desk: Desk, typed: Typed) -> Answer:
+    """The card of one run."""
+    if not typed.rest:
+        return await which_run(desk, typed)
+    state = await desk.run(await desk.engine.find(typed.rest))
+    verdict = await desk.from_slack(desk.roles.may_with(Act.LOOK, typed.user, state))
+    return replies.said(verdict.sentence) if isinstance(verdict, Refused) else card(state)
+
+
+async def which_run(desk: Desk, typed: Typed) -> Answer:
+    """A run's id is missing."""
+    return guide.needs_a_run(typed.command, typed.word, await desk.engine.runs(limit=1))
