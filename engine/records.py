@@ -154,11 +154,15 @@ def _guard(condition: Condition, state: RunState) -> Guard:
 
 
 def _listens(state: RunState, fresh: Sequence[Recorded]) -> tuple[Listens, ...] | None:
-    """The signals that the run can be found by, if these events may have changed them."""
-    if not any(isinstance(one.event, _LISTENING) for one in fresh):
-        return None
+    """The signals that the run can be found by; None where it waits for none, and these events have not changed that.
+
+    They are said again as long as the run waits: every append sets its due time anew, and must not postpone a signal
+    that has come meanwhile.
+    """
     found = (step.awaits for _, step in state.opened(StepStatus.LISTENING))
     pairs = {(one.signal, one.correlation) for one in found if one is not None and one.correlation is not None}
+    if not pairs and not any(isinstance(one.event, _LISTENING) for one in fresh):
+        return None
     return tuple(Listens(signal, correlation) for signal, correlation in sorted(pairs))
 
 

@@ -4,13 +4,14 @@ The one rule: a signal is kept until one run takes it, and is that run's from th
 
 A signal may come before anybody waits for it. Whoever sends puts it first and looks for listeners then; whoever begins
 to wait appends that first and takes what is there then; so that one of the two always sees the other. Should the
-latter die in between, its run is due at once: the append that begins to wait finds the signal in the mailbox.
+latter die in between, its run is due at once: the append finds the signal in the mailbox. So does every later append
+of a run that still waits, since it sets the run's due time anew.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, select, true, update
+from sqlalchemy import Connection, and_, delete, or_, select, true, update
 from sqlalchemy.engine import Dialect
 
 from engine.store.dbclock import now_ms
@@ -29,7 +30,7 @@ class SignalStatements:
 
     stop_listening: BatchStatement  # run
     listen: BatchStatement  # run, name, correlation
-    wake: BatchStatement  # run, name, correlation: makes it due if such a signal is there
+    wake: BatchStatement  # run, name, correlation: makes it due if such a signal is there for it
 
     @classmethod
     def build(cls, dialect: Dialect) -> "SignalStatements":
@@ -49,13 +50,14 @@ class SignalStatements:
 def _wake(dialect: Dialect) -> BatchStatement:
     rows = batch_rows(dialect, {"run": IDENTIFIER, "name": IDENTIFIER, "correlation": IDENTIFIER})
     its_run = runs.c.id == rows.c.run
-    free = and_(
+    # What it has taken may not be on record yet; if it is, one look too many is all that follows.
+    for_it = and_(
         signals.c.workspace == runs.c.workspace,
         signals.c.name == rows.c.name,
         signals.c.correlation == rows.c.correlation,
-        signals.c.run.is_(None),
+        or_(signals.c.run.is_(None), signals.c.run == rows.c.run),
     )
-    found = select(rows.c.run).join_from(rows, runs, its_run).join(signals, free)
+    found = select(rows.c.run).join_from(rows, runs, its_run).join(signals, for_it)
     later = and_(open_work.c.run.in_(found), open_work.c.due > now_ms())
     return BatchStatement(dialect, update(open_work).values(due=now_ms()).where(later))
 

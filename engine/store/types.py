@@ -222,7 +222,8 @@ class Append:
 
     `waits_for` puts the run in line for a concurrency key, where it is not yet. An append whose `run` has ended gives
     up every key that the run holds or waits for, and its `listens`; whoever is then the first in line is due at once.
-    `listens` replaces the signals that the run waits for (None: leaves them).
+    `listens` replaces the signals that the run waits for (None: leaves them); if one of them is there already, the run
+    is due at once, whatever `due` says. So it is to be given as long as the run waits.
 
     `subject`, in the first append of a run, is whose data it is: where there is a master key, the texts of this and all
     later appends are sealed under this person's data key.

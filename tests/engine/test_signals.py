@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.core import commands as c
@@ -86,6 +88,20 @@ async def test_a_signal_reaches_whoever_waits_for_its_correlation(setup: Setup, 
         with pytest.raises(ValueError, match="give one of them"):
             await engine.operations.signal("paid", {}, by=BEN, id="2")
         assert await sound(engine)
+
+
+async def test_what_an_operator_does_meanwhile_does_not_hide_a_signal(setup: Setup, world: World) -> None:
+    world.open.set()
+    async with setup.working(ORDER) as engine:
+        run = await begin(engine, order="17")
+        await step_is(engine, run, "w", StepStatus.LISTENING)
+    async with setup.engine(ORDER) as engine:
+        await engine.operations.signal("paid", {"amount": 9}, by=BEN, id="1", correlation="order 17")
+        await engine.operations.pause(run, by=BEN)
+        await engine.operations.resume(run, by=BEN)
+    setup.settings = replace(setup.settings, namespace=f"{setup.settings.namespace}-anew")  # a Redis that was emptied
+    async with setup.working(ORDER) as engine:
+        assert (await ended(engine, run)).step("z").output == "9"
 
 
 @pytest.mark.parametrize("policy", ["fail", "continue"])

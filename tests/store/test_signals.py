@@ -97,3 +97,15 @@ async def test_who_begins_to_wait_for_what_is_there_already_is_due_at_once(log: 
     due = dict(await query(log, "SELECT run, due FROM open_work"))
     assert due["run_a"] <= await log.now()
     assert due["run_b"] == FAR, "another run has taken it"
+
+
+async def test_an_append_of_a_run_that_still_waits_does_not_postpone_a_signal(log: Log) -> None:
+    paid = Listens("paid", "order 7")
+    head = await appended(log, listening("run_a", Head.EMPTY, paid))
+    await log.put_signal(signal("sig_1"))
+    head = await appended(log, listening("run_a", head, paid))
+    assert [each.run for each in await log.take_due(await log.now(), 10)] == ["run_a"]
+
+    await ids(log, "run_a")  # by a worker that dies before it has recorded what it took
+    await appended(log, listening("run_a", head, paid))
+    assert [each.run for each in await log.take_due(await log.now(), 10)] == ["run_a"]
