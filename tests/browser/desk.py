@@ -95,6 +95,8 @@ class Desk:
         on(app, "action", "deny")(self._deny)
         on(app, "action", "plain")(self._plain)
         on(app, "options", "ticket")(self._tickets)
+        on(app, "shortcut", "run_workflow")(self._run_anywhere)
+        on(app, "shortcut", "run_on_message")(self._run_on_message)
         on(app, "event", "app_home_opened")(self._home)
         on(app, "event", "app_mention")(self._mention)
         on(app, "event", "message")(self._message)
@@ -109,6 +111,15 @@ class Desk:
             await self.publish(body["channel_id"])
         else:
             await ack(f"`/vb {word}` is not a command. Did you mean `/vb run`?")
+
+    async def _run_anywhere(self, ack: Any, body: Json) -> None:
+        await ack()
+        await self.client.views_open(trigger_id=body["trigger_id"], view=FORM)
+
+    async def _run_on_message(self, ack: Any, body: Json, respond: Any) -> None:
+        self.told.append(body)
+        await ack()
+        await respond(f"Which workflow should have “{body['message']['text']}”?")
 
     async def publish(self, channel: str) -> str:
         """Post the approval with two lines in its thread; returns its ts."""

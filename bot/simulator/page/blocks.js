@@ -101,6 +101,7 @@ function input(block, surface) {
   );
 }
 
+const LEVELS = { info: "Information", warning: "Warning", error: "Error", success: "Success" };
 const STATUS = { pending: "○ Pending", in_progress: "◐ In progress", complete: "✓ Complete", error: "✗ Failed" };
 
 function taskCard(block) {
@@ -176,8 +177,12 @@ const BLOCKS = {
   alert: (block) =>
     h(
       "div",
-      { class: `block alert alert-${block.level ?? "default"}` },
-      icon("warn"),
+      {
+        class: `block alert alert-${block.level ?? "default"}`,
+        role: "note",
+        "aria-label": LEVELS[block.level] ?? "Note",
+      },
+      icon(block.level === "success" ? "check" : "warn"),
       h("div", { class: "text" }, textObject(block.text)),
     ),
   video: (block) =>
@@ -189,5 +194,10 @@ const BLOCKS = {
       block.elements.map((one) => card({ ...one, block_id: one.block_id ?? block.block_id }, surface)),
     ),
   plan: (block) =>
-    h("div", { class: "block" }, h("div", { class: "card-title" }, block.title), (block.tasks ?? []).map(taskCard)),
+    h(
+      "div",
+      { class: "block plan", role: "group", "aria-label": block.title },
+      h("div", { class: "card-title" }, block.title),
+      (block.tasks ?? []).map(taskCard),
+    ),
 };

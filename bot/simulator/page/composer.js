@@ -5,6 +5,7 @@
 import { post } from "./api.js";
 import { h, icon, uid } from "./dom.js";
 import { hintRow, hintsFor } from "./hints.js";
+import { globalShortcuts } from "./shortcuts.js";
 import { acceptPending, addPending, dropPending, store } from "./store.js";
 import { clearErrors, toast } from "./toasts.js";
 
@@ -50,11 +51,13 @@ export class Composer {
     this.hints = h("div", { class: "hints", role: "listbox", id: listId, "aria-label": "Suggestions", hidden: true });
     this.hints.addEventListener("pointerdown", (event) => event.preventDefault()); // the field keeps the focus
     this.usage = h("div", { class: "usage", hidden: true });
+    this.shortcuts = h("span", { class: "shortcuts", hidden: true });
     this.node = h(
       "form",
       { class: "composer", onsubmit: (event) => this.submit(event) },
       this.hints,
       this.usage,
+      this.shortcuts,
       this.input,
       this.sendButton,
     );
@@ -68,10 +71,20 @@ export class Composer {
     this.target = target;
     this.input.setAttribute("aria-label", target.label);
     this.input.placeholder = target.placeholder ?? target.label;
+    this.offerShortcuts();
     if (key === this.key_) return;
     this.key_ = key;
     this.fill(drafts.get(key) ?? "");
     this.recalled = -1;
+  }
+
+  /** Global shortcuts are offered in channels; they are those of the app as it is installed. */
+  offerShortcuts() {
+    if (this.app === store.app && this.shortcuts.firstChild) return;
+    this.app = store.app;
+    const button = this.target.thread_ts ? null : globalShortcuts();
+    this.shortcuts.hidden = !button;
+    this.shortcuts.replaceChildren(...(button ? [button] : []));
   }
 
   fill(text) {

@@ -73,9 +73,11 @@ function drawNotice() {
   const { app } = store;
   const text = !store.connected
     ? "The connection to the simulator is lost. Trying again…"
-    : !app.connected
-      ? `${app.name} is not connected: commands and buttons will not be answered until it is.`
-      : "";
+    : app.installed === false
+      ? `${app.name} is not installed in ${store.team.name}: it can be used here once it is.`
+      : !app.connected
+        ? `${app.name} is not connected: commands and buttons will not be answered until it is.`
+        : "";
   notice.hidden = !text;
   notice.textContent = text;
 }

@@ -10,6 +10,7 @@ import { append, h, icon, keepingFocus } from "./dom.js";
 import { emoji } from "./emoji.js";
 import { mrkdwn, timeNode } from "./mrkdwn.js";
 import { go } from "./place.js";
+import { messageShortcuts } from "./shortcuts.js";
 import { isReply, myZone, personName, store } from "./store.js";
 import { Surface } from "./surface.js";
 import { readUpTo } from "./unread.js";
@@ -161,25 +162,24 @@ export class MessageView {
 
   tools() {
     const { message } = this;
-    if (this.inThread || message.ephemeral || isReply(message) || message.subtype === "tombstone") return [];
-    return [
+    if (message.ephemeral || message.subtype === "tombstone") return [];
+    const reply =
+      !this.inThread &&
+      !isReply(message) &&
       h(
-        "div",
-        { class: "message-tools" },
-        h(
-          "button",
-          {
-            type: "button",
-            class: "icon-button",
-            "aria-label": "Reply in thread",
-            title: "Reply in thread",
-            dataset: { focusKey: "reply" },
-            onclick: () => go({ thread: message.ts }),
-          },
-          icon("thread"),
-        ),
-      ),
-    ];
+        "button",
+        {
+          type: "button",
+          class: "icon-button",
+          "aria-label": "Reply in thread",
+          title: "Reply in thread",
+          dataset: { focusKey: "reply" },
+          onclick: () => go({ thread: message.ts }),
+        },
+        icon("thread"),
+      );
+    const more = messageShortcuts(message);
+    return reply || more ? [h("div", { class: "message-tools" }, reply, more)] : [];
   }
 }
 

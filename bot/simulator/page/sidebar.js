@@ -44,21 +44,35 @@ export class Sidebar {
     const real = [...store.people.values()].filter(
       (person) => !person.deleted && !person.is_bot && person.id !== "USLACKBOT",
     );
-    return real.map((person) => {
-      const roles = [
-        person.title,
-        person.is_admin && "admin",
-        person.is_guest && !/guest/i.test(person.title) && "guest",
-        clockTime(now(), person.tz),
-      ].filter(Boolean);
-      const words = h("span", { class: "option-text" }, personName(person.id), h("small", {}, roles.join(" · ")));
-      return {
-        content: fragment(avatar(person.id), words, icon("check")),
-        name: personName(person.id),
-        checked: person.id === store.me,
-        choose: () => person.id !== store.me && this.onPerson(person.id),
-      };
-    });
+    return [...real.map((person) => this.asPerson(person)), ...this.elsewhere()];
+  }
+
+  /** Other workspaces that this server has, each by somebody who is there. */
+  elsewhere() {
+    return (store.teams ?? [])
+      .filter((team) => team.id !== store.team.id)
+      .map((team) => ({
+        content: h("span", { class: "option-text" }, `${team.name} workspace`, h("small", {}, "another workspace")),
+        name: `${team.name} workspace`,
+        checked: false,
+        choose: () => this.onPerson(team.user),
+      }));
+  }
+
+  asPerson(person) {
+    const roles = [
+      person.title,
+      person.is_admin && "admin",
+      person.is_guest && !/guest/i.test(person.title) && "guest",
+      clockTime(now(), person.tz),
+    ].filter(Boolean);
+    const words = h("span", { class: "option-text" }, personName(person.id), h("small", {}, roles.join(" · ")));
+    return {
+      content: fragment(avatar(person.id), words, icon("check")),
+      name: personName(person.id),
+      checked: person.id === store.me,
+      choose: () => person.id !== store.me && this.onPerson(person.id),
+    };
   }
 
   drawChannels() {
@@ -125,9 +139,11 @@ export class Sidebar {
     const { app } = store;
     const state = !store.connected
       ? "Simulator unreachable"
-      : app.connected
-        ? `${app.name} is connected`
-        : `${app.name} is not connected`;
+      : app.installed === false
+        ? `${app.name} is not installed here`
+        : app.connected
+          ? `${app.name} is connected`
+          : `${app.name} is not connected`;
     const how =
       app.connected && app.mode ? ({ socket: "Socket Mode", http: "signed HTTP" }[app.mode] ?? app.mode) : null;
     const light = h("span", { class: store.connected && app.connected ? "light on" : "light", "aria-hidden": "true" });

@@ -10,6 +10,7 @@ import { batched } from "./dom.js";
 const listeners = new Map();
 const waiting = new Set();
 let clockBase = { now: 0, at: 0 };
+let pace = 1;
 let nextPending = 0;
 
 export const store = {
@@ -17,6 +18,7 @@ export const store = {
   connected: true,
   me: null,
   team: { name: "" },
+  teams: [],
   app: { user_id: "", name: "", connected: false, commands: [] },
   people: new Map(),
   groups: new Map(),
@@ -50,7 +52,7 @@ export function changed(...names) {
 
 /** The simulator's clock, in epoch ms. */
 export function now() {
-  return Math.round(clockBase.now + performance.now() - clockBase.at);
+  return Math.round(clockBase.now + (performance.now() - clockBase.at) * pace);
 }
 
 function setClock(ms) {
@@ -59,9 +61,11 @@ function setClock(ms) {
 
 /** Replace everything by a state from the server. */
 export function load(state) {
+  pace = state.pace ?? 1;
   setClock(state.now);
   store.me = state.me;
   store.team = state.team;
+  store.teams = state.teams;
   store.app = state.app;
   store.people = byId(state.people);
   store.groups = byId(state.groups);
@@ -105,6 +109,14 @@ const CHANGES = {
   "channel.opened"({ channel }) {
     store.channels.set(channel.id, channel);
     changed("channels");
+  },
+  "person.changed"({ person }) {
+    store.people.set(person.id, person);
+    changed("channels", "messages");
+  },
+  "group.changed"({ group }) {
+    store.groups.set(group.id, group);
+    changed("messages", "unread");
   },
   "clock.moved": () => changed("clock"),
   "app.connection"({ connected, connections }) {
