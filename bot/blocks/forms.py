@@ -1,32 +1,26 @@
-"""Modals: the inputs of a workflow, the picker, and the shapes that every modal is made of.
+"""The shapes that every modal is made of: fields for values of each type, and the frame around them.
 
-The one rule: a form is made from the definition alone, and its blocks are named after the inputs, so that what is
-wrong with an input is said at its field. Shapes and limits: docs.slack.dev/reference/views/modal-views and
+The one rule: a field is made from its type alone, and its block is named after it, so that what is wrong with a value
+is said at its field. Shapes and limits: docs.slack.dev/reference/views/modal-views and
 docs.slack.dev/reference/block-kit.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot.blocks.kit import Block, plain_text, section
-from bot.blocks.words import one_line
-from engine.core.definition import Workflow
-from engine.core.inputs import LONGEST, example_of
+from engine.core.inputs import LONGEST, example_of, read_value
 from engine.core.kinds import InputField, InputType
 
 View = dict[str, Any]
 
-PICKER = "picker_form"
-START = "start_form"
-
 FIELD = "value"
 """The action id of every field; fields differ by their blocks."""
-
-WORKFLOW_BLOCK = "workflow"
 
 MOST_FIELDS = 95
 """Of the 100 blocks of a modal; the rest is for what is said above the fields."""
@@ -36,19 +30,33 @@ _INPUT = "input_"
 _TITLE = 24
 _LONGEST_TEXT = 3_000
 _LONGEST_VALUE = 150
-_NUMBERS = (InputType.INTEGER, InputType.NUMBER)
+_LONGEST_LABEL = 75
+_FEW = 4
+"""Choices that are all in sight at once."""
+_PLAIN = ("value", "selected_date", "selected_time")
+_ADDRESSES = {InputType.EMAIL: "email_text_input", InputType.URL: "url_text_input"}
+_USER_ID = re.compile(r"@[UW][A-Z0-9]{3,}")
+_CHANNEL_ID = re.compile(r"#[CG][A-Z0-9]{3,}")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """What a form remembers from the moment it was opened: where, and what it is about.
 
-    ``about``: the workflow that it starts, or the value of the button that opened it.
+    ``about``: the workflow that it starts, or the value of the button that opened it. ``message`` and ``link``: of the
+    message on which it was opened.
     """
 
     channel: str
     about: str = ""
     thread: str = ""
+    message: str = ""
+    link: str = ""
+
+    @property
+    def is_message(self) -> bool:
+        """Whether the form was opened on a message."""
+        return bool(self.message or self.link)
 
     def packed(self) -> str:
         return json.dumps(asdict(self), separators=(",", ":"))
@@ -67,41 +75,7 @@ def block_of(name: str) -> str:
     return f"{_INPUT}{name}"
 
 
-def can_be_shown(workflow: Workflow) -> bool:
-    """Whether all its inputs fit into one form."""
-    return len(workflow.input) <= MOST_FIELDS
-
-
-# Starting
-
-
-def start_form(
-    workflow: Workflow, place: Place, given: Mapping[str, str], problems: Mapping[str, str], notes: Sequence[str] = ()
-) -> View:
-    """The inputs of ``workflow``, filled with what was ``given``.
-
-    ``problems`` has a sentence for each field that is wrong, ``notes`` says what was wrong besides. Both are said above
-    the fields: the place at a field is for what is wrong with it when the form is sent, and shows that by itself.
-    """
-    wrong = [*notes, *(problems[name] for name in workflow.input if name in problems)]
-    blocks: list[Block] = []
-    if wrong:
-        blocks.append(section("\n".join(f"✗ {one_line(each)}." for each in wrong)))
-    blocks += [section(about)] if (about := _about(workflow)) else []
-    blocks += [field_block(name, field, given.get(name)) for name, field in workflow.input.items()]
-    return modal(START, _start_title(workflow), "Start", place, blocks)
-
-
-def _about(workflow: Workflow) -> str:
-    """What is not said by the form's title and fields; the title has no room for a long name."""
-    told = [f"*{workflow.name}*"] if len(_start_title(workflow)) > _TITLE else []
-    told += [one_line(workflow.description)] if workflow.description else []
-    told += [] if workflow.input else ["It takes no inputs."]
-    return "\n".join(told)
-
-
-def _start_title(workflow: Workflow) -> str:
-    return f"Start {workflow.name}"
+# Fields
 
 
 def read_fields(values: Mapping[str, Any]) -> dict[str, str]:
@@ -115,8 +89,15 @@ def read_fields(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def entered_in(state: Mapping[str, Any]) -> str | None:
+    """What one field holds. People and channels are ids with the sign of their names: ``@U0ABC``, ``#C0ABC``."""
     option: Mapping[str, str] | None = state.get("selected_option")
-    return state.get("value") if option is None else option["value"]
+    if option is not None:
+        return option["value"]
+    if (user := state.get("selected_user")) is not None:
+        return f"@{user}"
+    if (channel := state.get("selected_conversation")) is not None:
+        return f"#{channel}"
+    return next((state[name] for name in _PLAIN if state.get(name) is not None), None)
 
 
 def field_block(name: str, field: InputField, given: str | None) -> Block:
@@ -142,16 +123,51 @@ def _initial(field: InputField, given: str | None) -> str:
 
 
 def _element(field: InputField, initial: str) -> Block:
-    if field.type is InputType.BOOLEAN:
-        options = [option("Yes", "true"), option("No", "false")]
-        return _with_initial_option({"type": "radio_buttons", "options": options}, initial.lower())
-    if field.type is InputType.CHOICE and _selectable(field.choices):
-        options = [option(choice, choice) for choice in field.choices]
-        return _with_initial_option({"type": "static_select", "options": options}, initial)
-    if field.type in _NUMBERS:
-        number: Block = {"type": "number_input", "is_decimal_allowed": field.type is InputType.NUMBER}
-        return number | ({"initial_value": initial} if _is_number(field, initial) else {})
-    return _text(field, initial)
+    match field.type:
+        case InputType.BOOLEAN:
+            options = [option("Yes", "true"), option("No", "false")]
+            return _with_initial_option({"type": "radio_buttons", "options": options}, initial.lower())
+        case InputType.CHOICE if _selectable(field.choices):
+            return _choice(field, initial)
+        case InputType.INTEGER | InputType.NUMBER:
+            number: Block = {"type": "number_input", "is_decimal_allowed": field.type is InputType.NUMBER}
+            return number | ({"initial_value": initial} if _is_number(field, initial) else {})
+        case InputType.DATE | InputType.TIME:
+            return _picked(field, initial)
+        case InputType.USER | InputType.CHANNEL:
+            return _named(field, initial)
+        case _:
+            return _text(field, initial)
+
+
+def _choice(field: InputField, initial: str) -> Block:
+    """A few choices are all in sight; but who has chosen among those cannot choose nothing any more."""
+    options = [option(choice, choice) for choice in field.choices]
+    is_plain = all(len(choice) <= _LONGEST_LABEL for choice in field.choices)
+    in_sight = len(options) <= _FEW and is_plain and (field.is_required or field.default is not None)
+    return _with_initial_option({"type": "radio_buttons" if in_sight else "static_select", "options": options}, initial)
+
+
+def _picked(field: InputField, initial: str) -> Block:
+    """A calendar or a clock, set to what was given if that is a date or a time."""
+    kind, value = ("datepicker", "initial_date") if field.type is InputType.DATE else ("timepicker", "initial_time")
+    return {"type": kind, **({value: initial} if _is_taken(field, initial) else {})}
+
+
+def _named(field: InputField, initial: str) -> Block:
+    """A list of people or of channels. Slack takes their ids alone; a name is left for the person to choose anew."""
+    if field.type is InputType.USER:
+        known = {"initial_user": initial[1:]} if _USER_ID.fullmatch(initial) else {}
+        return {"type": "users_select", **known}
+    known = {"initial_conversation": initial[1:]} if _CHANNEL_ID.fullmatch(initial) else {}
+    return {"type": "conversations_select", "filter": {"include": ["public", "private"]}, **known}
+
+
+def _is_taken(field: InputField, initial: str) -> bool:
+    try:
+        return bool(initial) and read_value("it", field, initial) == initial
+    except ValueError:
+        return False
 
 
 def _selectable(choices: Sequence[str]) -> bool:
@@ -165,6 +181,8 @@ def _is_number(field: InputField, text: str) -> bool:
 
 
 def _text(field: InputField, initial: str) -> Block:
+    if field.type in _ADDRESSES:
+        return {"type": _ADDRESSES[field.type], **({"initial_value": initial} if initial else {})}
     element: Block = {"type": "plain_text_input", "max_length": min(_LONGEST_TEXT, LONGEST.get(field.type, 1_000))}
     if field.type is InputType.TEXT:
         element["multiline"] = True
@@ -179,27 +197,6 @@ def _text(field: InputField, initial: str) -> Block:
 def _with_initial_option(element: Block, value: str) -> Block:
     chosen = [option for option in element["options"] if option["value"] == value]
     return {**element, "initial_option": chosen[0]} if chosen else element
-
-
-def picker(workflows: Sequence[Workflow], place: Place) -> View:
-    """A choice of the workflows, which leads to the form of the chosen one. At least one is needed."""
-    options = [option(workflow.name, workflow.name, workflow.description) for workflow in workflows[:_OPTIONS]]
-    blocks: list[Block] = [
-        {
-            "type": "input",
-            "block_id": WORKFLOW_BLOCK,
-            "label": plain_text("Workflow"),
-            "element": {"type": "static_select", "action_id": FIELD, "options": options},
-        }
-    ]
-    if len(workflows) > _OPTIONS:
-        blocks.append(section(f"These are the first {_OPTIONS} of {len(workflows)}; start others by name."))
-    return modal(PICKER, "Start a workflow", "Next", place, blocks)
-
-
-def read_picker(values: Mapping[str, Any]) -> str:
-    """The chosen workflow's name."""
-    return values[WORKFLOW_BLOCK][FIELD]["selected_option"]["value"]
 
 
 def notice(title: str, text: str) -> View:

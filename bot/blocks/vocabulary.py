@@ -6,6 +6,7 @@ the check that every word is answered are all made from this.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,13 +32,16 @@ class Word:
     more: str = ""
 
     @property
-    def needs_run(self) -> bool:
-        """Whether it is about one run, named after it."""
-        return self.usages[0].typed.startswith(f"{self.name} RUN")
+    def needs_run_alone(self) -> bool:
+        """Whether a run, and perhaps why, is all that it takes."""
+        return re.sub(r" \[.*?\]", "", self.usages[0].typed) == f"{self.name} RUN"
 
 
 _ALSO_STARTER = "Whoever started the run may do it too."
 _RUN = "RUN is a run's id, or as much of its beginning as is unique."
+
+
+HINTED = ("run", "list", "runs", "status", "approve", "help")
 
 
 def _word(name: str, *usages: tuple[str, str], examples: tuple[str, ...], role: Role | None, more: str = "") -> Word:
@@ -150,12 +154,10 @@ WORDS: Mapping[str, Word] = {
 }
 
 
-def usage_hint(limit: int = 1_000) -> str:
-    """What Slack shows beside the command while it is typed: the first usage of each word."""
-    hint = " · ".join(word.usages[0].typed.removesuffix(" [why …]") for word in WORDS.values())
-    if len(hint) > limit:
-        raise ValueError(f"the hint has {len(hint)} characters, and Slack takes {limit}")
-    return hint
+def usage_hint() -> str:
+    """What Slack shows beside the command while it is typed: what people need every day."""
+    first = (WORDS[name].usages[0].typed for name in HINTED if name in WORDS)
+    return " · ".join(re.sub(r" ?\[.*?\]| …", "", typed) for typed in first)
 
 
 def table(command: str) -> str:

@@ -9,9 +9,10 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from bot.attending import Attending
-from bot.blocks import forms, gate_forms
+from bot.blocks import gate_forms, start_forms
 from bot.blocks.approval import APPROVE, DENY
 from bot.listeners.actions import Actions
+from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
 from bot.listeners.desk import Ack, Desk
 from bot.listeners.mentions import Mentions
@@ -27,6 +28,8 @@ def register(app: AsyncApp, desk: Desk, attending: Attending) -> None:
     bolt: Any = app  # its registering methods are not typed
     commands, actions, views, mentions = Commands(desk), Actions(desk), Views(desk), Mentions(desk)
 
+    choosing = Choosing(desk)
+
     def counted(listener: Listener) -> Listener:
         async def attend(ack: Ack, body: dict[str, Any]) -> None:  # bolt finds arguments by their names
             with attending.one():
@@ -37,8 +40,11 @@ def register(app: AsyncApp, desk: Desk, attending: Attending) -> None:
     bolt.command(COMMAND)(counted(commands.command))
     bolt.action(APPROVE)(counted(actions.approve))
     bolt.action(DENY)(counted(actions.deny))
-    bolt.view(forms.PICKER)(counted(views.pick))
-    bolt.view(forms.START)(counted(views.start))
+    bolt.view(start_forms.PICKER)(counted(views.pick))
+    bolt.view(start_forms.START)(counted(views.start))
+    bolt.view(start_forms.RUN_PICKER)(counted(choosing.chosen))
+    bolt.options(start_forms.CHOOSE_WORKFLOW)(counted(choosing.workflows))
+    bolt.options(start_forms.CHOOSE_RUN)(counted(choosing.runs))
     bolt.view(gate_forms.DENY_FORM)(counted(views.deny))
     bolt.event("app_mention")(counted(mentions.mentioned))
     bolt.event(re.compile(".+"))(counted(mentions.anything))

@@ -9,10 +9,13 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from pydantic import JsonValue
+
 from bot.blocks import replies
 from bot.blocks.kit import Message
 from bot.blocks.words import one_line
 from bot.listeners.desk import Desk, Where, actor
+from bot.listeners.naming import with_names
 from bot.policy import Refused
 from engine.core.definition import Workflow
 from engine.core.inputs import validate_input
@@ -49,19 +52,25 @@ class NotStarted:
 
 async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
     """Start the run, durable on return, or say what is wrong. Raises ``Unreadable``, and what the engine raises."""
-    _, problems = validate_input(wanted.workflow, wanted.given, text=True)
-    if problems:
-        return BadInputs(problems)
-    verdict, missing = await desk.from_slack(
-        asyncio.gather(desk.roles.may_start(wanted.where.user, wanted.workflow), _missing(desk, wanted.workflow))
-    )
+    verdict = await desk.from_slack(desk.roles.may_start(wanted.where.user, wanted.workflow))
     if isinstance(verdict, Refused):
         return NotStarted(replies.said(verdict.sentence))
+    values, problems = validate_input(wanted.workflow, wanted.given, text=True)
+    if problems:
+        return BadInputs(problems)
+    missing, (given, unknown) = await desk.from_slack(
+        asyncio.gather(
+            _missing(desk, wanted.workflow),
+            with_names(desk.directory, wanted.workflow.input, {**wanted.given, **_texts(wanted.given, values)}),
+        )
+    )
+    if unknown:
+        return BadInputs(unknown)
     if missing:
         return NotStarted(replies.unknown_groups(one_line(wanted.workflow.name), missing))
     begun = await desk.engine.start(
         wanted.workflow.name,
-        wanted.given,
+        given,
         by=actor(verdict.person),
         origin=desk.origin(wanted.where),
         dedupe_key=wanted.dedupe_key,
@@ -70,9 +79,14 @@ async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
     return Started(begun.run)
 
 
+def _texts(given: Mapping[str, str], values: Mapping[str, JsonValue]) -> dict[str, str]:
+    """What was given as texts, as it was read: a name that was typed without its sign has it."""
+    return {name: value for name, value in values.items() if name in given and isinstance(value, str)}
+
+
 async def _missing(desk: Desk, workflow: Workflow) -> list[str]:
     """Those asked by the workflow whom the workspace surely does not have."""
-    found = await asyncio.gather(*(desk.directory.asked(who) for who in dict.fromkeys(_asked(workflow))))
+    found = await asyncio.gather(*(desk.directory.asked(who, workflow.name) for who in dict.fromkeys(_asked(workflow))))
     return [asked.who for asked in found if asked.kind == "missing"]
 
 

@@ -7,14 +7,16 @@ it was for is recorded or has become impossible.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
-from bot.blocks import forms, gate_forms, replies
+from bot.blocks import forms, gate_forms, replies, start_forms
 from bot.blocks.forms import Place, View
 from bot.blocks.kit import escape
 from bot.directory import Unreadable
 from bot.listeners.deciding import Refusal, decide
 from bot.listeners.desk import Ack, Desk, NotInTime, Where
+from bot.listeners.naming import with_ids
 from bot.listeners.starting import BadInputs, NotStarted, Started, Wanted, start
 from engine.core.definition import Workflow
 from engine.core.errors import EngineError
@@ -51,18 +53,19 @@ class Views:
         view = body["view"]
         place = Place.unpacked(view["private_metadata"])
         try:
-            workflow = self._desk.engine.workflow(forms.read_picker(view["state"]["values"]))
-            await ack(**self._inputs_of(workflow, place))
-        except EngineError as error:
+            workflow = self._desk.engine.workflow(start_forms.read_picker(view["state"]["values"]))
+            await ack(**await self._inputs_of(workflow, place))
+        except (EngineError, Unreadable) as error:
             await ack(**_told("Not started", escape(str(error))))
 
-    def _inputs_of(self, workflow: Workflow, place: Place) -> Answer:
-        if not forms.can_be_shown(workflow):
+    async def _inputs_of(self, workflow: Workflow, place: Place) -> Answer:
+        if not start_forms.can_be_shown(workflow):
             command = replies.example("/vb", workflow)
             return _told(
                 workflow.name, f"It has too many inputs for a form. Type `{command}` with those that you need."
             )
-        return _replaced(forms.start_form(workflow, Place(place.channel, workflow.name, place.thread), {}, {}))
+        given = await self._desk.from_slack(with_ids(self._desk.directory, workflow.input, {}))
+        return _replaced(start_forms.start_form(workflow, replace(place, about=workflow.name), given, {}))
 
     async def start(self, ack: Ack, body: dict[str, Any]) -> None:
         """The form's run is started; one form starts one run, however often it is delivered."""
@@ -82,7 +85,8 @@ class Views:
         place = Place.unpacked(view["private_metadata"])
         given = forms.read_fields(view["state"]["values"])
         workflow = self._desk.engine.workflow(place.about)
-        where = Where(body["user"]["id"], place.channel, place.thread)
+        channel = place.channel or start_forms.read_channel(view["state"]["values"])
+        where = Where(body["user"]["id"], channel, place.thread)
         wanted = Wanted(workflow, given, where, f"slack:view:{view['id']}")
         match await start(self._desk, wanted):
             case Started():
@@ -100,7 +104,7 @@ class Views:
         if all(forms.block_of(name) in shown for name in problems):
             return _wrong({forms.block_of(name): problem for name, problem in problems.items()})
         notes = [problem for name, problem in problems.items() if name not in workflow.input]
-        return _replaced(forms.start_form(workflow, place, given, problems, notes))
+        return _replaced(start_forms.start_form(workflow, place, given, problems, notes))
 
     # Denying
 

@@ -83,9 +83,13 @@ async def test_run_alone_opens_a_picker_that_leads_to_the_form(setup: Setup, sim
     async with serving(setup, simulator) as front:
         await front.type("ben", "run")
         picker = await front.form("ben")
-        options = picker.blocks[0]["element"]["options"]
-        assert [option["value"] for option in options] == ["hold", "release", "simple"]
-        picked = await simulator.submit_view("ben", picker.id, {"workflow": {"value": "release"}})
+        offered = await simulator.suggest("ben", picker.id, "choose_workflow", "l")
+        assert [option["value"] for option in offered["options"]] == ["hold", "release", "simple"]
+        assert await simulator.suggest("ben", picker.id, "choose_workflow", "xyz") == {
+            "options": [],
+            "option_groups": [],
+        }
+        picked = await simulator.submit_view("ben", picker.id, {"workflow": {"choose_workflow": "release"}})
         assert picked.result == "updated"
         assert (await front.fill("ben", version="v1.2.3")).result == "closed"
         (run,) = await front.runs()
@@ -146,7 +150,6 @@ async def test_status_takes_any_unique_prefix(setup: Setup, simulator: Simulator
             told = await front.type("chen", f"status {ref}")
             assert told.startswith("hold: → Running")
         assert "There is no run run_zzz" in await front.type("ben", "status run_zzz")
-        assert f"/vb status {run[:14]}" in await front.type("ben", "status")
         await front.type("ben", "run hold")
         assert "Several runs start with 01" in await front.type("ben", "status 01")
 
@@ -167,7 +170,6 @@ async def test_cancel_stops_the_run_by_name_and_with_the_reason(setup: Setup, si
         assert state.cancel is not None
         assert (state.cancel.by.name, state.cancel.reason) == ("Dana Levy", "wrong one & done")
         assert "has ended already (■ Cancelled)" in await front.type("ben", f"cancel {run[:14]}")
-        assert "Which run?" in await front.type("ben", "cancel")
 
 
 async def test_guests_start_and_stop_nothing(setup: Setup, simulator: Simulator) -> None:

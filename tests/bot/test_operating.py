@@ -44,7 +44,32 @@ async def test_a_run_is_held_and_let_go_on_with_the_reason(setup: Setup, simulat
         assert "was so already (‖ Paused)" in await front.type("ben", f"pause {run[:14]}")
         assert await front.type("dana", f"resume {run[:14]}") == f"Resumed wait (`{run[:14]}`)."
         assert (await front.engine.state(run)).paused is None
-        assert "Which run? Write the start of its id after `resume`" in await front.type("ben", "resume")
+
+
+async def test_a_run_that_is_not_named_is_chosen_in_a_form(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [HOLD, SIMPLE]) as front:
+        assert "Which run? Write the start of its id after `cancel`" in await front.type("ben", "cancel")
+        run = await started(front, "ben", "hold")
+        await started(front, "ben", "simple")
+        assert "Which run? Write the start of its id after `retry`" in await front.type("dana", "retry")
+        assert await front.type("chen", "cancel") == ""
+        form = await front.form("chen")
+        offered = await simulator.suggest("chen", form.id, "choose_run", "hold")
+        assert [option["value"] for option in offered["options"]] == [run]
+        sent = {"run": {"choose_run": run}, "why": {"value": "not today"}}
+        assert (await simulator.submit_view("chen", form.id, sent)).result == "updated"
+        told = (await front.form("chen")).blocks[0]["text"]["text"]
+        assert told.startswith("To cancel a run of somebody else takes the role operator")
+        assert await front.type("ben", "cancel") == ""
+        form = await front.form("ben")
+        await simulator.suggest("ben", form.id, "choose_run", "")
+        assert (await simulator.submit_view("ben", form.id, sent)).result == "updated"
+        cancel = (await front.ended(run)).cancel
+        assert cancel is not None
+        assert (cancel.by.name, cancel.reason) == ("Ben Okafor", "not today")
+        assert await front.type("eve", "status") == ""
+        of_a_guest = await simulator.suggest("eve", (await front.form("eve")).id, "choose_run", "")
+        assert of_a_guest["options"] == []
 
 
 async def test_what_failed_is_tried_again_by_those_who_may(setup: Setup, simulator: Simulator, world: World) -> None:

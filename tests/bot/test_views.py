@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.simulator.demo import ANA, BEN, CHEN
+from bot.simulator.model import Channel
 from bot.simulator.simulator import Simulator
 from tests.bot.conftest import Setup, gate, workflow
 from tests.bot.front import HTTP, RELEASE, SOCKET, serving
@@ -77,13 +79,47 @@ async def test_a_workflow_that_is_gone_is_said_in_the_form(setup: Setup, simulat
         assert told == "There is no workflow named release; did you mean releases?"
 
 
-async def test_a_guest_cannot_send_a_form(setup: Setup, simulator: Simulator) -> None:
+async def test_whoever_may_start_it_no_longer_cannot_send_the_form(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator) as front:
-        await front.type("eve", "run release")
-        assert (await front.fill("eve", version="v1.2.3")).result == "updated"
-        told = (await front.form("eve")).blocks[0]["text"]["text"]
-        assert told.startswith("Guests of this workspace cannot do this")
+        await front.type("ben", "run release")
+        await front.form("ben")
+        await front.type("dana", "roles revoke runner everyone")
+        assert (await front.fill("ben", version="v1.2.3")).result == "updated"
+        told = (await front.form("ben")).blocks[0]["text"]["text"]
+        assert told.startswith("To start runs takes the role runner")
         assert await front.runs() == []
+
+
+async def test_people_and_channels_are_chosen_from_lists_and_reach_the_run_by_name(
+    setup: Setup, simulator: Simulator
+) -> None:
+    named = {
+        "reviewer": {"type": "user", "default": "@ana"},
+        "tell": {"type": "channel"},
+        "day": {"type": "date"},
+        "at": {"type": "time", "required": False},
+    }
+    review = workflow({"id": "a", "uses": "t.echo", "with": {"text": "x"}}, name="review", input=named)
+    async with serving(setup, simulator, [review]) as front:
+        await front.type("ben", "run review day=2030-01-31")
+        blocks = {block["block_id"]: block for block in (await front.form("ben")).blocks if block["type"] == "input"}
+        assert blocks["input_reviewer"]["element"]["initial_user"] == ANA
+        assert blocks["input_day"]["element"]["initial_date"] == "2030-01-31"
+        unseen = simulator.workspace.add_channel(Channel("C0SECRETXX", "secret", [BEN], is_private=True))
+        again = await front.fill("ben", tell=unseen.id)
+        assert again.errors == {
+            "input_tell": "tell: this bot does not see that channel; if it is private, invite the bot there"
+        }
+        assert (await front.fill("ben", reviewer=CHEN, tell="C0OPSXXXXX", at="17:30")).result == "closed"
+        (run,) = await front.runs()
+        given = (await front.engine.state(run)).started.input
+        assert given == {"reviewer": "@chen", "tell": "#ops", "day": "2030-01-31", "at": "17:30"}
+        assert await front.type("ben", "run review reviewer=@dana tell=ops day=2030-02-01") == ""
+        given = (await front.engine.state((await front.runs())[0])).started.input
+        assert (given["reviewer"], given["tell"]) == ("@dana", "#ops")
+        assert await front.type("ben", "run review reviewer=@oncall tell=#ops day=2030-02-01") == ""
+        told = (await front.form("ben")).blocks[0]["text"]["text"]
+        assert told == "✗ reviewer: there is no person @oncall in this workspace."
 
 
 async def test_an_unknown_approver_is_said_in_the_form(setup: Setup, simulator: Simulator) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from bot.blocks import guide, replies
+from bot.blocks import guide, replies, start_forms
 from bot.blocks.card import card
+from bot.blocks.forms import Place
+from bot.blocks.vocabulary import WORDS
 from bot.listeners.commands.typed import Answer, Typed
 from bot.listeners.desk import Desk
 from bot.policy import Act, Refused
@@ -31,5 +33,9 @@ async def status(desk: Desk, typed: Typed) -> Answer:
 
 
 async def which_run(desk: Desk, typed: Typed) -> Answer:
-    """A run's id is missing."""
-    return guide.needs_a_run(typed.command, typed.word, await desk.engine.runs(limit=1))
+    """A run's id is missing: one is chosen in a form, where the run is all that has to be known."""
+    found = await desk.engine.runs(limit=1)
+    word = WORDS[typed.word]
+    if not found or not typed.trigger_id or not word.needs_run_alone:
+        return guide.needs_a_run(typed.command, typed.word, found)
+    return start_forms.run_picker(word, Place(typed.where.channel, typed.word, typed.where.thread))

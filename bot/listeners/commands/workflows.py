@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from bot.blocks import forms, replies
+from bot.blocks import replies, start_forms
+from bot.blocks.forms import Place
 from bot.blocks.kit import escape
 from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.desk import Desk
+from bot.listeners.naming import with_ids
 from bot.listeners.starting import BadInputs, NotStarted, Wanted, start
 from bot.policy import Act, Refused
 from engine.core.definition import Workflow
@@ -20,10 +22,10 @@ async def run(desk: Desk, typed: Typed) -> Answer:
     workflow = desk.engine.workflow(name)
     given, notes = parse_pairs(inputs)
     if notes:
-        return _form(workflow, typed, given, {}, notes)
+        return await _form(desk, workflow, typed, given, {}, notes)
     match await start(desk, Wanted(workflow, given, typed.where, typed.key)):
         case BadInputs(problems):
-            return _form(workflow, typed, given, problems, [])
+            return await _form(desk, workflow, typed, given, problems, [])
         case NotStarted(message):
             return message
         case _:
@@ -38,25 +40,25 @@ async def list_workflows(desk: Desk, typed: Typed) -> Answer:
     return replies.workflows(typed.command, list(desk.engine.workflows.values()))
 
 
-def _form(
-    workflow: Workflow, typed: Typed, given: dict[str, str], problems: dict[str, str], notes: list[str]
+async def _form(
+    desk: Desk, workflow: Workflow, typed: Typed, given: dict[str, str], problems: dict[str, str], notes: list[str]
 ) -> Answer:
     """The form for what is missing or wrong; a sentence where a form would have no field for it."""
     notes = [*notes, *(problem for name, problem in problems.items() if name not in workflow.input)]
-    if not workflow.input or not forms.can_be_shown(workflow):
+    if not workflow.input or not start_forms.can_be_shown(workflow):
         said = "; ".join(dict.fromkeys([*notes, *problems.values()]))
         example = replies.example(typed.command, workflow)
         return replies.mistake(f"{workflow.name} was not started: {escape(said)}.", example)
     wrong = {name: problem for name, problem in problems.items() if name in given}
-    place = forms.Place(typed.where.channel, workflow.name, typed.where.thread)
-    return forms.start_form(workflow, place, given, wrong, notes)
+    place = Place(typed.where.channel, workflow.name, typed.where.thread)
+    shown = await desk.from_slack(with_ids(desk.directory, workflow.input, given))
+    return start_forms.start_form(workflow, place, shown, wrong, notes)
 
 
 async def _pick(desk: Desk, typed: Typed) -> Answer:
     verdict = await desk.from_slack(desk.roles.may(Act.START, typed.user))
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)
-    known = list(desk.engine.workflows.values())
-    if not known:
+    if not desk.engine.workflows:
         return replies.no_workflows()
-    return forms.picker(known, forms.Place(typed.where.channel, thread=typed.where.thread))
+    return start_forms.picker(Place(typed.where.channel, thread=typed.where.thread))
