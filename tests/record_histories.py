@@ -16,7 +16,7 @@ from engine.core.failures import FailureClass
 from engine.core.graph import Plan
 from engine.core.state import RunStatus
 from tests.core.definitions import CHILD
-from tests.core.driver import ANA, BEN, Run, workflow
+from tests.core.driver import ANA, BEN, CAT, DAN, EVE, Run, workflow
 from tests.core.test_histories import HISTORIES, as_expected
 
 RELEASE = "0.2"
@@ -41,6 +41,48 @@ def gates() -> Run:
     run.do(c.LogLine("b", run.state.step("b").token, "half done"))
     run.do(c.NoteProgress("b", run.state.step("b").token, {"page": 3}))
     run.succeed("b")
+    return run
+
+
+def stages_and_quorum() -> Run:
+    """Two stages, an edit that voids a vote, a delegation; and the step that the gate covers, as it was approved."""
+    approval = {
+        "title": "Roll out to ${{ input.percent }} %?",
+        "stages": [
+            {"name": "team", "approvers": ["@web", "role:lead"], "quorum": 2},
+            {"name": "security", "approvers": ["#sec"], "quorum": "all"},
+        ],
+        "edit": {"percent": {"type": "integer", "min": 1, "max": 100, "value": "${{ input.percent }}"}},
+        "covers": ["ship"],
+        "hours": {"zone": "Europe/Paris", "from": "08:00", "to": "18:00", "holidays": ["1970-01-02"]},
+        "expires_in": "8h",
+        "remind_every": "1h",
+        "on_expiry": "wait",
+        "reason": "always",
+        "direct_messages": True,
+    }
+    ship = noop("ship", **{"with": {"percent": "${{ steps.gate.output.fields.percent }}"}})
+    run = Run(workflow({"id": "gate", "approval": approval}, ship, input={"percent": {"type": "integer"}}), percent=50)
+    run.look(after=4 * 3_600_000)
+    run.vote("gate", by=BEN, reason="fine")
+    run.do(c.EditGate("gate", {"percent": 10}, CAT, "in @web", "less at first"))
+    run.do(c.Delegate("gate", BEN, DAN, "in @web", "away"))
+    run.do(c.Snooze("gate", CAT, run.now + 3_600_000))
+    run.vote("gate", by=CAT, authority="in @web", reason="fine")
+    run.vote("gate", by=DAN, reason="fine", seat=c.Seat(("@web",), on_behalf_of=BEN))
+    run.look(after=30 * 3_600_000)
+    run.vote("gate", by=EVE, reason="fine", seat=c.Seat(("#sec",), everyone=frozenset({"U1", EVE.id})))
+    run.look()
+    run.succeed("ship")
+    return run
+
+
+def changes_requested() -> Run:
+    approval = {**GATE, "request_changes": "draft"}
+    draft = {"id": "draft", "set": {"text": "notes ${{ changes.comment }}"}}
+    run = Run(workflow(draft, {"id": "g", "approval": approval}))
+    run.do(c.RequestChanges("g", BEN, "say who wrote it", "in @x"))
+    run.vote("g", False, reason="still not")
     return run
 
 
@@ -172,7 +214,20 @@ def forked() -> Run:
 
 
 SCENES: tuple[Callable[[], Run], ...] = (
-    *(gates, expiry_and_denial, attempts, loops, undoing, timeout, operators, children, in_line_and_cancelled, forked),
+    *(
+        gates,
+        stages_and_quorum,
+        changes_requested,
+        expiry_and_denial,
+        attempts,
+        loops,
+        undoing,
+        timeout,
+        operators,
+        children,
+        in_line_and_cancelled,
+        forked,
+    ),
 )
 
 

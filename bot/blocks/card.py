@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
+from bot.blocks.gate_lines import EXPIRED, EXPIRY
 from bot.blocks.kit import TEXT_LIMIT, Message, clip_markup, context, escape, section, title
 from bot.blocks.loops import in_crowd
 from bot.blocks.standing import standing, standing_steps
-from bot.blocks.timeline import EXPIRED, EXPIRY
 from bot.blocks.words import (
     because,
     command,

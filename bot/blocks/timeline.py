@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import assert_never
 
 from bot.blocks.flow_lines import flow_line
+from bot.blocks.gate_lines import gate_line
 from bot.blocks.kit import Message, clip_markup
 from bot.blocks.loops import how_far, is_milestone
 from bot.blocks.run_lines import run_line
 from bot.blocks.step_lines import asking_line, attempt_line, decided_line
-from bot.blocks.words import because, chosen_inputs, counted, date, either, named, one_line, plain, short_id
+from bot.blocks.words import chosen_inputs, counted, named, one_line, plain, short_id
 from engine.core import events as e
 from engine.core import paths
-from engine.core.durations import say_duration
 from engine.core.fold import NO_PLANS, evolve
 from engine.core.graph import Plan
-from engine.core.state import Gate, Recorded, RunState
+from engine.core.state import Recorded, RunState
 
 MESSAGE_LIMIT = 3_000
 LINE_LIMIT = 600
@@ -110,8 +109,7 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
     if isinstance(event, e.FlowEvent):
         return flow_line(before, at, event, after)
     if isinstance(event, e.ApprovalEvent):
-        quiet = isinstance(event, e.ApprovalPresented | e.ApprovalReminded)
-        return None if quiet else _gate_line(before, at, event)
+        return gate_line(before, at, event)
     match event:
         case e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded():
             return None
@@ -121,41 +119,3 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
             return decided_line(before, event)
         case _:
             return attempt_line(before, at, event)
-
-
-_GateEvent = e.ApprovalRequested | e.ApprovalEscalated | e.ApprovalGranted | e.ApprovalDenied | e.ApprovalExpired
-
-EXPIRY = {"deny": "it is denied", "approve": "it is approved", "fail": "the run fails"}
-"""What happens by itself if nobody decides, by policy."""
-
-EXPIRED = {"deny": "it was denied", "approve": "it was approved", "fail": "the run failed"}
-
-
-def _gate_line(before: RunState, at: int, event: _GateEvent) -> str:
-    match event:
-        case e.ApprovalRequested():
-            end = f"{EXPIRY[event.on_expiry]} {date(event.expires_at)}"
-            return f"… {event.step} waits for {either(event.approvers)}; if nobody decides, {end}"
-        case e.ApprovalEscalated():
-            waited = say_duration(at - _gate(before, event.step).asked_at)
-            return f"↑ {event.step} has waited {waited} for a decision: {one_line(event.to)} is asked too"
-        case e.ApprovalGranted():
-            return f"✓ {event.step} approved by {named(event.by)}{_right(event.authority)}{because(event.reason)}"
-        case e.ApprovalDenied():
-            return f"✗ {event.step} denied by {named(event.by)}{_right(event.authority)}{because(event.reason)}"
-        case e.ApprovalExpired():
-            sign = "✓" if event.policy == "approve" else "✗"
-            return f"{sign} {event.step} expired: nobody decided in time, so {EXPIRED[event.policy]}"
-        case _:
-            assert_never(event)
-
-
-def _gate(state: RunState, step: str) -> Gate:
-    gate = state.step(step).gate
-    if gate is None:
-        raise ValueError(f"{step} of {state.run} has no gate")
-    return gate
-
-
-def _right(authority: str) -> str:
-    return f" ({one_line(authority)})" if authority else ""

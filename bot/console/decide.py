@@ -68,6 +68,14 @@ def _refusal(run: str, gate: str, state: RunState, reply: c.Reply, now: int) -> 
             return f"{gate} was already {_decided(decision, now)}; nothing was changed."
         case c.NotAllowed(reason):
             return f"{gate} was not decided: {reason}."
+        case c.ReasonNeeded():
+            return f"{gate} wants a reason, nothing was decided; give one with --reason."
+        case c.AlreadyVoted(ballot):
+            return f"{ballot.seat.name} has approved {gate} already; nothing was changed."
+        case c.NotAsked(asked):
+            return f"{gate} now asks {listed(asked)}; nothing was changed."
+        case c.Outdated():
+            return f"{gate} was edited meanwhile; look at it again with vb show {run}, nothing was changed."
         case c.Ended(status):
             return f"{run} is {status.value}; nothing was changed."
         case _:

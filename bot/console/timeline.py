@@ -34,6 +34,7 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.StepAwaitedWorker: _WAITS,
     e.ApprovalRequested: _WAITS,
     e.ApprovalEscalated: _WAITS,
+    e.ApprovalChangesRequested: _WAITS,
     e.ApprovalReminded: _WAITS,
     e.RunPaused: _WAITS,
     e.StepMissing: _WAITS,
@@ -58,6 +59,18 @@ Attempts = (
     | e.StepHandedBack
     | e.StepProgressed
     | e.LateResultRefused
+)
+
+
+_Act = (
+    e.ApprovalVoted
+    | e.ApprovalGranted
+    | e.ApprovalDenied
+    | e.ApprovalStageOpened
+    | e.ApprovalEdited
+    | e.ApprovalChangesRequested
+    | e.ApprovalDelegated
+    | e.ApprovalSnoozed
 )
 
 
@@ -278,10 +291,29 @@ def _of_gate(event: e.ApprovalEvent, at: int, waited: str) -> Fields:
             return {"count": event.count, "waited": waited}
         case e.ApprovalEscalated():
             return {"to": event.to, "rung": event.rung, "waited": waited}
-        case e.ApprovalGranted() | e.ApprovalDenied():
-            return {"by": _named(event.by), "as": event.authority, "waited": waited, "reason": event.reason}
         case e.ApprovalExpired():
             return {"then": event.policy, "waited": waited}
+        case _:
+            return _of_act(event, at, waited)
+
+
+def _of_act(event: _Act, at: int, waited: str) -> Fields:
+    """What people do at gates."""
+    match event:
+        case e.ApprovalGranted() | e.ApprovalDenied() | e.ApprovalVoted():
+            behalf = None if event.on_behalf_of is None else _named(event.on_behalf_of)
+            known: Fields = {"by": _named(event.by), "for": behalf, "as": event.authority, "waited": waited}
+            return {**known, "reason": event.reason}
+        case e.ApprovalStageOpened():
+            return {"stage": event.name, "asks": ",".join(event.approvers)}
+        case e.ApprovalEdited():
+            return {"by": _named(event.by), "as": event.authority, **event.new, "reason": event.reason}
+        case e.ApprovalChangesRequested():
+            return {"by": _named(event.by), "as": event.authority, "back_to": event.to, "comment": event.comment}
+        case e.ApprovalDelegated():
+            return {"by": _named(event.by), "to": _named(event.to), "as": event.authority, "reason": event.reason}
+        case e.ApprovalSnoozed():
+            return {"by": _named(event.by), "for": _span(event.until - at)}
         case _:
             assert_never(event)
 

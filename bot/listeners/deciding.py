@@ -108,7 +108,7 @@ async def _decide(desk: Desk, value: str, user: str, granted: bool, reason: str)
         by=actor(asking.by.person),
         authority=asking.by.authority,
         reason=reason,
-        asked_seq=asking.gate.asked_seq,
+        version=asking.gate.version,
     )
     match await desk.engine.vote(asking.state.run, vote):
         case c.Accepted():

@@ -11,13 +11,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from engine.core import paths
+from engine.core.approval import Approval
 from engine.core.definition import KINDS, Step, Workflow
+from engine.core.expressions import Template
 from engine.core.graph import resolved_needs, walk
-from engine.core.kinds import Approval
 from engine.core.words import listed, one_line
 
-_DECIDES = ("approvers", "escalate", "on_expiry", "expires_in", "allow_self")
-"""The words of a gate that say who decides, and what happens if nobody does."""
+_DECIDES = (
+    *("approvers", "quorum", "stages", "escalate", "allow_self", "delegation", "reason"),
+    *("edit", "covers", "request_changes", "on_expiry", "expires_in", "hours"),
+)
+"""The words of a gate that say who decides, on what and under which rules, and what happens if nobody does."""
 _AROUND = ("if", "for_each", "repeat", "continue_on_error")
 """Words of a step, and of those that it is inside of, by which a gate may be left out or made to count for nothing."""
 _WIDEST = 60
@@ -54,6 +58,7 @@ def _gates(old: Workflow, new: Workflow) -> Iterator[str]:
             yield f"the gate {template} is gone"
             continue
         yield from _decided(template, step.approval, now.approval)
+        yield from _named(template, step.approval, before, after)
         yield from _around(template, before, after)
         yield from _freed(template, old, new)
 
@@ -63,6 +68,33 @@ def _decided(template: str, old: Approval, new: Approval) -> Iterator[str]:
     for word in _DECIDES:
         if was[word] != is_[word]:
             yield f"the gate {template}: {word} {_short(was[word])} -> {_short(is_[word])}"
+
+
+def _named(template: str, gate: Approval, before: Mapping[str, Step], after: Mapping[str, Step]) -> Iterator[str]:
+    """Steps that say by their output who is asked, and do something else now."""
+    for id_ in sorted(_asked_by(gate)):
+        step = next((at for at in _visible(template, id_) if at in before), None)
+        if step is None:
+            continue
+        differing = _differing(_data(before[step]), _data(after[step])) if step in after else ["gone"]
+        if differing:
+            yield f"the gate {template}: {step} says who decides, and changed: {', '.join(differing)}"
+
+
+def _asked_by(gate: Approval) -> set[str]:
+    """The ids of the steps that the names of the people asked come from."""
+    asked = [*(name for _, names, _ in gate.asking for name in names), *(rung.to for rung in gate.escalate)]
+    found = (Template.parse(name).references for name in asked)
+    return {name for references in found for root, name in references if root == "steps"}
+
+
+def _visible(template: str, id_: str) -> Iterator[str]:
+    """Where the step ``id_`` may be that the step at ``template`` sees: beside it, or in a group around it."""
+    group = paths.group_of(template)
+    while group:
+        yield paths.in_group(group, id_)
+        group = paths.group_of(group)
+    yield id_
 
 
 def _around(template: str, before: Mapping[str, Step], after: Mapping[str, Step]) -> Iterator[str]:

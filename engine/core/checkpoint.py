@@ -15,12 +15,12 @@ from pydantic import BaseModel, JsonValue
 
 from engine.core import events as e
 from engine.core.failures import Failure
+from engine.core.gate_checkpoint import dump_gate, read_gate
 from engine.core.graph import Plan
 from engine.core.state import (
+    Changes,
     Effect,
     End,
-    Gate,
-    GateDecision,
     GroupState,
     Kept,
     Loop,
@@ -29,11 +29,10 @@ from engine.core.state import (
     RunStatus,
     StepState,
     StepStatus,
-    Verdict,
 )
 from engine.core.values import At, Held
 
-VERSION = 7
+VERSION = 8
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -64,6 +63,7 @@ def to_text(state: RunState) -> str:
         "phase": state.phase.value,
         "pauses": [_dump(state.own_pause), _dump(state.parent_pause), state.parent_order, state.held_at],
         "cancel": _dump(state.cancel),
+        "changes": _changes(state.changes),
         "open": state.open,
         "undoable": state.undoable,
         "undoing": state.undoing,
@@ -126,6 +126,7 @@ def restore(parsed: Parsed, plan: Plan) -> RunState:
         reopened=reopened,
         kept=Map({place: Kept(name, correlation, _unheld(held)) for place, name, correlation, held in data["kept"]}),
         signals=Map(data["signals"]),
+        changes=_read_changes(data["changes"]),
         end=None if end is None else End(RunStatus(end[0]), *end[1:5], output=_unheld(end[5])),
     )
 
@@ -152,7 +153,7 @@ def _step(step: StepState) -> dict[str, Any]:
     if step.loop is not None:
         data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), *step.loop[8:]]
     if step.gate is not None:
-        data["gate"] = _gate(step.gate)
+        data["gate"] = dump_gate(step.gate)
     return data
 
 
@@ -175,25 +176,19 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
         items, *counts, last, rested, failed, base = data["loop"]
         found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), rested=rested, failed=failed, base=base)
     if "gate" in data:
-        found["gate"] = _read_gate(data["gate"])
+        found["gate"] = read_gate(data["gate"])
     return StepState(status=StepStatus(data["status"]), **found)
 
 
-def _gate(gate: Gate) -> list[Any]:
-    decision = None
-    if gate.decision is not None:
-        decision = [gate.decision.verdict.value, gate.decision.at, _dump(gate.decision.by), *gate.decision[3:]]
-    return [_dump(gate.request), *gate[1:5], decision]
+def _changes(changes: Changes | None) -> list[Any] | None:
+    return None if changes is None else [*changes[:2], _dump(changes.by), *changes[3:]]
 
 
-def _read_gate(data: list[Any]) -> Gate:
-    request, *counts, decided = data
-    decision = None
-    if decided is not None:
-        verdict, at, by, *words = decided
-        who = None if by is None else e.Actor.model_validate(by)
-        decision = GateDecision(Verdict(verdict), at, who, *words)
-    return Gate(e.ApprovalRequested.model_validate(request), *counts, decision=decision)
+def _read_changes(data: list[Any] | None) -> Changes | None:
+    if data is None:
+        return None
+    gate, comment, by, *numbers = data
+    return Changes(gate, comment, e.Actor.model_validate(by), *numbers)
 
 
 def _dump(model: BaseModel | None) -> Any:

@@ -24,7 +24,7 @@ from engine.core.deciding.attempts import (
     report_too_late,
 )
 from engine.core.deciding.draft import NO_VALUES, Decision, Draft
-from engine.core.deciding.gates import present, vote
+from engine.core.deciding.gates import at_gate, present
 from engine.core.deciding.operators import steer, steer_ended
 from engine.core.deciding.signals import child_ended, receive
 from engine.core.deciding.timers import fire_timers
@@ -69,7 +69,7 @@ def _after_end(draft: Draft, command: Command, status: RunStatus) -> Decision:
     """After the end only bookkeeping is recorded, unless an operator reopens a run that failed."""
     if isinstance(command, c.Succeed | c.Fail):
         return draft.decision(report_too_late(draft, command))
-    if isinstance(command, c.Vote):
+    if isinstance(command, c.AtGate):
         gate = draft.state.step(command.step).gate
         if gate is not None and gate.decision is not None:
             return draft.decision(c.AlreadyDecided(gate.decision))
@@ -92,8 +92,8 @@ def _apply(draft: Draft, command: Command) -> Reply:
             return hand_back(draft, command)
         case c.BeginEffect() | c.RecordEffect() | c.LogLine() | c.NoteProgress():
             return note(draft, command)
-        case c.Vote():
-            return vote(draft, command)
+        case c.Vote() | c.EditGate() | c.RequestChanges() | c.Delegate() | c.Snooze():
+            return at_gate(draft, command)
         case c.Present():
             return present(draft, command)
         case c.Signal():

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
 
+from engine.core.approval import Approval
 from engine.core.durations import Duration
 from engine.core.kinds import (
-    Approval,
     Call,
     Concurrency,
     ForEach,

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from engine.core.approval import Approval, EditField, Hours, Rung, Stage
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import (
-    Approval,
     Call,
     Concurrency,
     ForEach,
@@ -19,7 +19,6 @@ from engine.core.kinds import (
     Repeat,
     Retry,
     RetryRule,
-    Rung,
     Schedule,
     Sleep,
     Undo,
@@ -76,11 +75,37 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "title": "Publish ${{ input.version }}?",
         "show": '{notes: "${{ steps.notes.output.text }}"}',
         "approvers": '["@release-managers", "#leads"]',
+        "quorum": "2",
+        "stages": '[{name: team, approvers: ["@web"]}, {name: security, approvers: ["@security"], quorum: 2}]',
+        "reason": "always",
+        "edit": '{percent: {type: integer, min: 1, max: 100, value: "${{ input.percent }}"}}',
+        "covers": "[deploy]",
+        "request_changes": "draft",
+        "delegation": "forbidden",
         "expires_in": "8h",
         "on_expiry": "approve",
         "remind_every": "1h",
         "escalate": '[{after: 15m, to: "@oncall"}]',
-        "allow_self": "false",
+        "allow_self": "true",
+        "hours": '{zone: Europe/Paris, from: "08:30", to: "18:00"}',
+        "direct_messages": "true",
+    },
+    Stage: {"name": "security", "approvers": '["@security"]', "quorum": "2"},
+    EditField: {
+        "type": "integer",
+        "description": "Percent of the users",
+        "pattern": r"'^v\d+$'",
+        "choices": "[staging, production]",
+        "min": "1",
+        "max": "100",
+        "value": "${{ input.percent }}",
+    },
+    Hours: {
+        "zone": "Europe/Paris",
+        "from": '"08:30"',
+        "to": '"18:00"',
+        "days": "[mon, tue, wed, thu]",
+        "holidays": "[2030-12-25, 2030-12-26]",
     },
     Rung: {"after": "15m", "to": '"@oncall"'},
     Sleep: {"for": "1h30m", "until": '"2030-01-31T09:00:00+01:00"'},

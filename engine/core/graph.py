@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from engine.core import paths
+from engine.core.approval import Approval, Quorum
 from engine.core.definition import Step, Workflow
 from engine.core.expressions import (
     Compiled,
@@ -55,6 +56,48 @@ class Compensation:
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedStage:
+    name: str
+    approvers: Compiled
+    quorum: Quorum
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedGate:
+    """The compiled ``approval`` of a step."""
+
+    approval: Approval
+    title: Template
+    show: CompiledMapping
+    stages: tuple[PlannedStage, ...]
+    ladder: tuple[Compiled, ...]
+    """Whom each rung asks."""
+    fields: CompiledMapping
+
+    @classmethod
+    def of(cls, approval: Approval) -> PlannedGate:
+        """Raises ``ExpressionError`` for the first expression that does not compile."""
+        return cls(
+            approval=approval,
+            title=Template.parse(approval.title),
+            show=compile_mapping(approval.show),
+            stages=tuple(
+                PlannedStage(name, compile_value(list(approvers)), quorum)
+                for name, approvers, quorum in approval.asking
+            ),
+            ladder=tuple(compile_value(rung.to) for rung in approval.escalate),
+            fields=compile_mapping({name: field.value for name, field in approval.edit.items()}),
+        )
+
+    @property
+    def references(self) -> frozenset[tuple[str, str]]:
+        """What the gate itself refers to; the steps that it covers have their own."""
+        asked = (*(stage.approvers for stage in self.stages), *self.ladder)
+        found = (self.title, self.show, self.fields, *asked)
+        return frozenset(pair for each in found for pair in each.references)
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedStep:
     """A step with its place in the graph. ``needs`` are resolved; ``explicit`` tells whether they were written.
 
@@ -71,8 +114,7 @@ class PlannedStep:
     condition: Condition | None = None
     arguments: CompiledMapping = _NO_ARGUMENTS
     """The compiled ``with``, ``set`` or child's ``input``; empty for others."""
-    title: Template | None = None
-    show: CompiledMapping | None = None
+    gate: PlannedGate | None = None
     items: Compiled | None = None
     until: Condition | None = None
     sleep: Compiled | None = None
@@ -87,17 +129,21 @@ class PlannedStep:
     @property
     def references(self) -> frozenset[tuple[str, str]]:
         """What all its expressions refer to."""
-        compiled = (self.condition, self.arguments, self.title, self.show, self.items, self.until, self.sleep)
+        compiled = (self.condition, self.arguments, self.gate, self.items, self.until, self.sleep)
         found = [each.references for each in (*compiled, self.correlation) if each is not None]
         return frozenset(pair for references in found for pair in references)
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Steps by id, in the order of the definition; ``roots`` are those that wait for no other of the group."""
+    """Steps by id, in the order of the definition; ``roots`` are those that wait for no other of the group.
+
+    ``gates`` are the ids of its gates.
+    """
 
     steps: Mapping[str, PlannedStep]
     roots: tuple[str, ...]
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +254,9 @@ def _add_group(template: str, steps: tuple[Step, ...], groups: dict[str, Group],
         )
         members[step.id] = nodes[planned.template] = planned
         _add_inside(planned, groups, nodes)
-    groups[template] = Group(MappingProxyType(members), tuple(id_ for id_, needed in needs.items() if not needed))
+    roots = tuple(id_ for id_, needed in needs.items() if not needed)
+    gates = tuple(id_ for id_, member in members.items() if member.kind is Kind.GATE)
+    groups[template] = Group(MappingProxyType(members), roots, gates)
 
 
 def _add_inside(planned: PlannedStep, groups: dict[str, Group], nodes: dict[str, PlannedStep]) -> None:
@@ -263,8 +311,7 @@ def _planned(step: Step, template: str, index: int) -> PlannedStep:
         index=index,
         condition=None if step.if_ is None else condition(step.if_),
         arguments=_arguments(step, kind),
-        title=None if gate is None else Template.parse(gate.title),
-        show=None if gate is None else compile_mapping(gate.show),
+        gate=None if gate is None else PlannedGate.of(gate),
         items=None if step.for_each is None else compile_value(step.for_each.items),
         until=None if step.repeat is None else condition(step.repeat.until),
         sleep=None if step.sleep is None else compile_value(_pause_of(step)),

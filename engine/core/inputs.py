@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from engine.core.definition import Workflow
 from engine.core.functions import as_text
-from engine.core.kinds import InputField, InputType
+from engine.core.kinds import InputField, InputType, TypedField
 from engine.core.words import did_you_mean, kind, listed, nearest
 
 LONGEST = {InputType.STRING: 1_000, InputType.TEXT: 20_000}
@@ -78,7 +78,7 @@ def validate_fields(
     return values, problems
 
 
-def read_value(name: str, field: InputField, value: object, *, text: bool = False) -> JsonValue:
+def read_value(name: str, field: TypedField, value: object, *, text: bool = False) -> JsonValue:
     """``value`` as the field's type, within its limits. Raises ``ValueError`` with a sentence that names the field."""
     typed = _READERS[field.type](name, value, text)
     if isinstance(typed, str):
@@ -266,7 +266,7 @@ _READERS: dict[InputType, Callable[[str, object, bool], str | int | float | bool
 }
 
 
-def _check_text(name: str, field: InputField, value: str) -> None:
+def _check_text(name: str, field: TypedField, value: str) -> None:
     if field.type is InputType.CHOICE:
         if value not in field.choices:
             match = nearest(value, field.choices)
@@ -284,7 +284,7 @@ def _check_text(name: str, field: InputField, value: str) -> None:
         raise ValueError(f"{name} must look like {_shape(field.pattern)}; you gave {_said(value)}")
 
 
-def _check_number(name: str, field: InputField, value: float) -> None:
+def _check_number(name: str, field: TypedField, value: float) -> None:
     if not abs(value) < 1e308:
         raise ValueError(f"{name} must be a finite number")
     if field.min is not None and value < field.min:

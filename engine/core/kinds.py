@@ -1,4 +1,4 @@
-"""What steps and workflows are made of: inputs, gates, retries, loops, waits, calls, schedules.
+"""What steps and workflows are made of: inputs, retries, loops, waits, calls, schedules. Gates are in ``approval``.
 
 The one rule: each model says all that it means by itself; what depends on the rest of a definition is checked in
 ``engine.core.checks``.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
@@ -20,7 +20,6 @@ Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Uses = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(@[1-9][0-9]*)?$")]
 Expression = Annotated[str, StringConstraints(pattern=r"\$\{\{")]
 """A text that holds ``${{ … }}``."""
-Who = Annotated[str, StringConstraints(pattern=r"^[@#][^\s@#]{1,80}$")]
 
 
 class Model(BaseModel):
@@ -44,8 +43,8 @@ class InputType(StrEnum):
     URL = "url"
 
 
-class InputField(Model):
-    """One input of a workflow. Without a ``default`` it is required, unless ``required: false``."""
+class TypedField(Model):
+    """A value that a person gives: its type, and what it may be."""
 
     type: InputType = InputType.STRING
     """What the value is: ``string`` is one line, ``text`` may have many, ``choice`` is one of ``choices``.
@@ -55,10 +54,6 @@ class InputField(Model):
     """
     description: str = ""
     """What it is for; people see it in the form."""
-    default: JsonValue = None
-    """The value where none is given."""
-    required: bool | None = None
-    """Whether it must be given; an optional input without a default is null."""
     pattern: str | None = None
     """A regular expression that a text must match; write ``^`` and ``$`` for the whole of it."""
     choices: tuple[str, ...] = ()
@@ -68,12 +63,8 @@ class InputField(Model):
     max: float | None = None
     """The greatest number that is taken."""
 
-    @property
-    def is_required(self) -> bool:
-        return self.default is None if self.required is None else self.required
-
     @model_validator(mode="after")
-    def _consistent(self) -> InputField:
+    def _consistent(self) -> Self:
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
@@ -82,6 +73,19 @@ class InputField(Model):
         if (self.type is InputType.CHOICE) != bool(self.choices):
             raise ValueError("choices and type: choice go together; give both or neither")
         return self
+
+
+class InputField(TypedField):
+    """One input of a workflow. Without a ``default`` it is required, unless ``required: false``."""
+
+    default: JsonValue = None
+    """The value where none is given."""
+    required: bool | None = None
+    """Whether it must be given; an optional input without a default is null."""
+
+    @property
+    def is_required(self) -> bool:
+        return self.default is None if self.required is None else self.required
 
 
 class RetryRule(Model):
@@ -121,53 +125,6 @@ class Retry(Model):
         if rule is None:
             return None
         return self.model_copy(update={name: value for name, value in rule if value is not None})
-
-
-class Rung(Model):
-    """One rung of an escalation ladder: ``after`` this long since the request, ``to`` is asked too."""
-
-    after: Duration = Field(gt=0)
-    """How long after the request."""
-    to: Who
-    """A group of people, or a channel."""
-
-
-class OnExpiry(StrEnum):
-    DENY = "deny"
-    APPROVE = "approve"
-    FAIL = "fail"
-
-
-class Approval(Model):
-    """A gate: the run waits until one of ``approvers`` (or of those it has escalated to) decides, or it expires."""
-
-    title: str = Field(min_length=1, max_length=200)
-    """The question, with expressions if need be."""
-    show: dict[str, JsonValue] = {}
-    """What people need to know to decide, by label."""
-    approvers: tuple[Who, ...] = Field(min_length=1)
-    """Who may decide: groups (``"@oncall"``) or channels (``"#leads"``)."""
-    expires_in: Duration = Field(default=86_400_000, gt=0)
-    """How long it stays open."""
-    on_expiry: OnExpiry = OnExpiry.DENY
-    """What happens if nobody has decided by then."""
-    remind_every: Duration | None = None
-    """How often those who may decide are asked again, at least 10 s."""
-    escalate: tuple[Rung, ...] = ()
-    """Who else is asked, and after how long, in the order of time."""
-    allow_self: bool = True
-    """Whether the person who started the run may decide."""
-
-    @model_validator(mode="after")
-    def _ladder_fits(self) -> Approval:
-        late = [rung for rung in self.escalate if rung.after >= self.expires_in]
-        if late:
-            raise ValueError(f"the rung to {late[0].to} comes after the gate expires; raise expires_in or lower after")
-        if list(self.escalate) != sorted(self.escalate, key=lambda rung: rung.after):
-            raise ValueError("escalate must be in order of time, the earliest rung first")
-        if self.remind_every is not None and self.remind_every < 10_000:
-            raise ValueError("remind_every must be at least 10s")
-        return self
 
 
 class Sleep(Model):

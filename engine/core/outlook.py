@@ -64,7 +64,8 @@ def _step_due(state: RunState, path: str, now: int) -> Due | None:
         return None
     match step.status:
         case StepStatus.WAITING if step.gate is not None:
-            return Due(next_timer(step.gate), DueKind.TIMER)
+            timer = next_timer(step.gate)
+            return None if timer is None else Due(timer, DueKind.TIMER)
         case StepStatus.SLEEPING | StepStatus.LISTENING | StepStatus.OPEN:
             return Due(max(step.wake_at, now), DueKind.TIMER) if step.wake_at else None
         case StepStatus.READY | StepStatus.RETRYING if state.paused is None and not halted(state, path):
@@ -77,14 +78,14 @@ def _step_due(state: RunState, path: str, now: int) -> Due | None:
             return None
 
 
-def next_timer(gate: Gate) -> int:
+def next_timer(gate: Gate) -> int | None:
     """The instant at which the gate next does something by itself: reminds, escalates or expires."""
-    times = [gate.request.expires_at]
+    times = [] if gate.overdue else [gate.request.expires_at]
     if gate.next_rung is not None:
         times.append(gate.next_rung.at)
     if gate.next_reminder is not None:
         times.append(gate.next_reminder)
-    return min(times)
+    return min(times, default=None)
 
 
 def something_ready(state: RunState, now: int) -> bool:
@@ -135,9 +136,17 @@ def summary(state: RunState) -> str:
         step = state.steps[path]
         if words := _DOING.get(step.status):
             again = f" (attempt {step.attempt})" if step.status is StepStatus.RETRYING else ""
-            doing.setdefault(words, []).append(path + again)
+            doing.setdefault(words, []).append(path + (_progress(step.gate) if step.gate is not None else again))
     parts = [f"{words} {', '.join(steps[:3])}" for words, steps in doing.items()]
     return "; ".join(parts) or "about to start"
+
+
+def _progress(gate: Gate) -> str:
+    """How far a gate has come that takes more than one approval."""
+    stage, given = gate.current, len(gate.given)
+    of = f"{given} of {stage.quorum}" if stage.quorum != "all" else f"{given} so far, all are needed"
+    parts = ([stage.name] if stage.name else []) + ([of] if stage.quorum != 1 else [])
+    return f" ({': '.join(parts)})" if parts and gate.decision is None else ""
 
 
 _DOING = {

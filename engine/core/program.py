@@ -47,8 +47,12 @@ LOCAL_ROOTS = {
     "failure": "in on_failure and undo",
 }
 """Roots that exist in some places only, and where."""
-ROOTS = ("input", "steps", "run", *LOCAL_ROOTS)
-MEMBERS = {"run": ("id", "workflow", "started_by", "started_at"), "failure": ("step", "kind", "reason", "class")}
+ROOTS = ("input", "steps", "run", "changes", *LOCAL_ROOTS)
+MEMBERS = {
+    "run": ("id", "workflow", "started_by", "started_at"),
+    "changes": ("gate", "comment", "by", "count"),
+    "failure": ("step", "kind", "reason", "class"),
+}
 OF_STEP = ("output", "status", "error")
 LONGEST = 2_000
 """Characters of one expression. The library's parser recurses, and overflows its stack on very long ones."""

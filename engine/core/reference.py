@@ -10,11 +10,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from engine.core.approval import Approval, EditField, Hours, Rung, Stage
 from engine.core.definition import Step, Workflow
 from engine.core.examples import EXAMPLES
 from engine.core.functions import BUILT_IN, FUNCTIONS, as_text
 from engine.core.kinds import (
-    Approval,
     Call,
     Concurrency,
     ForEach,
@@ -22,7 +22,6 @@ from engine.core.kinds import (
     Repeat,
     Retry,
     RetryRule,
-    Rung,
     Schedule,
     Sleep,
     Undo,
@@ -38,6 +37,9 @@ HEADINGS: Mapping[type[BaseModel], str] = {
     Retry: "Retries: `retry`",
     RetryRule: "Retries by class: `retry.classes.<class>`",
     Approval: "A gate: `approval`",
+    Stage: "Stages: `approval.stages`",
+    EditField: "Values that may be edited: `approval.edit.<name>`",
+    Hours: "Business hours: `approval.hours`",
     Rung: "Escalation: `approval.escalate`",
     Sleep: "A pause: `sleep`",
     WaitFor: "A signal: `wait_for`",
@@ -83,6 +85,7 @@ Besides CEL's own operators and macros, expressions can call what follows. The `
 _ROOTS: Mapping[str, tuple[str, str]] = {
     "input": ("everywhere", "the run's input, by name"),
     "run": ("everywhere but in `labels` and `concurrency.key`", ""),
+    "changes": ("as `run`", ""),
     "steps": ("", ""),
     "item": ("", "the item; the innermost loop's"),
     "index": ("", "its place in the list, from 0"),
@@ -163,7 +166,13 @@ def _number(described: Mapping[str, Any]) -> str:
 def _text(pattern: str) -> str:
     if "ms|s|m" in pattern:
         return "duration"
-    known = {r"\$\{\{": "expression", "^[@#]": '"@group" or "#channel"', "^[a-z][a-z0-9_-]": "name"}
+    known = {
+        r"\$\{\{": "expression",
+        "^([@#]": '"@group", "@person", "#channel", "role:name" or expression',
+        r"^([01]": "time of the day",
+        "^[0-9]{4}": "date",
+        "^[a-z][a-z0-9_-]": "name",
+    }
     return next((words for start, words in known.items() if pattern.startswith(start)), "text")
 
 

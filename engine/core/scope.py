@@ -26,7 +26,8 @@ def scope(state: RunState, path: str = "", values: Values = _NONE) -> dict[str, 
     ``values`` must have what ``needed`` says.
     """
     outer = cast("dict[str, Any]", state.started.outer)
-    roots: dict[str, Any] = {"run": _run(state), **outer, "input": state.started.input}
+    known = {"run": _run(state), "changes": _changes(state)}
+    roots: dict[str, Any] = {**known, **outer, "input": state.started.input}
     roots["steps"] = StepScope(state, path, values)
     for unit in _units(path):
         roots = {**roots, **_of_unit(state, unit, values)}
@@ -85,6 +86,25 @@ class StepScope:
         return _find(self._state, self._path, step) is not None or step in _outer_steps(self._state)
 
 
+class Assuming:
+    """``steps`` as they would be seen if the step ``id`` had completed with ``output`` by now."""
+
+    __slots__ = ("_id", "_output", "_steps")
+
+    def __init__(self, steps: StepScope, id_: str, output: JsonValue) -> None:
+        self._steps = steps
+        self._id = id_
+        self._output = output
+
+    def __getitem__(self, step: str) -> dict[str, JsonValue]:
+        if step != self._id:
+            return self._steps[step]
+        return {"output": self._output, "status": StepStatus.COMPLETED.value, "error": ""}
+
+    def __contains__(self, step: object) -> bool:
+        return step == self._id or step in self._steps
+
+
 def _outer_steps(state: RunState) -> dict[str, dict[str, JsonValue]]:
     return cast("dict[str, dict[str, JsonValue]]", state.started.outer.get("steps", {}))
 
@@ -137,6 +157,14 @@ def _held(state: RunState, path: str, root: str, name: str) -> Iterator[At]:
         for held in (loop.items, loop.last) if loop is not None else ():
             if isinstance(held, At):
                 yield held
+
+
+def _changes(state: RunState) -> dict[str, JsonValue]:
+    """What somebody at a gate wants done differently; empty texts as long as nobody has said so."""
+    said = state.changes
+    if said is None:
+        return {"gate": "", "comment": "", "by": "", "count": 0}
+    return {"gate": said.gate, "comment": said.comment, "by": said.by.name, "count": said.times}
 
 
 def _run(state: RunState) -> dict[str, JsonValue]:

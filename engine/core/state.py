@@ -14,6 +14,9 @@ from immutables import Map
 
 from engine.core import events as e
 from engine.core.failures import Failure
+from engine.core.gates import Gate as Gate
+from engine.core.gates import GateDecision as GateDecision
+from engine.core.gates import Verdict as Verdict
 from engine.core.graph import Plan
 from engine.core.values import Held
 
@@ -75,47 +78,14 @@ class Recorded(NamedTuple):
     event: e.Event
 
 
-class Verdict(StrEnum):
-    GRANTED = "granted"
-    DENIED = "denied"
-    EXPIRED = "expired"
+class Changes(NamedTuple):
+    """What somebody at a gate wants done differently; ``times`` is how often that was so in this run."""
 
-
-class GateDecision(NamedTuple):
-    """How a gate ended. ``by`` is None where nobody decided in time; ``policy`` then says what that meant."""
-
-    verdict: Verdict
+    gate: str
+    comment: str
+    by: e.Actor
     at: int
-    by: e.Actor | None = None
-    authority: str = ""
-    reason: str = ""
-    policy: str = ""
-
-
-class Gate(NamedTuple):
-    """An opened gate. ``asked_seq`` is the place of its request in the stream, and names this asking for ever."""
-
-    request: e.ApprovalRequested
-    asked_at: int
-    asked_seq: int
-    escalated: int = 0
-    reminded: int = 0
-    decision: GateDecision | None = None
-
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """Everybody who has been asked so far: the approvers, then the rungs already climbed."""
-        return (*self.request.approvers, *(rung.to for rung in self.request.escalate[: self.escalated]))
-
-    @property
-    def next_rung(self) -> e.AskedLater | None:
-        ladder = self.request.escalate
-        return ladder[self.escalated] if self.escalated < len(ladder) else None
-
-    @property
-    def next_reminder(self) -> int | None:
-        every = self.request.remind_every
-        return None if every is None else self.asked_at + every * (self.reminded + 1)
+    times: int
 
 
 class Effect(NamedTuple):
@@ -252,6 +222,7 @@ class RunState(NamedTuple):
     reopened: int = 0
     kept: Map[int, Kept] = Map()
     signals: Map[str, int] = Map()
+    changes: Changes | None = None
     end: End | None = None
 
     def step(self, step: str) -> StepState:

@@ -12,9 +12,9 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from engine.core.approval import Approval, EditField, Hours, Rung, Stage
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import (
-    Approval,
     Call,
     Concurrency,
     ForEach,
@@ -22,7 +22,6 @@ from engine.core.kinds import (
     Repeat,
     Retry,
     RetryRule,
-    Rung,
     Schedule,
     Sleep,
     Undo,
@@ -51,26 +50,36 @@ ELSEWHERE = {
 """Words that other tools use for what is called something else here."""
 
 _NAMES = "lower-case letters, digits, - and _, starting with a letter, such as check_site"
-_WHO = '"@group" or "#channel", in quotes, such as "@oncall"'
+_WHO = '"@group", "@person", "#channel" or "role:name", in quotes, such as "@oncall", or an expression in ${{ }}'
+_CLOCK = 'a time of the day in quotes, such as "09:00"'
+_DATE = "a date such as 2030-12-25"
+_QUORUM = "a number of people such as 2, any or all"
 _USES = "the name of a step, such as http.request or http.request@1"
 _CRON = "five fields: minute, hour, day of the month, month, day of the week, such as 30 9 * * 1-5"
 _NAMED = (
     "id|needs.#|set.*|workflow.name|workflow.input.*|wait_for.signal|wait_for.payload.*",
+    "approval.edit.*|approval.stages.#.name|approval.covers.#|approval.request_changes",
     "name|input.*|labels.*|schedule.#.input.*",
 )
 _SHAPES: Mapping[str, str] = {
     "steps.#.uses": _USES,
     "steps.#.undo.uses": _USES,
     "steps.#.approval.approvers.#": _WHO,
+    "steps.#.approval.stages.#.approvers.#": _WHO,
     "steps.#.approval.escalate.#.to": _WHO,
+    "steps.#.approval.hours.from": _CLOCK,
+    "steps.#.approval.hours.to": _CLOCK,
+    "steps.#.approval.hours.holidays.#": _DATE,
     "steps.#.workflow.definition": "the hash of a definition, which is filled in by itself; leave it out",
     "schedule.#.cron": _CRON,
-    **{f"steps.#.{word}": _NAMES for word in _NAMED[0].split("|")},
-    **dict.fromkeys(_NAMED[1].split("|"), _NAMES),
+    **{f"steps.#.{word}": _NAMES for words in _NAMED[:2] for word in words.split("|")},
+    **dict.fromkeys(_NAMED[2].split("|"), _NAMES),
 }
 _EITHER: Mapping[str, str] = {
     "steps.#.sleep.for": "a duration such as 30s, 15m or 3d, or an expression in ${{ }}",
     "steps.#.for_each.items": "a list, or an expression in ${{ }} that gives one",
+    "steps.#.approval.quorum": _QUORUM,
+    "steps.#.approval.stages.#.quorum": _QUORUM,
 }
 """What may be of two kinds; the library complains of each kind by itself."""
 _SHORT: Mapping[str, str] = {
@@ -86,6 +95,9 @@ _CAPS: Mapping[str, str] = {
     "steps.#.repeat.until": "give the condition that ends it, such as steps.check.output.healthy",
     "steps.#.wait_for.signal": "give the name of the signal, such as payment_received",
     "steps.#.workflow.name": "give the name of the workflow to run",
+    "steps.#.approval.stages.#.name": "say what people call the stage, such as security",
+    "steps.#.approval.stages.#.approvers": 'say who decides in this stage, such as ["@security"]',
+    "steps.#.approval.edit.*.value": "say what it is unless somebody changes it, such as ${{ input.count }}",
     "steps.#.id": "give every step an id, such as build",
     "steps.#.undo.uses": "name the step that undoes it",
     "concurrency.key": "runs with the same key are counted together, such as deploy-${{ input.env }}",
@@ -174,7 +186,10 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "steps.#.undo.retry": Retry,
     "steps.#.undo.retry.classes.*": RetryRule,
     "steps.#.approval": Approval,
+    "steps.#.approval.stages.#": Stage,
+    "steps.#.approval.edit.*": EditField,
     "steps.#.approval.escalate.#": Rung,
+    "steps.#.approval.hours": Hours,
     "steps.#.sleep": Sleep,
     "steps.#.wait_for": WaitFor,
     "steps.#.wait_for.payload.*": InputField,
@@ -183,7 +198,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "steps.#.repeat": Repeat,
 }
 _FREE = re.compile(
-    r"^(input|labels|schedule\.#\.input|steps\.#\.(?:set|with|workflow\.input|wait_for\.payload|(?:undo\.)?retry\.classes))"
+    r"^(input|labels|schedule\.#\.input|steps\.#\.(?:set|with|workflow\.input|wait_for\.payload|approval\.edit|(?:undo\.)?retry\.classes))"
     r"\.[^.]*"
 )
 """Mappings whose keys the author chooses."""

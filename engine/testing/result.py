@@ -135,9 +135,9 @@ def _told(event: e.Event) -> str:
     data: dict[str, Any] = event.model_dump(mode="json", exclude_defaults=True)
     words = [str(data.pop("step"))] if "step" in data else []
     for name, value in data.items():
-        if name in ("worker", "lease_until", "lease_cap", "definition", "workspace"):
+        if name in ("worker", "lease_until", "lease_cap", "definition", "workspace", "evidence"):
             continue
-        if name == "by":
+        if name in ("by", "to", "on_behalf_of") and isinstance(value, dict):
             value = value["name"]
         if name == "failure":
             value = f"{value['cls']}: {value['message']}"

@@ -28,6 +28,7 @@ PLAN = Plan.of(
     )
 )
 ANA = e.Actor(via="slack", id="U1", name="Ana")
+BEN = e.Actor(via="slack", id="U2", name="Ben")
 NOON = 1_795_348_800_000  # 2026-11-22T12:00:00Z
 
 GATE: dict[str, object] = {
@@ -94,6 +95,36 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         62_000,
         e.ApprovalDenied(step="publish", by=ANA, reason="no"),
         'APPROVAL_DENIED publish by="Ana (slack)" waited=1m reason=no',
+    ),
+    (
+        62_000,
+        e.ApprovalVoted(step="publish", stage=0, by=ANA, authority="in @all", evidence="e", on_behalf_of=BEN),
+        'APPROVAL_VOTED publish by="Ana (slack)" for="Ben (slack)" as="in @all" waited=1m',
+    ),
+    (
+        62_000,
+        e.ApprovalStageOpened(step="publish", stage=1, name="security", approvers=("@sec", "#sec")),
+        "APPROVAL_STAGE_OPENED publish stage=security asks=@sec,#sec",
+    ),
+    (
+        62_000,
+        e.ApprovalEdited(step="publish", by=ANA, old={"n": 1}, new={"n": 2}, fields={"n": 2, "m": 3}, evidence="e"),
+        'APPROVAL_EDITED publish by="Ana (slack)" n=2',
+    ),
+    (
+        62_000,
+        e.ApprovalChangesRequested(step="publish", by=ANA, comment="say why", to="notes", evidence="e"),
+        'APPROVAL_CHANGES_REQUESTED publish by="Ana (slack)" back_to=notes comment="say why"',
+    ),
+    (
+        62_000,
+        e.ApprovalDelegated(step="publish", by=ANA, to=BEN, reason="away"),
+        'APPROVAL_DELEGATED publish by="Ana (slack)" to="Ben (slack)" reason=away',
+    ),
+    (
+        62_000,
+        e.ApprovalSnoozed(step="publish", by=ANA, until=NOON + 122_000),
+        'APPROVAL_SNOOZED publish by="Ana (slack)" for=1m',
     ),
     (62_000, e.ApprovalExpired(step="publish", policy="fail"), "APPROVAL_EXPIRED publish then=fail waited=1m"),
     (70_000, e.RunCancelRequested(by=ANA, reason="stop"), 'RUN_CANCEL_REQUESTED by="Ana (slack)" reason=stop'),

@@ -16,6 +16,9 @@ from engine.core.state import Recorded, RunState
 
 ANA = e.Actor(via="slack", id="U1", name="Ana")
 BEN = e.Actor(via="slack", id="U2", name="Ben")
+CAT = e.Actor(via="slack", id="U3", name="Cat")
+DAN = e.Actor(via="slack", id="U4", name="Dan")
+EVE = e.Actor(via="slack", id="U5", name="Eve")
 LEASE = 15_000
 
 

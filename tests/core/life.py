@@ -20,6 +20,7 @@ from tests.core.definitions import plan_of
 T = TypeVar("T")
 
 ANA = e.Actor(via="cli", id="ana", name="Ana")
+BEN = e.Actor(via="slack", id="U2", name="Ben")
 LEASE = 15_000
 CODE = frozenset({"noop"})
 ELSEWHERE = "f" * 64
@@ -85,7 +86,7 @@ class Life:
             elif step.status is StepStatus.CALLING:
                 self._do(c.ChildEnded(path, step.child, RunStatus.COMPLETED))
             elif step.status is StepStatus.WAITING:
-                self._do(c.Vote(path, True, ANA))
+                self._do(c.Vote(path, True, BEN))
             else:
                 self._do(c.Settle(path, "did_not_happen", ANA))
         if any(True for _ in self.state.opened(StepStatus.LISTENING)):
@@ -152,7 +153,7 @@ class Life:
         return pick(counting if counting and pick([True, True, False]) else self.tokens)
 
     def _vote(self, pick: Pick) -> None:
-        self._do(c.Vote(pick(self._gates()), pick([True, True, False]), ANA))
+        self._do(c.Vote(pick(self._gates()), pick([True, True, False]), pick([BEN, BEN, ANA]), reason="so"))
 
     def _signal(self, pick: Pick) -> None:
         """Perhaps the last one again."""

@@ -33,7 +33,7 @@ def approval(**words: Any) -> dict[str, Any]:
         (approval(escalate=[]), 'the gate ok: escalate [{"after": "1h", "to": "@oncall"}] -> []'),
         (approval(on_expiry="approve"), "the gate ok: on_expiry deny -> approve"),
         (approval(expires_in="2h"), "the gate ok: expires_in 1d -> 2h"),
-        (approval(allow_self=False), "the gate ok: allow_self true -> false"),
+        (approval(allow_self=True), "the gate ok: allow_self false -> true"),
         ({"if": "input.dry"}, "the gate ok: if none -> input.dry"),
         ({"continue_on_error": True}, "the gate ok: continue_on_error false -> true"),
     ],

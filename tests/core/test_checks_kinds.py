@@ -69,8 +69,8 @@ DEPLOY = "{id: deploy, uses: set, undo: {uses: set}}"
         ("{id: a, uses: set, foreach: [1]}", "foreach: is not a word that belongs here; write for_each"),
         ("{id: a, uses: set, llm: {}}", "llm: is not supported by this version"),
         (
-            "{id: a, approval: {title: x, approvers: ['@${{input.who}}']}}",
-            "approval.approvers[1]: holds an expression; who decides is fixed; name the group",
+            "{id: a, approval: {title: x, approvers: ['${{ run.started_by }}']}}",
+            "approval.approvers[1]: whoever starts the run would choose who decides",
         ),
     ],
 )

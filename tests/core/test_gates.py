@@ -11,7 +11,7 @@ from engine.core import events as e
 from engine.core.failures import FailureClass
 from engine.core.outlook import DueKind, due, summary
 from engine.core.state import RunStatus, StepStatus, Verdict
-from tests.core.driver import ANA, BEN
+from tests.core.driver import ANA, BEN, CAT
 
 MINUTE = 60_000
 
@@ -43,7 +43,14 @@ def test_granted(make: Any) -> None:
     assert run.new == ["APPROVAL_GRANTED"]
     run.look()
     assert run.state.step("after").status is StepStatus.RUNNING
-    assert run.state.step("publish").output == {"decision": "granted", "by": "Ben", "reason": "fine", "at": run.now}
+    more = {"approved_by": ["Ben"], "fields": {}}
+    assert run.state.step("publish").output == {
+        "decision": "granted",
+        "by": "Ben",
+        "reason": "fine",
+        "at": run.now,
+        **more,
+    }
 
 
 def test_denied(make: Any) -> None:
@@ -56,10 +63,10 @@ def test_denied(make: Any) -> None:
 
 def test_a_second_click_finds_the_decision_made(make: Any) -> None:
     run = make(gate(), noop("after"))
-    run.vote("publish", by=ANA)
-    reply = run.vote("publish", granted=False, by=BEN)
+    run.vote("publish", by=CAT)
+    reply = run.vote("publish", granted=False, by=BEN, reason="no")
     assert isinstance(reply, c.AlreadyDecided)
-    assert reply.decision.by == ANA
+    assert reply.decision.by == CAT
     assert run.new == []
     run.look()
     run.succeed("after")
@@ -70,12 +77,12 @@ def test_a_click_on_something_that_is_no_open_gate(make: Any) -> None:
     run = make(gate(), noop("after"))
     assert isinstance(run.vote("after"), c.NotOpen)
     assert isinstance(run.vote("nowhere"), c.NotOpen)
-    assert isinstance(run.vote("publish", asked_seq=99), c.NotOpen)
+    assert isinstance(run.vote("publish", version=99), c.NotOpen)
     assert run.state.status is RunStatus.WAITING
 
 
-def test_the_starter_may_be_shut_out(make: Any) -> None:
-    run = make(gate(allow_self=False))
+def test_the_starter_does_not_decide(make: Any) -> None:
+    run = make(gate())
     assert isinstance(run.vote("publish", by=ANA), c.NotAllowed)
     assert isinstance(run.vote("publish", by=BEN), c.Accepted)
 

@@ -56,11 +56,10 @@ def test_expressions_are_compiled() -> None:
     assert a.arguments.render(scope) == {"x": 3}
     assert a.condition is not None
     assert a.condition.holds(scope)
-    assert a.title is None
-    assert b.title is not None
-    assert b.title.render_text(scope) == "Go, 2?"
-    assert b.show is not None
-    assert b.show.render(scope) == {"n": 2}
+    assert a.gate is None
+    assert b.gate is not None
+    assert b.gate.title.render_text(scope) == "Go, 2?"
+    assert b.gate.show.render(scope) == {"n": 2}
     assert b.condition is None
     assert b.arguments.render(scope) == {}
 

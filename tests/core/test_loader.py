@@ -60,10 +60,11 @@ steps:
     loaded = load_yaml(text, "deploy.yaml", STEPS)
     assert loaded.workflow is None
     advice = ', in quotes, such as "@oncall"'
+    who = "@group, @person, #channel or role:name, or an expression in ${{ }}"
     assert [str(problem).replace(advice, "").replace('"', "") for problem in loaded.problems] == [
         "deploy.yaml:6: steps.build.uses: there is no step named http.reqest; did you mean http.request?",
         "deploy.yaml:7: steps.build.with.url: there is no input versoin; did you mean version?",
-        "deploy.yaml:11: steps.publish.approval.approvers[1]: must be @group or #channel (you wrote release-managers)",
+        f"deploy.yaml:11: steps.publish.approval.approvers[1]: must be {who} (you wrote release-managers)",
         "deploy.yaml:12: steps.publish.needs[1]: there is no step bild; did you mean build?",
         "deploy.yaml:16: steps.tag.retry.attempts: must be at least 1 (you wrote 0)",
     ]
@@ -147,7 +148,7 @@ def test_what_is_no_definition_at_all(text: str, problem: str) -> None:
         (
             "    approval: {title: x, approvers: ['@a'], on_expiry: denny}",
             6,
-            ".approval.on_expiry: must be one of deny, approve, fail (you wrote denny); did you mean deny?",
+            ".approval.on_expiry: must be one of deny, approve, fail, wait (you wrote denny); did you mean deny?",
         ),
         (
             "    approval: {title: x, approvers: ['@a'], expires_in: 1h, escalate: [{after: 2h, to: '@b'}]}",

@@ -102,7 +102,7 @@ def test_a_vote_reaches_a_gate_that_was_renamed_meanwhile() -> None:
     asked = run.state.step("old").gate
     assert asked is not None
     assert move(run, {"id": "new", **gate}, renamed={"old": "new"}) == c.Accepted()
-    assert run.vote("old", asked_seq=asked.asked_seq) == c.Accepted()
+    assert run.vote("old", version=asked.version) == c.Accepted()
     assert run.state.status is RunStatus.COMPLETED
 
 

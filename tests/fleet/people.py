@@ -220,18 +220,18 @@ class People:
             await self._vote(self._server(), c.Vote(step, granted=True, by=STARTER), run)
         if votes.stale:
             await self._vote(
-                self._server(), c.Vote(step, granted=not votes.passes, by=BEN, asked_seq=seq + NEVER_ASKED), run
+                self._server(), c.Vote(step, granted=not votes.passes, by=BEN, version=seq + NEVER_ASKED), run
             )
         if votes.verdict != "expired":
             await asyncio.sleep(votes.after / 1_000)
-            vote = c.Vote(step, granted=votes.verdict == "granted", by=ANA, asked_seq=seq, reason="told to")
+            vote = c.Vote(step, granted=votes.verdict == "granted", by=ANA, version=seq, reason="told to")
             clicks = self._servers if votes.twice else (self._server(),)
             await asyncio.gather(*(self._vote(server, vote, run) for server in clicks))
             if votes.stale:
                 await asyncio.sleep(self._rng.random() * STALE_AFTER)
-                await self._vote(self._server(), c.Vote(step, granted=not vote.granted, by=BEN, asked_seq=seq), run)
+                await self._vote(self._server(), c.Vote(step, granted=not vote.granted, by=BEN, version=seq), run)
 
     async def _vote(self, server: Engine, vote: c.Vote, run: str) -> None:
         reply = await ask(server, run, vote)
-        said = {"step": vote.step, "by": vote.by.id, "granted": vote.granted, "asked_seq": vote.asked_seq}
+        said = {"step": vote.step, "by": vote.by.id, "granted": vote.granted, "asked_seq": vote.version}
         self._journal.note("voted", run=run, **said, reply=reply)

@@ -64,7 +64,8 @@ def test_three_lines() -> None:
     assert run.outputs["a"] == {"b": 1}
     assert run.took == 20 * MINUTE
     assert run.called("x.a") == run.called("a") == [{"n": 3}]
-    assert run.outputs["ok"] == {"decision": "granted", "by": "Ana", "reason": "", "at": run.log[-1].at}
+    by = {"by": "Ana", "approved_by": ["Ana"], "reason": ""}
+    assert run.outputs["ok"] == {"decision": "granted", **by, "fields": {}, "at": run.log[-1].at}
 
 
 def test_the_output_of_a_run_is_read_also_where_it_is_long() -> None:

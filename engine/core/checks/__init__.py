@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from engine.core.checks.arguments import check_call_types, check_uses
 from engine.core.checks.calls import Callees, check_calls
 from engine.core.checks.expressions import check_expressions
+from engine.core.checks.gates import check_gates
 from engine.core.checks.graph import check_graph
 from engine.core.checks.inputs import check_inputs
 from engine.core.checks.kinds import check_kinds
@@ -30,6 +31,7 @@ def check_all(draft: Draft, catalog: Catalog | None, callees: Callees | None) ->
     yield from check_graph(draft)
     yield from check_times(draft)
     scopes = Scopes(draft)
+    yield from check_gates(scopes)
     outputs = Outputs(scopes, catalog, callees)
     yield from check_expressions(scopes, outputs)
     if catalog is not None:

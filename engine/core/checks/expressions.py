@@ -13,7 +13,7 @@ from engine.core.checks.scopes import Scopes, not_compiled
 from engine.core.checks.types import Type, of_kind
 from engine.core.draft import DraftGroup, DraftStep, Spot
 from engine.core.expressions import Condition, ExpressionError, Template, condition
-from engine.core.problems import Finding
+from engine.core.problems import Finding, Path
 from engine.core.program import Program
 from engine.core.words import one_line
 
@@ -24,6 +24,10 @@ _WANTED: dict[str, tuple[Type, str]] = {
     "until": (of_kind("string", "time"), "must be a date and time such as 2030-01-31T09:00:00+01:00; this gives {}"),
 }
 """What a whole text has to give, by the word that it stands behind."""
+
+
+_ASKED = (of_kind("string", "array"), "must be a name or a list of names; this gives {}")
+"""What has to be given where somebody is asked."""
 
 
 def check_expressions(scopes: Scopes, outputs: Outputs) -> Iterator[Finding]:
@@ -68,6 +72,10 @@ def _types(
             advice = "compare it, such as … == 1 or … != null"
             yield Finding(spot.path, f"a condition is true or false, this is {type_.say()}", advice)
         return
-    wanted, message = _WANTED.get(str(spot.path[-1]), (None, ""))
+    wanted, message = _ASKED if _names_somebody(spot.path) else _WANTED.get(str(spot.path[-1]), (None, ""))
     if wanted is not None and spot.path[-2:-1] != ("with",) and not type_.may_be(*wanted.kinds):
         yield Finding(spot.path, message.format(type_.say()))
+
+
+def _names_somebody(path: Path) -> bool:
+    return path[-2:-1] == ("approvers",) or (path[-3:-2] == ("escalate",) and path[-1] == "to")

@@ -10,9 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from engine.core.approval import EditField
 from engine.core.draft import Draft, mapping
 from engine.core.inputs import read_value
-from engine.core.kinds import InputField
+from engine.core.kinds import InputField, TypedField
 from engine.core.problems import Finding, Path
 
 
@@ -32,14 +33,28 @@ def field_of(raw: object) -> InputField | None:
         return None
 
 
+def edit_field_of(raw: object) -> EditField | None:
+    """The same for a value that may be edited at a gate."""
+    try:
+        return EditField.model_validate(raw)
+    except ValidationError:
+        return None
+
+
+def check_limits(path: Path, field: TypedField) -> Iterator[Finding]:
+    """Limits between which nothing is."""
+    if field.min is not None and field.max is not None and field.min > field.max:
+        yield Finding((*path, "min"), f"is greater than max ({field.min:g} and {field.max:g})", "swap them")
+
+
 def _fields(path: Path, fields: Mapping[str, Any]) -> Iterator[Finding]:
     for name, raw in fields.items():
         field = field_of(raw)
         if field is None:
             continue
-        if field.min is not None and field.max is not None and field.min > field.max:
-            yield Finding((*path, name, "min"), f"is greater than max ({field.min:g} and {field.max:g})", "swap them")
-        elif field.default is not None:
+        wrong = list(check_limits((*path, name), field))
+        yield from wrong
+        if not wrong and field.default is not None:
             try:
                 read_value(name, field, field.default)
             except ValueError as error:

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from engine.core.checks.constants import is_always_false
 from engine.core.definition import KINDS
-from engine.core.draft import Draft, DraftGroup, DraftStep, GroupKind, mapping, text, texts
-from engine.core.problems import Finding, Path
+from engine.core.draft import Draft, DraftGroup, DraftStep, GroupKind, mapping, text
+from engine.core.problems import Finding
 
 ITEMS_IN_ONE_RUN = 50
 """A for_each of more items runs them in child runs."""
@@ -52,7 +52,6 @@ def check_kinds(draft: Draft) -> Iterator[Finding]:
             yield from _words(step)
             yield from _undo(step, group)
             yield from _loop(step)
-            yield from _people(step)
 
 
 def _words(step: DraftStep) -> Iterator[Finding]:
@@ -98,11 +97,3 @@ def _loop(step: DraftStep) -> Iterator[Finding]:
     if until is not None and again.get("on_max", "fail") == "fail" and is_always_false(until):
         message = "is always false, so that the step fails after its last pass"
         yield Finding((*step.path, "repeat", "until"), message, "give it a condition, or write on_max: continue")
-
-
-def _people(step: DraftStep) -> Iterator[Finding]:
-    """Who decides is fixed by the definition, so that nobody can name themselves by an input."""
-    gate = mapping(step.data.get("approval")) or {}
-    places: list[Path] = [path for word in ("approvers", "escalate") for path, _ in texts((word,), gate.get(word))]
-    for path in places:
-        yield Finding((*step.path, "approval", *path), "holds an expression; who decides is fixed", "name the group")

@@ -13,13 +13,13 @@ from pydantic import JsonValue
 
 from engine.core.checks.calls import Callees
 from engine.core.checks.inference import Inference
-from engine.core.checks.inputs import field_of
+from engine.core.checks.inputs import edit_field_of, field_of
 from engine.core.checks.scopes import Scopes
 from engine.core.checks.syntax import parse
 from engine.core.checks.types import ANY, NOTHING, NUMBER, TEXT, TRUTH, WHOLE, Type, list_of, of_schema, one_of, record
 from engine.core.draft import Draft, DraftGroup, DraftStep, GroupKind, Sight, Spot, mapping
 from engine.core.expressions import ExpressionError, Template
-from engine.core.kinds import InputField, InputType
+from engine.core.kinds import InputField, InputType, TypedField
 from engine.core.problems import Path
 from engine.core.program import Program
 from engine.core.stepspec import Catalog, VersionSpec
@@ -27,22 +27,27 @@ from engine.core.stepspec import Catalog, VersionSpec
 DEEPEST = 20
 """So many outputs that are said by each other's types are followed at once; steps in their order need one."""
 _ENDED = one_of(("completed", "failed", "skipped"))
-_GATE = record(
-    {
-        "decision": one_of(("granted", "denied", "expired")),
-        "by": TEXT.or_else(NOTHING),
-        "reason": TEXT.or_else(NOTHING),
-        "at": WHOLE,
-    }
-)
+_GATE: dict[str, Type] = {
+    "decision": one_of(("granted", "denied", "expired")),
+    "by": TEXT.or_else(NOTHING),
+    "reason": TEXT.or_else(NOTHING),
+    "at": WHOLE,
+    "approved_by": list_of(TEXT),
+}
 _RUN = record({"id": TEXT, "workflow": TEXT, "started_by": TEXT, "started_at": WHOLE}, closed=False)
 _FAILURE = record(dict.fromkeys(("step", "kind", "reason", "class"), TEXT), closed=False)
 _OF_INPUT = {InputType.INTEGER: WHOLE, InputType.NUMBER: NUMBER, InputType.BOOLEAN: TRUTH}
 
 
+def _of_typed(field: TypedField | None) -> Type:
+    if field is None:
+        return ANY
+    return one_of(field.choices) if field.choices else _OF_INPUT.get(field.type, TEXT)
+
+
 def of_field(field: InputField) -> Type:
     """The type of a value that was read for the field."""
-    type_ = one_of(field.choices) if field.choices else _OF_INPUT.get(field.type, TEXT)
+    type_ = _of_typed(field)
     return type_ if field.is_required or field.default is not None else type_.or_else(NOTHING)
 
 
@@ -190,7 +195,9 @@ class Outputs:
             version = version_of(step.uses, self._catalog)
             return ANY if version is None else self.of_schema(version.result)
         if "approval" in step.data:
-            return _GATE
+            edit = mapping((mapping(step.data["approval"]) or {}).get("edit")) or {}
+            fields = {name: edit_field_of(raw) for name, raw in edit.items()}
+            return record({**_GATE, "fields": record({name: _of_typed(one) for name, one in fields.items()})})
         if (values := mapping(step.data.get("set"))) is not None:
             spot = Spot((*step.path, "set"), "", Sight.STEP)
             return self.of_value(cast("JsonValue", dict(values)), spot, group, step)

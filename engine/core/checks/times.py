@@ -28,10 +28,8 @@ def check_times(draft: Draft) -> Iterator[Finding]:
         cron, zone = text(schedule.get("cron")), text(schedule.get("timezone"))
         if cron is not None and len(cron.split()) == len(_FIELDS):
             yield from _cron((*path, "cron"), cron)
-        if zone is not None and not _is_zone(zone):
-            match = nearest(zone, sorted(available_timezones()))
-            advice = f"did you mean {match}?" if match else "write an IANA name, such as Europe/Paris"
-            yield Finding((*path, "timezone"), f"there is no time zone {zone}", advice)
+        if zone is not None:
+            yield from zone_problem((*path, "timezone"), zone)
         yield from _scheduled_input(path, schedule.get("input", {}), draft)
     for step in draft.steps:
         yield from _until(step)
@@ -56,6 +54,14 @@ def _is_cron(cron: str, *, ever: bool = False) -> bool:
         return not ever or next(times, None) is not None
     except CronSimError:
         return False
+
+
+def zone_problem(path: Path, zone: str) -> Iterator[Finding]:
+    """That there is no such time zone, if there is none."""
+    if not _is_zone(zone):
+        match = nearest(zone, sorted(available_timezones()))
+        advice = f"did you mean {match}?" if match else "write an IANA name, such as Europe/Paris"
+        yield Finding(path, f"there is no time zone {zone}", advice)
 
 
 def _is_zone(name: str) -> bool:

@@ -9,8 +9,9 @@ from engine.core import events as e
 from engine.core import paths
 from engine.core.commands import Claim, SlotFree
 from engine.core.deciding.attempts import CLAIM_GRACE
+from engine.core.deciding.covers import unapproved
 from engine.core.deciding.draft import Draft
-from engine.core.deciding.failing import words_of
+from engine.core.deciding.failing import fail, words_of
 from engine.core.deciding.loops import go_on
 from engine.core.deciding.opening import call_again, open_step
 from engine.core.deciding.places import halted
@@ -83,8 +84,12 @@ def _move(draft: Draft, path: str, slots: _Slots) -> bool:
                 return True
         case _:
             return False
-    if slots.claim is not None and slots.left > 0:
-        slots.left -= _claim(draft, path, step, slots.claim)
+    if slots.claim is None or slots.left == 0:
+        return False
+    if (refusal := unapproved(draft, path)) is not None:
+        fail(draft, path, refusal)
+        return True
+    slots.left -= _claim(draft, path, step, slots.claim)
     return False
 
 

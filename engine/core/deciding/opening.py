@@ -14,9 +14,10 @@ from pydantic import JsonValue
 from engine.core import events as e
 from engine.core import paths
 from engine.core.children import child_run_id
+from engine.core.deciding.asking import Unfit, request
+from engine.core.deciding.covers import unapproved
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.failing import fail
-from engine.core.deciding.gates import request
 from engine.core.durations import LONGEST, parse_duration
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass
@@ -26,10 +27,6 @@ from engine.core.starting import terms
 from engine.core.state import StepStatus
 
 _NUMBERS = re.compile(r"\d+")
-
-
-class Unfit(ValueError):
-    """What an expression gave cannot be used there; the text is one sentence."""
 
 
 def open_step(draft: Draft, path: str) -> bool:
@@ -153,6 +150,9 @@ def _call(draft: Draft, path: str, planned: PlannedStep) -> None:
     if call is None or definition is None:
         raise Unfit(f"the workflow that {planned.id} calls is not pinned; deploy the definition again")
     workflow = draft.state.plan.children[definition].workflow
+    if (refusal := unapproved(draft, path)) is not None:
+        fail(draft, path, refusal)
+        return
     given = planned.arguments.render(draft.scope(path, planned.arguments.references))
     values, problems = validate_input(workflow, given)
     if problems:

@@ -107,7 +107,7 @@ def _again(draft: Draft, command: c.Redrive | c.RetryFrom | c.SkipStep | c.SetOu
         case c.Redrive():
             return _redrive(draft, command)
         case c.RetryFrom():
-            return _retry_from(draft, command)
+            return retry_from(draft, command)
         case c.SkipStep() | c.SetOutput():
             return _override(draft, command)
 
@@ -132,7 +132,8 @@ def _reopen(draft: Draft, by: e.Actor, reason: str) -> None:
         draft.record(e.RunReopened(by=by, reason=reason))
 
 
-def _retry_from(draft: Draft, command: c.RetryFrom) -> Reply:
+def retry_from(draft: Draft, command: c.RetryFrom, *, before: e.ApprovalChangesRequested | None = None) -> Reply:
+    """Do a step and all that follows from it anew. ``before``: a fact that is recorded first, if it can be done."""
     state = draft.state
     if command.step not in state.plan.steps:
         return NotAllowed(
@@ -145,6 +146,8 @@ def _retry_from(draft: Draft, command: c.RetryFrom) -> Reply:
     if state.step(command.step).status is StepStatus.PENDING:
         return NotAllowed(f"{command.step} has not run yet")
     _reopen(draft, command.by, command.reason)
+    if before is not None:
+        draft.record(before)
     draft.record(e.StepsReset(steps=tuple(again), by=command.by, reason=command.reason))
     return c.Accepted()
 

@@ -9,6 +9,7 @@ from engine.core import events as e
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.failing import fail
 from engine.core.failures import Failure, FailureClass
+from engine.core.hours import worked
 from engine.core.kinds import OnTimeout
 from engine.core.outlook import MISSING_AFTER
 from engine.core.state import Gate, Phase, StepState, StepStatus
@@ -47,15 +48,19 @@ def _is_missing(step: StepState, now: int) -> bool:
 
 
 def _fire_gate(draft: Draft, path: str, gate: Gate) -> None:
-    """A gate found expired is not escalated any more."""
-    if gate.request.expires_at <= draft.now:
-        draft.record(e.ApprovalExpired(step=path, policy=gate.request.on_expiry))
-        return
-    for rung, asked in enumerate(gate.request.escalate[gate.escalated :], gate.escalated + 1):
+    """A gate found expired is not escalated any more, unless it waits on."""
+    request = gate.request
+    if request.expires_at <= draft.now and not gate.overdue:
+        draft.record(e.ApprovalExpired(step=path, policy=request.on_expiry))
+        if request.on_expiry != "wait":
+            return
+    for rung, asked in enumerate(request.escalate[gate.escalated :], gate.escalated + 1):
         if asked.at <= draft.now:
             draft.record(e.ApprovalEscalated(step=path, rung=rung, to=asked.to))
-    every = gate.request.remind_every
-    if every is not None and (passed := (draft.now - gate.asked_at) // every) > gate.reminded:
+    every = request.remind_every
+    if every is None:
+        return
+    if (passed := worked(request.hours, gate.asked_at, draft.now) // every) > gate.reminded:
         draft.record(e.ApprovalReminded(step=path, count=passed))
 
 

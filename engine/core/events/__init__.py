@@ -14,14 +14,23 @@ from pydantic import JsonValue, ValidationError
 
 from engine.core.errors import UnknownEvent
 from engine.core.events.approvals import (
+    ApprovalChangesRequested,
+    ApprovalDelegated,
     ApprovalDenied,
+    ApprovalEdited,
     ApprovalEscalated,
     ApprovalExpired,
     ApprovalGranted,
     ApprovalPresented,
     ApprovalReminded,
     ApprovalRequested,
+    ApprovalSnoozed,
+    ApprovalStageOpened,
+    ApprovalVoted,
+    AskedHours,
     AskedLater,
+    AskedStage,
+    Inputs,
 )
 from engine.core.events.base import Actor
 from engine.core.events.flow import (
@@ -130,6 +139,12 @@ ApprovalEvent = (
     | ApprovalPresented
     | ApprovalReminded
     | ApprovalEscalated
+    | ApprovalVoted
+    | ApprovalStageOpened
+    | ApprovalEdited
+    | ApprovalChangesRequested
+    | ApprovalDelegated
+    | ApprovalSnoozed
     | ApprovalGranted
     | ApprovalDenied
     | ApprovalExpired
@@ -142,6 +157,9 @@ UPCASTERS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     # Version 2 of each has more fields, with defaults that say what version 1 meant.
     ("RUN_STARTED", 1): dict[str, Any],
     ("STEP_FAILED", 1): dict[str, Any],
+    ("APPROVAL_REQUESTED", 1): dict[str, Any],
+    ("APPROVAL_GRANTED", 1): dict[str, Any],
+    ("APPROVAL_DENIED", 1): dict[str, Any],
 }
 """(type, version) -> a function that lifts a payload of that version to the next one."""
 
@@ -191,7 +209,10 @@ __all__ = [
     "EVENTS",
     "UPCASTERS",
     "Actor",
+    "ApprovalChangesRequested",
+    "ApprovalDelegated",
     "ApprovalDenied",
+    "ApprovalEdited",
     "ApprovalEscalated",
     "ApprovalEvent",
     "ApprovalExpired",
@@ -199,7 +220,12 @@ __all__ = [
     "ApprovalPresented",
     "ApprovalReminded",
     "ApprovalRequested",
+    "ApprovalSnoozed",
+    "ApprovalStageOpened",
+    "ApprovalVoted",
+    "AskedHours",
     "AskedLater",
+    "AskedStage",
     "ChildStarted",
     "EffectRecorded",
     "EffectStarted",
@@ -208,6 +234,7 @@ __all__ = [
     "ForEachStarted",
     "Fork",
     "InLine",
+    "Inputs",
     "IterationStarted",
     "LateResultRefused",
     "Parent",
