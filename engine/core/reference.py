@@ -168,6 +168,7 @@ def _text(pattern: str) -> str:
         return "duration"
     known = {
         r"\$\{\{": "expression",
+        "^[@#]": '"@group" or "#channel"',
         "^([@#]": '"@group", "@person", "#channel", "role:name" or expression',
         r"^([01]": "time of the day",
         "^[0-9]{4}": "date",

@@ -64,7 +64,7 @@ APPROVAL = Workflow.model_validate(
         "input": {"key": {}},
         "steps": [
             {"id": "first", "uses": "bench.noop", "with": {"i": 0}},
-            {"id": "gate", "approval": {"title": "Go?", "approvers": ["@bench"]}},
+            {"id": "gate", "approval": {"title": "Go?", "approvers": ["@bench"], "allow_self": True}},
             STAMPED,
         ],
     }

@@ -36,7 +36,7 @@ WORKFLOWS = {
         steps:
           - {id: before, uses: set, with: {n: 1}}
           - id: publish
-            approval: {title: "Publish it?", approvers: ["@release-managers"], expires_in: 1h}
+            approval: {title: "Publish it?", approvers: ["@release-managers"], expires_in: 1h, allow_self: true}
           - {id: after, uses: set, with: {n: 2}}
     """,
     "slow": """

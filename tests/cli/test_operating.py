@@ -31,7 +31,7 @@ DEFINITIONS = {
         name: gated
         steps:
           - id: publish
-            approval: {title: "Publish it?", approvers: ["@release-managers"], expires_in: 1h}
+            approval: {title: "Publish it?", approvers: ["@release-managers"], expires_in: 1h, allow_self: true}
     """,
     "napping": """
         name: napping

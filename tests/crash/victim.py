@@ -33,7 +33,7 @@ PAYING = Workflow.model_validate(
         "name": "paying",
         "steps": [
             {"id": "first", "uses": "crash.pay"},
-            {"id": "gate", "approval": {"title": "Pay again?", "approvers": ["@all"]}},
+            {"id": "gate", "approval": {"title": "Pay again?", "approvers": ["@all"], "allow_self": True}},
             {"id": "second", "uses": "crash.pay"},
         ],
     }

@@ -210,6 +210,7 @@ def _approval(random: Random, piece: Piece) -> dict[str, Any]:
     return {
         "title": f"Go on with {piece.id}?",
         "approvers": ["@all"],
+        "allow_self": True,
         "expires_in": f"{expires}s",
         "on_expiry": piece.on_expiry,
         "escalate": [{"after": f"{expires // 2}s", "to": "@oncall"}],
