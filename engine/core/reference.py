@@ -122,6 +122,8 @@ def _type(described: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return _referred(reference.rpartition("/")[2], schema)
     if "anyOf" in described:
         return " or ".join(dict.fromkeys(_type(part, schema) for part in described["anyOf"]))
+    if "enum" in described:
+        return ", ".join(f"`{value}`" for value in described["enum"])
     if "const" in described:
         return f"`{described['const']}`"
     if described.get("type") == "array":

@@ -137,7 +137,7 @@ def _told(event: e.Event) -> str:
     for name, value in data.items():
         if name in ("worker", "lease_until", "lease_cap", "definition", "workspace", "evidence"):
             continue
-        if name in ("by", "to", "on_behalf_of") and isinstance(value, dict):
+        if name in ("by", "on_behalf_of") or (event.type == "APPROVAL_DELEGATED" and name == "to"):
             value = value["name"]
         if name == "failure":
             value = f"{value['cls']}: {value['message']}"

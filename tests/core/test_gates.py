@@ -43,7 +43,7 @@ def test_granted(make: Any) -> None:
     assert run.new == ["APPROVAL_GRANTED"]
     run.look()
     assert run.state.step("after").status is StepStatus.RUNNING
-    more = {"approved_by": ["Ben"], "fields": {}}
+    more: dict[str, Any] = {"approved_by": ["Ben"], "fields": {}}
     assert run.state.step("publish").output == {
         "decision": "granted",
         "by": "Ben",
