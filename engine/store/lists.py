@@ -57,14 +57,21 @@ def _conditions(where: RunFilter) -> Iterator[ColumnElement[bool]]:
         yield or_(*(place.contains(text, autoescape=True) for place in places))
 
 
-def list_workspaces(connection: Connection) -> list[str]:
-    """The workspaces that have a run or a stream of their own, by name."""
-    # From one to the next along the index: there are few of them, and many runs.
+def _workspaces() -> Select[str]:
+    """From one to the next along the index: there are few of them, and many runs."""
     first = select(func.min(runs.c.workspace).label("workspace")).cte("known", recursive=True)
     further = select(func.min(runs.c.workspace)).where(runs.c.workspace > first.c.workspace).scalar_subquery()
     known = first.union_all(select(further).where(first.c.workspace.is_not(None)))
     named = union(select(known.c.workspace).where(known.c.workspace.is_not(None)), select(workspaces.c.id)).subquery()
-    return list(connection.scalars(select(named.c.workspace).order_by(named.c.workspace)))
+    return select(named.c.workspace).order_by(named.c.workspace)
+
+
+_WORKSPACES: Final = _workspaces()
+
+
+def list_workspaces(connection: Connection) -> list[str]:
+    """The workspaces that have a run or a stream of their own, by name."""
+    return list(connection.scalars(_WORKSPACES))
 
 
 def find_runs(connection: Connection, workspace: str, prefix: str, limit: int) -> list[str]:

@@ -6,12 +6,13 @@ runs' deduplication keys say which of their instants have been started.
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, delete, func, select, update
 
 from engine.store.dbclock import now_ms
 from engine.store.log import Log
-from engine.store.schema import runs, schedules
+from engine.store.schema import IDENTIFIER, runs, schedules
 from engine.store.upsert import insert_into
 
 
@@ -81,9 +82,20 @@ def _keep(connection: Connection, workspace: str, wanted: Collection[ScheduleRow
         )
 
 
+def _due(workspace: Any, now: Any) -> tuple[ColumnElement[bool], ...]:
+    return (schedules.c.workspace == workspace, schedules.c.next_at <= now, schedules.c.claimed_until <= now_ms())
+
+
+# Made once: it is asked every second.
+_ONE_DUE: Final = (
+    select(schedules.c.number)
+    .where(*_due(bindparam("workspace", type_=IDENTIFIER), bindparam("now", type_=BigInteger)))
+    .limit(1)
+)
+
+
 def _any_due(connection: Connection, workspace: str, now: int) -> bool:
-    due = select(schedules.c.number).where(*_due(workspace, now)).limit(1)
-    return connection.execute(due).one_or_none() is not None
+    return connection.execute(_ONE_DUE, {"workspace": workspace, "now": now}).one_or_none() is not None
 
 
 def _claim(connection: Connection, workspace: str, now: int, limit: int, claim_ms: int) -> list[ScheduleRow]:
@@ -94,10 +106,6 @@ def _claim(connection: Connection, workspace: str, now: int, limit: int, claim_m
         connection.execute(update(schedules).where(_is(workspace, mine)).values(claimed_until=now_ms() + claim_ms))
         claimed.append(mine)
     return claimed
-
-
-def _due(workspace: str, now: int) -> tuple[ColumnElement[bool], ...]:
-    return (schedules.c.workspace == workspace, schedules.c.next_at <= now, schedules.c.claimed_until <= now_ms())
 
 
 def _advance(connection: Connection, workspace: str, row: ScheduleRow, next_at: int) -> bool:

@@ -4,14 +4,14 @@ The one rule: the events are the truth, and a head is read from the last of them
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import BigInteger, Connection, Row, bindparam, select
 
 from engine.store.instants import from_text
 from engine.store.opening import open_events
 from engine.store.prepare import WORKSPACE_PREFIX
-from engine.store.schema import events, runs, workspaces
+from engine.store.schema import IDENTIFIER, events, runs, workspaces
 from engine.store.sealing import Sealer
 from engine.store.types import Append, Head, StoredEvent
 
@@ -28,14 +28,22 @@ COLUMNS = (
 )
 
 
+# Made once: it takes longer to make than to run.
+_TAIL: Final = (
+    select(*COLUMNS)
+    .where(events.c.stream == bindparam("stream", type_=IDENTIFIER))
+    .where(events.c.seq >= bindparam("first", type_=BigInteger))
+    .order_by(events.c.seq)
+)
+
+
 def load(connection: Connection, sealer: Sealer | None, stream: str, after: int) -> tuple[list[StoredEvent], Head]:
     """The stream's events past `after`, and its head; one statement, so that they fit each other.
 
     A stream that nobody knows has no events and the empty head.
     """
     # The event at `after` comes along for its hash, which is the head when nothing follows.
-    query = select(*COLUMNS).where(events.c.stream == stream, events.c.seq >= after).order_by(events.c.seq)
-    found, head = read(connection.execute(query).all())
+    found, head = read(connection.execute(_TAIL, {"stream": stream, "first": after}).all())
     return open_events(connection, sealer, [event for event in found if event.seq > after]), head
 
 
