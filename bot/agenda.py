@@ -21,11 +21,20 @@ from engine.store import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the run is told: a conversation, the key of the card there, and why it is not elsewhere (mrkdwn)."""
+    """Where the run is told: a conversation, the key of the card there, and why it is not elsewhere (mrkdwn).
+
+    ``thread``: the message under which a run is told that was started in a thread; its card is one of the replies.
+    """
 
     key: str
     channel: str
     note: str = ""
+    thread: str | None = None
+
+    @property
+    def target(self) -> Target:
+        """Where its card goes."""
+        return Target(self.channel, self.thread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +92,12 @@ class Agenda:
         ask = next(self.story.missing_asks(), None)
         root = self.story.posted.get(self.place.key)
         if root is None:
-            return Post(self.place, Target(self.place.channel), Priority.CARD if ask is None else Priority.APPROVAL)
+            return Post(self.place, self.place.target, Priority.CARD if ask is None else Priority.APPROVAL)
         unsettled = next(self.story.unsettled(), None)
         if unsettled is not None:
             intent = unsettled.intent
             return Post(unsettled, Target(str(intent["to"]), intent.get("under")), Priority.APPROVAL)
-        thread = Target(root.channel, root.ts)
+        thread = Target(root.channel, self.place.thread or root.ts)
         telling = self._telling()
         if telling is not None and (ask is None or _fits(telling.waiting)):
             return Post(telling, thread, Priority.TIMELINE if ask is None else Priority.APPROVAL)

@@ -38,10 +38,11 @@ class Places:
         self._outbox = outbox
         self._default_channel = default_channel
 
-    async def find(self, story: Story, channel: str, now: int) -> Place | None:
+    async def find(self, story: Story, channel: str, now: int, thread: str = "") -> Place | None:
         """Where to go on telling the run at ``now`` (epoch ms); None if there is no such place (any more).
 
-        ``channel`` is the id of the one where it was started; empty: it was not started in one.
+        ``channel`` is the id of the one where it was started; empty: it was not started in one. ``thread``: the root of
+        the thread there in which it was started, if it was in one.
         """
         started, end = story.state.started, story.state.end
         first, second = story.posted.get(CARD), story.posted.get(CARD_IN_DM)
@@ -49,7 +50,7 @@ class Places:
         if not origin or (end is not None and first is None and end.at < now - LONG_OVER_MS):
             return None
         if first is None or not first.failed:
-            return Place(CARD, origin)
+            return Place(CARD, origin, thread=thread or None if channel else None)
         if started.by.via != "slack" or (second is not None and second.failed):
             return None
         direct = await self._open_direct(story.state.run, started.by.id)

@@ -81,7 +81,8 @@ class Shared:
         started = story.state.started
         while started.parent is not None:
             started = (await self.engine.state(started.parent.run)).started
-        return await self.places.find(story, str(started.origin.get("channel") or ""), self.engine.clock.now())
+        channel, thread = (str(started.origin.get(name) or "") for name in ("channel", "thread"))
+        return await self.places.find(story, channel, self.engine.clock.now(), thread)
 
 
 def _asks_people(plan: Plan) -> bool:

@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from bot.blocks.kit import Message, clip_markup
+from bot.blocks.forms import View
+from bot.blocks.kit import Message, actions, button, clip_markup, escape, section
 from bot.blocks.replies import RunLine, mistake, paragraphs, said
 from bot.blocks.vocabulary import WORDS, Word
 from bot.blocks.words import one_line, short_id
 from engine.core.words import nearest
+
+FILL_IN = "fill_in"
+"""The action of the button that opens a form which a mention could not open."""
+
+LONGEST_VALUE = 2_000
 
 
 def usage(command: str) -> Message:
@@ -53,6 +59,18 @@ def incomplete(command: str, word: Word, problem: str) -> Message:
     """Something is missing from, or wrong in, what follows the word. ``problem`` is mrkdwn, without a full stop."""
     usages = "\n".join(f"`{command} {usage.typed}`" for usage in word.usages)
     return Message(clip_markup(f"{problem}. Write:\n{usages}\nFor example: `{command} {word.examples[-1]}`", 3_000))
+
+
+def offer(view: View, value: str) -> Message:
+    """A form that cannot be opened by itself, as after a mention: what it is for, and a button that opens it."""
+    first = view["blocks"][0]
+    wrong = first["text"]["text"] if first["type"] == "section" and first["text"]["text"].startswith("✗") else ""
+    told = "\n".join(
+        part for part in (f"*{escape(view['title']['text'])}*: some of it is for you to fill in.", wrong) if part
+    )
+    if not value:
+        return said(f"{told}\nWrite all of it after the mention, or use `/vb` in the channel, which opens a form.")
+    return Message(told, (section(told), actions("offer", [button("Fill it in", FILL_IN, value, "primary")])))
 
 
 def _quoted(word: str) -> str:

@@ -180,3 +180,7 @@ START_NOT_IN_TIME = (
 ASK_NOT_IN_TIME = "The database did not answer in time. Try again in a moment."
 FORM_NOT_OPENED = "Slack did not open the form in time. Please try once more."
 UNEXPECTED = "Something went wrong in the bot, and the details are in its log. Try again, or tell whoever runs the bot."
+NO_WORKFLOW_TAKES_MESSAGES = (
+    "No workflow here takes a message. Give one an input called `message` (or of the type `text`) for what it says, or "
+    "`message_url` (or of the type `url`) for its address."
+)

@@ -9,13 +9,14 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from bot.attending import Attending
-from bot.blocks import gate_forms, start_forms
+from bot.blocks import gate_forms, guide, start_forms
 from bot.blocks.approval import APPROVE, DENY
 from bot.listeners.actions import Actions
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
 from bot.listeners.desk import Ack, Desk
 from bot.listeners.mentions import Mentions
+from bot.listeners.shortcuts import RUN_ON_MESSAGE, RUN_WORKFLOW, Shortcuts
 from bot.listeners.views import Views
 
 COMMAND = "/vb"
@@ -28,7 +29,7 @@ def register(app: AsyncApp, desk: Desk, attending: Attending) -> None:
     bolt: Any = app  # its registering methods are not typed
     commands, actions, views, mentions = Commands(desk), Actions(desk), Views(desk), Mentions(desk)
 
-    choosing = Choosing(desk)
+    choosing, shortcuts = Choosing(desk), Shortcuts(desk)
 
     def counted(listener: Listener) -> Listener:
         async def attend(ack: Ack, body: dict[str, Any]) -> None:  # bolt finds arguments by their names
@@ -46,5 +47,8 @@ def register(app: AsyncApp, desk: Desk, attending: Attending) -> None:
     bolt.options(start_forms.CHOOSE_WORKFLOW)(counted(choosing.workflows))
     bolt.options(start_forms.CHOOSE_RUN)(counted(choosing.runs))
     bolt.view(gate_forms.DENY_FORM)(counted(views.deny))
+    bolt.shortcut(RUN_WORKFLOW)(counted(shortcuts.anywhere))
+    bolt.shortcut(RUN_ON_MESSAGE)(counted(shortcuts.on_message))
+    bolt.action(guide.FILL_IN)(counted(mentions.fill_in))
     bolt.event("app_mention")(counted(mentions.mentioned))
     bolt.event(re.compile(".+"))(counted(mentions.anything))

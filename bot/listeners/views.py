@@ -64,7 +64,8 @@ class Views:
             return _told(
                 workflow.name, f"It has too many inputs for a form. Type `{command}` with those that you need."
             )
-        given = await self._desk.from_slack(with_ids(self._desk.directory, workflow.input, {}))
+        message = start_forms.from_message(workflow, place)
+        given = await self._desk.from_slack(with_ids(self._desk.directory, workflow.input, message))
         return _replaced(start_forms.start_form(workflow, replace(place, about=workflow.name), given, {}))
 
     async def start(self, ack: Ack, body: dict[str, Any]) -> None:

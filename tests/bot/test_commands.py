@@ -229,7 +229,7 @@ async def test_trouble_of_the_bots_own_is_told_without_its_details(
 
 async def test_a_mention_is_answered_with_the_commands(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator) as front:
-        simulator.post_message("ben", "#releases", "@vectorbea hello")
+        simulator.post_message("ben", "#releases", "@vectorbea good morning")
         assert "`/vb run NAME key=value …`" in await front.told("ben", 1)
         assert all(delivery.attempts == 1 for delivery in simulator.deliveries("events_api"))
 
