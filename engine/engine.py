@@ -37,6 +37,7 @@ from engine.endings import Endings
 from engine.errands import Errands
 from engine.folder import Folder
 from engine.following import Following
+from engine.gates import Gates
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
 from engine.keepalive import KeepAlive
@@ -142,6 +143,7 @@ class Engine:
         self.timetable = Timetable(self.store, self.workspace, self.definitions, self._starter, self.clock)
         self.operations = self._operate()
         self.bulk = Bulk(self.store, self._own, workspace)
+        self.gates = Gates(self._own, self.workspace, self.clock)
 
     def within(self, workspace: str) -> Engine:
         """This engine as ``workspace`` sees it, always the same one. What others deployed it knows after a refresh."""
@@ -279,8 +281,11 @@ class Engine:
     # Acting on a run
 
     async def vote(self, run: str, vote: c.Vote) -> c.Reply:
-        """Record a person's decision on a gate. The caller has established that they may decide."""
-        return (await self._own.submit(run, vote)).reply
+        """Record a person's decision on a gate. The caller has established that they may decide.
+
+        What else people do there is in ``gates``.
+        """
+        return await self.gates.act(run, vote)
 
     async def cancel(self, run: str, *, by: e.Actor, reason: str = "") -> c.Reply:
         """Stop the run: nothing more starts, running steps are told to stop, then it ends as cancelled."""

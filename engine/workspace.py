@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 
 from engine.clock import Clock
+from engine.core import delegations as dg
 from engine.core import workspace as ws
 from engine.core import workspace_events as w
 from engine.core.errors import EngineError
@@ -90,6 +91,18 @@ class Workspace:
     async def lift(self, freeze: int | None, *, by: Actor, reason: str = "") -> int:
         """Lift the freeze of that id, or all that hold (None); how many."""
         return len(await self.submit(lambda _: ws.LiftFreeze(freeze, by, reason)))
+
+    async def delegate(self, start: dg.StartDelegation) -> dg.Delegation:
+        """Let somebody decide for somebody else for a while. Raises ``WorkspaceRefused``."""
+        await self.submit(lambda _: start)
+        held = dg.held_by(self._state.delegations, start.by, self._clock.now())
+        if held is None:
+            raise WorkspaceRefused("the time for which somebody else decides is over already; give a later end")
+        return held
+
+    async def end_delegation(self, end: dg.EndDelegation) -> bool:
+        """Whether there was one."""
+        return bool(await self.submit(lambda _: end))
 
     async def grants(self) -> tuple[Grant, ...]:
         """Who has which role now."""

@@ -12,6 +12,7 @@ from immutables import Map
 
 from engine.core import events as e
 from engine.core import paths
+from engine.core.gates import Gate
 from engine.core.graph import Plan
 from engine.core.state import ENDED_STEP, GroupState, RunState, StepState, StepStatus
 from engine.core.transitions import begin, may_begin, reopen
@@ -58,7 +59,12 @@ def moved(state: RunState, event: e.RunMoved, plan: Plan) -> RunState:
 
 
 def _renamed(path: str, step: StepState, names: Mapping[str, str]) -> StepState:
-    """Whoever was told a key of a step's effects is told the same one again, whatever the step is called now."""
+    """Whoever was told a key of a step's effects is told the same one again, whatever the step is called now.
+
+    A gate keeps what was approved for the steps that it covers, and where changes begin.
+    """
+    if step.gate is not None and not paths.group_of(path) and names:
+        step = step._replace(gate=_renamed_gate(step.gate, names))
     if _rename(path, names) == path:
         return step
     loop = step.loop
@@ -66,6 +72,19 @@ def _renamed(path: str, step: StepState, names: Mapping[str, str]) -> StepState:
         keyed_as=step.keyed_as or (path if step.token else ""),
         loop=None if loop is None else loop._replace(failed=_rename(loop.failed, names)),
     )
+
+
+def _renamed_gate(gate: Gate, names: Mapping[str, str]) -> Gate:
+    back = gate.request.request_changes
+    known = {
+        "inputs": {names.get(id_, id_): inputs for id_, inputs in gate.request.inputs.items()},
+        "request_changes": None if back is None else names.get(back, back),
+    }
+    gate = gate._replace(request=gate.request.model_copy(update=known))
+    if gate.edited is None:
+        return gate
+    inputs = {names.get(id_, id_): inputs for id_, inputs in gate.edited.event.inputs.items()}
+    return gate._replace(edited=gate.edited._replace(event=gate.edited.event.model_copy(update={"inputs": inputs})))
 
 
 def _groups(

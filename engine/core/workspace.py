@@ -12,6 +12,7 @@ from typing import NamedTuple, assert_never
 
 from immutables import Map
 
+from engine.core import delegations as dg
 from engine.core import workspace_events as w
 from engine.core.events.base import Actor
 from engine.core.instants import say_instant
@@ -67,6 +68,7 @@ class WorkspaceState(NamedTuple):
     skipped: Map[tuple[str, int], int] = Map()
     freezes: Map[int, Freeze] = Map()
     roles: Map[GrantKey, Grant] = Map({grant.key: grant for grant in FOUNDING})
+    delegations: Map[int, dg.Delegation] = Map()
 
     @property
     def grants(self) -> tuple[Grant, ...]:
@@ -121,6 +123,10 @@ def evolve(state: WorkspaceState, seq: int, at: int, event: w.WorkspaceEvent) ->
             return state._replace(roles=state.roles.set(grant.key, grant))
         case w.RoleRevoked():
             return state._replace(roles=state.roles.delete((event.role, event.to, event.workflow or "")))
+        case w.DelegationStarted():
+            return state._replace(delegations=state.delegations.set(seq, dg.Delegation(seq, at, event)))
+        case w.DelegationEnded():
+            return state._replace(delegations=state.delegations.delete(event.delegation))
         case _:
             assert_never(event)
 
@@ -227,7 +233,8 @@ class RevokeRole:
     admins_besides: bool = False
 
 
-Command = Deploy | Retire | PauseSchedule | ResumeSchedule | Skip | StartFreeze | LiftFreeze | GrantRole | RevokeRole
+_AboutPeople = GrantRole | RevokeRole | dg.StartDelegation | dg.EndDelegation
+Command = Deploy | Retire | PauseSchedule | ResumeSchedule | Skip | StartFreeze | LiftFreeze | _AboutPeople
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +279,9 @@ def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
             return _grant(state, command)
         case RevokeRole():
             return _revoke(state, command)
+        case dg.StartDelegation() | dg.EndDelegation():
+            verdict = dg.decide(state.delegations, command, now)
+            return Refused(verdict) if isinstance(verdict, str) else verdict
         case _:
             assert_never(command)
 

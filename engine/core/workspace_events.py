@@ -1,5 +1,5 @@
 """Facts about a workspace: which definitions are deployed, which schedules are paused, which changes are frozen,
-who has which role.
+who has which role, who decides for whom.
 
 The one rule: a closed union of its own, in the workspace's own stream. What the store itself writes there (anchors,
 prunings, erasures) is none of these, and is skipped by whoever folds them.
@@ -122,6 +122,25 @@ class RoleRevoked(EventModel):
     reason: str = ""
 
 
+class DelegationStarted(EventModel):
+    """Until then ``to`` may decide for ``by`` at gates that do not forbid it. Its name is the seq of this event."""
+
+    type: ClassVar[str] = "DELEGATION_STARTED"
+    by: Actor
+    to: Actor
+    until: int
+    reason: str = ""
+
+
+class DelegationEnded(EventModel):
+    """Undoes the DELEGATION_STARTED at ``delegation`` before its time."""
+
+    type: ClassVar[str] = "DELEGATION_ENDED"
+    delegation: int
+    by: Actor
+    reason: str = ""
+
+
 WorkspaceEvent = (
     WorkflowDeployed
     | WorkflowRetired
@@ -132,6 +151,8 @@ WorkspaceEvent = (
     | FreezeLifted
     | RoleGranted
     | RoleRevoked
+    | DelegationStarted
+    | DelegationEnded
 )
 
 WORKSPACE_EVENTS: dict[str, type[WorkspaceEvent]] = {cls.type: cls for cls in get_args(WorkspaceEvent)}

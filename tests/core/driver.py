@@ -36,10 +36,11 @@ class Run:
         children: Mapping[str, Plan] | None = None,
         started: Mapping[str, Any] | None = None,
         reused: Sequence[e.StepReused] = (),
+        now: int = 1_000_000,
         **inputs: Any,
     ) -> None:
         """``started``: more that RUN_STARTED says."""
-        self.now = 1_000_000
+        self.now = now
         self.plan = Plan.of(definition, children)
         event = e.RunStarted(
             workspace="ws_t",

@@ -21,7 +21,7 @@ GATED = workflow({"id": "ask", "approval": {"title": "Go?", "approvers": ["@lead
 OURS, THEIRS = "ws_T0OURS", "ws_T0THEIRS"
 MINUTE = 60_000
 
-VOTE = c.Vote("ask", granted=True, by=BEN, authority="@leads", asked_seq=2)
+VOTE = c.Vote("ask", granted=True, by=BEN, authority="@leads", version=2)
 
 
 async def drained(items: AsyncIterator[object]) -> list[object]:
