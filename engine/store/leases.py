@@ -1,4 +1,4 @@
-"""Leases: which workers are alive, one row each, on the database's clock.
+"""Leases: which processes are alive, one row each, on the database's clock: workers, and those who serve people.
 
 The one rule: a lease says until when its owner may be believed to work; it is renewed, and shortened only by `release`.
 """
@@ -7,7 +7,7 @@ import json
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, Executable, bindparam, delete, select
+from sqlalchemy import BigInteger, Connection, Executable, bindparam, delete, func, select
 from sqlalchemy.engine import Dialect
 
 from engine.store.dbclock import now_ms
@@ -47,6 +47,12 @@ def _renewal(dialect: Dialect, with_info: bool) -> Executable:
         changed["info"] = row.excluded.info
     row = row.on_conflict_do_update(index_elements=["owner"], set_=changed)
     return row.returning(leases.c.until)
+
+
+def held(connection: Connection, prefix: str) -> int:
+    """How many owners whose names begin so hold a lease."""
+    holds = leases.c.owner.startswith(prefix, autoescape=True) & (leases.c.until > now_ms())
+    return connection.scalars(select(func.count()).where(holds)).one()
 
 
 def release(connection: Connection, owner: str) -> None:

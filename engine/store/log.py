@@ -287,6 +287,10 @@ class Log:
         """End the owner's lease now. Tried once: without it the lease runs out by itself."""
         await self.database.write_promptly(leases.release, owner)
 
+    async def leases_held(self, prefix: str) -> int:
+        """How many owners whose names begin with `prefix` hold a lease."""
+        return await self.database.read(leases.held, prefix)
+
     async def workers(self) -> list[WorkerInfo]:
         """The workers that are alive, longest first."""
         return await self.database.read(workers.alive)

@@ -1,4 +1,4 @@
-"""What is done in one step inside Redis, as Lua; the protocol around it is described in `activations`.
+"""What is done in one step inside Redis, as Lua; the protocols around it are described in `activations` and `buckets`.
 
 The one rule: a script uses commands of Redis 6.2, and keeps nothing that its callers could not lose.
 """
@@ -127,4 +127,75 @@ local gone = {}
 for name in pairs(names) do gone[#gone + 1] = name end
 table.sort(gone)
 return gone
+"""
+
+TAKE_TOKENS: Final = """
+-- KEYS: since, the buckets. ARGV: what the caller saw as since ('' nothing yet, 'away'), for each bucket its tokens per
+-- ms and its burst, for each request its rank, how many buckets, and their numbers. Returns {since, wait in ms, ...}.
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local GRACE, KEPT = 250, 60000
+
+local since = redis.call('GET', KEYS[1])
+if ARGV[1] == 'away' or (not since and ARGV[1] ~= '') then since = now end
+since = tonumber(since or 0)
+redis.call('SET', KEYS[1], string.format('%d', since))
+
+local buckets = {}
+for i = 2, #KEYS do
+    local rate, burst = tonumber(ARGV[i * 2 - 2]), tonumber(ARGV[i * 2 - 1])
+    local held = redis.call('HMGET', KEYS[i], 'tokens', 'at', 'closed', 'rank', 'claim')
+    local tokens, at = tonumber(held[1] or 0), tonumber(held[2] or 0)
+    if at <= since then tokens, at = 0, since end
+    if at == 0 then tokens = burst end
+    buckets[i - 1] = {
+        key = KEYS[i], rate = rate, burst = burst, tokens = math.min(burst, tokens + (now - at) * rate),
+        closed = tonumber(held[3] or 0), rank = tonumber(held[4] or 0), claim = tonumber(held[5] or 0),
+    }
+end
+
+local function shortage(bucket)
+    local missing = math.ceil((1 - 1e-9 - bucket.tokens) / bucket.rate)
+    return math.max(0, missing, bucket.closed - now)
+end
+
+local answers, word = {string.format('%d', since)}, #KEYS * 2
+while word <= #ARGV do
+    local rank, count = tonumber(ARGV[word]), tonumber(ARGV[word + 1])
+    local wanted, wait = {}, 0
+    for i = 1, count do
+        local bucket = buckets[tonumber(ARGV[word + 1 + i])]
+        wanted[i] = bucket
+        wait = math.max(wait, shortage(bucket))
+        if bucket.rank < rank then wait = math.max(wait, bucket.claim - now) end
+    end
+    for _, bucket in ipairs(wanted) do
+        if wait == 0 then
+            bucket.tokens = bucket.tokens - 1
+            if rank <= bucket.rank then bucket.claim = 0 end
+        elseif shortage(bucket) > 0 and (rank <= bucket.rank or bucket.claim <= now) then
+            bucket.rank, bucket.claim = rank, now + shortage(bucket) + GRACE
+        end
+    end
+    answers[#answers + 1] = wait
+    word = word + 2 + count
+end
+
+for _, bucket in ipairs(buckets) do
+    redis.call('HSET', bucket.key, 'tokens', bucket.tokens, 'at', string.format('%d', now), 'closed', bucket.closed,
+        'rank', bucket.rank, 'claim', bucket.claim)
+    local full = math.ceil((bucket.burst - bucket.tokens) / bucket.rate)
+    redis.call('PEXPIRE', bucket.key, math.max(full, bucket.closed - now, 0) + KEPT)
+end
+return answers
+"""
+
+CLOSE_BUCKET: Final = """
+-- KEYS: bucket. ARGV: for how many ms.
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local closed = math.max(now + ARGV[1], tonumber(redis.call('HGET', KEYS[1], 'closed') or 0))
+redis.call('HSET', KEYS[1], 'closed', string.format('%d', closed))
+redis.call('PEXPIRE', KEYS[1], math.max(redis.call('PTTL', KEYS[1]), closed - now + 60000))
+return 1
 """
