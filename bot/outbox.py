@@ -1,8 +1,8 @@
-"""The one sender of a workspace: everything that the bot tells Slack by itself waits here for its turn.
+"""The one sender of a workspace: everything that the bot asks of Slack by itself waits here for its turn.
 
-The one rule: whoever waits longest among the most important goes next, as soon as Slack's limits allow. A call is
-repeated here only if it surely did not happen, or if repeating it changes nothing; for a post of unknown outcome the
-caller has to look first.
+The one rule: whoever waits longest among the most important goes next, as soon as Slack's limits allow; but every tenth
+turn that others are passed over for goes to whoever waits longest of all. A call is repeated here only if it surely did
+not happen, or if repeating it changes nothing; for a post of unknown outcome the caller has to look first.
 
     SlackTrouble
     ├── Refused          Slack answered that it will not; nothing happened
@@ -12,10 +12,11 @@ caller has to look first.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
-import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, cast
@@ -24,12 +25,21 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.pacing import Budget
+from bot.allowance import Allowance, Alone, Wish
 
 log = logging.getLogger(__name__)
 
 TIMEOUT_S = 5
 """Longest wait for an answer of Slack."""
+
+ANSWER_TURN_WITHIN_S = 2.0
+"""Longest wait for the turn of a call that answers a person: what they did it with is good for 3 s."""
+
+FAIR_EVERY = 10
+"""So many turns in a row may go ahead of somebody who has waited longer."""
+
+_ASKED_PER_METHOD, _ASKED_PER_CHANNEL = 10, 4
+"""How many of those who wait are asked for at once; more than that are not granted at once."""
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
@@ -69,10 +79,12 @@ class _Limited(SlackTrouble):
 class Priority(IntEnum):
     """Who goes first where not everybody can."""
 
-    APPROVAL = 0
-    ALERT = 1
-    CARD = 2
-    TIMELINE = 3
+    ANSWER = 0
+    """Somebody has clicked or typed, and looks at the screen."""
+    APPROVAL = 1
+    ALERT = 2
+    CARD = 3
+    TIMELINE = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -85,31 +97,30 @@ class Turn:
     number: int
     granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What it may be passed over for: its method, and the channel of a post."""
+        return (self.method,) if self.channel is None else (self.method, f"#{self.channel}")
+
 
 class Outbox:
-    """Calls Slack within its limits. ``client`` gives token, address and session; its own retries are not used."""
+    """Calls Slack within its limits. ``client`` gives token, address and session; its own retries are not used.
+
+    ``allowance`` says when a call may be made; without one this is taken to be the only process.
+    """
 
     def __init__(
-        self,
-        client: AsyncWebClient,
-        *,
-        answer_within_s: float = TIMEOUT_S,
-        monotonic: Callable[[], float] = time.monotonic,
+        self, client: AsyncWebClient, *, allowance: Allowance | None = None, answer_within_s: float = TIMEOUT_S
     ) -> None:
-        self._client: Any = AsyncWebClient(
-            token=client.token,
-            base_url=client.base_url,
-            ssl=client.ssl,
-            proxy=client.proxy,
-            session=client.session,
-            retry_handlers=[],
-        )
+        self._given = client
+        self._client: Any = AsyncWebClient(**_without_retries(client))
         self._answer_within_s = answer_within_s
-        self._monotonic = monotonic
-        self._budget = Budget()
+        self._allowance = allowance or Alone()
         self._queue: list[Turn] = []
+        self._passed: Counter[str] = Counter()
         self._numbers = itertools.count()
-        self._timer: asyncio.TimerHandle | None = None
+        self._called = asyncio.Event()
+        self._serving: asyncio.Task[None] | None = None
         self._trouble = ""
 
     # Turns
@@ -123,38 +134,73 @@ class Outbox:
         """Stand in line for one call (for a post, name its channel). A turn that is not used must be left."""
         turn = Turn(method, channel, priority, next(self._numbers))
         self._queue.append(turn)
-        self._serve()
+        self._call()
         return turn
 
     def hurry(self, turn: Turn, priority: Priority) -> None:
         """Move a waiting turn up, if the priority is higher than its own."""
         if priority < turn.priority:
             turn.priority = priority
-            self._serve()
+            self._call()
 
     def leave(self, turn: Turn) -> None:
         """Stop waiting."""
         if turn in self._queue:
             self._queue.remove(turn)
+            self._call()
 
-    def _serve(self) -> None:
-        """Grant all turns that may be granted now, and come back when the next one may be."""
-        now = self._monotonic()
-        soonest: float | None = None
-        for turn in sorted(self._queue, key=lambda each: (each.priority, each.number)):
-            wait = self._budget.wait(turn.method, turn.channel, now)
-            if wait <= 0:
-                self._budget.take(turn.method, turn.channel, now)
-                self._queue.remove(turn)
-                if not turn.granted.done():
-                    turn.granted.set_result(None)
-            else:
-                soonest = wait if soonest is None else min(soonest, wait)
-        if self._timer is not None:
-            self._timer.cancel()
-        # A little later than computed, so that rounding never makes it too early.
-        loop = asyncio.get_running_loop()
-        self._timer = None if soonest is None else loop.call_later(soonest + 0.001, self._serve)
+    async def close_method(self, method: str, seconds: float) -> None:
+        """Slack has asked to leave the method alone for so long."""
+        await self._allowance.close(method, seconds)
+
+    def _call(self) -> None:
+        self._called.set()
+        if self._serving is None and self._queue:
+            self._serving = asyncio.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        """Grant turns as they may be granted, until nobody waits."""
+        try:
+            while self._queue:
+                self._called.clear()
+                asked = list(self._next_in_line())
+                waits = await self._allowance.take([wish for _, wish in asked])
+                for (turn, _), wait in zip(asked, waits, strict=True):
+                    if wait <= 0:
+                        self._grant(turn)
+                # A little later than computed, so that rounding never makes it too early.
+                soonest = min((wait for wait in waits if wait > 0), default=0.0) + 0.001
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(soonest):
+                        await self._called.wait()
+        finally:
+            self._serving = None
+
+    def _next_in_line(self) -> Iterator[tuple[Turn, Wish]]:
+        """Who may be granted a turn next, in this order; of each method and channel only as many as have a chance."""
+        oldest: set[str] = set()
+        fair: dict[Turn, None] = {}
+        for turn in self._queue:
+            if any(kind not in oldest and self._passed[kind] >= FAIR_EVERY - 1 for kind in turn.kinds):
+                fair[turn] = None
+            oldest.update(turn.kinds)
+        others = sorted((turn for turn in self._queue if turn not in fair), key=lambda each: each.priority)
+        asked: Counter[str] = Counter()
+        for turn in (*fair, *others):
+            most = dict(zip(turn.kinds, (_ASKED_PER_METHOD, _ASKED_PER_CHANNEL), strict=False))
+            if all(asked[kind] < limit for kind, limit in most.items()):
+                asked.update(turn.kinds)
+                rank = int(Priority.ANSWER if turn in fair else turn.priority)
+                yield turn, Wish(turn.method, turn.channel, rank)
+
+    def _grant(self, turn: Turn) -> None:
+        if turn in self._queue:
+            self._queue.remove(turn)
+        for kind in turn.kinds:
+            passed_over = any(kind in other.kinds and other.number < turn.number for other in self._queue)
+            self._passed[kind] = self._passed[kind] + 1 if passed_over else 0
+        if not turn.granted.done():
+            turn.granted.set_result(None)
 
     # Calls
 
@@ -176,12 +222,12 @@ class Outbox:
         pause = _FIRST_PAUSE
         while True:
             if not in_turn:
-                await self._wait(method, priority, channel)
+                await self.turn(method, priority, channel)
             in_turn = False
             try:
                 answer = await self._ask(method, arguments)
             except _Limited as limited:
-                self._budget.close(method, limited.seconds, self._monotonic())
+                await self.close_method(method, limited.seconds)
                 continue
             except _NotSent as trouble:
                 self._note(str(trouble))
@@ -199,7 +245,8 @@ class Outbox:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    async def _wait(self, method: str, priority: Priority, channel: str | None) -> None:
+    async def turn(self, method: str, priority: Priority, channel: str | None = None) -> None:
+        """Wait until one call may be made."""
         turn = self.queue(method, priority, channel)
         try:
             await turn.granted
@@ -209,6 +256,7 @@ class Outbox:
     async def _ask(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """One call. Reading methods take their arguments as a form, writing ones as JSON."""
         sent = {"json": dict(arguments)} if method.startswith("chat.") else {"params": dict(arguments)}
+        self._client.token = self._given.token  # which may have been renewed
         try:
             async with asyncio.timeout(self._answer_within_s):
                 answer = await self._client.api_call(method, **sent)
@@ -227,6 +275,42 @@ class Outbox:
         elif self._trouble and not trouble:
             log.info("Slack takes calls again.")
         self._trouble = trouble
+
+
+class PacedClient(AsyncWebClient):
+    """``client`` for whoever answers people: each call waits for its turn among all that the bot asks of Slack.
+
+    A call whose turn does not come in time raises ``TimeoutError``, and was not made. A limit that Slack names closes
+    the method for all, and is raised as any refusal; nothing is repeated.
+    """
+
+    def __init__(self, client: AsyncWebClient, outbox: Outbox, *, within_s: float = ANSWER_TURN_WITHIN_S) -> None:
+        cast("Any", super()).__init__(timeout=client.timeout, **_without_retries(client))
+        self._given = client
+        self._outbox = outbox
+        self._within_s = within_s
+
+    async def api_call(self, api_method: str, **arguments: Any) -> Any:
+        """See the base class, whose every method ends here."""
+        posted: dict[str, Any] = arguments.get("json") or arguments.get("params") or arguments.get("data") or {}
+        channel = str(posted.get("channel")) if api_method == "chat.postMessage" else None
+        async with asyncio.timeout(self._within_s):
+            await self._outbox.turn(api_method, Priority.ANSWER, channel)
+        self.token = self._given.token
+        try:
+            return await cast("Any", super()).api_call(api_method, **arguments)
+        except SlackApiError as error:
+            meaning = _meaning(api_method, error)
+            if isinstance(meaning, _Limited):
+                await self._outbox.close_method(api_method, meaning.seconds)
+            raise
+
+
+def _without_retries(client: AsyncWebClient) -> dict[str, Any]:
+    """Arguments for a client that reaches the same workspace in the same way, and repeats nothing by itself."""
+    given: Any = client
+    same = {name: getattr(given, name) for name in ("token", "base_url", "ssl", "proxy", "session")}
+    return {**same, "retry_handlers": []}
 
 
 def _meaning(method: str, error: SlackApiError) -> SlackTrouble:

@@ -3,9 +3,9 @@ and how often one message is updated.
 
 The one rule: time is an argument (seconds, monotonic), so that the whole of it is a calculation.
 
-Slack publishes calls per minute and method, one message per second and channel, and "several hundred" messages per
-minute in all; bursts are tolerated, how large is not said (docs.slack.dev/apis/web-api/rate-limits). The bursts here
-are small on purpose.
+Slack publishes calls per minute and method by tier, one message per second and channel, and "several hundred" messages
+per minute in all; bursts are tolerated, how large is not said (docs.slack.dev/apis/web-api/rate-limits). The rates here
+stay below, and the bursts are small on purpose.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+
+from engine.streams import Bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +26,41 @@ class Rate:
 
 
 POSTS_PER_CHANNEL = Rate(1.0, 4)
-METHODS = {
-    "chat.postMessage": Rate(4.0, 10),
-    "chat.update": Rate(50 / 60, 10),
-    "chat.getPermalink": Rate(5.0, 10),
+TIER_2 = Rate(19 / 60, 10)
+TIER_3 = Rate(48 / 60, 10)
+TIER_4 = Rate(95 / 60, 20)
+SPECIAL = Rate(5.0, 10)
+"""Of methods whose own limit is told roughly: some six hundred calls a minute."""
+
+_BY_RATE = {
+    Rate(4.0, 10): ("chat.postMessage",),
+    SPECIAL: ("auth.test", "chat.getPermalink"),
+    TIER_4: (
+        "chat.appendStream",
+        "chat.postEphemeral",
+        "conversations.members",
+        "users.info",
+        "views.open",
+        "views.publish",
+        "views.push",
+        "views.update",
+    ),
+    TIER_3: (
+        "chat.delete",
+        "chat.update",
+        "conversations.history",
+        "conversations.info",
+        "conversations.open",
+        "conversations.replies",
+        "reactions.add",
+        "users.lookupByEmail",
+    ),
 }
-ANY_OTHER = Rate(20 / 60, 5)
-TIER_3 = Rate(50 / 60, 10)
-_READS = ("conversations.history", "conversations.replies", "conversations.open")
+METHODS = {method: rate for rate, methods in _BY_RATE.items() for method in methods}
+"""All others are taken to be of tier 2: ``usergroups.list``, ``usergroups.users.list``, ``users.list`` and so on."""
 
 CHANNELS_KEPT = 1_000
+_ROUNDING = 1e-9
 
 
 @dataclass(slots=True)
@@ -57,66 +84,78 @@ class Rhythm:
         self._shown_at, self._meaning = now, meaning
 
 
+def buckets(method: str, channel: str | None, speed: float = 1.0) -> tuple[Bucket, ...]:
+    """What a call of ``method`` takes a token of; a post names its ``channel``.
+
+    ``speed``: how much faster than the real one the clock of this Slack runs (a simulated one may be in a hurry).
+    """
+    rates = {method: METHODS.get(method, TIER_2)}
+    if channel is not None:
+        rates[f"#{channel}"] = POSTS_PER_CHANNEL
+    return tuple(Bucket(name, rate.per_second * speed, rate.burst) for name, rate in rates.items())
+
+
 @dataclass(slots=True)
-class _Bucket:
-    rate: Rate
+class _Level:
+    """How full a bucket is, of which only a share is there."""
+
+    bucket: Bucket
     tokens: float
     at: float
 
-    def wait(self, now: float) -> float:
-        """Seconds until there is a token; 0 if there is one."""
-        self.tokens = min(float(self.rate.burst), self.tokens + (now - self.at) * self.rate.per_second)
+    def at_present(self, share: float, now: float) -> float:
+        """The tokens that there are now."""
+        burst = max(1.0, self.bucket.burst * share)
+        self.tokens = min(burst, self.tokens + (now - self.at) * self.bucket.per_second * share)
         self.at = now
-        return 0.0 if self.tokens >= 1 else (1 - self.tokens) / self.rate.per_second
+        return self.tokens
 
 
 @dataclass(slots=True)
 class Budget:
-    """What may be asked of one workspace, by one app."""
+    """What one process may ask by itself: its ``share`` of what all may ask together.
 
-    _buckets: dict[str, _Bucket] = field(default_factory=dict[str, _Bucket])
+    It may have taken more than its share while there was another way to know that there was more. Then it owes that, up
+    to a burst; so all who share are together never left with more than there is.
+    """
+
+    share: float = 1.0
+    _levels: dict[str, _Level] = field(default_factory=dict[str, _Level])
     _closed_until: dict[str, float] = field(default_factory=dict[str, float])
 
     def __len__(self) -> int:
         """Methods and channels that are kept count of."""
-        return len(self._buckets)
+        return len(self._levels)
 
-    def wait(self, method: str, channel: str | None, now: float) -> float:
-        """Seconds until the method may be called (for a channel: until a message may be posted there); 0 is now."""
-        closed = self._closed_until.get(method, now) - now
-        return max(closed, *(bucket.wait(now) for bucket in self._involved(method, channel, now)))
+    def wait(self, wanted: tuple[Bucket, ...], now: float) -> float:
+        """Seconds until there is a token in all of them; 0 is now."""
+        return max(max(self._closed_until.get(bucket.name, now) - now, self._missing(bucket, now)) for bucket in wanted)
 
-    def take(self, method: str, channel: str | None, now: float) -> None:
-        """Count a call."""
-        for bucket in self._involved(method, channel, now):
-            bucket.wait(now)
-            bucket.tokens -= 1
+    def take(self, wanted: tuple[Bucket, ...], now: float) -> None:
+        """Take a token of each."""
+        for bucket in wanted:
+            level = self._level(bucket, now)
+            level.tokens = max(level.tokens - 1, -float(bucket.burst))
 
-    def close(self, method: str, seconds: float, now: float) -> None:
-        """Slack has asked to leave the method alone for so long."""
-        self._closed_until[method] = max(now + seconds, self._closed_until.get(method, now))
+    def close(self, name: str, seconds: float, now: float) -> None:
+        """Nothing is to be taken from this bucket for so long."""
+        self._closed_until[name] = max(now + seconds, self._closed_until.get(name, now))
 
-    def _involved(self, method: str, channel: str | None, now: float) -> list[_Bucket]:
-        found = [self._bucket(method, _rate(method), now)]
-        if channel is not None:
-            found.append(self._bucket(f"#{channel}", POSTS_PER_CHANNEL, now))
-        return found
+    def _missing(self, bucket: Bucket, now: float) -> float:
+        tokens = self._level(bucket, now).tokens
+        return 0.0 if tokens >= 1 - _ROUNDING else (1 - tokens) / (bucket.per_second * self.share)
 
-    def _bucket(self, key: str, rate: Rate, now: float) -> _Bucket:
-        bucket = self._buckets.get(key)
-        if bucket is None:
-            if len(self._buckets) >= CHANNELS_KEPT:
+    def _level(self, bucket: Bucket, now: float) -> _Level:
+        level = self._levels.get(bucket.name)
+        if level is None:
+            if len(self._levels) >= CHANNELS_KEPT:
                 self._forget_full(now)
-            bucket = self._buckets[key] = _Bucket(rate, float(rate.burst), now)
-        return bucket
+            level = self._levels[bucket.name] = _Level(bucket, float(bucket.burst), now)
+        level.at_present(self.share, now)
+        return level
 
     def _forget_full(self, now: float) -> None:
-        """Drop the buckets that a new one would equal."""
-        for key, bucket in list(self._buckets.items()):
-            bucket.wait(now)
-            if bucket.tokens >= bucket.rate.burst:
-                del self._buckets[key]
-
-
-def _rate(method: str) -> Rate:
-    return METHODS.get(method, TIER_3 if method in _READS else ANY_OTHER)
+        """Drop the levels that a new one would equal."""
+        for name, level in list(self._levels.items()):
+            if level.at_present(self.share, now) >= level.bucket.burst * self.share:
+                del self._levels[name]

@@ -14,8 +14,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from slack_sdk.web.async_client import AsyncWebClient
-
 from bot.directory import Directory
 from bot.narrator import LeaseLost, Narrator
 from bot.outbox import Outbox
@@ -51,15 +49,13 @@ class Threads:
     def __init__(
         self,
         engine: Engine,
-        client: AsyncWebClient,
+        outbox: Outbox,
         directory: Directory,
         *,
-        outbox: Outbox | None = None,
         default_channel: str | None = None,
         pace: Pace | None = None,
         settle_ms: int = SETTLE_MS,
     ) -> None:
-        outbox = outbox or Outbox(client)
         postings = Postings(outbox, engine.store, CONSUMER, settle_ms=settle_ms)
         places = Places(outbox, default_channel)
         self._shared = Shared(engine, postings, places, directory, worker_id(), Plans(engine.store), pace or Pace())

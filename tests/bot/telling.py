@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.directory import Directory
+from bot.outbox import Outbox
 from bot.shared import Pace
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
@@ -53,7 +54,12 @@ class Bench:
     @asynccontextmanager
     async def telling(self, default_channel: str | None = None, pace: Pace = QUICK) -> AsyncGenerator[Threads]:
         threads = Threads(
-            self.engine, self._client, self._directory, default_channel=default_channel, pace=pace, settle_ms=100
+            self.engine,
+            Outbox(self._client),
+            self._directory,
+            default_channel=default_channel,
+            pace=pace,
+            settle_ms=100,
         )
         task = asyncio.create_task(threads.run())
         try:

@@ -175,7 +175,7 @@ async def test_the_connection_is_refreshed_in_mid_run(setup: Setup, simulator: S
         async with refreshed_all_the_time(simulator):
             runs = [await front.release(version=f"v1.0.{number}") for number in range(3)]
             for run in runs:
-                await simulator.wait_for(lambda run=run: of(messages(simulator), run, "approval"))
+                await simulator.wait_for(lambda run=run: of(messages(simulator), run, "approval"), 20_000)
                 await approve(front, run)
         await all_is_well(front, *runs)
 

@@ -13,7 +13,6 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks.kit import Message
 from bot.outbox import Outbox, OutcomeUnknown, Priority, Refused
-from bot.pacing import CHANNELS_KEPT, Budget
 from bot.postings import EVENT_TYPE, Item, Posted, Postings, Target
 from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace
@@ -28,54 +27,6 @@ HELLO = {"channel": "C0RELEASES", "text": "hello"}
 @pytest.fixture
 def outbox(client: AsyncWebClient) -> Outbox:
     return Outbox(client, answer_within_s=0.5)
-
-
-# Pacing
-
-
-def spend(budget: Budget, method: str, channel: str | None, now: float) -> int:
-    """How many calls may be made at once."""
-    made = 0
-    while budget.wait(method, channel, now) <= 0:
-        budget.take(method, channel, now)
-        made += 1
-    return made
-
-
-def test_a_channel_takes_a_small_burst_then_one_message_per_second() -> None:
-    budget = Budget()
-    assert spend(budget, POST, "C1", 0) == 4
-    assert budget.wait(POST, "C1", 0) == pytest.approx(1.0)
-    assert spend(budget, POST, "C2", 0) == 4, "another channel has its own"
-    assert spend(budget, POST, "C1", 3) == 3
-
-
-def test_a_workspace_takes_a_few_messages_per_second_in_all() -> None:
-    budget = Budget()
-    assert sum(spend(budget, POST, f"C{n}", 0) for n in range(10)) == 10
-    assert spend(budget, POST, "C99", 1) == 4
-
-
-def test_updates_stay_within_their_tier() -> None:
-    budget = Budget()
-    made = sum(spend(budget, UPDATE, None, second) for second in range(600))
-    assert made <= 50 * 10 + 10
-
-
-def test_a_closed_method_waits_as_told_and_others_do_not() -> None:
-    budget = Budget()
-    budget.close(POST, 30, 0)
-    budget.close(POST, 5, 1)
-    assert budget.wait(POST, "C1", 10) == pytest.approx(20)
-    assert budget.wait(UPDATE, None, 10) == 0
-    assert budget.wait(POST, "C1", 30) == 0
-
-
-def test_channels_that_are_long_quiet_are_forgotten() -> None:
-    budget = Budget()
-    for number in range(CHANNELS_KEPT * 2):
-        budget.take(POST, f"C{number}", number * 10)
-    assert len(budget) <= CHANNELS_KEPT + 1
 
 
 # Turns
