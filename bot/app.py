@@ -19,11 +19,12 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import transport
+from bot.allowance import sharing
 from bot.attending import Attending
 from bot.directory import Directory
 from bot.listeners import register
 from bot.listeners.desk import Desk
-from bot.outbox import Outbox
+from bot.outbox import Outbox, PacedClient
 from bot.roles import Roles, asked_by_role
 from bot.steps import SlackSender
 from bot.threads import Threads
@@ -102,23 +103,25 @@ class Service:
         client = _client(self._settings, session)
         identity = await transport.identify(client)
         self.team = str(identity["team_id"])
+        allowance_of = await stack.enter_async_context(sharing(self._engine))
+        outbox = Outbox(client, allowance=allowance_of(self.team))
+        paced = PacedClient(client, outbox)
         asked = asked_by_role(self._engine, self._settings.admins)
-        directory = Directory(client, self.team, roles=asked)
+        directory = Directory(paced, self.team, roles=asked)
         stack.push_async_callback(directory.close)
-        await self._start_voice(stack, client, directory)
+        await self._start_voice(stack, outbox, directory)
         app = _bolt(self._settings, session, identity)
         attending = Attending()
         roles = Roles(self._engine, directory, self._settings.admins)
-        register(app, Desk(self._engine, directory, client, self.team, roles), attending)
+        register(app, Desk(self._engine, directory, paced, self.team, roles), attending)
         await self._receive(stack, app, client, attending)
         log.info("Serving %s as %s.", identity.get("team"), identity.get("user"))
 
-    async def _start_voice(self, stack: AsyncExitStack, client: AsyncWebClient, directory: Directory) -> None:
-        outbox = Outbox(client)
+    async def _start_voice(self, stack: AsyncExitStack, outbox: Outbox, directory: Directory) -> None:
         channel = await _channel_id(directory, self._settings.default_channel)
         if self._sender is not None:
             self._sender.connect(self._engine, outbox, directory, default_channel=channel)
-        threads = Threads(self._engine, client, directory, outbox=outbox, default_channel=channel)
+        threads = Threads(self._engine, outbox, directory, default_channel=channel)
         telling = asyncio.create_task(threads.run())
         telling.add_done_callback(_say_if_failed)
         stack.push_async_callback(_cancelled, telling)
@@ -130,7 +133,7 @@ class Service:
         if settings.app_token:
             await stack.enter_async_context(transport.socket_mode(app, client, settings.app_token, attending))
         else:
-            listening = transport.http(app, settings.http_host, settings.http_port)
+            listening = transport.http(app, settings.signing_secret or "", settings.http_host, settings.http_port)
             self.request_url = await stack.enter_async_context(listening)
             log.info("Slack is to send its requests to %s (by way of an address that it can reach).", self.request_url)
         stack.push_async_callback(_finish, attending)

@@ -7,7 +7,7 @@ unusable is found here before anything is served, and said in one sentence.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import json
 import logging
 import time
 from collections.abc import AsyncGenerator
@@ -17,38 +17,28 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from slack_bolt.adapter.aiohttp import to_aiohttp_response, to_bolt_request
-from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
 from slack_bolt.async_app import AsyncApp
-from slack_sdk.errors import SlackApiError, SlackClientError
-from slack_sdk.socket_mode.request import SocketModeRequest
+from slack_bolt.request.async_request import AsyncBoltRequest
+from slack_bolt.response import BoltResponse
+from slack_sdk.errors import SlackApiError
+from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.attending import Attending
 from bot.directory import error_name, reason_of
+from bot.links import TROUBLE, Envelope, Links, Patience, Payload
+from bot.once import Once
 from engine.core.errors import EngineError
 
 log = logging.getLogger(__name__)
 
 PATH = "/slack/events"
 
-PING_S = 4.0
-"""Between the pings by which a lost connection is noticed."""
-
 SCOPES = frozenset({"chat:write", "commands", "im:write", "usergroups:read", "users:read"})
 """Without these the bot cannot do its work; the manifest has more."""
 
 _LONGEST_STAMP = 11  # digits of a time in seconds, for the next 3,000 years
 _SAY_AGAIN_S = 60.0
-
-
-def _without_traceback(record: logging.LogRecord) -> bool:
-    record.exc_info = record.exc_text = None
-    return True
-
-
-_client_log = logging.getLogger("bot.socket_mode")
-_client_log.addFilter(_without_traceback)  # the client logs whole tracebacks for each lost connection
-_TROUBLE = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 
 
 class SlackUnusable(EngineError):
@@ -64,7 +54,7 @@ async def identify(client: AsyncWebClient) -> dict[str, Any]:
             f"Slack does not accept the bot token ({error_name(error)}); copy the Bot User OAuth Token (xoxb-…) of the "
             "installed app into SLACK_BOT_TOKEN."
         ) from None
-    except _TROUBLE as error:
+    except TROUBLE as error:
         raise _unreachable(client, error) from None
     granted = {scope.strip() for scope in str(answer.headers.get("x-oauth-scopes", "")).split(",") if scope.strip()}
     if granted and (lacking := SCOPES - granted):
@@ -89,63 +79,70 @@ def _unreachable(client: AsyncWebClient, error: Exception) -> SlackUnusable:
 
 @asynccontextmanager
 async def socket_mode(
-    app: AsyncApp, client: AsyncWebClient, app_token: str, attending: Attending
+    app: AsyncApp, client: AsyncWebClient, app_token: str, attending: Attending, patience: Patience | None = None
 ) -> AsyncGenerator[None]:
     """Receive over Socket Mode until the block ends. Raises ``SlackUnusable``."""
-    ticket = await _ticket(client, app_token)
-    handler = _SocketMode(app, app_token, client, attending)
-    connection: Any = handler.client
-    connection.wss_uri = ticket
-    renewing = asyncio.create_task(_renew_tickets(connection))
+    first: list[str] = [await _first_ticket(client, app_token)]
+
+    async def ticket() -> str:
+        return first.pop() if first else await _ticket(client, app_token)
+
+    once = Once(app)
+
+    async def deliver(envelope: Envelope) -> Payload | None:
+        if envelope.retry:
+            _say_again(envelope.retry, envelope.why)
+        return _acknowledgement(await once.dispatch(AsyncBoltRequest(mode="socket_mode", body=envelope.payload)))
+
+    async with aiohttp.ClientSession() as session:
+        links = Links(session, ticket, deliver, attending, patience)
+        holding = asyncio.create_task(links.run())
+        try:
+            await links.connected()
+            yield
+        finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
+
+
+def _say_again(retry: int | str, why: str) -> None:
+    log.info("Slack delivers an event again (%s, %s).", retry, why or "no reason given")
+
+
+def _acknowledgement(response: BoltResponse) -> Payload | None:
+    """What an acknowledgement over Socket Mode carries; None if there is to be none."""
+    if response.status != 200:
+        log.info("A delivery is not acknowledged (status %s).", response.status)
+        return None
+    if not response.body:
+        return {}
+    if response.headers.get("content-type", [""])[0].startswith("application/json"):
+        return json.loads(response.body)
+    return {"text": response.body}
+
+
+async def _first_ticket(client: AsyncWebClient, app_token: str) -> str:
+    """The address of a first connection, which tells whether the token is good. Raises ``SlackUnusable``."""
     try:
-        await handler.connect_async()
-        yield
-    finally:
-        renewing.cancel()
-        await handler.close_async()
-        await connection.aiohttp_client_session.close()
-        with contextlib.suppress(asyncio.CancelledError):
-            await renewing
-
-
-class _SocketMode(AsyncSocketModeHandler):
-    """Bolt's own, which counts the deliveries that it has not answered yet."""
-
-    def __init__(self, app: AsyncApp, app_token: str, client: AsyncWebClient, attending: Attending) -> None:
-        super().__init__(app, app_token, logger=_client_log, web_client=client, ping_interval=PING_S)
-        self._attending = attending
-
-    async def handle(self, client: Any, req: SocketModeRequest) -> None:
-        with self._attending.one():
-            await super().handle(client, req)
-
-
-async def _ticket(client: AsyncWebClient, app_token: str) -> str:
-    """The address of a first connection. The client would try a wrong token for ever, so it is tried here."""
-    try:
-        answer: Any = await _untyped(client).apps_connections_open(app_token=app_token)
+        return await _ticket(client, app_token)
     except SlackApiError as error:
         raise SlackUnusable(
             f"Slack does not accept the app token ({error_name(error)}); create an app-level token (xapp-…) with the "
             "scope connections:write, and put it into SLACK_APP_TOKEN."
         ) from None
-    except _TROUBLE as error:
+    except TROUBLE as error:
         raise _unreachable(client, error) from None
+
+
+async def _ticket(client: AsyncWebClient, app_token: str) -> str:
+    answer: Any = await _untyped(client).apps_connections_open(app_token=app_token)
     return str(answer["url"])
 
 
-async def _renew_tickets(connection: Any) -> None:
-    """Let a client that cannot connect ask for a new address: it would try its old one, good for one use, for ever."""
-    while True:
-        await asyncio.sleep(connection.ping_interval)
-        if not await connection.is_connected():
-            connection.wss_uri = None
-
-
 @asynccontextmanager
-async def http(app: AsyncApp, host: str, port: int) -> AsyncGenerator[str]:
+async def http(app: AsyncApp, signing_secret: str, host: str, port: int) -> AsyncGenerator[str]:
     """Receive signed requests until the block ends; gives the URL that they are sent to. Raises ``SlackUnusable``."""
-    receiver = _Receiver(app)
+    receiver = _Receiver(app, signing_secret)
     server = web.Application()
     server.router.add_post(PATH, receiver.receive)
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=3)
@@ -165,20 +162,24 @@ async def http(app: AsyncApp, host: str, port: int) -> AsyncGenerator[str]:
 
 
 class _Receiver:
-    """Hands requests to bolt, which verifies them; says, at most once a minute, that some were refused."""
+    """Hands to the app what Slack has signed; says, at most once a minute, that some requests were refused."""
 
-    def __init__(self, app: AsyncApp) -> None:
-        self._app = app
+    def __init__(self, app: AsyncApp, signing_secret: str) -> None:
+        self._once = Once(app)
+        self._verifier = SignatureVerifier(signing_secret)
         self._said_at = -_SAY_AGAIN_S
 
     async def receive(self, request: web.Request) -> web.Response:
-        if not await _could_be_slacks(request):
+        if not (await _could_be_slacks(request) and await self._is_slacks(request)):
             self._say_refused()
             return web.Response(status=401)
-        answer = await self._app.async_dispatch(await to_bolt_request(request))
-        if answer.status == 401:
-            self._say_refused()
-        return await to_aiohttp_response(answer)
+        if retry := request.headers.get("X-Slack-Retry-Num"):
+            _say_again(retry, request.headers.get("X-Slack-Retry-Reason", ""))
+        return await to_aiohttp_response(await self._once.dispatch(await to_bolt_request(request)))
+
+    async def _is_slacks(self, request: web.Request) -> bool:
+        stamp = request.headers.get("X-Slack-Request-Timestamp", "0")
+        return self._verifier.is_valid(await request.text(), stamp, request.headers.get("X-Slack-Signature", ""))
 
     def _say_refused(self) -> None:
         now = time.monotonic()
@@ -197,4 +198,5 @@ async def _could_be_slacks(request: web.Request) -> bool:
         await request.text()
     except (UnicodeDecodeError, LookupError):  # the latter: a character set that does not exist
         return False
-    return stamp.isascii() and stamp.isdigit() and len(stamp) <= _LONGEST_STAMP
+    signed = request.headers.get("X-Slack-Signature", "")
+    return stamp.isascii() and stamp.isdigit() and len(stamp) <= _LONGEST_STAMP and signed.isascii()

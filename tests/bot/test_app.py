@@ -10,15 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from slack_bolt.async_app import AsyncApp
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import BotSettings, Service
-from bot.attending import Attending
 from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace, vectorbea_app
 from bot.simulator.simulator import Simulator
-from bot.transport import SlackUnusable, socket_mode
+from bot.transport import SlackUnusable
 from tests.bot.conftest import ACTOR, Setup
 from tests.bot.front import HTTP, SIMPLE, bot_settings, serving
 
@@ -135,19 +132,3 @@ async def test_a_connection_that_breaks_is_made_anew(setup: Setup, simulator: Si
         await simulator.wait_connected()
         await front.type("ben", "run simple")
         assert len(await front.runs()) == 1
-
-
-async def test_a_used_up_ticket_does_not_keep_the_bot_out_for_ever(
-    simulator: Simulator, client: AsyncWebClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The client library tries one address until it works, and an address works once."""
-
-    async def stale_ticket(_client: AsyncWebClient, _token: str) -> str:
-        return "ws://127.0.0.1:9/link/?ticket=used"
-
-    monkeypatch.setattr("bot.transport._ticket", stale_ticket)
-    monkeypatch.setattr("bot.transport.PING_S", 0.2)
-    with caplog.at_level(logging.CRITICAL):
-        app = AsyncApp(client=client, signing_secret="")
-        async with asyncio.timeout(10), socket_mode(app, client, simulator.app_token, Attending()):
-            assert simulator.socket.connections == 1
