@@ -129,12 +129,12 @@ class Life:
     def _succeed(self, pick: Pick) -> None:
         step, token = self._attempt(pick)
         worker = pick(WORKERS)
-        self._do(c.Succeed(step, token, worker, pick(OUTPUTS), self._claim(worker)))
+        self._report(c.Succeed(step, token, worker, pick(OUTPUTS), self._claim(worker)))
 
     def _fail(self, pick: Pick) -> None:
         step, token = self._attempt(pick)
         failure = Failure(cls=pick(list(FailureClass)), message="it broke", known=pick([False, True]))
-        self._do(c.Fail(step, token, "w1", failure, self._claim("w1")))
+        self._report(c.Fail(step, token, "w1", failure, self._claim("w1")))
 
     def _note(self, pick: Pick) -> None:
         step, token = self._attempt(pick)
@@ -202,6 +202,14 @@ class Life:
                 self._do(c.Look(command.claim, refused))
                 return
         self._apply(decision)
+
+    def _report(self, command: c.Succeed | c.Fail) -> None:
+        step, known = self.state.step(command.step), len(self.log)
+        counts = step.status is StepStatus.RUNNING and step.token == command.token
+        self._do(command)
+        ended = (e.StepCompleted, e.StepFailed)
+        told = [one.event for one in self.log[known:] if isinstance(one.event, ended)]
+        assert counts or command.step not in {event.step for event in told}, "an attempt that does not count ended it"
 
     def _apply(self, decision: Decision) -> None:
         self.state = decision.state

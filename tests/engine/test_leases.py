@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 import pytest
 
 from engine.catalog import Catalog
+from engine.core.commands import Claim, Look
 from engine.core.decide import LOSSES_ALLOWED
 from engine.core.events import LateResultRefused
 from engine.core.state import RunState, RunStatus, StepStatus
@@ -51,6 +52,13 @@ async def running(engine: Engine, run: str) -> RunState:
     return await engine.state(run)
 
 
+async def past(engine: Engine, instant: int) -> int:
+    """Now, by the database's clock, once that is past ``instant``."""
+    while (now := await engine.store.now()) <= instant:
+        await asyncio.sleep(0.02)
+    return now
+
+
 async def end(stray: BaseProcess) -> None:
     stray.terminate()
     await asyncio.to_thread(stray.join, 20)
@@ -60,7 +68,7 @@ async def end(stray: BaseProcess) -> None:
 async def test_the_step_of_a_killed_worker_goes_to_another_after_about_one_lease(settings: EngineSettings) -> None:
     async with watching(settings) as engine:
         run = (await engine.start("stray", {}, by=ANA)).run
-        stray = FORKS.Process(target=live, args=(settings, 60.0))
+        stray = FORKS.Process(target=live, args=(settings, 60.0), daemon=True)
         stray.start()
         first = (await running(engine, run)).step("a")
         stray.kill()
@@ -79,9 +87,13 @@ async def test_the_step_of_a_killed_worker_goes_to_another_after_about_one_lease
 async def test_a_step_that_blocks_its_loop_for_longer_than_the_lease_keeps_it(settings: EngineSettings) -> None:
     async with watching(settings) as engine:
         run = (await engine.start("stray", {}, by=ANA)).run
-        stray = FORKS.Process(target=live, args=(settings, BLOCKED))
+        stray = FORKS.Process(target=live, args=(settings, BLOCKED), daemon=True)
         stray.start()
         first = (await running(engine, run)).step("a")
+        late = await past(engine, first.lease_until)
+        claim = Claim("wrk_impatient", engine.registry.keys, 0, late, late + LEASE)
+        await engine.operations.submit(run, Look(claim))
+        assert (await engine.state(run)).step("a").losses == 0
         async with engine.work():
             state = await ended(engine, run)
         await end(stray)
@@ -94,7 +106,7 @@ async def test_a_step_that_kills_its_process_twice_is_dead_lettered(settings: En
     async with watching(settings) as engine:
         run = (await engine.start("stray", {}, by=ANA)).run
         for _ in range(LOSSES_ALLOWED):
-            stray = FORKS.Process(target=live, args=(settings, DEADLY))
+            stray = FORKS.Process(target=live, args=(settings, DEADLY), daemon=True)
             stray.start()
             await asyncio.to_thread(stray.join, 20)
             assert stray.exitcode == -signal.SIGKILL
@@ -110,7 +122,7 @@ async def test_a_step_that_kills_its_process_twice_is_dead_lettered(settings: En
 async def test_a_stopped_process_that_wakes_up_records_nothing_and_is_told(settings: EngineSettings) -> None:
     async with watching(settings) as engine:
         run = (await engine.start("stray", {}, by=ANA)).run
-        stray = FORKS.Process(target=live, args=(settings, BLOCKED))
+        stray = FORKS.Process(target=live, args=(settings, BLOCKED), daemon=True)
         stray.start()
         first = (await running(engine, run)).step("a")
         assert stray.pid is not None
