@@ -9,18 +9,17 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 from bot.chainkey import WrongChainKey, chain_key
+from bot.known import all_steps, catalog
 from bot.masterkey import sealer
-from bot.settings import Settings, WrongSetting
+from bot.settings import Settings
 from engine.attempts import Limits
 from engine.catalog import Catalog
 from engine.clock import Clock
 from engine.core.errors import EngineError
-from engine.core.problems import Problem
-from engine.core.stepspec import StepSpec
 from engine.embedded import EmbeddedRedis, EmbeddedRedisError
 from engine.engine import Engine, EngineSettings
 from engine.steps.registry import Registry, StepFunction
@@ -46,45 +45,6 @@ class NoDatabase(EngineError):
             f"There is no database {settings.database_file} yet; start a run first (vb run), or name the folder of "
             "another one with --dir."
         )
-
-
-def steps(settings: Settings, posting: StepFunction | None = None) -> list[StepFunction]:
-    """The built-in steps under the operator's policies, ``posting``, the one that Slack is needed for, and their own.
-
-    Raises ``WrongSetting`` if their own cannot be loaded, or one of them has the name and version of another step.
-    """
-    from engine.steps.builtin import builtin_steps
-
-    found = builtin_steps(settings.http_policy, settings.shell_policy)
-    if posting is not None:
-        found.append(posting)
-    if settings.step_modules:
-        from bot.ownsteps import SETTING, own_steps
-
-        found += own_steps(settings.step_modules)
-        try:
-            Registry(found)
-        except ValueError as error:
-            raise WrongSetting(SETTING, str(error)) from None
-    return found
-
-
-def all_steps(settings: Settings) -> Registry:
-    """All steps that any worker may have, with Slack or without; that of Slack cannot be run here."""
-    from bot.steps import SlackSender, slack_post
-
-    return Registry(steps(settings, slack_post(SlackSender())))
-
-
-def step_catalog(settings: Settings) -> Mapping[str, StepSpec]:
-    """What definitions may use."""
-    return all_steps(settings).catalog()
-
-
-def catalog(settings: Settings) -> tuple[Catalog, Sequence[Problem]]:
-    """The workflows of the settings' folders, and the problems of those that could not be loaded."""
-    known = Catalog(step_catalog(settings))
-    return known, known.load(settings.workflow_folders)
 
 
 @asynccontextmanager

@@ -25,9 +25,9 @@ def verify(
     folder: Dir = None,
 ) -> None:  # fmt: skip
     """Prove that the history is whole and unchanged, and that every cache equals it."""
-    from bot.console.checks import verify_log
     from bot.console.launch import launch
     from bot.console.restored import verify_restored
+    from bot.console.verifying import verify_log
 
     if restored is None and pause:
         raise typer.BadParameter("--pause goes with --restored FILE.")
@@ -48,8 +48,8 @@ def witness(folder: Dir = None) -> None:
 
 def migrate(folder: Dir = None) -> None:
     """Bring the database's tables up to date."""
-    from bot.console.checks import migrate_database
     from bot.console.launch import launch
+    from bot.console.verifying import migrate_database
 
     settings = settings_of(folder)
     launch(lambda: migrate_database(settings), settings)

@@ -25,7 +25,6 @@ from bot.console.logs import to_file, to_terminal
 from bot.console.output import note
 from bot.settings import Settings, WrongSetting
 from engine.core.errors import AmbiguousRun, EngineError, InvalidInput, UnknownRun, UnknownWorkflow
-from engine.store.errors import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -71,8 +70,10 @@ def take_the_hint() -> None:
         task.uncancel()
 
 
-def complain(error: EngineError | StoreError) -> int:
+def complain(error: EngineError) -> int:
     """Say what was wrong; the exit code for it."""
+    from engine.store.errors import StoreError  # only now: with the store comes all of SQLAlchemy
+
     text = str(error)
     # The store's sentences begin small, since its logs quote them within others.
     note(text[:1].upper() + text[1:] if isinstance(error, StoreError) else text)
@@ -97,7 +98,7 @@ def _look_at_folder(folder: Path, *, stays: bool) -> None:
 def _code(main: Main, settings: Settings) -> int:
     try:
         return _run(main)
-    except (EngineError, StoreError) as error:
+    except EngineError as error:
         return complain(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         return FAILED

@@ -13,9 +13,11 @@ from bot.app import BotSettings, Service
 from bot.console.launch import DONE, Misuse, until_told_to_stop
 from bot.console.output import note
 from bot.console.stopping import say_stopping
+from bot.known import catalog, steps
 from bot.settings import Settings
-from bot.steps import SlackSender, slack_post
-from bot.wiring import catalog, steps, working_engine
+from bot.slackstep import slack_post
+from bot.steps import SlackSender
+from bot.wiring import working_engine
 from engine.catalog import Catalog
 from engine.engine import Engine
 

@@ -19,8 +19,9 @@ from bot.console.runs import described, outputs_of
 from bot.console.stopping import say_stopping
 from bot.console.timeline import Timeline
 from bot.console.whoami import me
+from bot.known import catalog, steps
 from bot.settings import Settings
-from bot.wiring import catalog, starting_engine, steps, working_engine
+from bot.wiring import starting_engine, working_engine
 from engine.catalog import Catalog
 from engine.core import events as e
 from engine.core.durations import say_duration

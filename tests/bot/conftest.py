@@ -19,7 +19,8 @@ from bot.directory import Directory
 from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.model import Message
 from bot.simulator.simulator import Options, Simulator
-from bot.steps import SlackSender, slack_post
+from bot.slackstep import slack_post
+from bot.steps import SlackSender
 from engine.catalog import Catalog
 from engine.clock import MovableClock
 from engine.core.definition import Workflow

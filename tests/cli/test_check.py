@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 from engine.core.language import language_schema
@@ -41,3 +43,9 @@ def test_the_schema_is_printed_for_editors(vb: Vb) -> None:
     assert (done.code, done.err) == (0, "")
     assert json.loads(done.out) == language_schema()
     assert not vb.folder.exists()
+
+
+def test_it_answers_without_what_only_runs_need() -> None:
+    heavy = {"sqlalchemy", "redis", "slack_sdk", "slack_bolt"}
+    code = f"import sys, bot.console.checks; print(sorted({heavy!r} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

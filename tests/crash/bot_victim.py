@@ -19,7 +19,8 @@ from bot.app import BotSettings, Service
 from bot.outbox import Outbox, OutcomeUnknown
 from bot.shared import Pace
 from bot.simulator.demo import BEN
-from bot.steps import SlackSender, slack_post
+from bot.slackstep import slack_post
+from bot.steps import SlackSender
 from bot.threads import Threads
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
