@@ -1,7 +1,8 @@
 """Posts a message once, whatever breaks in between.
 
 The one rule: intend, post, confirm. The intent is in the database before Slack is called, and the message carries its
-run and key as metadata; so a post whose confirmation is missing is looked for in Slack, and adopted if it is there.
+run and key as metadata; so a post whose confirmation is missing is looked for in Slack, and adopted if it is there. A
+process that was held up, and finds when its post arrives that another has made it, takes its own back.
 
 Looking for a message needs the history of its conversation, which the app may read only where it is a member. Elsewhere
 a post of unknown outcome cannot be checked: ``if_unsure`` says whether it is then made again or left.
@@ -113,8 +114,7 @@ class Postings:
             except Refused:
                 self._refused.add(name)
                 raise
-        await self._confirm(item, posted)
-        return posted
+        return await self._confirm(item, posted, priority)
 
     async def settle(self, item: Item, priority: Priority) -> Posted:
         """Find out about a post that was begun before a crash and is not wanted any more; it is not made now."""
@@ -122,8 +122,7 @@ class Postings:
         posted = await self._look_for(item, delivery, priority)
         if posted is None:
             return await self.give_up(item, "it came too late")
-        await self._confirm(item, posted)
-        return posted
+        return await self._confirm(item, posted, priority)
 
     async def give_up(self, item: Item, why: str) -> Posted:
         """Record that the message will not be posted."""
@@ -142,9 +141,23 @@ class Postings:
         await self.deliveries.update_receipt(self.consumer, run, key, shown.receipt())
         return shown
 
-    async def _confirm(self, item: Item, posted: Posted) -> None:
+    async def _confirm(self, item: Item, posted: Posted, priority: Priority) -> Posted:
+        """Record where the message is. Of two processes that come here for one message, the first is right."""
         where = posted.where if posted.ts else None
-        await self.deliveries.confirm(self.consumer, item.run, item.key, posted.receipt(), receipt_key=where)
+        if await self.deliveries.confirm(self.consumer, item.run, item.key, posted.receipt(), receipt_key=where):
+            return posted
+        delivery = await self.deliveries.intend(self.consumer, item.run, item.key, item.seq, item.intent)
+        first = posted if delivery.receipt is None else Posted.of(delivery.receipt)
+        if posted.ts and first.where != posted.where:
+            await self._take_back(item, posted, priority)
+        return first
+
+    async def _take_back(self, item: Item, posted: Posted, priority: Priority) -> None:
+        log.warning("%s of %s was posted by another process meanwhile; ours is deleted.", item.key, item.run)
+        try:
+            await self.outbox.call("chat.delete", {"channel": posted.channel, "ts": posted.ts}, priority)
+        except Refused as refused:
+            log.warning("It could not be deleted (%s).", refused)
 
     async def _post(
         self, item: Item, target: Target, message: Message, delivery: Delivery, priority: Priority, *, in_turn: bool

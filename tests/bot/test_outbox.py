@@ -162,6 +162,39 @@ async def test_a_message_carries_its_run_and_key_and_is_posted_once(postings: Po
     assert (first.channel, first.ts, first.digest) == ("C0RELEASES", message.ts, Message("hello").digest)
 
 
+async def test_of_two_processes_that_post_one_message_the_later_takes_its_own_back(
+    postings: Postings, setup: Setup, simulator: Simulator, client: AsyncWebClient
+) -> None:
+    """The first was stopped between its last look at the lease and the post, longer than others wait for it."""
+    async with setup.engine() as engine:
+        other = Postings(Outbox(client), engine.store, "slack", settle_ms=50)
+        simulator.fail_next(POST, Fault(delay_ms=450))
+        late = asyncio.create_task(post(postings, item()))
+        async with asyncio.timeout(5):
+            while not await postings.deliveries.deliveries("slack", "run_1"):
+                await asyncio.sleep(0.005)
+        taken = await post(other, item())
+        assert await late == taken, "both know the one that stays"
+    [message] = simulator.channel_messages("releases")
+    assert (message.ts, len(simulator.calls(POST)), len(simulator.calls("chat.delete"))) == (taken.ts, 2, 1)
+
+
+async def test_a_message_that_another_process_has_adopted_is_not_taken_back(
+    postings: Postings, setup: Setup, simulator: Simulator, client: AsyncWebClient
+) -> None:
+    async with setup.engine() as engine:
+        other = Postings(Outbox(client), engine.store, "slack", settle_ms=50)
+        simulator.fail_next(POST, Fault(drop="after"))
+        simulator.fail_next(HISTORY, Fault(delay_ms=300))
+        late = asyncio.create_task(post(postings, item()))
+        await simulator.wait_for(lambda: simulator.calls(POST))
+        async with asyncio.timeout(5):
+            adopted = await post(other, item())
+        assert (await late).where == adopted.where
+    assert len(simulator.channel_messages("releases")) == len(simulator.calls(POST)) == 1
+    assert simulator.calls("chat.delete") == []
+
+
 async def test_a_receipt_finds_the_run_of_a_message(postings: Postings) -> None:
     posted = await post(postings, item())
     found = await postings.deliveries.find_delivery("slack", posted.where)
