@@ -12,6 +12,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -166,6 +167,27 @@ async def test_those_who_share_are_counted_by_their_leases(setup: Setup) -> None
         assert await engine.store.workers() == []
         running[0].cancel()
         await asyncio.gather(running[0], return_exceptions=True)
+
+
+async def test_neither_what_is_held_up_nor_a_redis_that_hangs_holds_up_an_answer(
+    setup: Setup, lone_redis: EmbeddedRedis
+) -> None:
+    """Whoever types has an answer within a second, though nothing can be posted for a minute."""
+    own = replace(setup, settings=replace(setup.settings, redis_url=lone_redis.url))
+    options = Options(ack_timeout_ms=1_000)
+    async with Simulator(demo_workspace(), options=options).serve() as impatient, serving(own, impatient) as front:
+        impatient.fail_next(POST, Fault(retry_after_s=60))
+        await front.type("ben", "run simple")
+        await impatient.wait_for(lambda: impatient.calls(POST))
+        for _ in range(3):
+            await front.type("ben", "run simple")
+        async with Redis(unix_socket_path=lone_redis.url.removeprefix("unix://")) as redis:
+            await redis.execute_command("CLIENT", "PAUSE", 3_000)
+            await front.type("ana", "run simple")
+            await front.type("ana", "run release")
+            await front.form("ana")
+        assert len(await front.runs()) == 5
+        assert [call.status for call in impatient.calls(POST)] == [429]
 
 
 # Turns
