@@ -73,7 +73,21 @@ def run(
     launch(lambda: start_run(settings, name, inputs or [], wait=wait, as_json=as_json), settings, stays=wait)
 
 
+def manifest(
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="URL", help="Where Slack and people reach the bot: https, no path.")
+    ] = None,
+    socket: Annotated[bool, typer.Option("--socket", help="For Socket Mode, also with a URL.")] = False,
+    many: Annotated[bool, typer.Option("--many", help="For an app that people install in their workspaces.")] = False,
+) -> None:
+    """Print the Slack app's manifest: for Socket Mode, or for signed HTTP at a URL."""
+    from bot.console.launch import launch
+    from bot.console.manifest import print_manifest
+
+    launch(lambda: print_manifest(url, socket=socket, many=many), settings_of(None))
+
+
 def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
-    for command in (demo, serve, worker, run):
+    for command in (demo, serve, worker, run, manifest):
         app.command(rich_help_panel="Start")(command)
