@@ -6,39 +6,40 @@ stopped in the opposite one: first nothing new is received, then what was receiv
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 from slack_bolt.async_app import AsyncApp
-from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.async_context import AsyncBoltContext
+from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot import transport
 from bot.allowance import sharing
 from bot.attending import Attending
-from bot.directory import Directory
-from bot.listeners import register
-from bot.listeners.desk import Desk
-from bot.outbox import Outbox, PacedClient
-from bot.roles import Roles, asked_by_role
+from bot.installations import Installations, States
+from bot.installing import InstallPages, OAuthApp
+from bot.listeners import LISTENERS, register
+from bot.listeners.departures import Departures
 from bot.steps import SlackSender
-from bot.threads import Threads
+from bot.tenant import Common, Identity, meanwhile
+from bot.tenants import Tenants
 from bot.transport import SlackUnusable
 from engine.engine import Engine
+from engine.store import NoSealer, Secrets
 
 log = logging.getLogger(__name__)
 
 FINISH_WITHIN_S = 3.0
 """What was received when the service stops has so long to be finished."""
 
-CALL_WITHIN_S = 10
-
-OTHER_WORKSPACE = "This bot serves another workspace. Nothing was changed."
+NOT_SERVED = "This bot serves another workspace. Nothing was changed."
+NOT_INSTALLED = "The app is not installed in this workspace any more. Nothing was changed; install it again at {url}."
 
 
 def _not_about_the_token(record: logging.LogRecord) -> bool:
@@ -53,24 +54,30 @@ _bolt_log.addFilter(_not_about_the_token)  # bolt reads SLACK_BOT_TOKEN by itsel
 class BotSettings:
     """One Slack app. With ``app_token`` it is served over Socket Mode, else with ``signing_secret`` over HTTP.
 
+    ``bot_token`` is that of its one workspace; with ``oauth`` it is served wherever people install it, and there too.
+
     ``default_channel`` (a name or an id) is where runs are told that were not started in a channel. ``api_url`` is for
     workspaces that are not at slack.com, such as the simulator. ``admins``: who is an admin besides those on record.
+    ``folders`` hold the definitions of all workspaces where the app was installed (``bot.tenant.Common``).
     """
 
-    bot_token: str = field(repr=False)
+    bot_token: str | None = field(default=None, repr=False)
     app_token: str | None = field(default=None, repr=False)
     signing_secret: str | None = field(default=None, repr=False)
+    oauth: OAuthApp | None = None
     api_url: str | None = None
     http_host: str = "127.0.0.1"
     http_port: int = 3000
     default_channel: str | None = None
     admins: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
 
 
 class Service:
     """Serves Slack while its ``async with`` block is running; steps are run by ``engine.work()``, here or elsewhere.
 
-    ``sender``, if given, is connected to the workspace, for the step ``slack.post``. Entering raises ``SlackUnusable``.
+    ``sender``, if given, is connected to each workspace, for the step ``slack.post``. Entering raises
+    ``SlackUnusable``, and ``NoSealer`` where tokens could not be kept sealed.
     """
 
     def __init__(self, engine: Engine, settings: BotSettings, *, sender: SlackSender | None = None) -> None:
@@ -78,10 +85,14 @@ class Service:
         self._settings = settings
         self._sender = sender
         self._stack = AsyncExitStack()
+        self.tenants: Tenants
+        """The workspaces that are served."""
         self.team = ""
-        """The id of the Slack workspace."""
+        """The id of the bot token's workspace; empty if there is none."""
         self.request_url = ""
         """Where signed requests are received; empty over Socket Mode."""
+        self.url = ""
+        """Where this process listens for HTTP, if it does: signed requests, and installations."""
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
@@ -95,110 +106,99 @@ class Service:
         await self._stack.aclose()
 
     async def _start(self, stack: AsyncExitStack) -> None:
-        if not self._settings.app_token and not self._settings.signing_secret:
+        settings = self._settings
+        if not settings.app_token and not settings.signing_secret:
             raise SlackUnusable(
                 "Set SLACK_APP_TOKEN to serve Slack over Socket Mode, or SLACK_SIGNING_SECRET to serve it over HTTP."
             )
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        client = _client(self._settings, session)
-        identity = await transport.identify(client)
-        self.team = str(identity["team_id"])
-        allowance_of = await stack.enter_async_context(sharing(self._engine))
-        outbox = Outbox(client, allowance=allowance_of(self.team))
-        paced = PacedClient(client, outbox)
-        asked = asked_by_role(self._engine, self._settings.admins)
-        directory = Directory(paced, self.team, roles=asked)
-        stack.push_async_callback(directory.close)
-        await self._start_voice(stack, outbox, directory)
-        app = _bolt(self._settings, session, identity)
+        common = Common(
+            self._engine,
+            session,
+            await stack.enter_async_context(sharing(self._engine)),
+            api_url=settings.api_url,
+            default_channel=settings.default_channel,
+            admins=settings.admins,
+            folders=settings.folders,
+            sender=self._sender,
+        )
+        installations = _installations(common, settings.oauth)
+        tenants = self.tenants = Tenants(common, installations)
+        stack.push_async_callback(tenants.close)
+        if settings.bot_token:
+            await self._open_home(tenants, common.client(settings.bot_token))
+        await tenants.look()
+        meanwhile(stack, tenants.keep(), "New installations are not seen any more; restart the bot.")
+        app = _bolt(settings, common.client(), tenants)
         attending = Attending()
-        roles = Roles(self._engine, directory, self._settings.admins)
-        register(app, Desk(self._engine, directory, paced, self.team, roles), attending)
-        await self._receive(stack, app, client, attending)
-        log.info("Serving %s as %s.", identity.get("team"), identity.get("user"))
+        register(app, attending, Departures(tenants.depart))
+        pages = None
+        if settings.oauth is not None and installations is not None:
+            states = States(Secrets(self._engine.store))
+            pages = InstallPages(settings.oauth, common.client(), installations, states, tenants.installed)
+        await self._receive(stack, app, common.client(), attending, pages)
 
-    async def _start_voice(self, stack: AsyncExitStack, outbox: Outbox, directory: Directory) -> None:
-        channel = await _channel_id(directory, self._settings.default_channel)
-        if self._sender is not None:
-            self._sender.connect(self._engine, outbox, directory, default_channel=channel)
-        threads = Threads(self._engine, outbox, directory, default_channel=channel)
-        telling = asyncio.create_task(threads.run())
-        telling.add_done_callback(_say_if_failed)
-        stack.push_async_callback(_cancelled, telling)
+    async def _open_home(self, tenants: Tenants, client: AsyncWebClient) -> None:
+        identity = Identity.told(await transport.identify(client))
+        self.team = identity.id
+        await tenants.open_home(identity, client)
 
     async def _receive(
-        self, stack: AsyncExitStack, app: AsyncApp, client: AsyncWebClient, attending: Attending
+        self,
+        stack: AsyncExitStack,
+        app: AsyncApp,
+        client: AsyncWebClient,
+        attending: Attending,
+        pages: InstallPages | None,
     ) -> None:
         settings = self._settings
         if settings.app_token:
             await stack.enter_async_context(transport.socket_mode(app, client, settings.app_token, attending))
-        else:
-            listening = transport.http(app, settings.signing_secret or "", settings.http_host, settings.http_port)
-            self.request_url = await stack.enter_async_context(listening)
+        if pages is not None or not settings.app_token:
+            requests = None if settings.app_token else app
+            add = pages.add_routes if pages is not None else None
+            listening = transport.http(
+                requests, settings.signing_secret or "", settings.http_host, settings.http_port, add
+            )
+            self.url = await stack.enter_async_context(listening)
+        if not settings.app_token:
+            self.request_url = self.url + transport.PATH
             log.info("Slack is to send its requests to %s (by way of an address that it can reach).", self.request_url)
         stack.push_async_callback(_finish, attending)
 
 
-def _client(settings: BotSettings, session: aiohttp.ClientSession) -> AsyncWebClient:
-    """The Web API. Without the library's retries: they post again where it is not known whether a post arrived."""
-    return AsyncWebClient(
-        token=settings.bot_token,
-        base_url=settings.api_url or AsyncWebClient.BASE_URL,
-        timeout=CALL_WITHIN_S,
-        session=session,
-        retry_handlers=[],
-    )
+def _installations(common: Common, oauth: OAuthApp | None) -> Installations | None:
+    """Where the app is installed. Raises ``NoSealer`` if that cannot be kept."""
+    if oauth is None:
+        return None
+    if common.engine.settings.sealer is None:
+        raise NoSealer
+    rotator = AsyncTokenRotator(client_id=oauth.client_id, client_secret=oauth.client_secret, client=common.client())
+    return Installations(Secrets(common.engine.store), oauth.client_id, rotator)
 
 
-def _bolt(settings: BotSettings, session: aiohttp.ClientSession, identity: dict[str, Any]) -> AsyncApp:
-    """Bolt's app. It knows already what auth.test says, and takes nothing from any other workspace."""
+def _bolt(settings: BotSettings, client: AsyncWebClient, tenants: Tenants) -> AsyncApp:
+    """Bolt's app. Each payload gets the listeners of the workspace that it names, and of no other one."""
 
-    async def authorize(team_id: str | None = None) -> Any:
-        if team_id not in (None, identity["team_id"]):
-            log.warning("A payload of workspace %s was refused.", team_id)
+    async def authorize(context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None) -> Any:
+        tenant = await tenants.of(enterprise_id, team_id, context.is_enterprise_install)
+        if tenant is None:
+            log.warning("A payload of workspace %s was refused.", team_id or enterprise_id)
             return None
-        return AuthorizeResult(
-            enterprise_id=identity.get("enterprise_id"),
-            team_id=identity["team_id"],
-            bot_id=identity.get("bot_id"),
-            bot_user_id=identity.get("user_id"),
-            bot_token=settings.bot_token,
-        )
+        context[LISTENERS] = tenant.listeners
+        return tenant.authorized()
 
-    base_url = settings.api_url or AsyncWebClient.BASE_URL
+    refusal = NOT_SERVED if settings.oauth is None else NOT_INSTALLED.format(url=settings.oauth.install_url)
     return AsyncApp(
         name="vectorbea",
         logger=_bolt_log,
-        client=AsyncWebClient(base_url=base_url, timeout=CALL_WITHIN_S, session=session, retry_handlers=[]),
+        client=client,
         authorize=authorize,
         signing_secret=settings.signing_secret or "",
-        user_facing_authorize_error_message=OTHER_WORKSPACE,
+        user_facing_authorize_error_message=refusal,
     )
-
-
-async def _channel_id(directory: Directory, channel: str | None) -> str | None:
-    """The id of the default channel. Raises ``SlackUnusable`` if there is none of that name."""
-    if not channel:
-        return None
-    asked = await directory.asked(f"#{channel.removeprefix('#')}")
-    if asked.kind != "channel":
-        raise SlackUnusable(
-            f"VB_DEFAULT_CHANNEL is {channel}, and no such channel is to be seen; check its name, and invite the bot "
-            "there if it is private."
-        )
-    return asked.id
 
 
 async def _finish(attending: Attending) -> None:
     if not await attending.finished(FINISH_WITHIN_S):
         log.warning("The bot stops before all that was received is finished; Slack tells the people concerned.")
-
-
-async def _cancelled(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-
-
-def _say_if_failed(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("Runs are not told in Slack any more; restart the bot.", exc_info=error)

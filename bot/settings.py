@@ -20,6 +20,7 @@ from engine.core.durations import parse_duration
 from engine.core.errors import EngineError
 from engine.steps.http_policy import HttpPolicy
 from engine.steps.shell import ShellPolicy
+from engine.store.types import DEFAULT_WORKSPACE
 
 _YES = frozenset({"yes", "true", "on", "1"})
 _NO = frozenset({"no", "false", "off", "0"})
@@ -35,6 +36,11 @@ _WORDS = {
     "greater_than_equal": "it must be at least {ge}",
     "less_than_equal": "it must be at most {le}",
 }
+
+
+def workspace_of(installed: str) -> str:
+    """The engine's name of the Slack workspace, or organization, with this id."""
+    return f"ws_{installed}"
 
 
 class WrongSetting(EngineError, ValueError):
@@ -78,6 +84,10 @@ class Settings(BaseSettings):
     bot_token: SecretStr | None = _named("SLACK_BOT_TOKEN", default=None)
     app_token: SecretStr | None = _named("SLACK_APP_TOKEN", default=None)
     signing_secret: SecretStr | None = _named("SLACK_SIGNING_SECRET", default=None)
+    client_id: str | None = _named("SLACK_CLIENT_ID", default=None)
+    client_secret: SecretStr | None = _named("SLACK_CLIENT_SECRET", default=None)
+    public_url: str | None = _named("VB_PUBLIC_URL", default=None)
+    given_workspace: str | None = _named("VB_WORKSPACE", default=None)
     slack_api_url: str | None = _named("SLACK_API_URL", default=None)
     http_host: str = _named("VB_HTTP_HOST", default="127.0.0.1")
     http_port: int = _named("VB_HTTP_PORT", default=3000, ge=0, le=65_535)
@@ -137,6 +147,21 @@ class Settings(BaseSettings):
                 raise ValueError(f"{entry!r:.60} is nobody; write ana (a user here), slack:U123ABC or *")
         return text
 
+    @field_validator("public_url")
+    @classmethod
+    def _url_is_public(cls, url: str | None) -> str | None:
+        _check_url(url, frozenset({"https", "http"}), "https://bot.example.com, without a path")
+        if url is not None and urlsplit(url).path not in ("", "/"):
+            raise ValueError("write it as https://bot.example.com, without a path")
+        return url
+
+    @field_validator("given_workspace")
+    @classmethod
+    def _workspace_is_slacks(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[TE][A-Z0-9]{2,}", name):
+            raise ValueError("write Slack's id of the workspace, such as T0123ABCD (E… for an organization)")
+        return name
+
     @field_validator("given_admins")
     @classmethod
     def _admins_are_named(cls, text: str) -> str:
@@ -193,6 +218,11 @@ class Settings(BaseSettings):
     def gate_owners(self) -> tuple[str, ...]:
         """Who may change gates and approvers, as they were written; empty: nobody is named."""
         return tuple(_entries(self.given_gate_owners))
+
+    @property
+    def workspace(self) -> str:
+        """The engine's name of the workspace that commands are about."""
+        return DEFAULT_WORKSPACE if self.given_workspace is None else workspace_of(self.given_workspace)
 
     @property
     def admins(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ The one rule: a message that was posted once is found again, by its run and key,
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bot.blocks.kit import Message
@@ -30,14 +31,15 @@ class _Connected:
 
 
 class SlackSender:
-    """Posts through the outbox that the threads use too.
+    """Posts through the outbox that the threads use too, each run's messages in the workspace that the run is of.
 
-    The step is registered before there is an engine, so the sender is ``connect``-ed later; until then a step that
-    posts fails as a transient fault, and is tried again as its definition says.
+    The step is registered before there is an engine, so the sender is ``connect``-ed to workspaces later; until then,
+    and after it was disconnected, a step that posts fails as a transient fault, and is tried again as its definition
+    says.
     """
 
     def __init__(self) -> None:
-        self._connected: _Connected | None = None
+        self._connected: dict[str, _Connected] = {}
 
     def connect(
         self,
@@ -47,14 +49,19 @@ class SlackSender:
         *,
         default_channel: str | None = None,
         settle_ms: int = SETTLE_MS,
-    ) -> None:
-        """From now on there is a workspace to post to. ``default_channel``: for runs that were not started in one."""
+    ) -> Callable[[], object]:
+        """Post what runs of the engine's workspace post, until what this returns is called.
+
+        ``default_channel``: for runs that were not started in one.
+        """
         postings = Postings(outbox, engine.store, CONSUMER, settle_ms=settle_ms)
-        self._connected = _Connected(engine, postings, directory, default_channel)
+        workspace = engine.settings.workspace
+        self._connected[workspace] = _Connected(engine, postings, directory, default_channel)
+        return lambda: self._connected.pop(workspace, None)
 
     async def channel_id(self, run: str, name: str) -> str:
         """See ``bot.slackstep.Sender``."""
-        slack = self._slack()
+        slack = await self._slack(run)
         if not name:
             origin = (await slack.engine.state(run)).started.origin.get("channel") or slack.default_channel
             if not origin:
@@ -71,8 +78,9 @@ class SlackSender:
 
     async def post_once(self, run: str, key: str, channel: str, text: str) -> Posted:
         """See ``bot.slackstep.Sender``."""
+        slack = await self._slack(run)
         try:
-            posted = await self._slack().postings.post(
+            posted = await slack.postings.post(
                 Item(run, key, 0, {"kind": "step"}), Target(channel), Message(text), Priority.ALERT
             )
         except Refused as refused:
@@ -82,7 +90,10 @@ class SlackSender:
             raise StepError(f"whether the message was posted cannot be seen: {posted.failed}")
         return posted
 
-    def _slack(self) -> _Connected:
-        if self._connected is None:
-            raise StepError("Slack is not connected yet", FailureClass.TRANSIENT)
-        return self._connected
+    async def _slack(self, run: str) -> _Connected:
+        """The workspace that the run is of, and no other."""
+        if self._connected:
+            info = await next(iter(self._connected.values())).engine.store.run(run)
+            if info is not None and info.workspace in self._connected:
+                return self._connected[info.workspace]
+        raise StepError("Slack is not connected yet", FailureClass.TRANSIENT)

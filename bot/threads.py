@@ -1,4 +1,4 @@
-"""Tells all runs in Slack: finds those that have something new, and lets a narrator tell each.
+"""Tells all runs of a workspace in Slack: finds those that have something new, and lets a narrator tell each.
 
 The one rule: what Slack shows is the log. A run is told by the one process that holds its cursor; whatever that process
 leaves undone is found by the next one, in the log and in the deliveries, and in Slack itself.
@@ -68,7 +68,7 @@ class Threads:
         self._woken: OrderedDict[str, None] = OrderedDict()
         self._called = asyncio.Event()
         self._reachable = True
-        engine.observe(self._on_append)
+        self._stop_observing = engine.observe(self._on_append)
 
     @property
     def owner(self) -> str:
@@ -96,6 +96,7 @@ class Threads:
                 self._called.clear()
                 self._start_woken()
         finally:
+            self._stop_observing()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -117,7 +118,9 @@ class Threads:
             return
         shared, lease_ms = self._shared, int(self._shared.pace.lease * 1_000)
         try:
-            found = await shared.cursors.claim_cursors(CONSUMER, shared.owner, lease_ms, room)
+            found = await shared.cursors.claim_cursors(
+                CONSUMER, shared.owner, lease_ms, room, workspace=shared.engine.settings.workspace
+            )
         except EngineError as error:
             if self._reachable:
                 log.warning("%s Threads go on when it is back.", error)

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -140,11 +140,22 @@ async def _ticket(client: AsyncWebClient, app_token: str) -> str:
 
 
 @asynccontextmanager
-async def http(app: AsyncApp, signing_secret: str, host: str, port: int) -> AsyncGenerator[str]:
-    """Receive signed requests until the block ends; gives the URL that they are sent to. Raises ``SlackUnusable``."""
-    receiver = _Receiver(app, signing_secret)
+async def http(
+    app: AsyncApp | None,
+    signing_secret: str,
+    host: str,
+    port: int,
+    add_pages: Callable[[web.Application], None] | None = None,
+) -> AsyncGenerator[str]:
+    """Listen until the block ends; gives the URL of the server. Raises ``SlackUnusable``.
+
+    Signed requests to ``PATH`` go to ``app``, if there is one; ``add_pages`` may add what people open in a browser.
+    """
     server = web.Application()
-    server.router.add_post(PATH, receiver.receive)
+    if app is not None:
+        server.router.add_post(PATH, _Receiver(app, signing_secret).receive)
+    if add_pages is not None:
+        add_pages(server)
     runner = web.AppRunner(server, access_log=None, shutdown_timeout=3)
     await runner.setup()
     try:
@@ -156,7 +167,7 @@ async def http(app: AsyncApp, signing_secret: str, host: str, port: int) -> Asyn
                 "set VB_HTTP_HOST and VB_HTTP_PORT to a free address."
             ) from None
         name = f"[{host}]" if ":" in host else host
-        yield f"http://{name}:{runner.addresses[0][1]}{PATH}"
+        yield f"http://{name}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
 

@@ -23,7 +23,7 @@ from engine.core.errors import EngineError
 from engine.embedded import EmbeddedRedis, EmbeddedRedisError
 from engine.engine import Engine, EngineSettings
 from engine.steps.registry import Registry, StepFunction
-from engine.store import DEFAULT_WORKSPACE, Log
+from engine.store import Log
 from engine.streams import GroupLost, Streams, StreamsUnavailable
 from engine.worker import WorkerSettings
 
@@ -126,6 +126,7 @@ async def _engine(
         redis_url=redis_url,
         chain_key=await _chain_key(settings),
         sealer=sealer(settings),
+        workspace=settings.workspace,
         worker=WorkerSettings(
             slots=settings.slots,
             lease=settings.lease,
@@ -144,7 +145,7 @@ async def _chain_key(settings: Settings) -> bytes:
             return settings.database_file.exists()
         store = await Log.open(settings.database_url, b"", sealer=sealer(settings))
         try:
-            return bool(await store.runs(workspace=DEFAULT_WORKSPACE, limit=1))
+            return bool(await store.workspaces())
         finally:
             await store.close()
 

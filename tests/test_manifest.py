@@ -11,8 +11,7 @@ import jsonschema
 import pytest
 import yaml
 
-from bot.listeners import COMMAND
-from bot.manifest import EVENTS, SCOPES, manifest, written
+from bot.manifest import COMMAND, EVENTS, SCOPES, manifest, written
 from bot.simulator.webapi import METHODS
 from bot.transport import SCOPES as NEEDED
 from tests.simulator.used_methods import used_methods

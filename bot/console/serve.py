@@ -9,11 +9,15 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from pydantic import SecretStr
+
 from bot.app import BotSettings, Service
 from bot.console.launch import DONE, Misuse, until_told_to_stop
 from bot.console.output import note
 from bot.console.stopping import say_stopping
+from bot.installing import OAuthApp
 from bot.known import catalog, steps
+from bot.masterkey import sealer
 from bot.settings import Settings
 from bot.slackstep import slack_post
 from bot.steps import SlackSender
@@ -46,6 +50,8 @@ async def serve(settings: Settings) -> int:
         engine.work() as worker,
         _watching(engine, settings),
     ):
+        if slack.oauth is not None:
+            note(f"The app is installed at {slack.oauth.install_url}; this process listens at {service.url}.")
         how = f"HTTP at {service.request_url}" if service.request_url else "Socket Mode"
         note(f"Serving Slack over {how}, with {', '.join(engine.workflows) or 'no workflows yet'}. Ctrl-C stops it.")
         await until_told_to_stop()
@@ -66,22 +72,47 @@ async def _watching(engine: Engine, settings: Settings) -> AsyncGenerator[None]:
 
 def slack_settings(settings: Settings) -> BotSettings:
     """What the bot needs to know of Slack. Raises ``Misuse`` where something is missing."""
-    if settings.bot_token is None:
+    oauth = _oauth(settings)
+    if settings.bot_token is None and oauth is None:
         raise Misuse(
             "SLACK_BOT_TOKEN is not set: make a Slack app from manifest.yml and give its tokens, or try vb demo, which "
-            "needs none."
+            "needs none. To serve many workspaces, set SLACK_CLIENT_ID instead."
         )
     if settings.app_token is None and settings.signing_secret is None:
         raise Misuse(
             "Neither SLACK_APP_TOKEN (for Socket Mode) nor SLACK_SIGNING_SECRET (for HTTP) is set; give one of them."
         )
     return BotSettings(
-        bot_token=settings.bot_token.get_secret_value(),
-        app_token=settings.app_token.get_secret_value() if settings.app_token else None,
-        signing_secret=settings.signing_secret.get_secret_value() if settings.signing_secret else None,
+        bot_token=_shown(settings.bot_token),
+        app_token=_shown(settings.app_token),
+        signing_secret=_shown(settings.signing_secret),
+        oauth=oauth,
         api_url=settings.slack_api_url,
         http_host=settings.http_host,
         http_port=settings.http_port,
         default_channel=settings.default_channel,
         admins=settings.admins,
+        folders=settings.workflow_folders,
     )
+
+
+def _oauth(settings: Settings) -> OAuthApp | None:
+    """The app that people install, if it is one. Raises ``Misuse`` where a part of it is missing."""
+    if settings.client_id is None and settings.client_secret is None:
+        return None
+    secret = settings.client_secret
+    if settings.client_id is None or secret is None or settings.public_url is None:
+        raise Misuse(
+            "To serve many workspaces, set SLACK_CLIENT_ID, SLACK_CLIENT_SECRET and VB_PUBLIC_URL, all three; the "
+            "first two are in Basic Information of the app."
+        )
+    if sealer(settings) is None:
+        raise Misuse(
+            "Tokens of many workspaces are kept in the database, and only sealed: set VB_MASTER_KEY_FILE, to a file "
+            "that vb keys new has made."
+        )
+    return OAuthApp(settings.client_id, secret.get_secret_value(), settings.public_url)
+
+
+def _shown(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from slack_bolt.async_app import AsyncApp
@@ -14,22 +14,38 @@ from bot.blocks.approval import APPROVE, DENY
 from bot.listeners.actions import Actions
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
+from bot.listeners.departures import Departures
 from bot.listeners.desk import Ack, Desk
 from bot.listeners.mentions import Mentions
-from bot.listeners.shortcuts import RUN_ON_MESSAGE, RUN_WORKFLOW, Shortcuts
+from bot.listeners.shortcuts import Shortcuts
 from bot.listeners.views import Views
+from bot.manifest import COMMAND, RUN_ON_MESSAGE, RUN_WORKFLOW
 
-COMMAND = "/vb"
+LISTENERS = "vectorbea_listeners"
+"""Under this name a payload's context has the ``Listeners`` of the workspace that authorized it."""
 
 Listener = Callable[[Ack, dict[str, Any]], Awaitable[None]]
 
 
-def register(app: AsyncApp, desk: Desk, attending: Attending) -> None:
-    """Make ``app`` listen to everything that the bot answers, and count what it attends to."""
-    bolt: Any = app  # its registering methods are not typed
-    commands, actions, views, mentions = Commands(desk), Actions(desk), Views(desk), Mentions(desk)
+class Listeners:
+    """All listeners of one workspace. They know no other: what they reach, they reach through its desk."""
 
-    choosing, shortcuts = Choosing(desk), Shortcuts(desk)
+    def __init__(self, desk: Desk) -> None:
+        self.commands = Commands(desk)
+        self.actions = Actions(desk)
+        self.views = Views(desk)
+        self.choosing = Choosing(desk)
+        self.mentions = Mentions(desk)
+        self.shortcuts = Shortcuts(desk)
+
+
+def register(app: AsyncApp, attending: Attending, departures: Departures | None = None) -> None:
+    """Make ``app`` listen to everything that the bot answers, and count what it attends to.
+
+    Each payload goes to the listeners of the workspace for which it was authorized; the two events that say that the
+    app is gone from one are authorized by nobody, and go to ``departures``.
+    """
+    bolt: Any = app  # its registering methods are not typed
 
     def counted(listener: Listener) -> Listener:
         async def attend(ack: Ack, body: dict[str, Any]) -> None:  # bolt finds arguments by their names
@@ -38,17 +54,32 @@ def register(app: AsyncApp, desk: Desk, attending: Attending) -> None:
 
         return attend
 
-    bolt.command(COMMAND)(counted(commands.command))
-    bolt.action(APPROVE)(counted(actions.approve))
-    bolt.action(DENY)(counted(actions.deny))
-    bolt.view(start_forms.PICKER)(counted(views.pick))
-    bolt.view(start_forms.START)(counted(views.start))
-    bolt.view(start_forms.RUN_PICKER)(counted(choosing.chosen))
-    bolt.options(start_forms.CHOOSE_WORKFLOW)(counted(choosing.workflows))
-    bolt.options(start_forms.CHOOSE_RUN)(counted(choosing.runs))
-    bolt.view(gate_forms.DENY_FORM)(counted(views.deny))
-    bolt.shortcut(RUN_WORKFLOW)(counted(shortcuts.anywhere))
-    bolt.shortcut(RUN_ON_MESSAGE)(counted(shortcuts.on_message))
-    bolt.action(guide.FILL_IN)(counted(mentions.fill_in))
-    bolt.event("app_mention")(counted(mentions.mentioned))
-    bolt.event(re.compile(".+"))(counted(mentions.anything))
+    def on(pick: Callable[[Listeners], Listener]) -> Callable[..., Awaitable[None]]:
+        async def attend(ack: Ack, body: dict[str, Any], context: Mapping[str, Any]) -> None:
+            with attending.one():
+                await pick(context[LISTENERS])(ack, body)
+
+        return attend
+
+    bolt.command(COMMAND)(on(lambda its: its.commands.command))
+    bolt.action(APPROVE)(on(lambda its: its.actions.approve))
+    bolt.action(DENY)(on(lambda its: its.actions.deny))
+    bolt.view(start_forms.PICKER)(on(lambda its: its.views.pick))
+    bolt.view(start_forms.START)(on(lambda its: its.views.start))
+    bolt.view(start_forms.RUN_PICKER)(on(lambda its: its.choosing.chosen))
+    bolt.options(start_forms.CHOOSE_WORKFLOW)(on(lambda its: its.choosing.workflows))
+    bolt.options(start_forms.CHOOSE_RUN)(on(lambda its: its.choosing.runs))
+    bolt.view(gate_forms.DENY_FORM)(on(lambda its: its.views.deny))
+    bolt.shortcut(RUN_WORKFLOW)(on(lambda its: its.shortcuts.anywhere))
+    bolt.shortcut(RUN_ON_MESSAGE)(on(lambda its: its.shortcuts.on_message))
+    bolt.action(guide.FILL_IN)(on(lambda its: its.mentions.fill_in))
+    bolt.event("app_mention")(on(lambda its: its.mentions.mentioned))
+    if departures is not None:
+        bolt.event("app_uninstalled")(counted(departures.uninstalled))
+        bolt.event("tokens_revoked")(counted(departures.revoked))
+    bolt.event(re.compile(".+"))(counted(_anything))
+
+
+async def _anything(ack: Ack, body: dict[str, Any]) -> None:
+    """Acknowledge what nobody here listens to, so that Slack does not deliver it again."""
+    await ack()

@@ -64,10 +64,6 @@ class Mentions:
         elif not await self._desk.open(typed.trigger_id, answered):
             await self._desk.whisper(typed.where, replies.said(replies.FORM_NOT_OPENED))
 
-    async def anything(self, ack: Ack, body: dict[str, Any]) -> None:
-        """Acknowledge what nobody here listens to, so that Slack does not deliver it again."""
-        await ack()
-
 
 def _typed(body: dict[str, Any]) -> Typed | None:
     """What follows the first mention of the bot; None for what no person wrote."""

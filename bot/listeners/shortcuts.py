@@ -24,10 +24,6 @@ from engine.core.errors import EngineError
 
 log = logging.getLogger(__name__)
 
-RUN_WORKFLOW = "run_workflow"
-RUN_ON_MESSAGE = "run_on_message"
-"""Callback ids, as the manifest has them."""
-
 TITLE = "Start a workflow"
 LINK_WITHIN_S = 0.8
 LONGEST_MESSAGE = 2_000

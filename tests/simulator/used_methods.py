@@ -28,11 +28,22 @@ def names_in(source: str) -> Iterator[str]:
     """The methods of the Web API that this Python source names."""
     by_function = sdk_methods()
     known = set(by_function.values())
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    tabled = {constant for table in ast.walk(tree) if isinstance(table, ast.Dict) for constant in _grouped(table)}
+    for node in ast.walk(tree):
+        if node in tabled:
+            continue
         if isinstance(node, ast.Constant) and node.value in known:
             yield str(node.value)
         elif isinstance(node, ast.Attribute) and node.attr in by_function:
             yield by_function[node.attr]
+
+
+def _grouped(table: ast.Dict) -> Iterator[ast.AST]:
+    """What a table lists in groups, as that of the limits does: nothing is called there."""
+    for value in table.values:
+        if isinstance(value, ast.Tuple):
+            yield from ast.walk(value)
 
 
 def used_methods() -> dict[str, list[str]]:
