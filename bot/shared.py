@@ -55,19 +55,14 @@ class Shared:
 
     async def load(self, run: str) -> Story:
         """The run from its beginning. Raises ``UnknownRun`` and ``UnknownEvent``."""
-        history = await self.engine.history(run)
-        first = history[0].event
-        if not isinstance(first, e.RunStarted):
-            raise UnknownRun(run)
-        story = Story(run, await self.plans.of(first.definition, first.part), history[0])
-        await self.read(story, history[1:])
+        plan, events = await read_history(self.engine, self.plans, run)
+        story = Story(run, plan, events[0])
+        story.read(events[1:], self.plans.known)
         return story
 
     async def read(self, story: Story, events: Sequence[Recorded]) -> None:
         """Take in what the log has after the story's last event."""
-        for one in events:
-            if isinstance(one.event, e.RunMoved):
-                await self.plans.of(one.event.definition)
+        await _know_moves(self.plans, events)
         story.read(events, self.plans.known)
 
     async def place(self, story: Story) -> Place | None:
@@ -83,6 +78,26 @@ class Shared:
             started = (await self.engine.state(started.parent.run)).started
         channel, thread = (str(started.origin.get(name) or "") for name in ("channel", "thread"))
         return await self.places.find(story, channel, self.engine.clock.now(), thread)
+
+
+async def read_history(engine: Engine, plans: Plans, run: str) -> tuple[Plan, list[Recorded]]:
+    """The definition that the run began with, and all its events; ``plans`` then knows those it was moved to.
+
+    Raises ``UnknownRun`` and ``UnknownEvent``.
+    """
+    events = await engine.history(run)
+    first = events[0].event
+    if not isinstance(first, e.RunStarted):
+        raise UnknownRun(run)
+    plan = await plans.of(first.definition, first.part)
+    await _know_moves(plans, events)
+    return plan, events
+
+
+async def _know_moves(plans: Plans, events: Sequence[Recorded]) -> None:
+    for one in events:
+        if isinstance(one.event, e.RunMoved):
+            await plans.of(one.event.definition)
 
 
 def _asks_people(plan: Plan) -> bool:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from pydantic import TypeAdapter
 
-from bot.blocks.kit import escape
+from bot.blocks.kit import entities
 from engine.core.failures import FailureClass, StepError
 from engine.steps.context import StepContext
 from engine.steps.registry import StepFunction, step
@@ -57,7 +57,7 @@ def slack_post(sender: Sender) -> StepFunction:
 
     @step("slack.post")
     async def slack_post(ctx: StepContext, text: str, channel: str = "", mrkdwn: bool = False) -> SlackPosted:
-        shown = text if mrkdwn else escape(text)
+        shown = text if mrkdwn else entities(text)
         if not shown.strip():
             raise StepError("the text is empty; give slack.post something to say", FailureClass.INVALID_INPUT)
         if len(shown) > TEXT_LIMIT:

@@ -21,7 +21,9 @@ from bot.blocks.kit import (
     clip,
     clip_markup,
     context,
+    entities,
     escape,
+    fitting,
     literal,
     section,
 )
@@ -36,6 +38,17 @@ EVIDENCE_LIMIT = 2_000
 """Characters of evidence in all, as escaped for mrkdwn: the text beside the blocks has to hold it too."""
 
 EVIDENCE_ITEMS = 12
+
+PINGED_AT_ONCE = 20
+"""Groups and people whom one message can notify."""
+
+UNREACHABLE_TOLD = 3
+
+_AROUND = 60
+"""What a value takes in a text besides itself: how much of it is shown, and its first bar."""
+
+_BAR = "│ "
+"""Before each line of evidence in a text, so that none can pose as one of the bot's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,11 @@ def can_be_decided(state: RunState, gate: Gate) -> bool:
     return gate.decision is None and not state.stopping and gate.asked_seq in asked
 
 
+def title_of(step: str, gate: Gate) -> str:
+    """What is asked, in mrkdwn: the rendered title, which data may have left empty."""
+    return one_line(gate.request.title, 200) or f"Approve {step}?"
+
+
 def click_value(state: RunState, step: str, gate: Gate) -> str:
     """What a button carries: which asking of which run a click is for."""
     return f"{state.run}:{gate.asked_seq}:{step}"
@@ -74,10 +92,11 @@ def read_click(value: str) -> tuple[str, int, str]:
 
 def approval(state: RunState, step: str, gate: Gate, question: Question) -> Message:
     """The message about ``gate`` as it stands. ``gate`` is given apart, since a step may be asked about again."""
-    question_asked = one_line(gate.request.title, 200)
-    evidence = tuple(_evidence(gate.request.show)) if _shows_evidence(state, gate, question) else ()
+    question_asked = title_of(step, gate)
     foot = _foot(state, question)
     above, below = _open(state, step, gate, question) if can_be_decided(state, gate) else _closed(state, step, gate)
+    room = TEXT_LIMIT - len("\n".join([question_asked, *above, *below, foot]))
+    evidence = tuple(_evidence(gate.request.show, room)) if _shows_evidence(state, gate, question) else ()
     blocks = [section(f"*{question_asked}*"), section("\n".join(above))]
     for item in evidence:
         blocks += item.blocks()
@@ -102,7 +121,7 @@ def _foot(state: RunState, question: Question) -> str:
 def reminder(step: str, gate: Gate, question: Question, count: int) -> Message:
     """The ``count``-th reply that asks once more, without buttons: those are in the messages above it."""
     waited = say_duration((gate.request.remind_every or 0) * count)
-    lead = f"Reminder: {one_line(gate.request.title, 200)}"
+    lead = f"Reminder: {title_of(step, gate)}"
     return Message(
         f"{lead}\n{_mentions(question)}: {step} has waited {waited} for your decision. {if_nobody_decides(gate)}"
     )
@@ -130,24 +149,31 @@ def _request(gate: Gate, question: Question) -> str:
 
 
 def _mentions(question: Question) -> str:
-    found = [question.asked[who].mention if who in question.asked else one_line(who) for who in question.pinged]
-    return ", ".join(found)
+    found = [question.asked[who].mention if who in question.asked else one_line(who, 80) for who in question.pinged]
+    return ", ".join(found[:PINGED_AT_ONCE])
 
 
 def _unreachable(question: Question) -> Iterator[str]:
-    """Says of everybody who cannot be asked why, and who can help."""
-    for asked in question.asked.values():
-        name = one_line(asked.who)
-        if asked.kind == "missing":
-            kind = "channel" if asked.who.startswith("#") else "user group or person"
-            yield (
-                f"! There is no {kind} {name} in this workspace. Whoever manages them can create it, and it counts "
-                "from then on; or the run can be cancelled."
-            )
-        elif asked.kind == "unread":
-            yield f"! Slack did not say who {name} is, so nobody there was notified."
-        elif asked.kind == "closed":
-            yield f"! I may not post in {name}, so nobody there was notified; invite me there with /invite."
+    """Says of those who cannot be asked why, and who can help."""
+    told = [why for asked in question.asked.values() if (why := _why_unreachable(asked))]
+    yield from told[:UNREACHABLE_TOLD]
+    if len(told) > UNREACHABLE_TOLD:
+        yield f"! {len(told) - UNREACHABLE_TOLD} more of those asked cannot be notified either."
+
+
+def _why_unreachable(asked: Asked) -> str:
+    name = one_line(asked.who, 80)
+    if asked.kind == "missing":
+        kind = "channel" if asked.who.startswith("#") else "user group or person"
+        return (
+            f"! There is no {kind} {name} in this workspace. Whoever manages them can create it, and it counts "
+            "from then on; or the run can be cancelled."
+        )
+    if asked.kind == "unread":
+        return f"! Slack did not say who {name} is, so nobody there was notified."
+    if asked.kind == "closed":
+        return f"! I may not post in {name}, so nobody there was notified; invite me there with /invite."
+    return ""
 
 
 def _closed(state: RunState, step: str, gate: Gate) -> tuple[list[str], list[str]]:
@@ -180,11 +206,12 @@ class _Item:
     @property
     def label(self) -> str:
         cut = f" (the first {len(self.value):,} of {self.whole:,} characters)" if self.whole > len(self.value) else ""
-        return f"*{one_line(self.name, 80)}*{cut}"
+        return f"*{one_line(self.name, 80) or 'Without a name'}*{cut}"
 
     @property
     def short(self) -> bool:
-        return "\n" not in self.value and len(self.value) <= 120
+        """Whether it is shown within a line, where nothing in it may look like markup."""
+        return "\n" not in self.value and len(self.value) <= 120 and escape(self.value) == entities(self.value)
 
     def blocks(self) -> list[Block]:
         if self.short:
@@ -192,19 +219,26 @@ class _Item:
         return [section(self.label), literal(self.value)]
 
     def text(self) -> str:
-        between = " " if self.short else "\n"
-        return f"{self.label.replace('*', '')}:{between}{escape(self.value) or 'empty'}"
+        label = self.label.replace("*", "")
+        if self.short:
+            return f"{label}: {escape(self.value) or 'empty'}"
+        return "\n".join([f"{label}:", *(f"{_BAR}{line}" for line in escape(self.value).splitlines())])
 
 
-def _evidence(show: Mapping[str, JsonValue]) -> Iterator[_Item]:
-    """The values in their order, sharing ``EVIDENCE_LIMIT``: short ones whole, the rest in equal parts."""
+def _evidence(show: Mapping[str, JsonValue], room: int) -> Iterator[_Item]:
+    """The values in their order, sharing what there is: short ones whole, the rest in equal parts.
+
+    ``room``: the characters that are left for them in the message's text.
+    """
     items = list(show.items())
-    kept = [(name, plain(value).strip("\n")) for name, value in items[:EVIDENCE_ITEMS]]
-    share = _fair_share([len(escape(value)) for _, value in kept], EVIDENCE_LIMIT)
+    most = min(EVIDENCE_ITEMS, max(room, 0) // 2 // (80 + _AROUND))
+    kept = [(name, plain(value).strip("\n")) for name, value in items[:most]]
+    total = min(EVIDENCE_LIMIT, room - sum(len(one_line(name, 80)) + _AROUND for name, _ in (*kept, ("", ""))))
+    share = _fair_share([len(escape(value)) + value.count("\n") * len(_BAR) for _, value in kept], total)
     for name, value in kept:
-        yield _Item(name, _cut(value, share), len(value))
-    if len(items) > EVIDENCE_ITEMS:
-        more = counted(len(items) - EVIDENCE_ITEMS, "more value")
+        yield _Item(name, value[: fitting(value, share, 1 + len(_BAR))], len(value))
+    if len(items) > most:
+        more = counted(len(items) - most, "more value")
         yield _Item("Not shown here", f"{more}; vb show tells all", 0)
 
 
@@ -217,13 +251,3 @@ def _fair_share(sizes: Sequence[int], total: int) -> int:
             return share
         left -= size
     return total
-
-
-def _cut(value: str, limit: int) -> str:
-    """The longest beginning of ``value`` that takes at most ``limit`` characters once it is escaped."""
-    length = 0
-    for position, character in enumerate(value):
-        length += len(escape(character))
-        if length > limit:
-            return value[:position]
-    return value

@@ -12,6 +12,7 @@ from bot.blocks.gate_lines import EXPIRED, EXPIRY
 from bot.blocks.kit import TEXT_LIMIT, Message, clip_markup, context, escape, section, title
 from bot.blocks.loops import in_crowd
 from bot.blocks.standing import standing, standing_steps
+from bot.blocks.steering import buttons
 from bot.blocks.words import (
     because,
     command,
@@ -31,6 +32,9 @@ from engine.core.state import AT_WORK, End, Gate, Phase, RunState, RunStatus, St
 
 SHOWN_STEPS = 6
 """Open steps named one by one; the others are counted."""
+
+SHOWN_RUNGS = 4
+"""Of a ladder, who are named with their instants."""
 
 SOON = 3_600_000
 
@@ -57,13 +61,14 @@ _FAILED = {"failure": "✗ Failed", "denied": "✗ Denied", "expired": "✗ Expi
 def card(state: RunState, note: str = "") -> Message:
     """The card of a run. ``note`` (mrkdwn) says why it is shown here rather than where it was started."""
     name = run_title(state)
-    head = f"{status_words(state)} · {_progress(state)}"
+    head = f"{status_words(state)} · {progress(state)}"
     body = "\n".join(_now(state))
     after = "\n".join(_next(state))
     foot = f"Started by {named(state.started.by)} {date(state.started_at)} · `{short_id(state.run)}`{_part_of(state)}"
     blocks = [title(name), section(f"*{head}*\n{body}" if body else f"*{head}*")]
     blocks += [section(after)] if after else []
     blocks += [context(part) for part in (note, foot) if part]
+    blocks.append(buttons(state))
     parts = [f"{escape(name)}: {head}", body, after, note, foot.replace("`", "")]
     return Message(clip_markup("\n".join(part for part in parts if part), TEXT_LIMIT), tuple(blocks))
 
@@ -111,7 +116,7 @@ def _only_misses_code(state: RunState) -> bool:
     return missing and not any(True for _ in state.opened(StepStatus.RETRYING, *AT_WORK))
 
 
-def _progress(state: RunState) -> str:
+def progress(state: RunState) -> str:
     done = sum(state.step(step_id).status in _DONE for step_id in state.plan.steps)
     return f"{done} of {counted(len(state.plan.steps), 'step')} done"
 
@@ -192,7 +197,10 @@ def _next(state: RunState) -> list[str]:
 
 def if_nobody_decides(gate: Gate) -> str:
     """The rest of the ladder, and the end of the wait, each with its instant."""
-    rungs = [f"{one_line(rung.to)} is asked too {date(rung.at)}" for rung in gate.request.escalate[gate.escalated :]]
+    ladder = gate.request.escalate[gate.escalated :]
+    rungs = [f"{one_line(rung.to, 80)} is asked too {date(rung.at)}" for rung in ladder[:SHOWN_RUNGS]]
+    if len(ladder) > SHOWN_RUNGS:
+        rungs.append(f"{len(ladder) - SHOWN_RUNGS} more are asked, the last of them {date(ladder[-1].at)}")
     expiry = f"{EXPIRY[gate.request.on_expiry]} {date(gate.request.expires_at)}"
     return f"If nobody decides: {', then '.join([*rungs, expiry])}."
 

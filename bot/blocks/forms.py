@@ -108,7 +108,7 @@ def field_block(name: str, field: InputField, given: str | None) -> Block:
         "optional": not field.is_required,
         "element": {"action_id": FIELD, **_element(field, _initial(field, given))},
     }
-    if hint := field.description.rstrip("."):
+    if hint := field.description.strip().rstrip("."):
         block["hint"] = plain_text(hint, 2_000)
     return block
 
@@ -226,4 +226,5 @@ def modal(callback_id: str, title: str, submit: str, place: Place, blocks: Seque
 
 def option(label: str, value: str, description: str = "") -> Block:
     option: Block = {"text": plain_text(label, 75), "value": value}
-    return {**option, "description": plain_text(" ".join(description.split()), 75)} if description else option
+    about = " ".join(description.split())
+    return {**option, "description": plain_text(about, 75)} if about else option

@@ -32,7 +32,7 @@ def read_reason(values: Mapping[str, Any]) -> str:
 
 
 def _title(gate: Gate) -> str:
-    return f"*{one_line(gate.request.title, 200)}*"
+    return f"*{one_line(gate.request.title, 200) or 'A decision'}*"
 
 
 def _reason(label: str) -> Block:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from bot.blocks.forms import View
-from bot.blocks.kit import Message, actions, button, clip_markup, escape, section
+from bot.blocks.kit import SECTION_LIMIT, Message, actions, button, clip_markup, escape, section
 from bot.blocks.replies import RunLine, mistake, paragraphs, said
 from bot.blocks.vocabulary import WORDS, Word
 from bot.blocks.words import one_line, short_id
@@ -65,9 +65,8 @@ def offer(view: View, value: str) -> Message:
     """A form that cannot be opened by itself, as after a mention: what it is for, and a button that opens it."""
     first = view["blocks"][0]
     wrong = first["text"]["text"] if first["type"] == "section" and first["text"]["text"].startswith("✗") else ""
-    told = "\n".join(
-        part for part in (f"*{escape(view['title']['text'])}*: some of it is for you to fill in.", wrong) if part
-    )
+    lead = f"*{escape(view['title']['text'])}*: some of it is for you to fill in."
+    told = clip_markup("\n".join(part for part in (lead, wrong) if part), SECTION_LIMIT)
     if not value:
         return said(f"{told}\nWrite all of it after the mention, or use `/vb` in the channel, which opens a form.")
     return Message(told, (section(told), actions("offer", [button("Fill it in", FILL_IN, value, "primary")])))

@@ -47,6 +47,12 @@ def so_already(state: RunState) -> Message:
     return said(f"{named_run(state)} was so already ({status_words(state)}); nothing was changed.")
 
 
+def not_so_any_more(state: RunState) -> Message:
+    """A click on a button that the run has got past: by a click before it, or by itself."""
+    since = f"{named_run(state)} is not any more as it was when this button was shown ({status_words(state)})"
+    return said(f"{since}. Nothing was changed by your click; its card has the buttons that count now.")
+
+
 def refused(state: RunState, reply: c.Reply) -> Message | None:
     """Why nothing was done; None if it was. ``state`` is the run as it is now."""
     match reply:

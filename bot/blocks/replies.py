@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, escape, section
+from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, entities, section, seen
 from bot.blocks.words import date, either, named, one_line, short_id
 from engine.core.definition import Workflow
 from engine.core.durations import say_duration
@@ -21,7 +21,10 @@ from engine.core.state import GateDecision, RunStatus, Verdict
 LISTED = 30
 """Workflows that are told one by one."""
 
+_FOR_OTHERS = 20
 _SAMPLE = 80
+_TYPED = 12
+"""Inputs of an example; whoever needs more of them is better served by the form."""
 
 _SIGNS: Mapping[str, str] = {
     RunStatus.QUEUED: "…",
@@ -65,32 +68,48 @@ def mistake(sentence: str, example: str = "") -> Message:
 
 
 def paragraphs(lines: Iterable[str]) -> Message:
-    """Lines, in as few sections as they fit into."""
+    """Lines, in as few sections as they fit into; where they are too many, those before the last are counted."""
     sections: list[str] = []
-    for line in lines:
+    for line in _in_room(list(lines)):
         if sections and len(sections[-1]) + len(line) < SECTION_LIMIT:
             sections[-1] += f"\n{line}"
         else:
             sections.append(line)
-    return Message(clip_markup("\n".join(sections), TEXT_LIMIT), tuple(section(text) for text in sections))
+    return Message("\n".join(sections), tuple(section(text) for text in sections))
+
+
+def _in_room(lines: list[str]) -> list[str]:
+    room = TEXT_LIMIT
+    if sum(len(line) + 1 for line in lines) <= room:
+        return lines
+    *first, last = (clip_markup(line, SECTION_LIMIT) for line in lines)
+    room -= len(last) + _FOR_OTHERS
+    for count, line in enumerate(first):
+        room -= len(line) + 1
+        if room < 0:
+            return [*first[:count], f"and {len(first) - count} more.", last]
+    return [*first, last]
 
 
 # Lists
 
 
 def workflows(command: str, known: Sequence[Workflow]) -> Message:
-    """The workflows, how to start each, and the inputs that may be left out."""
+    """The workflows, how to start each, and the inputs that may be left out; as many as one message has room for."""
     if not known:
         return no_workflows()
     told: list[str] = []
     for workflow in known[:LISTED]:
-        about = f": {one_line(workflow.description)}" if workflow.description else ""
+        about = f": {one_line(workflow.description)}" if workflow.description.strip() else ""
         optional = _typed(workflow, required=False)
         more = f"\nOptional: `{optional}`" if optional else ""
         told.append(f"*{workflow.name}*{about}\n`{example(command, workflow)}`{more}")
-    if len(known) > LISTED:
-        told.append(f"and {len(known) - LISTED} more.")
-    return Message(clip_markup("\n".join(told), TEXT_LIMIT), tuple(section(text) for text in told))
+        if len("\n".join(told)) > TEXT_LIMIT - _FOR_OTHERS:
+            told.pop()
+            break
+    if len(known) > len(told):
+        told.append(f"and {len(known) - len(told)} more.")
+    return Message("\n".join(told), tuple(section(text) for text in told))
 
 
 def no_workflows() -> Message:
@@ -105,8 +124,9 @@ def example(command: str, workflow: Workflow) -> str:
 
 def _typed(workflow: Workflow, *, required: bool) -> str:
     """The inputs that have to be given, or those that may be, each with a value that it takes; escaped."""
-    chosen = ((name, field) for name, field in workflow.input.items() if field.is_required is required)
-    return " ".join(escape(f"{name}={_sample(name, field)}") for name, field in chosen)
+    chosen = [(name, field) for name, field in workflow.input.items() if field.is_required is required]
+    typed = [entities(seen(f"{name}={_sample(name, field)}")) for name, field in chosen[:_TYPED]]
+    return " ".join([*typed, "…"] if len(chosen) > _TYPED else typed)
 
 
 def _sample(name: str, field: InputField) -> str:

@@ -5,6 +5,7 @@ The one rule: a form is made from the definition alone, and says what sending it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -29,6 +30,9 @@ RUN_BLOCK = "run"
 WHY_BLOCK = "why"
 CHANNEL_BLOCK = "tell_in"
 
+_MOST_BYTES = 200_000
+"""Of the 250,000 of a modal; the rest is for what is typed, and said about it."""
+
 SUGGESTED = 100
 _SHOWN_STEPS = 15
 _TITLE = 24
@@ -48,8 +52,11 @@ class RunLine(Protocol):
 
 
 def can_be_shown(workflow: Workflow) -> bool:
-    """Whether all its inputs fit into one form."""
-    return len(workflow.input) <= MOST_FIELDS
+    """Whether all its inputs fit into one form, with their descriptions and defaults."""
+    if len(workflow.input) > MOST_FIELDS:
+        return False
+    form = start_form(workflow, Place(""), {}, {})
+    return len(json.dumps(form, ensure_ascii=False).encode()) <= _MOST_BYTES
 
 
 # The inputs
@@ -112,7 +119,7 @@ def _where() -> Block:
 def _about(workflow: Workflow) -> str:
     """What is not said by the form's title and fields; the title has no room for a long name."""
     told = [f"*{workflow.name}*"] if len(_start_title(workflow)) > _TITLE else []
-    told += [one_line(workflow.description)] if workflow.description else []
+    told += [one_line(workflow.description)] if workflow.description.strip() else []
     told += [] if workflow.input else ["It takes no inputs."]
     return "\n".join(told)
 

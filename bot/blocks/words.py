@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from bot.blocks.kit import clip, escape
+from bot.blocks.kit import clip, escape, fit
 from engine.core.events import Actor
 from engine.core.graph import Plan
 from engine.core.kinds import InputType
@@ -27,6 +27,9 @@ ONE_LINE = 300
 
 HOLDERS = 10
 """Holders of a role who are named one by one."""
+
+_NAMED = 5
+"""People or groups who are named where they are many."""
 
 SHORT_ID = len("run_") + 10
 
@@ -54,12 +57,12 @@ class Asked:
             return f"<!subteam^{self.id}>"
         if self.kind == "person":
             return f"<@{self.id}>"
-        return f"<#{self.id}>" if self.kind == "channel" else escape(self.who)
+        return f"<#{self.id}>" if self.kind == "channel" else one_line(self.who, 80)
 
 
 def one_line(text: str, limit: int = ONE_LINE) -> str:
-    """Data within a sentence: on one line, cut to ``limit`` characters, escaped."""
-    return escape(clip(" ".join(text.split()), limit))
+    """Data within a sentence: on one line, escaped, and cut to ``limit`` characters of what is shown."""
+    return escape(fit(" ".join(text.split()), limit))
 
 
 def plain(value: JsonValue) -> str:
@@ -92,8 +95,10 @@ def named(actor: Actor) -> str:
 
 
 def either(names: Sequence[str]) -> str:
-    """``a, b or c``, escaped."""
+    """``a, b or c``, escaped; where they are many, some and how many more."""
     known = [one_line(name, 80) for name in dict.fromkeys(names)]
+    if len(known) > _NAMED + 1:
+        known = [*known[:_NAMED], f"{len(known) - _NAMED} others"]
     return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} or {known[-1]}"
 
 

@@ -9,8 +9,9 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from bot.attending import Attending
-from bot.blocks import gate_forms, guide, start_forms
+from bot.blocks import details, gate_forms, guide, start_forms
 from bot.blocks.approval import APPROVE, DENY
+from bot.blocks.steering import DETAILS, Deed
 from bot.listeners.actions import Actions
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
@@ -18,6 +19,7 @@ from bot.listeners.departures import Departures
 from bot.listeners.desk import Ack, Desk
 from bot.listeners.mentions import Mentions
 from bot.listeners.shortcuts import Shortcuts
+from bot.listeners.steering import Steering
 from bot.listeners.views import Views
 from bot.manifest import COMMAND, RUN_ON_MESSAGE, RUN_WORKFLOW
 
@@ -37,6 +39,7 @@ class Listeners:
         self.choosing = Choosing(desk)
         self.mentions = Mentions(desk)
         self.shortcuts = Shortcuts(desk)
+        self.steering = Steering(desk)
 
 
 def register(app: AsyncApp, attending: Attending, departures: Departures | None = None) -> None:
@@ -64,6 +67,13 @@ def register(app: AsyncApp, attending: Attending, departures: Departures | None 
     bolt.command(COMMAND)(on(lambda its: its.commands.command))
     bolt.action(APPROVE)(on(lambda its: its.actions.approve))
     bolt.action(DENY)(on(lambda its: its.actions.deny))
+    bolt.action(Deed.PAUSE.value)(on(lambda its: its.steering.pause))
+    bolt.action(Deed.RESUME.value)(on(lambda its: its.steering.resume))
+    bolt.action(Deed.RETRY.value)(on(lambda its: its.steering.retry))
+    bolt.action(Deed.CANCEL.value)(on(lambda its: its.steering.cancel))
+    bolt.action(DETAILS)(on(lambda its: its.steering.details))
+    for page in (details.EARLIER, details.LATER, details.LATEST):
+        bolt.action(page)(on(lambda its: its.steering.leaf))
     bolt.view(start_forms.PICKER)(on(lambda its: its.views.pick))
     bolt.view(start_forms.START)(on(lambda its: its.views.start))
     bolt.view(start_forms.RUN_PICKER)(on(lambda its: its.choosing.chosen))

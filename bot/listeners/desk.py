@@ -112,6 +112,15 @@ class Desk:
             return False
         return True
 
+    async def replace(self, view_id: str, seen: str, view: View) -> None:
+        """Show ``view`` in place of another one, if that is still as the person saw it (``seen`` is its hash)."""
+        try:
+            await self.client.views_update(view_id=view_id, hash=seen, view=view)
+        except SlackApiError as error:
+            log.info("Slack did not replace a view: %s", error_name(error))
+        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+            log.warning("Slack did not replace a view: %s", reason_of(error))
+
     async def whisper(self, where: Where, message: Message) -> None:
         """Tell one person, in the thread if there is one, and where the bot may not post, at the response URL."""
         text = clip_markup(message.text, EPHEMERAL_LIMIT)

@@ -124,7 +124,7 @@ class Front:
 
 
 def _has_buttons(message: Message) -> bool:
-    return any(block["type"] == "actions" for block in message.blocks)
+    return any(block.get("block_id") == "gate" for block in message.blocks)
 
 
 @asynccontextmanager

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from bot.blocks.kit import Message
-from bot.blocks.words import escape
+from bot.blocks.kit import Message, entities
+
+_MARKS = re.compile("[*∗`ˋ~∼_ˍ]")
 
 
 def unsaid(message: Message) -> list[str]:
     """The lines that its blocks show and its text does not have; marks of bold and code aside."""
-    return [line for line in spoken(message) if line not in bare(message.text)]
+    text = bare(message.text)
+    return [line for line in spoken(message) if line not in text]
 
 
-def spoken(message: Message) -> list[str]:
-    """The lines of all blocks but buttons."""
-    return [line for block in message.blocks for text in _texts(block) for line in bare(text).splitlines() if line]
+def spoken(message: Message, *, literals: bool = True) -> list[str]:
+    """The lines of all blocks but buttons; without ``literals``, but for data that stands in a frame of its own."""
+    blocks = [block for block in message.blocks if literals or block["type"] != "rich_text"]
+    return [line for block in blocks for text in _texts(block) for line in bare(text).splitlines() if line]
 
 
 def bare(text: str) -> str:
-    return text.replace("*", "").replace("`", "")
+    """Without marks, and without the characters that are shown in place of marks."""
+    return _MARKS.sub("", text)
 
 
 def _texts(block: dict[str, Any]) -> Iterator[str]:
     match block["type"]:
         case "header":
-            yield escape(block["text"]["text"])
+            yield entities(block["text"]["text"])
         case "section":
             yield block["text"]["text"]
         case "context":
@@ -34,7 +39,7 @@ def _texts(block: dict[str, Any]) -> Iterator[str]:
                 yield element["text"]
         case "rich_text":
             for element in block["elements"]:
-                yield escape("".join(part["text"] for part in element["elements"]))
+                yield entities("".join(part["text"] for part in element["elements"]))
         case "actions":
             return
         case other:

@@ -44,6 +44,18 @@ def asked(gate: dict[str, Any] = GATE, version: str = "v1.4.2", changes: str = "
     return run
 
 
+def crowded() -> Run:
+    """A gate with more of everything than anybody needs."""
+    approval = {
+        "title": "Go?",
+        "show": {f"value {number}": "${{ steps.changes.output }}" for number in range(20)},
+        "approvers": [f"@group-{number}" for number in range(12)],
+        "expires_in": "24h",
+        "escalate": [{"after": f"{number}h", "to": f"#channel-{number}"} for number in range(1, 13)],
+    }
+    return asked({"id": "publish", "approval": approval})
+
+
 def with_policy(policy: str) -> dict[str, Any]:
     return {**GATE, "approval": {**GATE["approval"], "on_expiry": policy}}
 
@@ -165,6 +177,7 @@ def scenes() -> dict[str, Run]:
         "late": late(),
         "skipped": skipped(),
         "asked": asked(),
+        "presented": _after(asked(), 1_000, c.Present("publish", "C0RELEASES/1.000100", "d" * 64)),
         "reminded": _after(asked(), 61 * MINUTE, c.Look()),
         "escalated": _after(asked(), 16 * MINUTE, c.Look()),
         "escalated_twice": _after(asked(), 121 * MINUTE, c.Look()),
@@ -179,6 +192,8 @@ def scenes() -> dict[str, Run]:
         "exhausted": exhausted(),
         "completed": completed(),
         "parallel": parallel(),
+        "crowded": crowded(),
+        "crowded_late": _after(crowded(), 7 * 60 * MINUTE, c.Look()),
         "failed_beside_a_gate": failed_beside_a_gate(),
         "hostile": hostile(),
     }

@@ -240,6 +240,26 @@ def moved() -> Run:
     return run
 
 
+def forked() -> Run:
+    """A run that goes on from another one."""
+    reused = [e.StepReused(step="build", status="completed", output="kept")]
+    fork = e.Fork(run="run_0123456789abcdef", step="tag", seq=9)
+    run = Run(workflow(noop("build"), noop("tag")), started={"forked_from": fork}, reused=reused)
+    run.look()
+    return run
+
+
+def with_notes() -> Run:
+    """A step that has told how far it is, and what it did outside."""
+    run = Run(workflow(noop("charge"), noop("after")))
+    run.look()
+    token = run.state.step("charge").token
+    run.do(c.NoteProgress("charge", token, {"page": 3}))
+    run.do(c.BeginEffect("charge", token, "pay", "k"))
+    run.do(c.RecordEffect("charge", token, "pay", "receipt"))
+    return run
+
+
 def flow_scenes() -> dict[str, Run]:
     """Every scene, by name."""
     return {
@@ -277,4 +297,6 @@ def flow_scenes() -> dict[str, Run]:
         "admitted": admitted(),
         "labelled": labelled(),
         "moved": moved(),
+        "forked": forked(),
+        "with_notes": with_notes(),
     }

@@ -34,7 +34,7 @@ async def test_an_approval_goes_from_the_command_to_the_end(setup: Setup, simula
         state = await front.ended(run)
         assert state.status is RunStatus.COMPLETED
         await simulator.wait_for(
-            lambda: not any("actions" in str(m.blocks) for m in simulator.channel_messages("#releases"))
+            lambda: not any("gate_approve" in str(m.blocks) for m in simulator.channel_messages("#releases"))
         )
 
 

@@ -17,7 +17,9 @@ from tests.bot.scenes import GATE, asked, scenes
 from tests.core.driver import BEN, Run
 
 SCENES = {name: run for name, run in scenes().items() if any(step.gate for step in run.state.steps.values())}
-OPEN = ("asked", "reminded", "escalated", "escalated_twice", "parallel", "hostile")
+OPEN = frozenset(
+    {"asked", "presented", "reminded", "escalated", "escalated_twice", "parallel", "hostile", "crowded", "crowded_late"}
+)
 PEOPLE = {
     "@release-managers": Asked("@release-managers", "group", "S1"),
     "@oncall": Asked("@oncall", "person", "U9"),
@@ -30,7 +32,7 @@ REST = f"If nobody decides: #eng-leads is asked too {LEADS}, then it is denied {
 LADDER = (
     f"If nobody decides: @oncall is asked too {ONCALL}, then #eng-leads is asked too {LEADS}, then it is denied {END}."
 )
-EVIDENCE = ["notes: Fixes it &amp; adds it", "changes:", "a1b2 Fix it", "c3d4 Add it"]
+EVIDENCE = ["notes: Fixes it &amp; adds it", "changes:", "│ a1b2 Fix it", "│ c3d4 Add it"]
 
 
 def gate_of(run: Run) -> tuple[str, Gate]:

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from bot.blocks.kit import Message, clip, clip_markup, escape, title
+from bot.blocks.kit import Message, clip, clip_markup, escape, seen, title
 from bot.blocks.words import Asked, date, either, moment, one_line, plain, run_title, short_id
 from tests.bot.scenes import release, skipped
 
@@ -15,9 +15,34 @@ def test_no_data_can_ping_or_link() -> None:
     assert escape("<!channel> & <@U1>") == "&lt;!channel&gt; &amp; &lt;@U1&gt;"
 
 
-def test_data_within_a_sentence_is_one_line_and_cut_before_it_is_escaped() -> None:
+def test_no_data_can_format() -> None:
+    assert escape("*b* ~s~ _i_ `c` __init__.py a_b") == "∗b∗ ∼s∼ ˍiˍ ˋcˋ ˍˍinitˍˍ.py a_b"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "named"),
+    [
+        ("a\u202eb", "a[U+202E]b"),
+        ("a\u200bb\ufeff", "a[U+200B]b[U+FEFF]"),
+        ("x\x00\x1b[31m", "x[U+0000][U+001B][31m"),
+        ("a\u200db", "a[U+200D]b"),
+        ("\U0001f469\u200d\U0001f4bb", "\U0001f469\u200d\U0001f4bb"),
+        ("two\n\tlines", "two\n\tlines"),
+        ("\ud800", "[U+D800]"),
+    ],
+)
+def test_what_nobody_sees_is_named(hidden: str, named: str) -> None:
+    assert seen(hidden) == named
+
+
+def test_text_from_right_to_left_is_set_apart_line_by_line() -> None:
+    assert seen("\u05d0 1\n2") == "\u2068\u05d0 1\u2069\n\u20682\u2069"
+    assert seen("\u2069\u05d0") == "\u2068[U+2069]\u05d0\u2069"
+
+
+def test_data_within_a_sentence_is_one_line_and_cut_to_what_it_takes_when_escaped() -> None:
     assert one_line("a\n\n  b\tc") == "a b c"
-    assert one_line("&" * 400) == "&amp;" * 299 + "…"
+    assert one_line("&" * 400) == "&amp;" * 59 + "…"
 
 
 @pytest.mark.parametrize(

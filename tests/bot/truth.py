@@ -15,7 +15,7 @@ from engine.store import Deliveries
 
 
 def has_buttons(message: Message) -> bool:
-    return any(block["type"] == "actions" for block in message.blocks)
+    return any(block.get("block_id") == "gate" for block in message.blocks)
 
 
 def identity(message: Message) -> tuple[str, str]:

@@ -42,7 +42,7 @@ def test_a_release_plays_by_itself_as_often_as_one_likes(demo: Vb) -> None:
         r"publish_release · v1\.1\.0: ✓ Completed",
         r"    → Ben Okafor started publish_release: version v1\.1\.0$",
         r"    Publish v1\.1\.0\?",
-        r"    - .* \([0-9a-f]{7}\)",
+        r"    │ - .* \([0-9a-f]{7}\)",
         r"    ↑ publish has waited 15 min for a decision: @oncall is asked too",
         r"    ✓ publish approved by Chen Wei \(in @oncall\)",
         r"    ✓ Completed in 15 min",
@@ -94,7 +94,7 @@ class Page:
 
 
 def has_buttons(message: dict[str, Any]) -> bool:
-    return any(block["type"] == "actions" for block in message["blocks"])
+    return any(block.get("block_id") == "gate" for block in message["blocks"])
 
 
 def test_a_killed_demo_goes_on_where_it_was(demo: Vb) -> None:

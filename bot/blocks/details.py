@@ -1,0 +1,93 @@
+"""A run's timeline in a modal, page by page, with the command that prints all of its log.
+
+The one rule: it is a function of the run's history; a page is a place in that, so what is on it stays on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.blocks import timeline
+from bot.blocks.card import progress, status_words
+from bot.blocks.forms import View
+from bot.blocks.kit import Block, actions, button, context, plain_text, section
+from bot.blocks.words import command, counted, moment, one_line, run_title
+from engine.core.events import RunStarted
+from engine.core.fold import NO_PLANS, begin
+from engine.core.graph import Plan
+from engine.core.state import Recorded, RunState
+
+DETAILS = "details"
+"""The modal's callback id."""
+
+EARLIER = "details_earlier"
+LATER = "details_later"
+LATEST = "details_latest"
+
+PAGE = 20
+LAST = -1
+"""The number of the last page, whichever that is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A line of the timeline, and when it happened."""
+
+    at: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A run, the lines that are told of it, and how many events it has."""
+
+    state: RunState
+    told: Sequence[Told]
+    events: int
+
+
+def told(run: str, plan: Plan, events: Sequence[Recorded], plans: Mapping[str, Plan] = NO_PLANS) -> Timeline:
+    """The timeline of the run with this whole history."""
+    first = events[0]
+    if not isinstance(first.event, RunStarted):
+        raise ValueError(f"{run} does not begin with RUN_STARTED")
+    before = begin(run, plan, first.event, first.at)
+    lines, state = timeline.lines(before, events[1:], plans)
+    at = {recorded.seq: recorded.at for recorded in events}
+    return Timeline(
+        state, [Told(at[line.seq], line.text) for line in (timeline.first_line(before), *lines)], len(events)
+    )
+
+
+def details(found: Timeline, page: int = LAST) -> View:
+    """One page of the timeline, in the order in which it happened."""
+    pages = -(-len(found.told) // PAGE)
+    shown = pages - 1 if page == LAST else min(max(page, 0), pages - 1)
+    state = found.state
+    head = f"*{one_line(run_title(state), 150)}*\n{status_words(state)} · {progress(state)}"
+    lines = found.told[shown * PAGE : (shown + 1) * PAGE]
+    blocks = [section(head), *(section(f"{moment(line.at)}  {line.text}") for line in lines)]
+    blocks += [context(_place(found, shown, pages)), _leafing(state, shown, pages)]
+    log = f"Every one of its {counted(found.events, 'event')}, at a terminal: {command('show', state.run)}"
+    return {
+        "type": "modal",
+        "callback_id": DETAILS,
+        "title": plain_text("Details"),
+        "close": plain_text("Close"),
+        "private_metadata": state.run,
+        "blocks": [*blocks, context(log)],
+    }
+
+
+def _place(found: Timeline, page: int, pages: int) -> str:
+    first = page * PAGE + 1
+    last = min(first + PAGE - 1, len(found.told))
+    return f"{first} to {last} of {counted(len(found.told), 'line')}, page {page + 1} of {pages}"
+
+
+def _leafing(state: RunState, page: int, pages: int) -> Block:
+    """Buttons to the other pages; the last one also shows what has happened meanwhile."""
+    made = [button("Earlier", EARLIER, f"{page - 1}")] if page else []
+    made += [button("Later", LATER, f"{page + 1}")] if page + 1 < pages else []
+    return actions("details_pages", [*made, button("Latest", LATEST, f"{LAST}")])

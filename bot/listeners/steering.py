@@ -1,0 +1,157 @@
+"""Clicks on the buttons of a run's card: pause, resume, retry, cancel, and the details.
+
+The one rule: what is asked for is recorded before the click is acknowledged, and only in the state for which the button
+was shown: a second click, or a late one, is told what has happened since and changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.blocks import operated, replies
+from bot.blocks.details import LAST, details, told
+from bot.blocks.forms import View, notice
+from bot.blocks.kit import Message, escape
+from bot.blocks.steering import Clicked, Deed, mark, possible
+from bot.directory import Unreadable
+from bot.listeners.desk import Ack, Desk, NotInTime, Where, actor
+from bot.policy import Act, Refused
+from bot.shared import read_history
+from engine.core import commands as c
+from engine.core import events as e
+from engine.core.errors import EngineError
+from engine.operations import Operations
+from engine.plans import Plans
+
+log = logging.getLogger(__name__)
+
+_Ask = Callable[[Operations, str, e.Actor], Awaitable[c.Reply]]
+
+_ASKS: Mapping[Deed, _Ask] = {
+    Deed.PAUSE: lambda operations, run, by: operations.pause(run, by=by),
+    Deed.RESUME: lambda operations, run, by: operations.resume(run, by=by),
+    Deed.RETRY: lambda operations, run, by: operations.redrive(run, by=by),
+    Deed.CANCEL: lambda operations, run, by: operations.cancel(run, by=by),
+}
+
+_ACTS: Mapping[Deed, Act] = {
+    Deed.PAUSE: Act.PAUSE,
+    Deed.RESUME: Act.RESUME,
+    Deed.RETRY: Act.REDRIVE,
+    Deed.CANCEL: Act.CANCEL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """A click on one of the buttons, in a message or in a view."""
+
+    value: str
+    user: str
+    trigger_id: str
+    where: Where | None
+    view: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, body: dict[str, Any]) -> Click:
+        container, user = body["container"], body["user"]["id"]
+        message: dict[str, Any] = body.get("message") or {}
+        thread = container.get("thread_ts") or message.get("thread_ts", "")
+        channel = container.get("channel_id")
+        where = None if channel is None else Where(user, channel, thread, body.get("response_url", ""))
+        return cls(body["actions"][0].get("value", ""), user, body["trigger_id"], where, body.get("view") or {})
+
+
+class Steering:
+    """The listeners of the card's buttons."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._plans = Plans(desk.engine.store)
+
+    async def pause(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._do(Deed.PAUSE, ack, Click.of(body))
+
+    async def resume(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._do(Deed.RESUME, ack, Click.of(body))
+
+    async def retry(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._do(Deed.RETRY, ack, Click.of(body))
+
+    async def cancel(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._do(Deed.CANCEL, ack, Click.of(body))
+
+    async def _do(self, deed: Deed, ack: Ack, click: Click) -> None:
+        refused = await self._guarded(self._steer(deed, click))
+        await ack()
+        if refused is not None:
+            await self._tell(click, refused)
+
+    async def _steer(self, deed: Deed, click: Click) -> Message | None:
+        """Have it recorded; if it is not, why."""
+        clicked = Clicked.read(click.value)
+        state = await self._desk.run(clicked.run)
+        verdict = await self._desk.from_slack(self._desk.roles.may_with(_ACTS[deed], click.user, state))
+        if isinstance(verdict, Refused):
+            return replies.said(verdict.sentence)
+        if deed not in possible(state) or mark(state, deed) != clicked.mark:
+            return operated.not_so_any_more(state)
+        reply = await _ASKS[deed](self._desk.engine.operations, state.run, actor(verdict.person))
+        return None if isinstance(reply, c.Accepted) else operated.refused(await self._desk.run(state.run), reply)
+
+    # Details
+
+    async def details(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Open the timeline at its last page."""
+        click = Click.of(body)
+        shown = await self._guarded(self._newest(click))
+        await ack()
+        if isinstance(shown, Message):
+            await self._tell(click, shown)
+        elif not await self._desk.open(click.trigger_id, shown):
+            await self._tell(click, replies.said(replies.FORM_NOT_OPENED))
+
+    async def leaf(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Show another page in place of the one that was clicked in."""
+        click = Click.of(body)
+        run, page = str(click.view["private_metadata"]), int(click.value)
+        shown = await self._guarded(self._details(click, run, page))
+        await ack()
+        if isinstance(shown, Message):
+            shown = notice("Details", shown.text)
+        await self._desk.replace(click.view["id"], click.view["hash"], shown)
+
+    async def _newest(self, click: Click) -> View | Message:
+        return await self._details(click, Clicked.read(click.value).run, LAST)
+
+    async def _details(self, click: Click, run: str, page: int) -> View | Message:
+        workflow = (await self._desk.run(run)).started.workflow
+        verdict = await self._desk.from_slack(self._desk.roles.may(Act.LOOK, click.user, workflow))
+        if isinstance(verdict, Refused):
+            return replies.said(verdict.sentence)
+        history = await read_history(self._desk.engine, self._plans, run)
+        return details(told(run, *history, self._plans.known), page)
+
+    # Inside
+
+    async def _guarded(self, outcome: Awaitable[Any]) -> Any:
+        """What it gives; or every way in which it can fail, in words for the person."""
+        try:
+            return await self._desk.in_time(outcome)
+        except NotInTime:
+            return replies.said(replies.ASK_NOT_IN_TIME)
+        except (EngineError, Unreadable) as error:
+            return replies.said(escape(f"{error} Nothing was changed."))
+        except Exception:
+            log.exception("A click on a run's button failed")
+            return replies.said(replies.UNEXPECTED)
+
+    async def _tell(self, click: Click, message: Message) -> None:
+        """Tell the one person: where they clicked, or in a modal over the view that they clicked in."""
+        if click.where is not None:
+            await self._desk.whisper(click.where, message)
+        else:
+            await self._desk.open(click.trigger_id, notice("Not done", message.text))
