@@ -128,6 +128,14 @@ def test_no_attempt_starts_too_late_and_a_class_of_failure_may_have_a_time_of_it
     assert "The 1 min in which it may be tried are over." in run.state.step("a").dead
 
 
+def test_nor_does_the_attempt_that_would_follow_a_lost_worker(make: Any) -> None:
+    run = make(noop("a", retry={"within": "1m"}))
+    run.look()
+    run.look(after=61_000, worker="w2")
+    assert run.new == ["STEP_FAILED", "STEP_DEAD_LETTERED", "RUN_FAILED"]
+    assert "The 1 min in which it may be tried are over." in run.state.step("a").dead
+
+
 def test_what_follows_a_step_waits_until_its_retry_has_succeeded(make: Any) -> None:
     run = make(noop("a", retry={"attempts": 2}), noop("b"))
     run.look()

@@ -45,16 +45,16 @@ def _what_follows(
     if node.step.repeatable is False and not failure.known and failure.cls in _UNKNOWN_OUTCOME:
         begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
         return e.StepUncertain(step=path, attempt=max(step.attempt, 1), effects=begun)
-    if failure.cls is FailureClass.WORKER_LOST:
-        if step.losses + 1 < _losses_allowed(policy):
-            return e.StepRetried(step=path, attempt=step.attempt, of=policy.attempts, at=draft.now)
-        return None
     rule = _rule(policy, failure)
-    attempt = max(step.attempt, 1)
-    if rule is None or attempt >= rule.attempts:
+    if rule is None:
         return None
+    if failure.cls is FailureClass.WORKER_LOST:
+        if step.losses + 1 >= _losses_allowed(policy) or _is_too_late(rule, step, draft.now, draft.now):
+            return None
+        return e.StepRetried(step=path, attempt=step.attempt, of=policy.attempts, at=draft.now)
+    attempt = max(step.attempt, 1)
     at = draft.now + backoff(rule, attempt, failure, f"{draft.state.run}/{path}")
-    if rule.within is not None and at > (step.since or draft.now) + rule.within:
+    if attempt >= rule.attempts or _is_too_late(rule, step, at, draft.now):
         return None
     return e.StepRetried(step=path, attempt=attempt + 1, of=rule.attempts, at=at)
 
@@ -67,6 +67,11 @@ def _policy(node: PlannedStep) -> Retry:
 def _rule(policy: Retry, failure: Failure) -> Retry | None:
     """The policy for this class of failure; None if it is not tried again."""
     return policy.of(failure.cls) or (policy if failure.cls in RETRIED else None)
+
+
+def _is_too_late(rule: Retry, step: StepState, at: int, now: int) -> bool:
+    """Whether no attempt may start at ``at`` any more."""
+    return rule.within is not None and at > (step.since or now) + rule.within
 
 
 def _losses_allowed(policy: Retry) -> int:
@@ -85,12 +90,13 @@ def _summary(step: StepState, node: PlannedStep, failure: Failure, now: int, sto
 def _why(step: StepState, policy: Retry, failure: Failure, stopping: bool) -> str:
     if stopping:
         return "It is not tried again, since the run was stopping."
-    if failure.cls is FailureClass.WORKER_LOST:
+    lost = failure.cls is FailureClass.WORKER_LOST
+    if lost and step.losses + 1 >= _losses_allowed(policy):
         return f"Its worker was lost {step.losses + 1} times in a row; it may be what stops the workers."
     rule = _rule(policy, failure)
     if rule is None:
         return f"A failure of this class ({failure.cls.value.replace('_', ' ')}) is not tried again."
-    if max(step.attempt, 1) < rule.attempts and rule.within is not None:
+    if (lost or max(step.attempt, 1) < rule.attempts) and rule.within is not None:
         return f"The {say_duration(rule.within)} in which it may be tried are over."
     return "That was its only attempt." if rule.attempts == 1 else f"All {rule.attempts} attempts are used up."
 
