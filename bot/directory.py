@@ -21,6 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks.words import Asked
 from bot.memo import Memo
+from engine.core.roles import BY_ROLE
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +30,6 @@ NAMES_STALENESS_S = 300.0
 
 ANSWER_WITHIN_S = 1.2
 """Longest wait for one answer, since a click must be acknowledged within 3 s. A later one is kept for the next time."""
-
-ROLE = "role:"
 
 _PAGE = 200
 _UNKNOWN = frozenset({"user_not_found", "user_not_visible", "no_such_subteam", "channel_not_found"})
@@ -116,7 +115,7 @@ class Directory:
         Slack's silence does not raise: see ``Asked.kind``. Raises what reading the roles does.
         """
         try:
-            if who.startswith(ROLE):
+            if who.startswith(BY_ROLE):
                 return await self._role(who, workflow)
             return await (self._channel(who) if who.startswith("#") else self._group_or_person(who))
         except Unreadable as trouble:
@@ -182,7 +181,7 @@ class Directory:
 
     async def _role(self, who: str, workflow: str) -> Asked:
         """A role stands for all who hold it; one that nobody holds, for nobody."""
-        named = await self._roles(who.removeprefix(ROLE), workflow)
+        named = await self._roles(who.removeprefix(BY_ROLE), workflow)
         holders = tuple(await asyncio.gather(*(self.asked(holder) for holder in named)))
         if any(holder.kind == "unread" for holder in holders):
             raise Unreadable(f"who holds {who}")

@@ -92,7 +92,7 @@ class Roles:
         person, holders, only = await asyncio.gather(
             self._directory.person(user),
             self.holders(Role.RUNNER, workflow.name),
-            self._directory.targets(workflow.who_can_run or ()),
+            self._directory.targets(workflow.who_can_run or (), workflow.name),
         )
         return may_start(person, holders, workflow.name, only)
 

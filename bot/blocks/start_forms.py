@@ -139,8 +139,7 @@ def _does(step: Step) -> str:
     if step.uses is not None:
         return f"`{step.uses}`"
     if step.approval is not None:
-        asked = step.approval.approvers
-        return f"asks {either(asked)}" if asked else "asks for approval"
+        return f"asks {', then '.join(_asked(approvers) for _, approvers, _ in step.approval.asking)}"
     if step.workflow is not None:
         return f"runs {one_line(step.workflow.name)}"
     if step.wait_for is not None:
@@ -149,6 +148,12 @@ def _does(step: Step) -> str:
         pause = step.sleep.for_
         return f"pauses for {say_duration(pause)}" if isinstance(pause, int) else "pauses"
     return "several steps" if step.steps is not None else "values"
+
+
+def _asked(approvers: Sequence[str]) -> str:
+    """Those whom the definition names; those whom the run finds are not known yet."""
+    known = [who for who in approvers if "${{" not in who]
+    return either(known) if known else "people whom it finds"
 
 
 # A message as input

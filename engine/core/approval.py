@@ -15,10 +15,8 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from engine.core.durations import Duration
-from engine.core.kinds import NAME, Model, Name, TypedField
+from engine.core.kinds import WHO, Model, Name, TypedField
 
-WHO = rf"[@#][^\s@#]{{1,80}}|role:{NAME}"
-"""A person or group (``@oncall``), a channel (``#leads``), or a role (``role:approver``)."""
 Asked = Annotated[str, StringConstraints(pattern=rf"^({WHO}|[\s\S]*\$\{{\{{[\s\S]*)$")]
 """Somebody by name, or an expression that gives a name or a list of names."""
 Clock = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")]

@@ -132,7 +132,7 @@ class Workflow(Model):
     schedule: tuple[Schedule, ...] = ()
     """Starts by the clock."""
     who_can_run: tuple[Who, ...] | None = Field(default=None, min_length=1)
-    """Only these people may start it, in place of all who have the role runner: groups, channels, people."""
+    """Only these people may start it, in place of all who have the role runner: groups, people, channels, roles."""
     language: Annotated[Literal[1], BeforeValidator(_version_1_unless_given)] = 1
     """Version of the definition language, kept in the snapshot so that later readers know what its words mean."""
 

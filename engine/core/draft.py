@@ -216,15 +216,19 @@ def text(value: object) -> str | None:
 
 def texts(path: Path, value: object) -> Iterator[tuple[Path, str]]:
     """Every text within ``value`` that holds ``${{``, with its path."""
+    return ((place, found) for place, found in strings(path, value) if "${{" in found)
+
+
+def strings(path: Path, value: object) -> Iterator[tuple[Path, str]]:
+    """Every text within ``value``, with its path."""
     if isinstance(value, str):
-        if "${{" in value:
-            yield path, value
+        yield path, value
     elif isinstance(value, Mapping):
         for name, part in cast("Mapping[str, Any]", value).items():
-            yield from texts((*path, name), part)
+            yield from strings((*path, name), part)
     elif isinstance(value, list):
         for at, part in enumerate(cast("list[Any]", value)):
-            yield from texts((*path, at), part)
+            yield from strings((*path, at), part)
 
 
 def _spots(path: Path, value: object, sight: Sight, *members: str) -> Iterator[Spot]:

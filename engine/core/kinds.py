@@ -20,7 +20,9 @@ Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Uses = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(@[1-9][0-9]*)?$")]
 Expression = Annotated[str, StringConstraints(pattern=r"\$\{\{")]
 """A text that holds ``${{ … }}``."""
-Who = Annotated[str, StringConstraints(pattern=r"^[@#][^\s@#]{1,80}$")]
+WHO = rf"[@#][^\s@#]{{1,80}}|role:{NAME}"
+"""A person or group (``@oncall``), a channel (``#leads``), or a role (``role:approver``)."""
+Who = Annotated[str, StringConstraints(pattern=rf"^({WHO})$")]
 
 
 class Model(BaseModel):

@@ -17,6 +17,10 @@ EVERYONE = "everyone"
 """``to`` of a grant that every full member has."""
 
 
+BY_ROLE = "role:"
+"""Before a role's name, where a definition names it in the place of people."""
+
+
 class Role(StrEnum):
     """``viewer`` sees runs, ``runner`` starts them, ``operator`` acts on those of others, ``admin`` also grants roles.
 

@@ -51,6 +51,7 @@ ELSEWHERE = {
 
 _NAMES = "lower-case letters, digits, - and _, starting with a letter, such as check_site"
 _WHO = '"@group", "@person", "#channel" or "role:name", in quotes, such as "@oncall", or an expression in ${{ }}'
+_STARTS = '"@group", "@person", "#channel" or "role:name", in quotes, such as "@release-managers"'
 _CLOCK = 'a time of the day in quotes, such as "09:00"'
 _DATE = "a date such as 2030-12-25"
 _QUORUM = "a number of people such as 2, any or all"
@@ -72,6 +73,7 @@ _SHAPES: Mapping[str, str] = {
     "steps.#.approval.hours.holidays.#": _DATE,
     "steps.#.workflow.definition": "the hash of a definition, which is filled in by itself; leave it out",
     "schedule.#.cron": _CRON,
+    "who_can_run.#": _STARTS,
     **{f"steps.#.{word}": _NAMES for words in _NAMED[:2] for word in words.split("|")},
     **dict.fromkeys(_NAMED[2].split("|"), _NAMES),
 }
@@ -138,7 +140,7 @@ def _finding(error: ErrorDetails) -> Finding:
     if kind_of == "value_error":
         return Finding(path, _own_words(error))
     shape = _SHAPES.get(pattern)
-    if kind_of == "string_pattern_mismatch" or (kind_of == "string_type" and shape == _WHO):
+    if kind_of == "string_pattern_mismatch" or (kind_of == "string_type" and shape in (_WHO, _STARTS)):
         return Finding(path, f"must be {shape or 'in another form'}{_wrote(written)}")
     if kind_of in ("enum", "literal_error"):
         return Finding(path, f"must be {_choices(error)}{_wrote(written)}", _nearest_choice(error, written))

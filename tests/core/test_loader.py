@@ -170,7 +170,7 @@ def test_one_mistake_in_a_step_is_one_problem(lines: str, line: int, problem: st
     [
         (
             "{type: strin}",
-            ".type: must be one of string, text, integer, number, boolean, choice (you wrote strin); did you",
+            ".type: must be one of string, text, integer, number, boolean, choice, date, time and 4 more (you wrote ",
         ),
         (
             "{type: integer, default: x}",

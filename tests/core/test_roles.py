@@ -10,6 +10,7 @@ from engine.core import workspace as ws
 from engine.core import workspace_events as w
 from engine.core.events import Actor
 from engine.core.roles import EVERYONE, INCLUDES, Role, giving, people_with_role, role_named
+from tests.core.checking import found, steps
 from tests.core.test_workspace import Facts
 
 ANA = Actor(via="slack", id="U0ANA", name="Ana")
@@ -95,3 +96,23 @@ def test_a_role_is_read_from_a_word() -> None:
     assert role_named(" Operator ") is Role.OPERATOR
     with pytest.raises(ValueError, match=r"there is no role opperator; did you mean operator\?"):
         role_named("opperator")
+
+
+@pytest.mark.parametrize(
+    ("step", "starts", "problem"),
+    [
+        ("{id: a, set: {x: 1}}", "['role:runer']", "4: who_can_run[1]: there is no role runer; did you mean runner?"),
+        (
+            "{id: a, approval: {title: x, approvers: ['role:boss']}}",
+            "['@a']",
+            "3: steps.a.approval.approvers[1]: there is no role boss; there is: viewer, runner, approver, operator, ",
+        ),
+        ("{id: a, set: {x: 1}}", "['@a', '${{ input.x }}']", "4: who_can_run[2]: cannot hold an expression"),
+        ("{id: a, set: {x: 1}}", "[ana]", '4: who_can_run[1]: must be "@group", "@person", "#channel" or "role:name"'),
+        ("{id: a, set: {x: 1}}", "[]", "4: who_can_run: "),
+        ("{id: a, approval: {title: x, approvers: ['role:approver']}}", "['role:operator', '#ops']", ""),
+    ],
+)
+def test_a_definition_names_roles_that_there_are(step: str, starts: str, problem: str) -> None:
+    problems = found(steps(step, who_can_run=starts))
+    assert problems[0].startswith(problem) if problem else problems == []

@@ -15,6 +15,7 @@ from engine.core.checks.graph import check_graph
 from engine.core.checks.inputs import check_inputs
 from engine.core.checks.kinds import check_kinds
 from engine.core.checks.outputs import Outputs
+from engine.core.checks.roles import check_roles
 from engine.core.checks.scopes import Scopes
 from engine.core.checks.times import check_times
 from engine.core.draft import Draft
@@ -30,6 +31,7 @@ def check_all(draft: Draft, catalog: Catalog | None, callees: Callees | None) ->
     yield from check_kinds(draft)
     yield from check_graph(draft)
     yield from check_times(draft)
+    yield from check_roles(draft)
     scopes = Scopes(draft)
     yield from check_gates(scopes)
     outputs = Outputs(scopes, catalog, callees)
