@@ -117,7 +117,7 @@ async def test_the_schedules_of_every_workspace_are_seen_to(setup: Setup) -> Non
             return bool(await ours.timetable._rows.all())  # pyright: ignore[reportPrivateUsage]
 
         await until(kept)
-        setup.clock.shift += MINUTE
+        setup.clock.advance(MINUTE)
 
         async def started() -> bool:
             return bool(await ours.runs())
