@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from bot.blocks.vocabulary import usage_hint
+
 NAME = "Vectorbea"
 COMMAND = "/vb"
 RUN_WORKFLOW, RUN_ON_MESSAGE = "run_workflow", "run_on_message"
@@ -115,7 +117,7 @@ def _features(requests: str | None) -> dict[str, Any]:
             {
                 "command": COMMAND,
                 "description": "Run workflows, decide, see what they do, and stop them",
-                "usage_hint": "run NAME key=value · list · runs · status RUN · approve RUN · help",
+                "usage_hint": usage_hint(),
                 # Without it mentions would arrive as names that anybody can take.
                 "should_escape": True,
                 **_at("url", requests),
