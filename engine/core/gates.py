@@ -153,8 +153,12 @@ class Gate(NamedTuple):
         return None if quorum == "all" else max(quorum - len(self.given), 0)
 
     def ballot_of(self, person: e.Actor) -> Ballot | None:
-        """The approval that ``person`` gave, for themselves or for another, or that another gave for them."""
-        return next((one for one in self.votes if same(one.by, person) or same(one.seat, person)), None)
+        """The approval that ``person`` gave, for themselves or for another, or that another gave for them.
+
+        It stands for the whole gate; but where the open stage needs everybody, only what was given in that counts.
+        """
+        votes = self.given if self.current.quorum == "all" else self.votes
+        return next((one for one in votes if same(one.by, person) or same(one.seat, person)), None)
 
     def delegators(self, person: e.Actor) -> tuple[Delegated, ...]:
         """Those who let ``person`` decide for them at this gate."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -35,6 +36,21 @@ def workflows(draw: st.DrawFn) -> Workflow:
     return Workflow.model_validate(data)
 
 
+@st.composite
+def gated(draw: st.DrawFn) -> Workflow:
+    """A step, a gate that covers the one after it and may send the run back, and a gate on its own."""
+    first, second = draw(_gates()), draw(_gates())
+    number = {"n": {"type": "integer", "min": 0, "value": 1}}
+    first |= {"request_changes": "draft", "covers": ["ship"], "edit": number, "on_expiry": "wait"}
+    steps = [
+        {"id": "draft", "set": {"said": "${{ changes.comment }}"}},
+        {"id": "gate", "approval": first},
+        {"id": "ship", "uses": "noop", "with": {"n": "${{ steps.gate.output.fields.n }}"}},
+        {"id": "alone", "approval": second, "needs": []},
+    ]
+    return Workflow.model_validate({"name": "gated", "steps": steps})
+
+
 def plan_of(workflow: Workflow) -> Plan:
     return Plan.of(workflow, {CHILD.hash: CHILD_PLAN})
 
@@ -43,7 +59,16 @@ def plan_of(workflow: Workflow) -> Plan:
 def _groups(draw: st.DrawFn, prefix: str, depth: int, most: int) -> list[dict[str, Any]]:
     count = draw(st.integers(1, most))
     ids = [f"{prefix}{number}" for number in range(count)]
-    return [draw(_steps(id_, ids[:place], depth)) for place, id_ in enumerate(ids)]
+    steps = [draw(_steps(id_, ids[:place], depth)) for place, id_ in enumerate(ids)]
+    for one, two in pairwise(steps):
+        if "approval" in two and prefix == "s" and draw(st.booleans()):
+            two["needs"] = [one["id"]]
+            two["approval"]["request_changes"] = one["id"]
+        if "approval" in one and "uses" in two and "for_each" not in two and draw(st.booleans()):
+            two["needs"] = [one["id"]]
+            two["with"] = {"n": f"${{{{ steps.{one['id']}.output.fields.n }}}}"}
+            one["approval"] |= {"covers": [two["id"]], "edit": {"n": {"type": "integer", "value": 1}}}
+    return steps
 
 
 @st.composite
@@ -66,6 +91,25 @@ def _steps(draw: st.DrawFn, id_: str, before: Sequence[str], depth: int) -> dict
 
 
 @st.composite
+def _gates(draw: st.DrawFn) -> dict[str, Any]:
+    quorums = st.sampled_from(["any", 1, 2, "all"])
+    gate: dict[str, Any] = {"title": "?", "expires_in": "1h", "allow_self": draw(st.booleans())}
+    gate["on_expiry"] = draw(st.sampled_from(["deny", "approve", "fail", "wait"]))
+    if draw(st.booleans()):
+        gate |= {"approvers": ["@x"], "quorum": draw(quorums)}
+    else:
+        asked = [("a", "@x"), ("b", "@y")][: draw(st.integers(1, 2))]
+        gate["stages"] = [{"name": name, "approvers": [who], "quorum": draw(quorums)} for name, who in asked]
+    if draw(st.booleans()):
+        gate["edit"] = {"n": {"type": "integer", "min": 0, "value": 1}}
+    if draw(st.integers(0, 3)) == 0:
+        gate |= {"remind_every": "10m", "hours": {"from": "00:00", "to": "12:00"}}
+    if draw(st.integers(0, 4)) == 0:
+        gate["delegation"] = "forbidden"
+    return gate
+
+
+@st.composite
 def _of_kind(draw: st.DrawFn, kind: str, id_: str, depth: int) -> dict[str, Any]:
     match kind:
         case "uses":
@@ -76,9 +120,7 @@ def _of_kind(draw: st.DrawFn, kind: str, id_: str, depth: int) -> dict[str, Any]
                 step["repeatable"] = False
             return step
         case "approval":
-            on_expiry = draw(st.sampled_from(["deny", "approve", "fail"]))
-            gate = {"title": "?", "approvers": ["@x"], "expires_in": "1h", "on_expiry": on_expiry}
-            return {"approval": gate}
+            return {"approval": draw(_gates())}
         case "set":
             value = draw(st.sampled_from(["1", "${{ run.id }}", "${{ input.nothing }}", "x" * 600]))
             return {"set": {"v": value}}

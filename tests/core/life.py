@@ -20,7 +20,10 @@ from tests.core.definitions import plan_of
 T = TypeVar("T")
 
 ANA = e.Actor(via="cli", id="ana", name="Ana")
-BEN = e.Actor(via="slack", id="U2", name="Ben")
+PEOPLE = [e.Actor(via="slack", id=f"U{number}", name=f"Person {number}") for number in range(8)]
+BEN, CAT = PEOPLE[:2]
+EVERYBODY = frozenset({BEN.id, CAT.id, ANA.id})
+"""Who has to approve where everybody has to."""
 LEASE = 15_000
 CODE = frozenset({"noop"})
 ELSEWHERE = "f" * 64
@@ -66,6 +69,13 @@ class Life:
             self.now += pick(SOON)
             self._look(pick(WORKERS), pick([0, 1, 2, 3]))
 
+    def crowd_at_gates(self, pick: Pick) -> None:
+        """People do something at a gate; now and then time passes, and what may run is run."""
+        happens: list[Callable[[Pick], None]] = [self._vote, self._vote, self._vote, self._act_at_gate]
+        pick([*happens, *happens, self._wait, self._override])(pick)
+        if self.tokens and pick([True, False]):
+            self._succeed(pick)
+
     def finish(self) -> None:
         """Whatever happened: with workers, people and time the run ends."""
         self.blocked = False
@@ -86,7 +96,8 @@ class Life:
             elif step.status is StepStatus.CALLING:
                 self._do(c.ChildEnded(path, step.child, RunStatus.COMPLETED))
             elif step.status is StepStatus.WAITING:
-                self._do(c.Vote(path, True, BEN))
+                for person in (*PEOPLE, ANA):
+                    self._do(c.Vote(path, True, person, reason="so", seat=c.Seat(everyone=EVERYBODY)))
             else:
                 self._do(c.Settle(path, "did_not_happen", ANA))
         if any(True for _ in self.state.opened(StepStatus.LISTENING)):
@@ -102,7 +113,7 @@ class Life:
         if self.tokens:
             found += [self._succeed, self._succeed, self._succeed, self._fail, self._note]
         if self._gates():
-            found.append(self._vote)
+            found += [self._vote, self._vote, self._act_at_gate]
         if self._calls():
             found += [self._child_ends, self._child_ends]
         if self.state.end is None:
@@ -153,7 +164,33 @@ class Life:
         return pick(counting if counting and pick([True, True, False]) else self.tokens)
 
     def _vote(self, pick: Pick) -> None:
-        self._do(c.Vote(pick(self._gates()), pick([True, True, False]), pick([BEN, BEN, ANA]), reason="so"))
+        """Somebody, perhaps for somebody else, on what there is to decide on now or was before."""
+        path, by = self._gate(pick), pick([*PEOPLE[:4], ANA])
+        gate = self.state.steps[path].gate
+        versions = [None] if gate is None else [None, gate.version, gate.version, gate.asked_seq, 1]
+        names: list[tuple[str, ...] | None] = [None, ("@x",), ("@x", "@y")]
+        seat = c.Seat(pick(names), pick([EVERYBODY, None]), pick([None, None, None, BEN, ANA]), pick([None, 7]))
+        version, granted = pick(versions), pick([*[True] * 7, False])
+        reply = self._do(c.Vote(path, granted, by, "as asked", pick(["so", "so", ""]), version, seat))
+        if gate is not None and version not in (None, gate.version):
+            assert not isinstance(reply, c.Accepted), "a vote on what the person has not seen"
+
+    def _act_at_gate(self, pick: Pick) -> None:
+        path, by, other = self._gate(pick), pick([*PEOPLE[:4], ANA]), pick([*PEOPLE[:4], ANA])
+        edit = c.EditGate(path, {"n": pick([1, 2, 3, -1])}, by)
+        acts: list[c.Command] = [
+            edit,
+            c.RequestChanges(path, by, pick(["more", ""])),
+            c.Delegate(path, by, other),
+            edit,
+            c.Snooze(path, by, self.now + pick([0, 1, 60_000])),
+        ]
+        self._do(pick(acts))
+
+    def _gate(self, pick: Pick) -> str:
+        """Any that ever opened; mostly one that waits."""
+        waiting = [path for path, _ in self.state.opened(StepStatus.WAITING)]
+        return pick(waiting if waiting and pick([True, True, True, False]) else self._gates())
 
     def _signal(self, pick: Pick) -> None:
         """Perhaps the last one again."""
@@ -192,16 +229,16 @@ class Life:
     def _claim(self, worker: str, slots: int = 3) -> c.Claim:
         return c.Claim(worker, CODE, slots, self.now, self.now + LEASE)
 
-    def _do(self, command: c.Command) -> None:
+    def _do(self, command: c.Command) -> c.Reply:
         values = {one.seq: e.value_of(one.event) for one in self.log}
         decision = decide(self.state, command, self.now, values)
         assert decision == decide(self.state, command, self.now, values), "deciding is a function"
         if self.blocked and isinstance(command, c.Look) and not command.refused:
             refused = frozenset(one for one in decision.conditions if isinstance(one, c.SlotFree))
             if refused:
-                self._do(c.Look(command.claim, refused))
-                return
+                return self._do(c.Look(command.claim, refused))
         self._apply(decision)
+        return decision.reply
 
     def _report(self, command: c.Succeed | c.Fail) -> None:
         step, known = self.state.step(command.step), len(self.log)

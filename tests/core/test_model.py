@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from pydantic import JsonValue
 
 from engine.core import checkpoint
 from engine.core import events as e
@@ -19,7 +20,8 @@ from engine.core.fold import evolve, fold
 from engine.core.outlook import due, something_ready
 from engine.core.state import AT_WORK, ENDED_STEP, RunState, StepStatus
 from engine.records import cache_of
-from tests.core.definitions import workflows
+from tests.core.definitions import gated, workflows
+from tests.core.gate_truth import gates_decide_as_they_may
 from tests.core.life import ELSEWHERE, Life
 
 T = TypeVar("T")
@@ -40,6 +42,7 @@ def holds(life: Life) -> None:
     places_and_times_ascend(life)
     after_the_end_there_is_only_bookkeeping(life)
     nothing_is_decided_twice(life)
+    gates_decide_as_they_may(life.log)
     what_is_undone_is_undone_in_reverse(life)
     who_has_work_is_due(life)
     open_steps_are_those_that_are_at_something(life)
@@ -215,3 +218,39 @@ def test_a_long_life(workflow: Workflow, seed: int) -> None:
             break
     life.finish()
     holds(life)
+
+
+@PATIENCE
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+@given(workflow=gated(), seed=st.integers(0, 2**32))
+def test_a_crowd_at_gates(workflow: Workflow, seed: int) -> None:
+    """Everybody votes, edits, delegates and asks for changes, in whatever order, on what there is or was."""
+    die = random.Random(seed)
+    life = Life(workflow)
+    for _ in range(LENGTH):
+        life.crowd_at_gates(die.choice)
+        holds(life)
+        if life.state.end is not None:
+            break
+    life.finish()
+    holds(life)
+    an_approved_step_ran_as_approved(life)
+
+
+def an_approved_step_ran_as_approved(life: Life) -> None:
+    """``ship`` started only with the number on which people decided last, and not before they did."""
+    approved: JsonValue = None
+    fields: dict[str, JsonValue] = {}
+    for one in life.log:
+        match one.event:
+            case e.ApprovalRequested(step="gate") | e.ApprovalEdited(step="gate"):
+                fields, approved = one.event.fields, None
+                assert one.event.inputs == {"ship": fields}
+            case e.ApprovalGranted(step="gate"):
+                approved = fields
+            case e.StepOutputSet(step="gate") | e.StepSkipped(step="gate"):
+                approved = "as an operator said"
+            case e.StepStarted(step="ship"):
+                assert approved is not None
+            case _:
+                pass

@@ -3,7 +3,8 @@
 The rules of a vote, all of them: it is about what is decided on now and not about an older version; whoever started the
 run never counts, be it through a group, for somebody else or by somebody else, unless the gate allows it; a person
 counts once in the whole gate, for themselves or for one other; an edit and a request for changes void what was approved
-before; one denial ends the gate, and the last approval that the last stage needs grants it.
+before; one denial ends the gate, and the last approval that the last stage needs grants it. Where a stage needs
+everybody, who has approved in an earlier one approves once more.
 """
 
 from __future__ import annotations
