@@ -12,13 +12,17 @@ from engine.testing.result import Rehearsed
 from engine.testing.script import (
     RehearsalError,
     cancelled_by,
+    changes_by,
+    delegated_by,
     denied_by,
+    edited_by,
     granted_by,
     paused_by,
     redriven_by,
     resumed_by,
     settled_by,
     signal,
+    together,
 )
 from engine.testing.stubs import Called, gives, lost, takes
 
@@ -28,7 +32,10 @@ __all__ = [
     "RehearsalError",
     "Rehearsed",
     "cancelled_by",
+    "changes_by",
+    "delegated_by",
     "denied_by",
+    "edited_by",
     "gives",
     "granted_by",
     "lost",
@@ -38,4 +45,5 @@ __all__ = [
     "settled_by",
     "signal",
     "takes",
+    "together",
 ]

@@ -6,15 +6,30 @@ The one rule: nobody acts whom the test does not name, so a gate that nobody was
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core import paths
 from engine.core.graph import Plan, walk
-from engine.core.words import did_you_mean
-from engine.testing.script import Decided, Decisions, Ordered, RehearsalError, Sent, Settled, Voted
+from engine.core.words import did_you_mean, listed
+from engine.testing.script import (
+    AtGate,
+    ChangesRequested,
+    Decisions,
+    DelegatedTo,
+    Edited,
+    Ordered,
+    RehearsalError,
+    Sent,
+    Settled,
+    Together,
+    Voted,
+)
 from engine.testing.world import Case, World
+
+_AUTHORITY = "as the test says"
 
 
 class People:
@@ -56,7 +71,10 @@ class People:
             decided = decisions[number - 1]
         else:
             decided = decisions
-        world.later(decided.after, partial(_answer, world, case, path, seq, decided))
+        acts = decided.acts if isinstance(decided, Together) else (decided,)
+        everyone = frozenset((act.on_behalf_of or act.by).id for act in acts if isinstance(act, Voted))
+        for act in acts:
+            world.later(act.after, partial(_answer, world, case, path, seq, act, everyone))
 
     def awaited(self, world: World, case: Case, event: e.SignalAwaited) -> None:
         """A run waits for a correlation: what was sent to it before is handed over now."""
@@ -88,15 +106,47 @@ class People:
             raise RehearsalError(f"the signal {sent.signal} was refused: {reply.reason}")
 
 
-def _answer(world: World, case: Case, path: str, seq: int, decided: Decided) -> None:
-    match decided:
+def _answer(world: World, case: Case, path: str, seq: int, decided: AtGate | Settled, everyone: frozenset[str]) -> None:
+    if isinstance(decided, Settled):
+        reply = world.submit(case, c.Settle(path, decided.answer, decided.by, decided.result, decided.reason))
+    else:
+        reply = world.submit(case, _command(case, path, seq, decided, everyone))
+    if (why := _refusal(reply)) is not None:
+        raise RehearsalError(f"{decided.by.name} cannot decide on {path}: {why}")
+
+
+def _command(case: Case, path: str, seq: int, act: AtGate, everyone: frozenset[str]) -> c.Command:
+    """People see what is asked now; but of the asking that they were named for, not of a later one."""
+    gate = case.state.step(path).gate
+    version = gate.version if gate is not None and gate.asked_seq == seq else seq
+    names = (act.under,) if act.under else None
+    seat, by, words = c.Seat(names, everyone), act.by, _AUTHORITY
+    match act:
         case Voted():
-            vote = c.Vote(path, decided.granted, decided.by, "as the test says", decided.reason, seq)
-            reply = world.submit(case, vote)
-        case Settled():
-            reply = world.submit(case, c.Settle(path, decided.answer, decided.by, decided.result, decided.reason))
-    if isinstance(reply, c.NotAllowed):
-        raise RehearsalError(f"{decided.by.name} cannot decide on {path}: {reply.reason}")
+            seat = replace(seat, on_behalf_of=act.on_behalf_of)
+            return c.Vote(path, act.granted, by, words, act.reason, version, seat)
+        case Edited():
+            return c.EditGate(path, act.fields, by, words, act.reason, version, seat)
+        case ChangesRequested():
+            return c.RequestChanges(path, by, act.comment, words, version, seat)
+        case DelegatedTo():
+            return c.Delegate(path, by, act.to, words, act.reason, version, seat)
+
+
+def _refusal(reply: c.Reply) -> str | None:
+    match reply:
+        case c.NotAllowed(reason):
+            return reason
+        case c.AlreadyVoted(ballot):
+            return f"{ballot.by.name} has approved already"
+        case c.NotAsked(asked):
+            return f"it asks {listed(asked)} now"
+        case c.ReasonNeeded():
+            return "it wants a reason"
+        case c.InvalidFields(problems):
+            return "; ".join(problems.values())
+        case _:
+            return None
 
 
 def _order(world: World, case: Case, order: Ordered) -> None:

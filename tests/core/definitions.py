@@ -59,7 +59,7 @@ def plan_of(workflow: Workflow) -> Plan:
 def _groups(draw: st.DrawFn, prefix: str, depth: int, most: int) -> list[dict[str, Any]]:
     count = draw(st.integers(1, most))
     ids = [f"{prefix}{number}" for number in range(count)]
-    steps = [draw(_steps(id_, ids[:place], depth)) for place, id_ in enumerate(ids)]
+    steps: list[dict[str, Any]] = [draw(_steps(id_, ids[:place], depth)) for place, id_ in enumerate(ids)]
     for one, two in pairwise(steps):
         if "approval" in two and prefix == "s" and draw(st.booleans()):
             two["needs"] = [one["id"]]

@@ -10,12 +10,26 @@ import pytest
 from pydantic import JsonValue
 
 from engine.catalog import Catalog
+from engine.core import events as e
 from engine.core.failures import FailureClass, StepError
 from engine.steps.builtin import builtin_steps
 from engine.steps.http_policy import HttpPolicy
 from engine.steps.registry import Registry
 from engine.steps.shell import ShellPolicy
-from engine.testing import Called, Rehearsal, Rehearsed, denied_by, granted_by, lost, settled_by, signal
+from engine.testing import (
+    Called,
+    Rehearsal,
+    Rehearsed,
+    changes_by,
+    delegated_by,
+    denied_by,
+    edited_by,
+    granted_by,
+    lost,
+    settled_by,
+    signal,
+    together,
+)
 from tests.core.checking import STEPS
 
 FOLDER = Path(__file__).parents[2] / "docs" / "cookbook"
@@ -116,6 +130,30 @@ def test_roll_out() -> None:
     assert steps(run) == ["regions[0]/deploy", "regions[0]/look", "regions[1]/deploy", "regions[1]/look"]
     assert asked(run, 2).endswith("us-east")
     assert run.steps["regions[2]/agree"] == "failed"
+
+
+def test_ship_carefully() -> None:
+    oncall = answer(json={"who": ["@dana", "@eli"]})
+    stubs = {"oncall": oncall, "ship": answer()}
+    team = (
+        granted_by("Ben", "30m", "looks good", under="@web"),
+        edited_by("Cat", {"percent": 10}, "1h", "not so many at first", under="@web"),
+        granted_by("Cat", "2h", "ten is fine", under="@web"),
+        granted_by("Ben", "3h", "ten is fine", under="@web"),
+    )
+    changes = changes_by("Fay", "Says nothing of the new login.", under="@web")
+    security = delegated_by("Gus", "Dan", "4h", under="@dana"), granted_by("Dan", "8h", "ok", on_behalf_of="Gus")
+    run = rehearse("ship_carefully", stubs).run(
+        version="v1.2.3", decide={"agree": [changes, together(*team, *security)]}
+    )
+    assert run.completed
+    assert [call["json"] for call in run.called("ship")] == [{"percent": 10}]
+    asked = [event for event in run.events if isinstance(event, e.ApprovalRequested)]
+    assert "new login" in str(asked[1].show["notes"])
+    assert [rung.to for rung in asked[1].escalate] == ["@dana", "@eli"]
+    outcome = run.outputs["agree"]
+    assert isinstance(outcome, dict)
+    assert outcome["approved_by"] == ["Cat", "Ben", "Gus"]
 
 
 def test_book_trip() -> None:

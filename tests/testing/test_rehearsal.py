@@ -17,7 +17,10 @@ from engine.testing import (
     Rehearsal,
     RehearsalError,
     cancelled_by,
+    changes_by,
+    delegated_by,
     denied_by,
+    edited_by,
     gives,
     granted_by,
     lost,
@@ -27,6 +30,7 @@ from engine.testing import (
     settled_by,
     signal,
     takes,
+    together,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -217,6 +221,29 @@ def test_a_denial_is_told_with_its_reason() -> None:
 def test_whoever_started_the_run_cannot_decide_where_the_gate_says_so() -> None:
     with pytest.raises(RehearsalError, match="Ana cannot decide on ok: whoever started the run may not decide here"):
         Rehearsal(workflow(gate(allow_self=False))).run(by="Ana", decide={"ok": granted_by("Ana")})
+
+
+@pytest.mark.parametrize(
+    ("more", "acts", "words"),
+    [
+        ({"quorum": 2}, [granted_by("Ana"), granted_by("Ana")], "Ana cannot decide on ok: Ana has approved already"),
+        ({}, [granted_by("Ana", under="@web")], "it asks @leads now"),
+        ({"reason": "always"}, [granted_by("Ana")], "it wants a reason"),
+        ({}, [edited_by("Ana", {"n": 1})], "there is no n to edit here; nothing is"),
+        ({}, [changes_by("Ana", "more")], "the workflow does not say where changes would begin"),
+        ({}, [granted_by("Ana", on_behalf_of="Ben")], "Ben has not let Ana decide"),
+    ],
+)
+def test_what_nobody_could_do_is_a_mistake_of_the_rehearsal(more: Any, acts: Any, words: str) -> None:
+    with pytest.raises(RehearsalError, match=words):
+        Rehearsal(workflow(gate(**more))).run(decide={"ok": together(*acts)})
+
+
+def test_everybody_is_who_is_named_where_everybody_has_to_approve() -> None:
+    everybody = together(granted_by("Ana"), delegated_by("Ben", "Cat"), granted_by("Cat", "1h", on_behalf_of="Ben"))
+    run = Rehearsal(workflow(gate(quorum="all"))).run(decide={"ok": everybody})
+    assert run.completed
+    assert run.took == 60 * MINUTE
 
 
 def test_a_gate_in_a_loop_is_decided_each_time() -> None:
