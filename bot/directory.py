@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -30,6 +31,8 @@ NAMES_STALENESS_S = 300.0
 
 ANSWER_WITHIN_S = 1.2
 """Longest wait for one answer, since a click must be acknowledged within 3 s. A later one is kept for the next time."""
+
+PERSON_ID = re.compile(r"[UW][A-Z0-9]{3,}")
 
 _PAGE = 200
 _UNKNOWN = frozenset({"user_not_found", "user_not_visible", "no_such_subteam", "channel_not_found"})
@@ -169,6 +172,10 @@ class Directory:
         decide in their place.
         """
         name = who[1:]
+        if PERSON_ID.fullmatch(name):  # one question, where a name takes the list of all people
+            person = await self.person(name)
+            if person is not None and person.standing == "member":
+                return Asked(who, "person", name)
         groups = await self._known(("groups",), "which user groups there are", self._read_groups)
         if (group := groups.get(name.lower())) is not None or name in groups.values():
             return Asked(who, "group", group or name)

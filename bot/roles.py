@@ -11,14 +11,14 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 
 from bot.blocks.words import Asked
-from bot.directory import Directory, Target
+from bot.directory import PERSON_ID, Directory, Target
 from bot.policy import NEEDS, Act, Holder, Verdict, may, may_start
 from engine.core.definition import Workflow
 from engine.core.roles import EVERYONE, Grant, Role, giving, people_with_role
 from engine.core.state import RunState
 from engine.engine import Engine
 
-_IDS = re.compile(r"@(?P<person>[UW][A-Z0-9]{3,})|@(?P<group>S[A-Z0-9]{3,})|#(?P<channel>[CG][A-Z0-9]{3,})")
+_IDS = re.compile(rf"@(?P<person>{PERSON_ID.pattern})|@(?P<group>S[A-Z0-9]{{3,}})|#(?P<channel>[CG][A-Z0-9]{{3,}})")
 
 
 def grants_of(admins: Sequence[str]) -> tuple[Grant, ...]:

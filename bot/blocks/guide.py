@@ -57,8 +57,9 @@ def needs_a_run(command: str, word: str, runs: Sequence[RunLine]) -> Message:
 
 def incomplete(command: str, word: Word, problem: str) -> Message:
     """Something is missing from, or wrong in, what follows the word. ``problem`` is mrkdwn, without a full stop."""
+    problem = problem if problem.endswith("?") else f"{problem}."
     usages = "\n".join(f"`{command} {usage.typed}`" for usage in word.usages)
-    return Message(clip_markup(f"{problem}. Write:\n{usages}\nFor example: `{command} {word.examples[-1]}`", 3_000))
+    return Message(clip_markup(f"{problem} Write:\n{usages}\nFor example: `{command} {word.examples[-1]}`", 3_000))
 
 
 def offer(view: View, value: str) -> Message:

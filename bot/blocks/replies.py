@@ -103,7 +103,8 @@ def workflows(command: str, known: Sequence[Workflow]) -> Message:
         about = f": {one_line(workflow.description)}" if workflow.description.strip() else ""
         optional = _typed(workflow, required=False)
         more = f"\nOptional: `{optional}`" if optional else ""
-        told.append(f"*{workflow.name}*{about}\n`{example(command, workflow)}`{more}")
+        only = f"\nOnly {either(workflow.who_can_run)} can start it." if workflow.who_can_run else ""
+        told.append(f"*{workflow.name}*{about}\n`{example(command, workflow)}`{more}{only}")
         if len("\n".join(told)) > TEXT_LIMIT - _FOR_OTHERS:
             told.pop()
             break

@@ -153,6 +153,13 @@ async def test_a_new_group_or_channel_is_found_without_waiting_for_the_names_to_
     assert (await directory.asked("@launchers")).kind == "group"
 
 
+async def test_a_person_by_id_is_asked_for_alone(simulator: Simulator, directory: Directory) -> None:
+    assert await directory.asked(f"@{BEN}") == Asked(f"@{BEN}", "person", BEN)
+    assert (len(simulator.calls("users.list")), len(simulator.calls("usergroups.list"))) == (0, 0)
+    for nobody in ("U0NOBODYXX", EVE, FINN):
+        assert (await directory.asked(f"@{nobody}")).kind == "missing"
+
+
 async def test_questions_at_the_same_time_are_one_call(simulator: Simulator, directory: Directory) -> None:
     await asyncio.gather(*(directory.person(ANA) for _ in range(20)))
     assert len(simulator.calls("users.info")) == 1

@@ -136,8 +136,8 @@ async def test_others_need_a_role_for_it_which_an_admin_gives(setup: Setup, simu
 async def test_a_change_of_roles_that_cannot_be_is_told_and_not_recorded(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator, [SIMPLE]) as front:
         for typed, said in {
-            "roles grant": "Whom is it about, and which role is it. Write:",
-            "roles gran operator @ana": "There is no roles gran; did you mean grant. Write:",
+            "roles grant": "Whom is it about, and which role is it? Write:",
+            "roles gran operator @ana": "There is no roles gran; did you mean grant? Write:",
             "roles grant boss @ana": "There is no role boss; there is: viewer, runner, approver, operator, admin.",
             "roles grant operator ana": "ana is nobody: write a person or group with @, a channel with #.",
             "roles grant operator @nobody": "There is no @nobody here who could have a role",
@@ -156,6 +156,7 @@ async def test_who_starts_is_said_by_the_definition_else_by_the_role(setup: Setu
     async with serving(setup, simulator, [only, SIMPLE]) as front:
         refused = "Only @release-managers can start only, as its definition says. Nothing was started."
         assert await front.type("ben", "run only") == refused
+        assert "`/vb run only`\nOnly @release-managers can start it." in await front.type("ben", "list")
         run = await started(front, "ana", "only")
         await has_status(front.engine, run, RunStatus.COMPLETED)
         await front.type("dana", "roles grant operator @chen")

@@ -60,7 +60,7 @@ async def roles(desk: Desk, typed: Typed) -> Answer:
         wanted = Wanted.of(typed)
     except ValueError as problem:
         said = str(problem)
-        return guide.incomplete(typed.command, WORDS[typed.word], escape(f"{said[0].upper()}{said[1:]}".rstrip("?")))
+        return guide.incomplete(typed.command, WORDS[typed.word], escape(f"{said[0].upper()}{said[1:]}"))
     workflow = None if wanted.workflow is None else desk.engine.workflow(wanted.workflow).name
     verdict = await desk.from_slack(desk.roles.may(Act.ROLES, typed.user, workflow))
     if isinstance(verdict, Refused):
