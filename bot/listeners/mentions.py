@@ -33,7 +33,7 @@ class Mentions:
 
     async def mentioned(self, ack: Ack, body: dict[str, Any]) -> None:
         """Do what is asked for after the mention, or show the words, to whoever mentioned the bot."""
-        typed = _typed(body)
+        typed = asked_in(body)
         if typed is None:
             await ack()
             return
@@ -65,7 +65,7 @@ class Mentions:
             await self._desk.whisper(typed.where, replies.said(replies.FORM_NOT_OPENED))
 
 
-def _typed(body: dict[str, Any]) -> Typed | None:
+def asked_in(body: dict[str, Any]) -> Typed | None:
     """What follows the first mention of the bot; None for what no person wrote."""
     event: dict[str, Any] = body["event"]
     user = event.get("user")

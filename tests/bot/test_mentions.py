@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.listeners.mentions import asked_in
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
 from engine.core.state import RunState
@@ -60,6 +61,21 @@ async def test_a_run_that_is_started_in_a_thread_lives_there(
         assert [one.ts for one in roots] == [root]
         assert len(await front.runs()) == 1
         assert front.whispers("ben") == []
+
+
+def test_a_mention_has_the_same_key_whenever_it_is_delivered() -> None:
+    bot = [{"user_id": "UVB", "is_bot": True}]
+    event = {"user": "U1", "channel": "C1", "ts": "1.1", "thread_ts": "1.0", "text": "Hi <@U2>, <@UVB> run simple a=b"}
+    first = asked_in({"event_id": "Ev1", "authorizations": bot, "event": event})
+    again = asked_in({"event_id": "Ev1", "authorizations": bot, "event": dict(event)})
+    assert first is not None
+    assert again is not None
+    assert first.key == again.key
+    assert (first.word, first.rest, first.where.thread) == ("run", "simple a=b", "1.0")
+    other = asked_in({"authorizations": bot, "event": {**event, "ts": "1.2"}})
+    assert other is not None
+    assert other.key != first.key
+    assert asked_in({"authorizations": bot, "event": {**event, "bot_id": "B1"}}) is None
 
 
 async def test_a_mention_outside_of_threads_starts_a_run_as_the_command_does(
