@@ -238,6 +238,20 @@ def test_remind_later() -> None:
     assert [(called.step, called.at) for called in run.calls] == [("soon", 23 * DAY), ("now", 30 * DAY)]
 
 
+def test_announce_window() -> None:
+    # Rehearsals start on 5 January 2026 at 9:00 UTC.
+    given = {"message": "The database moves.", "owner": "@ana", "day": "2026-01-07", "from": "21:00"}
+    run = rehearse("announce_window").run(given)
+    assert run.completed
+    assert [(called.step, called.at) for called in run.calls] == [("announce", 0), ("begins", 2 * DAY + 12 * HOUR)]
+    assert run.calls[0].args == {
+        "channel": "#ops",
+        "text": "On 2026-01-07 from 21:00 UTC: The database moves. Ask @ana.",
+    }
+    page = rehearse("announce_window").run({**given, "page": "https://status.example.com"})
+    assert str(page.calls[0].args["text"]).endswith("Ask @ana. https://status.example.com")
+
+
 def test_back_up() -> None:
     full = StepError("disk full", FailureClass.TRANSIENT)
     run = rehearse("back_up", {"dump": full}).run(database="main")
