@@ -11,7 +11,6 @@ import asyncio
 import logging
 import re
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -76,18 +75,25 @@ async def no_roles(role: str, workflow: str) -> Sequence[str]:
 
 
 class Directory:
-    """Reads people, groups and channels of the workspace ``team``. Concurrent questions share one call."""
+    """Reads people, groups and channels of the workspace ``team``. Concurrent questions share one call.
+
+    ``org_wide``: ``team`` is an organization, all of whose workspaces count as one. A name that several of them have,
+    each for something of its own, stands for nobody there; an id does.
+    """
 
     def __init__(
         self,
         client: AsyncWebClient,
         team: str,
         *,
+        org_wide: bool = False,
         roles: Roles = no_roles,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client: Any = client
         self._team = team
+        self._org_wide = org_wide
+        self._team_of_group: dict[str, str] = {}
         self._roles = roles
         self._memo = Memo(monotonic)
 
@@ -206,18 +212,29 @@ class Directory:
 
     # Reading
 
+    async def _asked_about(self) -> list[dict[str, str]]:
+        """The workspaces whose lists are to be read, as arguments: of an organization Slack wants to be told each."""
+        if not self._org_wide:
+            return [{}]
+        return [{"team_id": team["id"]} async for team in self._pages(self._client.auth_teams_list, "teams")]
+
     async def _read_groups(self) -> dict[str, str]:
+        found: list[dict[str, Any]] = []
         try:
-            answer = await self._client.usergroups_list()
+            for where in await self._asked_about():
+                found += (await self._client.usergroups_list(**where))["usergroups"]
         except SlackApiError as error:
             if error_name(error) == "plan_upgrade_required":  # the plan has no user groups, so there are none
                 return {}
             raise
-        return {group["handle"].lower(): group["id"] for group in answer["usergroups"] if not group.get("date_delete")}
+        self._team_of_group = {group["id"]: group["team_id"] for group in found} if self._org_wide else {}
+        return _unambiguous((group["handle"], group["id"]) for group in found if not group.get("date_delete"))
 
     async def _read_group(self, group: str) -> frozenset[str]:
+        team = self._team_of_group.get(group)
+        where = {} if team is None else {"team_id": team}
         try:
-            answer = await self._client.usergroups_users_list(usergroup=group)
+            answer = await self._client.usergroups_users_list(usergroup=group, **where)
         except SlackApiError as error:
             if error_name(error) in _UNKNOWN:  # it was named by its id, and is gone
                 return frozenset()
@@ -234,17 +251,19 @@ class Directory:
             raise
 
     async def _read_channels(self) -> dict[str, str]:
-        pages = self._pages(
-            self._client.conversations_list,
-            "channels",
-            types="public_channel,private_channel",
-            exclude_archived=True,
-        )
-        return {channel["name"].lower(): channel["id"] async for channel in pages}
+        wanted: dict[str, Any] = {"types": "public_channel,private_channel", "exclude_archived": True}
+        found: list[tuple[str, str]] = []
+        for where in await self._asked_about():
+            pages = self._pages(self._client.conversations_list, "channels", **wanted, **where)
+            found += [(channel["name"], channel["id"]) async for channel in pages]
+        return _unambiguous(found)
 
     async def _read_people(self) -> dict[str, str]:
-        pages = self._pages(self._client.users_list, "members")
-        return names_of([person_of(user, self._team) async for user in pages])
+        found: dict[str, Person] = {}
+        for where in await self._asked_about():
+            pages = self._pages(self._client.users_list, "members", **where)
+            found |= {user["id"]: person_of(user, self._team) async for user in pages}
+        return names_of(found.values())
 
     async def _pages(self, method: Callable[..., Awaitable[Any]], field: str, **arguments: Any) -> AsyncIterator[Any]:
         cursor = ""
@@ -280,9 +299,19 @@ def person_of(user: dict[str, Any], team: str) -> Person:
 def names_of(people: Iterable[Person]) -> dict[str, str]:
     """Members' ids by lower-case name: user names, and those chosen names that only one of them has."""
     members = [person for person in people if person.standing == "member"]
-    chosen = Counter(person.name.lower() for person in members)
-    unique = {person.name.lower(): person.id for person in members if chosen[person.name.lower()] == 1}
-    return unique | {person.handle.lower(): person.id for person in members}
+    handles = _unambiguous((person.handle, person.id) for person in members)
+    # A handle that several have is nobody's chosen name either.
+    taken = {person.handle.lower() for person in members}
+    names = _unambiguous((person.name, person.id) for person in members)
+    return {name: id_ for name, id_ in names.items() if name not in taken} | handles
+
+
+def _unambiguous(named: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The ids by their lower-case names, without names that stand for several."""
+    ids: dict[str, set[str]] = {}
+    for name, id_ in named:
+        ids.setdefault(name.lower(), set()).add(id_)
+    return {name: next(iter(found)) for name, found in ids.items() if len(found) == 1}
 
 
 def _standing(user: dict[str, Any], team: str) -> Standing:
@@ -291,8 +320,8 @@ def _standing(user: dict[str, Any], team: str) -> Standing:
     if user.get("is_bot"):
         return "bot"
     organization: dict[str, Any] = user.get("enterprise_user") or {}
-    teams: list[str] = organization.get("teams") or [user.get("team_id", team)]
-    if user.get("is_stranger") or team not in teams:
+    homes: list[str] = organization.get("teams") or [user.get("team_id", team)]
+    if user.get("is_stranger") or team not in (*homes, organization.get("enterprise_id")):
         return "outsider"
     if user.get("is_restricted") or user.get("is_ultra_restricted"):
         return "guest"

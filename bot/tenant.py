@@ -139,7 +139,9 @@ async def serving(
         await engine.definitions.refresh()
         outbox = Outbox(client, allowance=common.allowance_of(identity.id))
         paced = PacedClient(client, outbox)
-        directory = Directory(paced, identity.id, roles=asked_by_role(engine, common.admins))
+        directory = Directory(
+            paced, identity.id, org_wide=identity.org_wide, roles=asked_by_role(engine, common.admins)
+        )
         stack.push_async_callback(directory.close)
         default = await _default_channel(directory, common.default_channel, must_be=only)
         if common.sender is not None:

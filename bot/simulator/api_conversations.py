@@ -47,6 +47,7 @@ def info(slack: Slack, args: Arguments) -> Json:
 
 
 def list_channels(slack: Slack, args: Arguments) -> Json:
+    slack.need_team(args)
     names = {"channel": "public_channel", "private": "private_channel", "dm": "im"}
     types = args.text("types", "public_channel").split(",")
     if not set(types) <= {*names.values(), "mpim"}:

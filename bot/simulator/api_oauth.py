@@ -19,6 +19,7 @@ def access(slack: Slack, args: Arguments) -> Json:
 
 def _told(slack: Slack, issued: Issued) -> Json:
     workspace = slack.grants.workspaces[issued.team]
+    whose = workspace.organization
     rotating: Json = {"expires_in": issued.expires_in, "refresh_token": issued.refresh_token}
     return {
         "app_id": workspace.app.id,
@@ -27,9 +28,9 @@ def _told(slack: Slack, issued: Issued) -> Json:
         "token_type": "bot",
         "access_token": issued.access_token,
         "bot_user_id": workspace.app.bot_user_id,
-        "team": {"id": workspace.team_id, "name": workspace.team_name},
-        "enterprise": None,
-        "is_enterprise_install": False,
+        "team": {"id": workspace.team_id, "name": workspace.team_name} if whose is None else None,
+        "enterprise": None if whose is None else {"id": whose.id, "name": whose.name},
+        "is_enterprise_install": whose is not None,
         **(rotating if issued.refresh_token else {}),
     }
 

@@ -9,7 +9,7 @@ from bot.simulator.wire import group_wire, user_wire
 
 
 def auth_test(slack: Slack, _args: Arguments) -> Json:
-    app = slack.workspace.app
+    app, whose = slack.workspace.app, slack.workspace.organization
     expires_ms = slack.grant.expires_ms if slack.grant else None
     left: Json = {} if expires_ms is None else {"expires_in": (expires_ms - slack.workspace.clock.now()) // 1000}
     return {
@@ -20,8 +20,15 @@ def auth_test(slack: Slack, _args: Arguments) -> Json:
         "team_id": slack.workspace.team_id,
         "user_id": app.bot_user_id,
         "bot_id": app.bot_id,
-        "is_enterprise_install": False,
+        "is_enterprise_install": whose is not None,
+        **({} if whose is None else {"enterprise_id": whose.id}),
     }
+
+
+def auth_teams_list(slack: Slack, args: Arguments) -> Json:
+    workspace = slack.workspace
+    some, cursor = page([{"id": workspace.team_id, "name": workspace.team_name}], args, limit=100)
+    return {"teams": some, **cursor_field(cursor)}
 
 
 def open_connection(slack: Slack, _args: Arguments) -> Json:
@@ -34,6 +41,7 @@ def users_info(slack: Slack, args: Arguments) -> Json:
 
 
 def users_list(slack: Slack, args: Arguments) -> Json:
+    slack.need_team(args)
     everybody = list(slack.workspace.users.values())
     some, cursor = page(everybody, args, limit=1000)
     now_s = slack.workspace.clock.now() // 1000
@@ -50,12 +58,14 @@ def lookup_by_email(slack: Slack, args: Arguments) -> Json:
 
 
 def usergroups_list(slack: Slack, args: Arguments) -> Json:
+    slack.need_team(args)
     with_users = args.flag("include_users")
     groups = [g for g in slack.workspace.groups.values() if g.enabled or args.flag("include_disabled")]
     return {"usergroups": [group_wire(slack.workspace, group, with_users=with_users) for group in groups]}
 
 
 def usergroups_users_list(slack: Slack, args: Arguments) -> Json:
+    slack.need_team(args)
     group = slack.workspace.groups.get(args.text("usergroup"))
     if group is None or not (group.enabled or args.flag("include_disabled")):
         raise SlackError("no_such_subteam")
@@ -68,6 +78,7 @@ def _wire(slack: Slack, user: User, *, with_locale: bool = False) -> Json:
 
 
 METHODS = {
+    "auth.teams.list": Method(auth_teams_list, (), (), TIER_2),
     "auth.test": Method(auth_test, (), (), ABOUT_600),
     "apps.connections.open": Method(open_connection, ("connections:write",), (), TIER_1, caller="app"),
     "users.info": Method(users_info, ("users:read",), ("user",), TIER_4),

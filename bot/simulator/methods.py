@@ -45,6 +45,16 @@ class Slack:
         if scope not in granted:
             raise SlackError("missing_scope", needed=scope, provided=",".join(granted))
 
+    def need_team(self, args: Arguments) -> None:
+        """A token of a whole organization lists nothing without the workspace that is meant. Raises SlackError."""
+        if self.workspace.organization is None:
+            return
+        team = args.text("team_id")
+        if not team:
+            raise SlackError("missing_argument")
+        if team != self.workspace.team_id:
+            raise SlackError("team_not_found")
+
     def has_scope(self, scope: str) -> bool:
         return scope in self.workspace.app.scopes
 

@@ -148,6 +148,14 @@ class Shortcut:
     description: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """An organization on Enterprise Grid, of which a workspace is a part."""
+
+    id: str
+    name: str
+
+
 @dataclass(slots=True)
 class App:
     """The app as it is installed: its identity, scopes and subscriptions.

@@ -37,19 +37,27 @@ def slash_command(
         "command": command.command,
         "text": text,
         "api_app_id": workspace.app.id,
-        "is_enterprise_install": "false",
         "response_url": permits[1],
         "trigger_id": permits[0],
+        **_of_organization(workspace),
+        "is_enterprise_install": "false" if workspace.organization is None else "true",
     }
+
+
+def _of_organization(workspace: Workspace) -> Json:
+    whose = workspace.organization
+    return {} if whose is None else {"enterprise_id": whose.id, "enterprise_name": whose.name}
 
 
 def interaction(workspace: Workspace, kind: str, user: User) -> Json:
     """The fields that all interactions share."""
+    whose = workspace.organization
     return {
         "type": kind,
-        "team": {"id": workspace.team_id, "domain": workspace.domain},
-        "enterprise": None,
-        "is_enterprise_install": False,
+        # Where the app is installed org-wide, a payload need not say in which of its workspaces something happened.
+        "team": {"id": workspace.team_id, "domain": workspace.domain} if whose is None else None,
+        "enterprise": None if whose is None else {"id": whose.id, "name": whose.name},
+        "is_enterprise_install": whose is not None,
         "user": {"id": user.id, "username": user.name, "name": user.name, "team_id": workspace.team_id},
         "api_app_id": workspace.app.id,
         "token": VERIFICATION,
@@ -101,12 +109,13 @@ def in_view(workspace: Workspace, view: View, state: Json) -> Json:
 
 def event(workspace: Workspace, inner: Json) -> Json:
     """The outer object of the Events API around `inner`."""
-    app = workspace.app
+    app, whose = workspace.app, workspace.organization
+    enterprise = None if whose is None else whose.id
     return {
         "token": VERIFICATION,
         "team_id": workspace.team_id,
         "context_team_id": workspace.team_id,
-        "context_enterprise_id": None,
+        "context_enterprise_id": enterprise,
         "api_app_id": app.id,
         "event": inner,
         "type": "event_callback",
@@ -114,11 +123,11 @@ def event(workspace: Workspace, inner: Json) -> Json:
         "event_time": workspace.clock.now() // 1000,
         "authorizations": [
             {
-                "enterprise_id": None,
-                "team_id": workspace.team_id,
+                "enterprise_id": enterprise,
+                "team_id": workspace.team_id if whose is None else None,
                 "user_id": app.bot_user_id,
                 "is_bot": True,
-                "is_enterprise_install": False,
+                "is_enterprise_install": whose is not None,
             }
         ],
         "is_ext_shared_channel": False,

@@ -19,6 +19,15 @@ def user_wire(workspace: Workspace, user: User, *, with_email: bool, with_locale
         "is_app_user": False,
         "updated": 0,
     }
+    if workspace.organization is not None:
+        wire["enterprise_user"] = {
+            "id": user.id,
+            "enterprise_id": workspace.organization.id,
+            "enterprise_name": workspace.organization.name,
+            "is_admin": False,
+            "is_owner": False,
+            "teams": [workspace.team_id],
+        }
     if user.deleted:
         return wire
     wire |= {

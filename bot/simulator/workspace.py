@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 
 from bot.simulator.changes import Changes
-from bot.simulator.model import SLACKBOT, App, Channel, Json, Message, User, UserGroup, View
+from bot.simulator.model import SLACKBOT, App, Channel, Json, Message, Organization, User, UserGroup, View
 from bot.simulator.seen import channel_seen, group_seen, message_seen, user_seen, view_seen
 from engine.clock import MovableClock
 
@@ -21,6 +21,8 @@ class Workspace:
         self.domain = domain
         self.app = app
         self.clock = clock
+        self.organization: Organization | None = None
+        """The one that it is a part of, if the app is installed there org-wide: tokens are then the organization's."""
         self.takes_newer_blocks = True
         """False: `markdown`, `table`, `alert`, `card`, `task_card` and `plan` are refused as unknown."""
         self.changes = Changes()

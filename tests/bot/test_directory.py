@@ -109,6 +109,12 @@ def test_a_chosen_name_counts_only_if_it_is_nobody_elses() -> None:
     assert names == {"u1": "U1", "u2": "U2", "u3": "U3", "u4": "U4", "lead": "U4"}
 
 
+def test_a_handle_that_two_workspaces_of_an_organization_have_is_nobodys() -> None:
+    """Nor does it fall to whoever has chosen it as a name."""
+    users = [_user("U1", "ana", "Ana"), _user("U2", "ana", "Ana Two"), _user("U3", "ben", "ana")]
+    assert names_of([person_of(user, "T1") for user in users]) == {"ben": "U3", "ana two": "U2"}
+
+
 def _user(id_: str, handle: str, display: str) -> dict[str, Any]:
     return {"id": id_, "name": handle, "team_id": "T1", "profile": {"display_name": display}}
 

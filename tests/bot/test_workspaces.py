@@ -22,8 +22,9 @@ from bot.app import BotSettings, Service
 from bot.installations import Installations, NotRenewed, States
 from bot.installing import OAuthApp
 from bot.leaving import REMOVED
-from bot.simulator.demo import GUS, HANA, demo_workspace, other_workspace
+from bot.simulator.demo import ANA, GUS, HANA, demo_workspace, other_workspace
 from bot.simulator.http_delivery import signature
+from bot.simulator.model import Organization
 from bot.simulator.people import People
 from bot.simulator.simulator import Options, Simulator
 from engine.core.roles import Role
@@ -43,6 +44,9 @@ ASKED = {
     ACME: workflow(gate(approvers=["@ana"]), name="ask_ana"),
     GLOBEX: workflow(gate(approvers=["@gus"]), name="ask_gus"),
 }
+
+
+GROUP = workflow(gate(approvers=["@release-managers"]), name="release_it")
 
 
 @dataclass
@@ -171,7 +175,7 @@ async def serving(sealed: Setup, simulator: Simulator, globex: People) -> AsyncG
         http_port=0,
     )
     async with (
-        sealed.working(*ASKED.values(), SIMPLE) as engine,
+        sealed.working(*ASKED.values(), GROUP, SIMPLE) as engine,
         Service(engine, settings, sender=sealed.world.sender) as service,
     ):
         simulator.use_http(service.request_url)
@@ -385,3 +389,32 @@ async def test_a_token_that_cannot_be_renewed_is_said_once_and_used_until_it_end
     assert len(said) == 1
     assert "of-nobody" not in caplog.text
     await company.ask(GLOBEX, "hana", "#general")
+
+
+async def test_an_organization_is_one_workspace_for_all_of_its_teams(company: Company) -> None:
+    """Installed org-wide there is one token, and payloads name the organization, not always a team of it."""
+    company.simulator.workspace.organization = Organization("E0ACMECORP", "Acme Corp")
+    page = await company.install(ACME)
+    assert "The bot serves Acme Corp" in page
+    assert list(await company.on_record.all()) == ["E0ACMECORP"]
+    whole = company.engine.within("ws_E0ACMECORP")
+    # Groups, people and channels are asked for team by team, and a click says of no team.
+    await company.simulator.type_command("ben", "#releases", "/vb run release_it")
+    await company.simulator.wait_for(lambda: company.buttons(ACME, "#releases"))
+    run = (await whole.runs())[0].id
+    await company.simulator.click("dana", "#releases", _question(company).ts, "gate_approve")
+
+    async def ended() -> bool:
+        return (await whole.state(run)).status is RunStatus.COMPLETED
+
+    await until(ended)
+    # The same team without its organization has not installed the app.
+    command = slash(ACME, "run simple", user_id=ANA, channel_id="C0RELEASES")
+    assert "not installed" in (await company.send(command))[1]
+    assert await company.seen_by(ACME).runs() == []
+    company.simulator.uninstall_app()
+
+    async def removed() -> bool:
+        return not await company.on_record.all()
+
+    await until(removed)

@@ -66,6 +66,7 @@ _CHANNEL: Json = {
 _OK: Json = {"ok": True, "warning": "", "response_metadata": {"next_cursor": "", "warnings": [""]}}
 BY_REFERENCE: dict[str, Json] = {
     "auth.revoke": {"revoked": True},
+    "auth.teams.list": {"teams": [{"id": "", "name": ""}]},
     "chat.delete": {"channel": "", "ts": ""},
     "chat.getPermalink": {"channel": "", "permalink": ""},
     "conversations.info": {"channel": _CHANNEL},
@@ -189,6 +190,7 @@ async def _answers(simulator: Simulator, client: Any) -> dict[str, Json]:
         "chat.postEphemeral": client.chat_postEphemeral(**where, user=BEN, text="x"),
         "chat.getPermalink": client.chat_getPermalink(**where, message_ts=root["ts"]),
         "chat.delete": client.chat_delete(**where, ts=gone["ts"]),
+        "auth.teams.list": client.auth_teams_list(),
         "auth.test": client.auth_test(),
         "users.info": client.users_info(user=ANA, include_locale=True),
         "users.list": client.users_list(limit=2),
