@@ -58,7 +58,7 @@ class BotSettings:
 
     ``default_channel`` (a name or an id) is where runs are told that were not started in a channel. ``api_url`` is for
     workspaces that are not at slack.com, such as the simulator. ``admins``: who is an admin besides those on record.
-    ``folders`` hold the definitions of all workspaces where the app was installed (``bot.tenant.Common``).
+    ``folders`` hold the definitions that are kept deployed (``bot.tenant.Common``).
     """
 
     bot_token: str | None = field(default=None, repr=False)

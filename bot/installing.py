@@ -184,7 +184,10 @@ class InstallPages:
 
     async def _succeeded(self, args: AsyncSuccessArgs) -> BoltResponse:
         found = args.installation
-        await self._installed(found)
+        try:
+            await self._installed(found)
+        except EngineError as error:  # it is on record, and is looked at again
+            log.error("%s was installed, but is not served yet: %s", id_of(found), error)
         name = html.escape(found.team_name or found.enterprise_name or id_of(found))
         body = f"<p>The bot serves {name}. In a channel there, type <code>/vb help</code> to begin.</p>"
         return _answer(200, _page("Vectorbea is installed", body))

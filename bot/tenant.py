@@ -79,9 +79,8 @@ class Common:
     """What all workspaces of a process share. ``engine`` gives each its own facade.
 
     ``default_channel`` (a name or an id) is where runs are told that were not started in a channel. ``admins``: who is
-    an admin besides those on record. ``folders`` hold definitions: what lies in one is deployed in every workspace but
-    the bot token's, whose process sees to it by itself; what lies in a folder in it that is called by a workspace's id
-    is deployed in that one alone.
+    an admin besides those on record. ``folders`` hold definitions: what lies in one is kept deployed everywhere; what
+    lies in a folder in it that is called by a workspace's id, in that workspace alone.
     """
 
     engine: Engine
@@ -148,8 +147,8 @@ async def serving(
             stack.callback(common.sender.connect(engine, outbox, directory, default_channel=default))
         threads = Threads(engine, outbox, directory, default_channel=default)
         meanwhile(stack, threads.run(), "Runs are not told in Slack any more; restart the bot.")
-        if engine is not common.engine:
-            meanwhile(stack, engine.watch(_folders(common, identity)), "Definitions are not deployed any more.")
+        if folders := _folders(common, identity):
+            meanwhile(stack, engine.watch(folders), "Definitions are not deployed any more; restart the bot.")
         roles = Roles(engine, directory, common.admins)
         desk = Desk(engine, directory, paced, identity.id, roles)
         yield Tenant(identity, engine, client, desk, Listeners(desk))

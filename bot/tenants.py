@@ -131,13 +131,22 @@ class Tenants:
                 await self._close(installed)
         for installed, found in on_record.items():
             try:
-                fresh = await self._installations.fresh(installed) if self._installations.ends_soon(found) else found
+                await self._look_at(installed, found)
                 self._said.pop(installed, None)
-            except NotRenewed as error:
+            except EngineError as error:
                 self._say(installed, str(error))
-                fresh = found  # its token may hold for a while
-            if fresh is not None:
-                await self._serve(fresh)
+
+    async def _look_at(self, installed: str, found: Installation) -> None:
+        if self._installations is None or not self._installations.ends_soon(found):
+            await self._serve(found)
+            return
+        try:
+            fresh = await self._installations.fresh(installed)
+        except NotRenewed:
+            await self._serve(found)  # its token may hold for a while
+            raise
+        if fresh is not None:
+            await self._serve(fresh)
 
     async def _serve(self, installation: Installation) -> Tenant | None:
         """The workspace, opened if need be, with the token that was just read."""

@@ -34,7 +34,7 @@ from engine.ids import Ids
 from engine.own_runs import OwnRuns
 from engine.plans import Plans, called_by
 from engine.steps.registry import Registry
-from engine.store import Log, Signal
+from engine.store import DEFAULT_WORKSPACE, Log, Signal
 
 ON_BEHALF_OF_PARENT = "the run does some items of a step of another run; do this with {parent}"
 
@@ -201,7 +201,9 @@ class Operations:
             raise ValueError("a signal goes to a run, or to whoever waits for its correlation; give one of them")
         letter = json.dumps({"payload": payload, "by": by.model_dump()}, ensure_ascii=False, separators=(",", ":"))
         where = {"workspace": self.workspace, "name": name, "correlation": correlation}
-        await self.store.put_signal(Signal(id=id, payload=letter, at=self.clock.now(), **where))
+        # Ids are the senders', and those of one workspace know nothing of another's.
+        own_id = id if self.workspace == DEFAULT_WORKSPACE else f"{self.workspace}/{id}"
+        await self.store.put_signal(Signal(id=own_id, payload=letter, at=self.clock.now(), **where))
         for waiting in await self.store.listeners(**where):
             self.announce(waiting)
         return c.Accepted()

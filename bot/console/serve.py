@@ -5,10 +5,6 @@ The one rule: told to stop, they claim nothing new, and finish or hand back what
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-
 from pydantic import SecretStr
 
 from bot.app import BotSettings, Service
@@ -23,7 +19,6 @@ from bot.slackstep import slack_post
 from bot.steps import SlackSender
 from bot.wiring import working_engine
 from engine.catalog import Catalog
-from engine.engine import Engine
 
 
 async def work(settings: Settings) -> int:
@@ -48,7 +43,6 @@ async def serve(settings: Settings) -> int:
         working_engine(settings, known, functions) as engine,
         Service(engine, slack, sender=sender) as service,
         engine.work() as worker,
-        _watching(engine, settings),
     ):
         if slack.oauth is not None:
             note(f"The app is installed at {slack.oauth.install_url}; this process listens at {service.url}.")
@@ -57,17 +51,6 @@ async def serve(settings: Settings) -> int:
         await until_told_to_stop()
         say_stopping(worker)
     return DONE
-
-
-@asynccontextmanager
-async def _watching(engine: Engine, settings: Settings) -> AsyncGenerator[None]:
-    """Keep the definitions in the settings' folders deployed meanwhile."""
-    watching = asyncio.create_task(engine.watch(settings.workflow_folders))
-    try:
-        yield
-    finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
 
 
 def slack_settings(settings: Settings) -> BotSettings:

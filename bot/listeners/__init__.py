@@ -42,28 +42,28 @@ class Listeners:
         self.steering = Steering(desk)
 
 
-def register(app: AsyncApp, attending: Attending, departures: Departures | None = None) -> None:
+def register(app: AsyncApp, attending: Attending, departures: Departures) -> None:
     """Make ``app`` listen to everything that the bot answers, and count what it attends to.
 
-    Each payload goes to the listeners of the workspace for which it was authorized; the two events that say that the
-    app is gone from one are authorized by nobody, and go to ``departures``.
+    Each payload goes to the listeners of the workspace for which it was authorized. ``departures`` sees all of them
+    first: those that say that the app is gone from a workspace are authorized by nobody.
     """
     bolt: Any = app  # its registering methods are not typed
 
-    def counted(listener: Listener) -> Listener:
-        async def attend(ack: Ack, body: dict[str, Any]) -> None:  # bolt finds arguments by their names
-            with attending.one():
-                await listener(ack, body)
-
-        return attend
+    async def notice(body: dict[str, Any], next: Callable[[], Awaitable[Any]]) -> Any:  # noqa: A002 - bolt's name for it
+        with attending.one():
+            await departures.notice(body)
+        return await next()
 
     def on(pick: Callable[[Listeners], Listener]) -> Callable[..., Awaitable[None]]:
+        # Bolt finds arguments by their names.
         async def attend(ack: Ack, body: dict[str, Any], context: Mapping[str, Any]) -> None:
             with attending.one():
                 await pick(context[LISTENERS])(ack, body)
 
         return attend
 
+    bolt.use(notice)
     bolt.command(COMMAND)(on(lambda its: its.commands.command))
     bolt.action(APPROVE)(on(lambda its: its.actions.approve))
     bolt.action(DENY)(on(lambda its: its.actions.deny))
@@ -84,12 +84,9 @@ def register(app: AsyncApp, attending: Attending, departures: Departures | None 
     bolt.shortcut(RUN_ON_MESSAGE)(on(lambda its: its.shortcuts.on_message))
     bolt.action(guide.FILL_IN)(on(lambda its: its.mentions.fill_in))
     bolt.event("app_mention")(on(lambda its: its.mentions.mentioned))
-    if departures is not None:
-        bolt.event("app_uninstalled")(counted(departures.uninstalled))
-        bolt.event("tokens_revoked")(counted(departures.revoked))
-    bolt.event(re.compile(".+"))(counted(_anything))
+    bolt.event(re.compile(".+"))(_anything)
 
 
-async def _anything(ack: Ack, body: dict[str, Any]) -> None:
+async def _anything(ack: Ack) -> None:
     """Acknowledge what nobody here listens to, so that Slack does not deliver it again."""
     await ack()

@@ -1,15 +1,14 @@
 """The app is gone from a workspace: it was uninstalled, or its token was revoked.
 
 The one rule: nothing is acknowledged before it is done, and doing it twice changes nothing; so Slack, which tells again
-what was not acknowledged, makes sure that it happens.
+what was not acknowledged, makes sure that it happens. Bolt acknowledges events before their listeners run; so this is
+no listener, but comes before them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-
-from bot.listeners.desk import Ack
 
 Depart = Callable[[str], Awaitable[None]]
 
@@ -20,17 +19,16 @@ class Departures:
     def __init__(self, depart: Depart) -> None:
         self._depart = depart
 
-    async def uninstalled(self, ack: Ack, body: dict[str, Any]) -> None:
-        """The app was uninstalled."""
-        await self._leave(body)
-        await ack()
-
-    async def revoked(self, ack: Ack, body: dict[str, Any]) -> None:
-        """Tokens were revoked; without that of the bot there is no bot."""
-        tokens: dict[str, Any] = body["event"].get("tokens") or {}
-        if tokens.get("bot"):
-            await self._leave(body)
-        await ack()
+    async def notice(self, body: dict[str, Any]) -> None:
+        """If ``body`` tells of a departure, let the workspace go. What this raises keeps it from being acknowledged."""
+        event: dict[str, Any] = (body.get("event") or {}) if body.get("type") == "event_callback" else {}
+        match event.get("type"):
+            case "app_uninstalled":
+                await self._leave(body)
+            case "tokens_revoked" if (event.get("tokens") or {}).get("bot"):  # without that of the bot there is none
+                await self._leave(body)
+            case _:
+                pass
 
     async def _leave(self, body: dict[str, Any]) -> None:
         """The payload names the workspace, and perhaps its organization; the app was installed in one of them."""

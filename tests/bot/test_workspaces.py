@@ -22,6 +22,7 @@ from bot.app import BotSettings, Service
 from bot.installations import Installations, NotRenewed, States
 from bot.installing import OAuthApp
 from bot.leaving import REMOVED
+from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, GUS, HANA, demo_workspace, other_workspace
 from bot.simulator.http_delivery import signature
 from bot.simulator.model import Organization
@@ -32,6 +33,7 @@ from engine.core.state import RunStatus
 from engine.definitions import Frozen
 from engine.engine import Engine
 from engine.store import Sealer, Secrets
+from tests.bot import front
 from tests.bot.conftest import ACTOR, Setup, gate, until, workflow
 from tests.bot.front import SIMPLE
 
@@ -47,6 +49,8 @@ ASKED = {
 
 
 GROUP = workflow(gate(approvers=["@release-managers"]), name="release_it")
+
+SAY = workflow({"id": "say", "uses": "slack.post", "with": {"text": "said by a step"}}, name="say")
 
 
 @dataclass
@@ -75,13 +79,14 @@ class Company:
             assert found is not None
             return found[1].replace("&amp;", "&"), page.headers["Set-Cookie"].split(";")[0]
 
-    async def allow(self, address: str, team: str) -> dict[str, str]:
-        """Choose a workspace on Slack's page; returns what Slack sends the browser back with."""
+    async def allow(self, address: str, team: str, who: str = "") -> dict[str, str]:
+        """Choose a workspace on Slack's page, as ``who``; returns what Slack sends the browser back with."""
         async with aiohttp.ClientSession() as session:
             async with session.get(address) as page:
                 links = re.findall(r'href="([^"]+)">Allow', (await page.text()).replace("&amp;", "&"))
             link = next(link for link in links if team in link)
-            async with session.get(f"{self.simulator.page_url}{link[1:]}", allow_redirects=False) as answer:
+            chosen = f"{self.simulator.page_url}{link[1:]}{f'&user={who}' if who else ''}"
+            async with session.get(chosen, allow_redirects=False) as answer:
                 back = urlsplit(answer.headers["Location"])
         assert f"{back.scheme}://{back.netloc}{back.path}" == f"{PUBLIC}/slack/oauth_redirect"
         return {name: value[0] for name, value in parse_qs(back.query).items()}
@@ -95,9 +100,9 @@ class Company:
         ):
             return page.status, await page.text()
 
-    async def install(self, team: str) -> str:
+    async def install(self, team: str, who: str = "") -> str:
         address, cookie = await self.begin()
-        status, page = await self.come_back(await self.allow(address, team), cookie)
+        status, page = await self.come_back(await self.allow(address, team, who), cookie)
         assert status == 200, page
         return page
 
@@ -175,7 +180,7 @@ async def serving(sealed: Setup, simulator: Simulator, globex: People) -> AsyncG
         http_port=0,
     )
     async with (
-        sealed.working(*ASKED.values(), GROUP, SIMPLE) as engine,
+        sealed.working(*ASKED.values(), GROUP, SAY, SIMPLE) as engine,
         Service(engine, settings, sender=sealed.world.sender) as service,
     ):
         simulator.use_http(service.request_url)
@@ -249,11 +254,14 @@ async def test_the_first_who_installs_it_is_admin_and_tokens_lie_sealed(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     await company.install(GLOBEX)
+    found = (await company.on_record.all())[GLOBEX]
+    tokens = [found.bot_token, found.bot_refresh_token]
+    await company.install(GLOBEX, "hana")
     grants = await company.seen_by(GLOBEX).workspace.grants()
     assert [one.to for one in grants if one.role is Role.ADMIN] == [f"@{GUS}"]
     assert not [one for one in await company.seen_by(ACME).workspace.grants() if one.role is Role.ADMIN]
     found = (await company.on_record.all())[GLOBEX]
-    tokens = [found.bot_token, found.bot_refresh_token]
+    tokens += [found.bot_token, found.bot_refresh_token]
     assert all(tokens)
     rows = await company.engine.store.database.read(
         lambda connection: str(connection.exec_driver_sql("SELECT * FROM secrets").all())
@@ -343,6 +351,13 @@ async def test_a_late_word_of_a_removal_does_not_remove_what_was_installed_since
     assert (await company.seen_by(GLOBEX).state(run)).status is RunStatus.WAITING
 
 
+async def test_a_word_of_a_removal_that_cannot_be_checked_is_not_acknowledged(company: Company) -> None:
+    await company.install(GLOBEX)
+    company.simulator.fail_next("auth.test", Fault(status=503))
+    assert (await company.tell(GLOBEX, {"type": "app_uninstalled"}))[0] == 500
+    assert list(await company.on_record.all()) == [GLOBEX]
+
+
 async def test_what_another_process_installs_or_removes_is_seen(company: Company) -> None:
     """Slack's payloads reach any process; here they reach one that knows nothing yet."""
     await company.install(GLOBEX)
@@ -391,6 +406,19 @@ async def test_a_token_that_cannot_be_renewed_is_said_once_and_used_until_it_end
     await company.ask(GLOBEX, "hana", "#general")
 
 
+async def test_a_step_posts_where_its_run_is(company: Company) -> None:
+    await company.install(GLOBEX)
+    await company.install(ACME)
+    for team, who, channel in ((ACME, "ben", "#releases"), (GLOBEX, "hana", "#general")):
+        people = company.people(team)
+        await people.type_command(who, channel, "/vb run say")
+
+        def said(people: People = people, channel: str = channel) -> list[str]:
+            return [one.text for one in people.channel_messages(channel) if one.text == "said by a step"]
+
+        assert await company.simulator.wait_for(said) == ["said by a step"]
+
+
 async def test_an_organization_is_one_workspace_for_all_of_its_teams(company: Company) -> None:
     """Installed org-wide there is one token, and payloads name the organization, not always a team of it."""
     company.simulator.workspace.organization = Organization("E0ACMECORP", "Acme Corp")
@@ -418,3 +446,21 @@ async def test_an_organization_is_one_workspace_for_all_of_its_teams(company: Co
         return not await company.on_record.all()
 
     await until(removed)
+
+
+async def test_the_workspace_of_the_bot_token_is_let_go_in_the_same_way(setup: Setup, simulator: Simulator) -> None:
+    async with front.serving(setup, simulator) as served:
+        run = await served.release()
+        simulator.uninstall_app()
+
+        async def paused() -> bool:
+            return (await served.engine.state(run)).status is RunStatus.PAUSED
+
+        await until(paused)
+        assert [one.event.reason for one in await served.engine.freezes()] == [REMOVED]
+        assert served.service.tenants.served == {}
+    # Started with a token that holds, it takes up again; the run waits for a person.
+    simulator.grants.permit(ACME, simulator.bot_token)
+    async with front.serving(setup, simulator) as served:
+        assert await served.engine.freezes() == []
+        assert (await served.engine.state(run)).status is RunStatus.PAUSED

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 import pytest
 
 from engine.core import commands as c
+from engine.core import events as e
 from engine.core.errors import UnknownRun, UnknownWorkflow
 from engine.core.state import Recorded, RunState, RunStatus
 from engine.definitions import Frozen
@@ -104,6 +105,20 @@ async def test_what_is_deployed_or_frozen_in_one_workspace_is_not_in_another(set
             await ours.start("echo", {}, by=ANA)
         assert (await theirs.start("echo", {}, by=ANA)).run
         assert await theirs.freezes() == []
+
+
+async def test_a_signal_reaches_who_waits_for_it_in_its_own_workspace(setup: Setup) -> None:
+    waits = workflow({"id": "paid", "wait_for": {"signal": "paid", "correlation": "order-1"}}, name="waits")
+    async with setup.working(waits) as engine:
+        sides = [engine.within(OURS), engine.within(THEIRS)]
+        runs = [(await each.start("waits", {}, by=ANA)).run for each in sides]
+        # Two senders, who have come to the same id.
+        for each in sides:
+            await each.operations.signal("paid", each.settings.workspace, by=ANA, id="1", correlation="order-1")
+        for each, run in zip(sides, runs, strict=True):
+            assert (await ended(each, run)).status is RunStatus.COMPLETED
+            told = [one.event for one in await each.history(run) if isinstance(one.event, e.SignalReceived)]
+            assert [one.payload for one in told] == [each.settings.workspace]
 
 
 async def test_the_schedules_of_every_workspace_are_seen_to(setup: Setup) -> None:

@@ -1,0 +1,99 @@
+"""Many workspaces on the command line: which one is meant, and what serving them needs."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.console.launch import Misuse
+from bot.console.manifest import print_manifest
+from bot.console.serve import slack_settings
+from bot.manifest import written
+from bot.settings import Settings, WrongSetting
+from bot.simulator.demo import demo_workspace
+from bot.simulator.simulator import Simulator
+from engine.store import new_master_key
+from tests.cli.conftest import Vb, run_in
+
+APP = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s3cret", "VB_PUBLIC_URL": "https://bot.example.com"}
+SIGNED = {"SLACK_SIGNING_SECRET": "signed"}
+
+
+def test_commands_are_about_one_workspace(vb: Vb, tmp_path: Path) -> None:
+    theirs = {"VB_WORKSPACE": "T0123ABCD", "VB_DATABASE_URL": f"sqlite:///{tmp_path / 'shared.db'}"}
+    local = {"VB_DATABASE_URL": theirs["VB_DATABASE_URL"]}
+    run = run_in(vb("run", "hello", "word=x", "--wait", **theirs).out)
+    assert run in vb("show", run, **theirs).out
+    told = vb("show", run, **local)
+    assert (told.code, told.err) == (2, f"There is no run {run}; list the runs to find its id.\n")
+    # Nor is a new key made beside a history, because it is all of another workspace.
+    (vb.folder / "chain.key").unlink()
+    assert vb("runs", **local).err.startswith("The key of this history is missing")
+
+
+@pytest.mark.parametrize("name", ["acme", "T", "ws_T0123ABCD", "t0123abcd"])
+def test_a_workspace_is_named_by_slacks_id(name: str) -> None:
+    with pytest.raises(WrongSetting, match=r"VB_WORKSPACE cannot be used: write Slack's id of the workspace"):
+        Settings.read(VB_WORKSPACE=name)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (SIGNED, "SLACK_BOT_TOKEN is not set: make a Slack app from manifest.yml"),
+        (
+            {**APP, **SIGNED, "VB_PUBLIC_URL": None},
+            "set SLACK_CLIENT_ID, SLACK_CLIENT_SECRET and VB_PUBLIC_URL, all three",
+        ),
+        ({**APP, **SIGNED, "SLACK_CLIENT_SECRET": None}, "set SLACK_CLIENT_ID, SLACK_CLIENT_SECRET and VB_PUBLIC_URL"),
+        ({**APP, **SIGNED}, "set VB_MASTER_KEY_FILE, to a file that vb keys new has made"),
+        ({**APP, "VB_MASTER_KEY": "key"}, "Neither SLACK_APP_TOKEN (for Socket Mode) nor SLACK_SIGNING_SECRET"),
+    ],
+    ids=["nothing", "no address", "no secret", "no master key", "no way in"],
+)
+def test_what_is_missing_is_said(monkeypatch: pytest.MonkeyPatch, given: dict[str, str | None], words: str) -> None:
+    for name in Settings.variables():
+        monkeypatch.delenv(name, raising=False)
+    known = {name: value for name, value in given.items() if value is not None}
+    known |= {"VB_MASTER_KEY": new_master_key()} if "VB_MASTER_KEY" in known else {}
+    with pytest.raises(Misuse) as refused:
+        slack_settings(Settings.read(**known))
+    assert words in str(refused.value)
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://bot.example.com", "bot.example.com", "https://bot.example.com/slack", "https://"]
+)
+async def test_a_manifest_needs_an_address_that_slack_can_call(url: str) -> None:
+    with pytest.raises(Misuse, match=r"is no address that Slack can call; write it as https://bot\.example\.com"):
+        await print_manifest(url, socket=False, many=False)
+
+
+async def test_a_manifest_for_many_workspaces_needs_an_address(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(Misuse, match="name it: vb manifest --many --url"):
+        await print_manifest(None, socket=True, many=True)
+    assert await print_manifest("https://bot.example.com/", socket=False, many=True) == 0
+    assert capsys.readouterr().out.split("\n", 1)[1] == written("https://bot.example.com", many=True)
+
+
+async def test_serve_offers_the_installation_beside_socket_mode(vb: Vb) -> None:
+    async with Simulator(demo_workspace()).serve() as slack:
+        settings = {
+            **APP,
+            "SLACK_APP_TOKEN": slack.app_token,
+            "SLACK_API_URL": slack.api_url,
+            "VB_MASTER_KEY": new_master_key(),
+            "VB_HTTP_PORT": "0",
+        }
+        with vb.running("serve", **settings) as serving:
+            said = r"installed at https://bot.example.com/slack/install; this process listens at (http://\S+)\."
+            url = (await asyncio.to_thread(serving.until, said))[1]
+            async with aiohttp.ClientSession() as session, session.get(f"{url}/slack/install") as page:
+                assert "Add to Slack" in await page.text()
+            assert await asyncio.to_thread(serving.ended, signal.SIGTERM) == 0
+        assert "s3cret" not in serving.said
