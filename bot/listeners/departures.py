@@ -25,8 +25,10 @@ class Departures:
         match event.get("type"):
             case "app_uninstalled":
                 await self._leave(body)
-            case "tokens_revoked" if (event.get("tokens") or {}).get("bot"):  # without that of the bot there is none
-                await self._leave(body)
+            case "tokens_revoked":
+                revoked: dict[str, Any] = event.get("tokens") or {}
+                if revoked.get("bot"):  # those of people are not the bot's
+                    await self._leave(body)
             case _:
                 pass
 

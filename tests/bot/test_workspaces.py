@@ -19,13 +19,14 @@ from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import BotSettings, Service
+from bot.blocks.approval import APPROVE
 from bot.installations import Installations, NotRenewed, States
 from bot.installing import OAuthApp
 from bot.leaving import REMOVED
 from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, GUS, HANA, demo_workspace, other_workspace
 from bot.simulator.http_delivery import signature
-from bot.simulator.model import Organization
+from bot.simulator.model import Message, Organization
 from bot.simulator.people import People
 from bot.simulator.simulator import Options, Simulator
 from engine.core.roles import Role
@@ -109,12 +110,18 @@ class Company:
     async def ask(self, team: str, who: str, channel: str) -> str:
         """Start a run that asks; its id, once the question is in the channel."""
         await self.people(team).type_command(who, channel, f"/vb run {ASKED[team].name}")
-        await self.simulator.wait_for(lambda: self.buttons(team, channel))
+        await self.question(team, channel)
         return (await self.seen_by(team).runs())[0].id
 
-    def buttons(self, team: str, channel: str) -> list[dict[str, Any]]:
-        blocks = [block for one in self.people(team).channel_messages(channel) for block in one.blocks]
-        return [element for block in blocks if block["type"] == "actions" for element in block["elements"]]
+    async def question(self, team: str, channel: str) -> tuple[Message, dict[str, Any]]:
+        """The message that asks, and its button to approve, once it is there."""
+
+        def asking() -> list[tuple[Message, dict[str, Any]]]:
+            shown = [(one, block) for one in self.people(team).channel_messages(channel) for block in one.blocks]
+            buttons = [(one, button) for one, block in shown for button in block.get("elements", ())]
+            return [(one, button) for one, button in buttons if button.get("action_id") == APPROVE]
+
+        return (await self.simulator.wait_for(asking))[0]
 
     async def deliver(self, payload: dict[str, Any]) -> tuple[int, str]:
         """Send an interaction."""
@@ -217,7 +224,7 @@ async def test_a_click_decides_nothing_in_another_workspace(company: Company) ->
     await company.install(GLOBEX)
     await company.install(ACME)
     run = await company.ask(ACME, "ben", "#releases")
-    button = next(one for one in company.buttons(ACME, "#releases") if one["action_id"] == "gate_approve")
+    message, button = await company.question(ACME, "#releases")
     # Everything in it is right but the workspace: the run's id, the step, and a person who is asked by that name there.
     payload: dict[str, Any] = {
         "type": "block_actions",
@@ -235,18 +242,13 @@ async def test_a_click_decides_nothing_in_another_workspace(company: Company) ->
     assert found is not None
     assert found.decision is None
     # The same click in its own workspace decides.
-    await company.simulator.click("ana", "#releases", _question(company).ts, "gate_approve")
+    await company.simulator.click("ana", "#releases", message.ts, APPROVE)
 
     async def decided() -> bool:
         gate = (await company.seen_by(ACME).state(run)).step("publish").gate
         return gate is not None and gate.decision is not None
 
     await until(decided)
-
-
-def _question(company: Company) -> Any:
-    messages = company.simulator.channel_messages("#releases")
-    return next(one for one in messages if any(block["type"] == "actions" for block in one.blocks))
 
 
 async def test_the_first_who_installs_it_is_admin_and_tokens_lie_sealed(
@@ -329,7 +331,7 @@ async def test_where_it_is_removed_it_stops_and_the_runs_wait(company: Company) 
         await company.seen_by(GLOBEX).start("simple", {}, by=ACTOR)
     assert len(await company.seen_by(GLOBEX).runs()) == 1
     # The other workspace goes on as if nothing had been.
-    await company.simulator.click("ana", "#releases", _question(company).ts, "gate_approve")
+    await company.simulator.click("ana", "#releases", (await company.question(ACME, "#releases"))[0].ts, APPROVE)
 
     async def ended() -> bool:
         return (await company.seen_by(ACME).state(kept)).status is RunStatus.COMPLETED
@@ -428,9 +430,9 @@ async def test_an_organization_is_one_workspace_for_all_of_its_teams(company: Co
     whole = company.engine.within("ws_E0ACMECORP")
     # Groups, people and channels are asked for team by team, and a click says of no team.
     await company.simulator.type_command("ben", "#releases", "/vb run release_it")
-    await company.simulator.wait_for(lambda: company.buttons(ACME, "#releases"))
+    question, _ = await company.question(ACME, "#releases")
     run = (await whole.runs())[0].id
-    await company.simulator.click("dana", "#releases", _question(company).ts, "gate_approve")
+    await company.simulator.click("dana", "#releases", question.ts, APPROVE)
 
     async def ended() -> bool:
         return (await whole.state(run)).status is RunStatus.COMPLETED
