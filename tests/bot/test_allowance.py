@@ -90,7 +90,8 @@ async def test_a_pause_that_slack_asks_one_process_for_is_kept_by_all(setup: Set
         async with asyncio.timeout(5):
             while await allowance.take([Wish(POST, "C0NOBODY", 4)]) == [0]:
                 await asyncio.sleep(0.02)
-        await asyncio.gather(post(other, 1, "C0OPSXXXXX"), asked)
+        async with asyncio.timeout(20):
+            await asyncio.gather(post(other, 1, "C0OPSXXXXX"), asked)
     refused, *later = simulator.calls(POST)
     assert refused.status == 429
     assert len(later) == 2
