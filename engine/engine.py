@@ -143,7 +143,7 @@ class Engine:
         self.timetable = Timetable(self.store, self.workspace, self.definitions, self._starter, self.clock)
         self.operations = self._operate()
         self.bulk = Bulk(self.store, self._own, workspace)
-        self.gates = Gates(self._own, self.workspace, self.clock)
+        self.gates = Gates(self.store, self._own, self.workspace, self.clock)
 
     def within(self, workspace: str) -> Engine:
         """This engine as ``workspace`` sees it, always the same one. What others deployed it knows after a refresh."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.filtering import filtered
-from bot.cli.options import AsJson, Dir, Limit, Run, settings_of
+from bot.cli.options import AsJson, Dir, Gate, Limit, Run, settings_of
 from bot.console.asked import Asked
 
 
@@ -48,6 +48,18 @@ def show(
     launch(lambda: show_run(settings, ref, as_json=as_json, events_only=events), settings)
 
 
+def audit(ref: Run, gate: Gate, as_json: AsJson = False, folder: Dir = None) -> None:
+    """Print everything on record about a gate: who was asked, what they saw, who did what, and the chain's proof.
+
+    For example: vb audit 01ks8q publish
+    """
+    from bot.console.audit import audit_gate
+    from bot.console.launch import launch
+
+    settings = settings_of(folder)
+    launch(lambda: audit_gate(settings, ref, gate, as_json=as_json), settings)
+
+
 def export(ref: Run, folder: Dir = None) -> None:
     """Print a run's whole history as JSON lines, each event with its hash."""
     from bot.console.launch import launch
@@ -83,5 +95,5 @@ def workers(as_json: AsJson = False, folder: Dir = None) -> None:
 
 def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
-    for command in (runs, show, export, dead, workers):
+    for command in (runs, show, audit, export, dead, workers):
         app.command(rich_help_panel="Ask")(command)

@@ -14,7 +14,10 @@ from pydantic import JsonValue
 
 
 def digest(
-    title: str, show: Mapping[str, JsonValue], fields: Mapping[str, JsonValue], inputs: Mapping[str, JsonValue]
+    title: str,
+    show: Mapping[str, JsonValue],
+    fields: Mapping[str, JsonValue],
+    inputs: Mapping[str, Mapping[str, JsonValue]],
 ) -> str:
     """The sha256, in hex, of the canonical JSON of the four."""
     evidence = {"title": title, "show": dict(show), "fields": dict(fields), "inputs": dict(inputs)}

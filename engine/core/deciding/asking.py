@@ -6,7 +6,7 @@ The one rule: what is rendered here is what is approved; nothing of it is render
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -55,7 +55,7 @@ def request(draft: Draft, path: str, planned: PlannedStep) -> None:
             stages=() if len(stages) == 1 and stages[0].name == "" and stages[0].quorum == 1 else stages,
             fields=fields,
             inputs=inputs,
-            evidence=digest(title, show, fields, cast("dict[str, JsonValue]", inputs)),
+            evidence=digest(title, show, fields, inputs),
             reason=approval.reason.value,
             request_changes=approval.request_changes,
             delegation=approval.delegation.value,

@@ -10,7 +10,6 @@ everybody, who has approved in an earlier one approves once more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 from pydantic import JsonValue
 
@@ -239,7 +238,7 @@ def _edited(draft: Draft, command: c.EditGate, found: _Open, new: dict[str, Json
             new=new,
             fields=fields,
             inputs=inputs,
-            evidence=digest(gate.request.title, gate.request.show, fields, cast("dict[str, JsonValue]", inputs)),
+            evidence=digest(gate.request.title, gate.request.show, fields, inputs),
         )
     )
     return c.Accepted()
