@@ -157,18 +157,21 @@ class _View:
 
     def _hint(self, recorded: Recorded) -> None:
         match recorded.event:
-            case e.ApprovalRequested(step=gate):
-                self._say_how_to_decide(gate)
+            case e.ApprovalRequested(step=gate, allow_self=by_starter):
+                self._say_how_to_decide(gate, by_starter=by_starter)
             case e.StepAwaitedWorker(step=step, uses=uses):
                 note(f"  {step} needs {uses}, which this process does not have; it waits for one that has: vb serve.")
             case _:
                 pass
 
-    def _say_how_to_decide(self, gate: str) -> None:
+    def _say_how_to_decide(self, gate: str, *, by_starter: bool) -> None:
         if not self._settings.cli_approvals:
             note(f"  {gate} waits for a decision in Slack (VB_CLI_APPROVALS lets the command line decide).")
             return
         folder = [] if self._settings.folder == Settings.read().folder else ["--dir", str(self._settings.folder)]
         approve = shlex.join(["vb", "approve", self._run, gate, *folder])
         deny = shlex.join(["vb", "deny", self._run, gate, *folder, "--reason"])
-        note(f"  {gate} waits for a decision. In another terminal: {approve}\n  or: {deny} '…'")
+        who = (
+            "In another terminal" if by_starter else "Not by you, who started the run; another user of this machine can"
+        )
+        note(f"  {gate} waits for a decision. {who}: {approve}\n  or: {deny} '…'")
