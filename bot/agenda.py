@@ -16,6 +16,7 @@ from bot.blocks.words import Asked
 from bot.outbox import Priority
 from bot.postings import Posted, Target
 from bot.story import Ask, Remind, Story, Unsettled
+from engine.core.gates import Gate
 from engine.store import JsonObject
 
 
@@ -103,14 +104,14 @@ class Agenda:
             return Post(telling, thread, Priority.TIMELINE if ask is None else Priority.APPROVAL)
         if ask is not None:
             return Post(ask, self._target_of(ask, thread), Priority.APPROVAL)
-        remind = next(self.story.missing_reminders(), None)
+        remind = next((each for each in self.story.missing_reminders() if self._reminded(each)), None)
         return None if remind is None else Post(remind, thread, Priority.ALERT)
 
     def updates(self) -> Iterator[Update]:
         """The messages that show something else than they should, those about gates first."""
         for shown in self.story.shown_gates():
-            message = self.request(shown.step, shown.intent)
-            if message is not None and message.digest != shown.posted.digest:
+            message = self.request(shown.step, shown.gate, shown.intent)
+            if message.digest != shown.posted.digest:
                 yield Update(shown.key, shown.posted, message, Priority.APPROVAL)
         root = None if self.place is None else self.story.posted.get(self.place.key)
         if self.place is None or root is None or root.failed:
@@ -122,19 +123,42 @@ class Agenda:
     def card(self, place: Place) -> Message:
         return card(self.story.state, place.note)
 
-    def request(self, step: str, intent: JsonObject) -> Message | None:
+    def request(self, step: str, gate: Gate, intent: JsonObject) -> Message:
         """The message about a gate as it has to be now, for the intent with which it was or will be posted."""
-        gate = self.story.state.step(step).gate
-        if gate is None:
-            return None
         pinged = tuple(str(who) for who in intent["pinged"])
-        people = pinged if intent["rung"] else gate.asked
-        known = {who: self.asked[who] for who in people if who in self.asked}
-        question = Question(known, pinged, int(intent["rung"]), bool(intent["elsewhere"]), str(intent["thread"]))
+        stage = int(intent.get("stage", 0))
+        people = pinged if intent["rung"] or stage != gate.stage else gate.asked
+        question = Question(
+            {who: self.asked[who] for who in people if who in self.asked},
+            pinged,
+            int(intent["rung"]),
+            bool(intent["elsewhere"]),
+            str(intent["thread"]),
+            stage=stage,
+            version=int(intent.get("version", 0)),
+            directly="name" in intent,
+            given_by=str(intent.get("given_by", "")),
+            unreached=tuple(self.story.unreached(gate)),
+        )
         return approval(self.story.state, step, gate, question)
 
     def reminder(self, remind: Remind) -> Message:
-        return reminder(remind.step, remind.gate, Question(self.asked, remind.gate.asked), remind.count)
+        asked = self._reminded(remind)
+        return reminder(remind.step, remind.gate, Question(asked, tuple(asked)), remind.count)
+
+    def _reminded(self, remind: Remind) -> dict[str, Asked]:
+        """Whom a reminder notifies. Whoever has approved, or put it off, is left in peace, and so others of their group
+        are named one by one.
+        """
+        quiet = self.story.quiet(remind.gate)
+        found: dict[str, Asked] = {}
+        for who in remind.gate.asked:
+            members = self.story.members.get(who, ())
+            if quiet.isdisjoint(members):
+                found[who] = self.asked.get(who, Asked(who, "unread"))
+            else:
+                found |= {user: Asked(user, "person", user) for user in members if user not in quiet}
+        return found
 
     def _telling(self) -> Telling | None:
         found = self.story.next_lines()
@@ -142,6 +166,8 @@ class Agenda:
 
     def _target_of(self, ask: Ask, thread: Target) -> Target:
         """A channel that is not there, or closed to the app, is asked for in the thread, which says so."""
+        if ask.direct:
+            return Target(ask.direct)
         asked = None if ask.place is None else self.asked.get(ask.place)
         return Target(asked.id) if asked is not None and asked.kind == "channel" else thread
 

@@ -21,7 +21,7 @@ from bot.blocks.words import Asked
 from bot.outbox import TIMEOUT_S, Priority, Refused
 from bot.pacing import Rhythm
 from bot.places import GONE
-from bot.postings import Item, Posted
+from bot.postings import Item, Posted, Target
 from bot.pulse import Pulse
 from bot.shared import Shared
 from bot.story import TIMELINE, Ask, Remind, Story, Unsettled, asked_in
@@ -73,6 +73,7 @@ class Narrator:
         try:
             self._story.resume(seq, await self._shared.cursors.deliveries(self._consumer, self._run))
             await self._meet(self._story.people())
+            await self._meet_members()
             await self._find_place()
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(each()) for each in (self._read, self._post, self._update, self._keep)]
@@ -147,6 +148,7 @@ class Narrator:
             events = await self._shared.engine.history(self._run, after=self._story.state.seq)
             await self._meet(asked_in(events))
             await self._shared.read(self._story, events)
+            await self._meet_members()
             self._reading = False
             self._pulse.beat()
             # Many events in a row are one thing to tell.
@@ -162,6 +164,12 @@ class Narrator:
                 if asked.kind != "unread":
                     break
                 await asyncio.sleep(pause)
+
+    async def _meet_members(self) -> None:
+        """Find out who is to be asked in direct messages."""
+        names = list(dict.fromkeys(self._story.strangers()))
+        for target in await self._shared.directory.targets(names):
+            self._story.members[target.asked.who] = tuple(sorted(target.members))
 
     # Posting
 
@@ -257,10 +265,13 @@ class Narrator:
             "rung": ask.rung,
             "elsewhere": elsewhere,
             "thread": await self._shared.places.link(self._root()) if elsewhere else "",
+            "stage": ask.stage,
+            "version": ask.version,
         }
-        message = self._agenda.request(ask.step, intent)
-        if message is None:
+        if ask.direct:
+            await self._write_to(ask, due, intent)
             return
+        message = self._agenda.request(ask.step, ask.gate, intent)
         # Twice is better than never, where it cannot be seen whether it is there: the run waits for the answer.
         item = Item(self._run, ask.key, ask.gate.asked_seq, intent, if_unsure="repeat")
         if not elsewhere:
@@ -273,6 +284,22 @@ class Narrator:
             self._agenda.asked[ask.pinged[0]] = Asked(ask.pinged[0], "closed")
         else:
             self._story.record(ask.key, posted, intent)
+
+    async def _write_to(self, ask: Ask, due: Post, intent: JsonObject) -> None:
+        """Ask one person directly. Whoever cannot be written to is named in the thread, where they are asked too."""
+        direct = await self._shared.places.direct(ask.direct, self._shared.directory)
+        intent = {**intent, "name": direct.name, "given_by": ask.given_by}
+        item = Item(self._run, ask.key, ask.gate.asked_seq, intent, if_unsure="repeat")
+        message = self._agenda.request(ask.step, ask.gate, intent)
+        try:
+            if direct.failed:
+                raise Refused("conversations.open", direct.failed)
+            target = Target(direct.channel)
+            posted = await self._shared.postings.post(item, target, message, due.priority, in_turn=True)
+        except Refused as refused:
+            log.info("%s of %s is not written to %s (%s).", ask.step, self._run, ask.direct, refused)
+            posted = await self._shared.postings.give_up(item, refused.error)
+        self._story.record(ask.key, posted, intent)
 
     def _root(self) -> Posted:
         """The run's card; there is one before anything else is posted."""

@@ -6,9 +6,11 @@ The one rule: a place is left only when Slack has said that nothing can be poste
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 from bot.agenda import Place
 from bot.blocks.card import told_here_since
+from bot.directory import Directory, Person, Unreadable
 from bot.outbox import Outbox, Priority, Refused
 from bot.postings import Posted
 from bot.story import CARD, CARD_IN_DM, Story
@@ -29,6 +31,15 @@ GONE = frozenset(
     }
 )
 """Errors after which nothing more can be said in a run's place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """The conversation with the person called ``name``, or why there is none."""
+
+    name: str
+    channel: str = ""
+    failed: str = ""
 
 
 class Places:
@@ -64,6 +75,22 @@ class Places:
         except Refused:
             return ""
         return f"<{answer['permalink']}|open it>"
+
+    async def direct(self, user: str, directory: Directory) -> Direct:
+        """Where to write to the person with this id about a decision, if they may take any."""
+        try:
+            person = await directory.person(user)
+        except Unreadable:
+            person = Person(user, user, user)  # Slack says below whether they can be written to
+        if person is None:
+            return Direct(user, failed="user_not_found")
+        if person.standing != "member":
+            return Direct(person.name, failed=person.standing)
+        try:
+            answer = await self._outbox.call("conversations.open", {"users": user}, Priority.APPROVAL)
+        except Refused as refused:
+            return Direct(person.name, failed=refused.error)
+        return Direct(person.name, str(answer["channel"]["id"]))
 
     async def _open_direct(self, run: str, user: str) -> str:
         """The id of the conversation with the user; nothing if there can be none."""

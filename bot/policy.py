@@ -111,7 +111,7 @@ def may(act: Act, person: Person | None, holders: Sequence[Holder], *, is_starte
             return Allowed(member.person, f"{holder.role} as {holder.who}")
     unread = [holder.who for holder in having if holder.target is not None and holder.target.asked.kind == "unread"]
     if unread:
-        return _unread(unread, f"whether you may {act}")
+        return unknown(unread, f"whether you may {act}")
     return Refused(f"To {act} takes the role {role}, {_who_has(role, having)} Nothing was changed.")
 
 
@@ -127,7 +127,7 @@ def may_start(person: Person | None, holders: Sequence[Holder], workflow: str, o
             return Allowed(member.person, _authority(target))
     unread = [target.asked.who for target in only if target.asked.kind == "unread"]
     if unread:
-        return _unread(unread, f"whether you may start {one_line(workflow)}")
+        return unknown(unread, f"whether you may start {one_line(workflow)}")
     whom = either([target.asked.who for target in only])
     return Refused(f"Only {whom} can start {one_line(workflow)}, as its definition says. Nothing was started.")
 
@@ -152,17 +152,9 @@ def may_decide(person: Person | None, asked: Sequence[Target], givers: Sequence[
         return Allowed(member.person, f"for {holder.name}, {_authority(found[0])}", counts, holder)
     unread = [target.asked.who for target in asked if target.asked.kind == "unread"]
     if unread:
-        return nobody_knows(unread)
+        return unknown(unread, "whether you may decide")
     whom = either([target.asked.who for target in asked])
     return Refused(f"Only {whom} can decide this, and you do not belong there. Nothing was changed.")
-
-
-def nobody_knows(unread: Sequence[str]) -> Refused:
-    """Slack did not say who is in these groups or channels."""
-    return Refused(
-        f"Slack did not say who belongs to {either(unread)}, so it is not known whether you may decide. "
-        "Nothing was decided; click again in a minute."
-    )
 
 
 def _member(person: Person | None) -> Verdict:
@@ -173,7 +165,8 @@ def _member(person: Person | None) -> Verdict:
     return Refused(f"{_STANDING[person.standing]}; {_ASK}")
 
 
-def _unread(whom: Sequence[str], what: str) -> Refused:
+def unknown(whom: Sequence[str], what: str) -> Refused:
+    """``what`` cannot be said, since Slack did not say who belongs to ``whom``."""
     return Refused(
         f"Slack did not say who belongs to {either(whom)}, so it is not known {what}. Nothing was changed; try again "
         "in a minute."

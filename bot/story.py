@@ -9,13 +9,15 @@ Keys of deliveries, each unique in its run:
     timeline:FIRST                the lines of the events from seq FIRST to the intent's ``last``
     approval:ASKED:N              a gate's request; N is 0 in the thread, K for rung K of the ladder, and above the
                                   ladder for the channels among the approvers
+    approval:ASKED:sSvV:N         the same for a later stage S, opened after the edit with the seq V
+    approval:ASKED:…dm:USER       its copy in a direct message to that person (an id)
     reminder:ASKED:COUNT          the COUNT-th reminder of that gate
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.blocks.approval import can_be_decided
 from bot.blocks.timeline import Line, first_line, lines
@@ -23,6 +25,7 @@ from bot.postings import Posted
 from engine.core import events as e
 from engine.core.fold import NO_PLANS, begin
 from engine.core.graph import Plan
+from engine.core.hours import later
 from engine.core.state import Gate, Recorded, RunState, StepStatus
 from engine.store import Delivery, JsonObject
 
@@ -31,11 +34,19 @@ CARD_IN_DM = "card:dm"
 TIMELINE = "timeline:"
 APPROVAL = "approval:"
 REMINDER = "reminder:"
+DIRECT = "dm:"
+
+DIRECTLY_AT_MOST = 50
+"""People of one gate who are written to directly; whoever comes after them is asked in the thread only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A message that asks for a decision. ``place``: the channel it goes to (``#name``); None is the run's thread."""
+    """A message that asks for a decision. ``place``: the channel it goes to (``#name``); None is the run's thread.
+
+    ``stage``, ``version``: the stage of the gate that it asks, and what that decides on. ``direct``: the id of the one
+    person to whom it is written instead; ``given_by`` has let them decide.
+    """
 
     key: str
     step: str
@@ -43,6 +54,10 @@ class Ask:
     pinged: tuple[str, ...]
     rung: int = 0
     place: str | None = None
+    stage: int = 0
+    version: int = 0
+    direct: str = ""
+    given_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +98,16 @@ class Story:
         self.pending: list[Line] = [first_line(self.state)]
         self.presented: dict[str, str] = {}
         self.posted: dict[str, Posted] = {}
+        self.members: dict[str, tuple[str, ...]] = {}
+        """The ids of the people who count as a name, for the names whose people are asked in direct messages."""
+        self._gates: dict[int, Gate] = {}
         self._intents: dict[str, JsonObject] = {}
         self._begun: dict[int, int] = {}
         self._unknown: dict[str, Delivery] = {}
 
     def read(self, events: Sequence[Recorded], plans: Mapping[str, Plan] = NO_PLANS) -> None:
         """Take in what the log has after ``state.seq``. ``plans`` has the definitions that the run was moved to."""
-        told, self.state = lines(self.state, events, plans)
+        told, self.state = lines(self.state, events, plans, self._gates)
         self.pending += told
         for recorded in events:
             if isinstance(recorded.event, e.ApprovalPresented):
@@ -145,7 +163,9 @@ class Story:
     def missing_asks(self) -> Iterator[Ask]:
         """Requests that ought to be in Slack and are not; those of gates that are decided by now ought not."""
         for step, gate in self._waiting_gates():
-            yield from (ask for ask in _asks(step, gate) if ask.key not in self.posted)
+            asks = [*_asks(step, gate)]
+            direct = _directly(asks, self.state.started.by, self.members) if gate.request.direct_messages else ()
+            yield from (ask for ask in (*asks, *direct) if ask.key not in self.posted)
 
     def missing_reminders(self) -> Iterator[Remind]:
         """The last reminder of each waiting gate, if it was not sent; those before it are stale."""
@@ -169,9 +189,14 @@ class Story:
             if not key.startswith(APPROVAL) or posted.failed:
                 continue
             intent = self._intents[key]
-            gate = self.state.step(intent["step"]).gate
-            if gate is not None and gate.asked_seq == int(key.split(":")[1]):
-                yield Shown(key, intent["step"], gate, posted, intent)
+            gate = self._gates.get(int(key.split(":")[1]))
+            if gate is not None:
+                yield Shown(key, self._step_of(gate, intent["step"]), gate, posted, intent)
+
+    def _step_of(self, gate: Gate, asked: str) -> str:
+        """The step of the gate, which was ``asked`` when the message was made and may have another name since."""
+        waiting = (step for step, known in self._waiting_gates() if known.asked_seq == gate.asked_seq)
+        return next(waiting, asked)
 
     def unpresented(self) -> Iterator[Shown]:
         """Messages about waiting gates whose present content is not on record."""
@@ -180,11 +205,30 @@ class Story:
             if digest and can_be_decided(self.state, shown.gate) and self.presented.get(shown.posted.where) != digest:
                 yield shown
 
+    def unreached(self, gate: Gate) -> Iterator[tuple[str, str]]:
+        """The people, by name, to whom the gate's request could not be written directly, and why."""
+        for key, posted in self.posted.items():
+            if posted.failed and key.startswith(f"{APPROVAL}{gate.asked_seq}:") and f":{DIRECT}" in key:
+                yield str(self._intents[key]["name"]), posted.failed
+
+    def strangers(self) -> Iterator[str]:
+        """Names whose people are to be told apart, and are not known yet."""
+        for _, gate in self._waiting_gates():
+            if gate.request.direct_messages or gate.given or gate.snoozed:
+                yield from (who for who in gate.asked if not who.startswith("#") and who not in self.members)
+
+    def quiet(self, gate: Gate) -> frozenset[str]:
+        """The ids of those whom the gate's last reminder does not concern."""
+        request, starter = gate.request, self.state.started.by
+        at = later(request.hours, gate.asked_at, (request.remind_every or 0) * gate.reminded)
+        found = {one.by.id for one in gate.snoozed if one.until > at}
+        found |= {person.id for ballot in gate.votes for person in (ballot.by, ballot.seat)}
+        return frozenset(found if request.allow_self else {*found, starter.id})
+
     def people(self) -> Iterator[str]:
         """Everybody whom an open gate has asked, or will ask."""
         for _, gate in self._waiting_gates():
-            yield from gate.request.approvers
-            yield from (rung.to for rung in gate.request.escalate)
+            yield from _ever_asked(gate.request)
 
     def _waiting_gates(self) -> Iterator[tuple[str, Gate]]:
         for step, known in self.state.opened(StepStatus.WAITING):
@@ -196,19 +240,51 @@ def asked_in(events: Iterable[Recorded]) -> Iterator[str]:
     """Everybody whom these events ask, or will ask."""
     for recorded in events:
         if isinstance(recorded.event, e.ApprovalRequested):
-            yield from recorded.event.approvers
-            yield from (rung.to for rung in recorded.event.escalate)
+            yield from _ever_asked(recorded.event)
+
+
+def _ever_asked(request: e.ApprovalRequested) -> Iterator[str]:
+    yield from request.approvers
+    yield from (who for stage in request.stages for who in stage.approvers)
+    yield from (rung.to for rung in request.escalate)
 
 
 def _asks(step: str, gate: Gate) -> Iterator[Ask]:
     """Every message that the gate calls for by now, the first request first."""
-    approvers, ladder = gate.request.approvers, gate.request.escalate
-    key = f"{APPROVAL}{gate.asked_seq}:"
-    people = tuple(who for who in approvers if not who.startswith("#"))
-    yield Ask(f"{key}0", step, gate, people or approvers)
-    for position, who in enumerate(approvers):
-        if who.startswith("#"):
-            yield Ask(f"{key}{len(ladder) + 1 + position}", step, gate, (who,), place=who)
+    ladder, key = gate.request.escalate, f"{APPROVAL}{gate.asked_seq}:"
+    if gate.stage == 0:
+        yield from _stage_asks(Ask(key, step, gate, gate.current.approvers), len(ladder) + 1)
+    else:
+        following = Ask(f"{key}s{gate.stage}v{gate.version}:", step, gate, gate.current.approvers)
+        yield from _stage_asks(replace(following, stage=gate.stage, version=gate.version), 1)
     for rung, asked in enumerate(ladder[: gate.escalated], 1):
         place = asked.to if asked.to.startswith("#") else None
         yield Ask(f"{key}{rung}", step, gate, (asked.to,), rung, place)
+
+
+def _stage_asks(stage: Ask, first: int) -> Iterator[Ask]:
+    """One message in the thread, and one in each channel among those asked, numbered from ``first`` on."""
+    people = tuple(who for who in stage.pinged if not who.startswith("#"))
+    yield replace(stage, key=f"{stage.key}0", pinged=people or stage.pinged)
+    for position, who in enumerate(stage.pinged):
+        if who.startswith("#"):
+            yield replace(stage, key=f"{stage.key}{first + position}", pinged=(who,), place=who)
+
+
+def _people(names: Iterable[str], members: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    return ((who, user) for who in names for user in members.get(who, ()))
+
+
+def _directly(asks: Sequence[Ask], starter: e.Actor, members: Mapping[str, Sequence[str]]) -> Iterator[Ask]:
+    """The copies in direct messages: one for each person, for whatever they were asked as first."""
+    found: dict[str, Ask] = {}
+    for ask in asks:
+        for who, user in _people(ask.pinged, members):
+            if user != starter.id or ask.gate.request.allow_self:
+                key = f"{ask.key.rpartition(':')[0]}:{DIRECT}{user}"
+                found.setdefault(key, replace(ask, key=key, pinged=(who,), place=None, direct=user))
+    for one in asks[0].gate.delegated:
+        key = f"{APPROVAL}{asks[0].gate.asked_seq}:{DIRECT}{one.to.id}"
+        given = replace(asks[0], key=key, pinged=(), place=None, direct=one.to.id, given_by=one.by.name)
+        found.setdefault(key, given)
+    yield from list(found.values())[:DIRECTLY_AT_MOST]

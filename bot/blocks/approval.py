@@ -1,7 +1,7 @@
 """A gate's messages in Slack, in every state: the question, its copies and reminders, and what became of it.
 
 The one rule: a message is a function of the run's state and of who was asked, so the same is shown wherever and
-whenever it is made; its buttons are there exactly while a click can decide.
+whenever it is made; its buttons are there exactly while a click can decide, and carry the version of what it shows.
 """
 
 from __future__ import annotations
@@ -9,54 +9,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import JsonValue
-
-from bot.blocks.card import decision_words, if_nobody_decides
-from bot.blocks.kit import (
-    TEXT_LIMIT,
-    Block,
-    Message,
-    actions,
-    button,
-    clip,
-    clip_markup,
-    context,
-    entities,
-    escape,
-    fitting,
-    literal,
-    section,
+from bot.blocks.evidence import digest_words, evidence
+from bot.blocks.gate_words import (
+    approved_with,
+    changed_words,
+    decision_words,
+    if_nobody_decides,
+    progress,
+    sent_back,
+    stage_words,
 )
-from bot.blocks.words import Asked, counted, either, named, one_line, plain, run_title, short_id
+from bot.blocks.kit import TEXT_LIMIT, Block, Message, actions, button, clip, clip_markup, context, escape, section
+from bot.blocks.words import Asked, counted, date, either, listed, named, one_line, run_title, short_id
 from engine.core.durations import say_duration
-from engine.core.state import Gate, RunState, StepStatus
+from engine.core.gates import Gate
+from engine.core.state import RunState, StepStatus
 
 APPROVE = "gate_approve"
 DENY = "gate_deny"
-
-EVIDENCE_LIMIT = 2_000
-"""Characters of evidence in all, as escaped for mrkdwn: the text beside the blocks has to hold it too."""
-
-EVIDENCE_ITEMS = 12
+EDIT = "gate_edit"
+CHANGES = "gate_changes"
+DELEGATE = "gate_delegate"
+SNOOZE = "gate_snooze"
 
 PINGED_AT_ONCE = 20
 """Groups and people whom one message can notify."""
 
 UNREACHABLE_TOLD = 3
 
-_AROUND = 60
-"""What a value takes in a text besides itself: how much of it is shown, and its first bar."""
-
-_BAR = "│ "
-"""Before each line of evidence in a text, so that none can pose as one of the bot's own."""
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
     """One message about a gate. ``asked``: those whom it speaks of, by the name in the definition.
 
-    ``rung``: 0 for the first request, else the rung of the ladder that this copy was made for. ``pinged``: those whom
-    this message notifies. ``elsewhere``: it is not in the run's thread; ``thread`` is then a link to that.
+    ``rung``: 0 for the first request, else the rung of the ladder that this copy was made for. ``stage``: of the gate,
+    for which it was made, after the edit with the seq ``version``. ``pinged``: those whom this message notifies.
+    ``elsewhere``: it is not in the run's thread; ``thread`` is then a link to that. ``directly``: it is written to one
+    person; ``given_by``, by name, has let them decide. ``unreached``: the people, by name, who could not be written to,
+    and why.
     """
 
     asked: Mapping[str, Asked]
@@ -64,12 +54,17 @@ class Question:
     rung: int = 0
     elsewhere: bool = False
     thread: str = ""
+    stage: int = 0
+    version: int = 0
+    directly: bool = False
+    given_by: str = ""
+    unreached: Sequence[tuple[str, str]] = ()
 
 
 def can_be_decided(state: RunState, gate: Gate) -> bool:
     """Whether the gate waits for a decision: nobody has made one, nor an operator gone on without."""
     asked = (step.gate.asked_seq for _, step in state.opened(StepStatus.WAITING) if step.gate is not None)
-    return gate.decision is None and not state.stopping and gate.asked_seq in asked
+    return gate.decision is None and gate.changes is None and not state.stopping and gate.asked_seq in asked
 
 
 def title_of(step: str, gate: Gate) -> str:
@@ -78,67 +73,75 @@ def title_of(step: str, gate: Gate) -> str:
 
 
 def click_value(state: RunState, step: str, gate: Gate) -> str:
-    """What a button carries: which asking of which run a click is for."""
-    return f"{state.run}:{gate.asked_seq}:{step}"
+    """What a button carries: which gate of which run a click is for, and which version of what it decides on."""
+    return f"{state.run}:{gate.version}:{step}"
 
 
 def read_click(value: str) -> tuple[str, int, str]:
-    """(run, asked_seq, step) of a button's value. Raises ``ValueError`` for anything else."""
-    run, seq, step = value.split(":", 2)
+    """(run, version, step) of a button's value. Raises ``ValueError`` for anything else."""
+    run, version, step = value.split(":", 2)
     if not run.startswith("run_") or not step:
         raise ValueError(f"not a button of a gate: {clip(value, 40)}")
-    return run, int(seq), step
+    return run, int(version), step
 
 
 def approval(state: RunState, step: str, gate: Gate, question: Question) -> Message:
     """The message about ``gate`` as it stands. ``gate`` is given apart, since a step may be asked about again."""
-    question_asked = title_of(step, gate)
-    foot = _foot(state, question)
-    above, below = _open(state, step, gate, question) if can_be_decided(state, gate) else _closed(state, step, gate)
-    room = TEXT_LIMIT - len("\n".join([question_asked, *above, *below, foot]))
-    evidence = tuple(_evidence(gate.request.show, room)) if _shows_evidence(state, gate, question) else ()
-    blocks = [section(f"*{question_asked}*"), section("\n".join(above))]
-    for item in evidence:
+    asks = asks_now(state, gate, question)
+    above, below = _open(state, step, gate, question) if asks else _closed(state, step, gate, question)
+    title, foot = title_of(step, gate), _foot(state, gate, question)
+    room = TEXT_LIMIT - len("\n".join([title, *above, *below, foot]))
+    items = tuple(evidence(gate, room)) if _shows_evidence(gate, question, asks=asks) else ()
+    blocks = [section(f"*{title}*"), section("\n".join(above))]
+    for item in items:
         blocks += item.blocks()
     blocks += [section("\n".join(below))] if below else []
     blocks.append(context(foot))
-    if can_be_decided(state, gate):
-        blocks.append(_buttons(state, step, gate))
-    text = "\n".join([question_asked, *above, *(item.text() for item in evidence), *below, foot])
+    blocks += buttons(state, step, gate) if asks else []
+    text = "\n".join([title, *above, *(item.text() for item in items), *below, foot])
     return Message(clip_markup(text, TEXT_LIMIT), tuple(blocks))
 
 
-def _shows_evidence(state: RunState, gate: Gate, question: Question) -> bool:
+def asks_now(state: RunState, gate: Gate, question: Question) -> bool:
+    """Whether those whom the message was made for can decide now: it is of the open stage, or of a rung."""
+    is_of_stage = question.stage == gate.stage and (question.stage == 0 or question.version == gate.version)
+    return can_be_decided(state, gate) and (question.rung > 0 or is_of_stage)
+
+
+def _shows_evidence(gate: Gate, question: Question, *, asks: bool) -> bool:
     """Once there is nothing to decide, a copy leaves it to the first request above it in the same thread."""
-    return question.elsewhere or question.rung == 0 or can_be_decided(state, gate)
+    return asks or question.elsewhere or (question.rung == 0 and question.stage == 0)
 
 
-def _foot(state: RunState, question: Question) -> str:
+def _foot(state: RunState, gate: Gate, question: Question) -> str:
     run = f"{escape(run_title(state))} · {short_id(state.run)}" if question.elsewhere else "this run"
-    return f"Asked by {named(state.started.by)}, who started {run}"
+    return f"Asked by {named(state.started.by)}, who started {run}{digest_words(gate)}"
 
 
 def reminder(step: str, gate: Gate, question: Question, count: int) -> Message:
     """The ``count``-th reply that asks once more, without buttons: those are in the messages above it."""
     waited = say_duration((gate.request.remind_every or 0) * count)
     lead = f"Reminder: {title_of(step, gate)}"
-    return Message(
-        f"{lead}\n{_mentions(question)}: {step} has waited {waited} for your decision. {if_nobody_decides(gate)}"
-    )
+    lines = [f"{_mentions(question)}: {step} has waited {waited} for your decision. {if_nobody_decides(gate)}"]
+    return Message("\n".join([lead, *progress(gate), *lines]))
+
+
+# While it is open
 
 
 def _open(state: RunState, step: str, gate: Gate, question: Question) -> tuple[list[str], list[str]]:
-    above = [_request(gate, question), *_unreachable(question)]
+    above = [_request(gate, question), *progress(gate), *_edited(gate), *_unreachable(question)]
     if question.elsewhere:
         above.append(f"The run and its thread: {question.thread}" if question.thread else "")
-    after = ", ".join(state.plan.node(step).dependents[:5])
-    granted = f"the run goes on with {after}" if after else "the run goes on"
-    below = [f"*Approve*: {granted}. *Deny*: the run ends, after asking you why.", if_nobody_decides(gate)]
+    below = [*_what_clicks_do(state, step, gate), if_nobody_decides(gate)]
     return [line for line in above if line], below
 
 
 def _request(gate: Gate, question: Question) -> str:
     whom = _mentions(question)
+    if question.directly:
+        given = f"{one_line(question.given_by, 80)} lets you decide here"
+        whom = given if question.given_by else f"You are asked as {either(question.pinged)}"
     if question.rung:
         waited = say_duration(gate.request.escalate[question.rung - 1].at - gate.asked_at)
         first = either(gate.request.approvers)
@@ -150,7 +153,17 @@ def _request(gate: Gate, question: Question) -> str:
 
 def _mentions(question: Question) -> str:
     found = [question.asked[who].mention if who in question.asked else one_line(who, 80) for who in question.pinged]
-    return ", ".join(found[:PINGED_AT_ONCE])
+    more = f" and {len(found) - PINGED_AT_ONCE} more" if len(found) > PINGED_AT_ONCE else ""
+    return ", ".join(found[:PINGED_AT_ONCE]) + more
+
+
+def _edited(gate: Gate) -> Iterator[str]:
+    if gate.edited is not None:
+        event = gate.edited.event
+        yield (
+            f"✎ {named(event.by)} changed {changed_words(event.old, event.new)} {date(gate.edited.at)}. "
+            "Approvals from before that do not count any more."
+        )
 
 
 def _unreachable(question: Question) -> Iterator[str]:
@@ -159,16 +172,15 @@ def _unreachable(question: Question) -> Iterator[str]:
     yield from told[:UNREACHABLE_TOLD]
     if len(told) > UNREACHABLE_TOLD:
         yield f"! {len(told) - UNREACHABLE_TOLD} more of those asked cannot be notified either."
+    if question.unreached and not question.elsewhere:
+        people = listed(f"{name} ({_why_unreached(why)})" for name, why in question.unreached)
+        yield f"! Not reached by direct message: {people}. Everybody else who is asked can decide."
 
 
 def _why_unreachable(asked: Asked) -> str:
     name = one_line(asked.who, 80)
     if asked.kind == "missing":
-        kind = "channel" if asked.who.startswith("#") else "user group or person"
-        return (
-            f"! There is no {kind} {name} in this workspace. Whoever manages them can create it, and it counts "
-            "from then on; or the run can be cancelled."
-        )
+        return _missing(asked.who)
     if asked.kind == "unread":
         return f"! Slack did not say who {name} is, so nobody there was notified."
     if asked.kind == "closed":
@@ -176,78 +188,90 @@ def _why_unreachable(asked: Asked) -> str:
     return ""
 
 
-def _closed(state: RunState, step: str, gate: Gate) -> tuple[list[str], list[str]]:
-    if gate.decision is not None:
-        return [decision_words(gate)], []
-    if state.cancel is not None:
-        return [f"■ No decision is needed any more: {named(state.cancel.by)} stopped the run."], []
-    if not state.stopping and (state.end is None or state.failed_step is None):
-        return ["■ No decision is needed any more: an operator went on without one."], []
-    why = f" at {state.failed_step}" if state.failed_step and state.failed_step != step else ""
-    return [f"■ No decision is needed any more: the run failed{why}."], []
+def _missing(who: str) -> str:
+    if who.startswith("role:"):
+        return f"! Nobody holds {one_line(who, 80)}. An admin can give it to somebody, and it counts from then on."
+    kind = "channel" if who.startswith("#") else "user group or person"
+    return (
+        f"! There is no {kind} {one_line(who, 80)} in this workspace. Whoever manages them can create it, and it "
+        "counts from then on; or the run can be cancelled."
+    )
 
 
-def _buttons(state: RunState, step: str, gate: Gate) -> Block:
+def _why_unreached(why: str) -> str:
+    return {
+        "deactivated": "the account is deactivated",
+        "guest": "a guest, who may not decide",
+        "bot": "a bot, which may not decide",
+        "outsider": "of another workspace",
+        "user_disabled": "the account is deactivated",
+        "user_not_found": "Slack does not know them",
+    }.get(why, f"Slack says {why}")
+
+
+def _what_clicks_do(state: RunState, step: str, gate: Gate) -> Iterator[str]:
+    denied = "the run ends" if gate.request.reason == "never" else "the run ends, after asking you why"
+    yield f"*Approve*: {_what_approving_does(state, step, gate)}. *Deny*: {denied}."
+    more: list[str] = []
+    if gate.fields:
+        more.append(f"*Edit*: change {listed(gate.fields)} first; approvals from before then count no more.")
+    if gate.request.request_changes is not None:
+        more.append(f"*Request changes*: back to {one_line(gate.request.request_changes)}, with your comment.")
+    if more:
+        yield " ".join(more)
+
+
+def _what_approving_does(state: RunState, step: str, gate: Gate) -> str:
+    after = ", ".join(state.plan.node(step).dependents[:5])
+    goes_on = f"the run goes on with {after}" if after else "the run goes on"
+    if gate.stage + 1 < len(gate.stages):
+        following = gate.stages[gate.stage + 1]
+        goes_on = f"{stage_words(gate, gate.stage + 1)} asks {either(following.approvers)}"
+    if gate.needed is None:
+        return f"once everybody asked has approved, {goes_on}"
+    return goes_on if gate.needed <= 1 else f"{counted(gate.needed, 'approval')} are needed; after that {goes_on}"
+
+
+def buttons(state: RunState, step: str, gate: Gate, block: str = "gate") -> Iterator[Block]:
+    """What can be done at the gate, in rows; ``block`` begins the names of their blocks."""
     value = click_value(state, step, gate)
-    return actions("gate", [button("Approve", APPROVE, value, "primary"), button("Deny", DENY, value, "danger")])
+    first = [button("Approve", APPROVE, value, "primary"), button("Deny", DENY, value, "danger")]
+    first += [button("Edit", EDIT, value)] if gate.fields else []
+    first += [button("Request changes", CHANGES, value)] if gate.request.request_changes is not None else []
+    second = [button("Delegate", DELEGATE, value)] if gate.request.delegation == "allowed" else []
+    second += [button("Snooze", SNOOZE, value)] if gate.request.remind_every is not None else []
+    yield actions(block, first)
+    if second:
+        yield actions(f"{block}_more", second)
 
 
-# Evidence
+# Once it asks nobody, or somebody else
 
 
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """One shown value, cut to fit. ``whole`` is its full length in characters."""
-
-    name: str
-    value: str
-    whole: int
-
-    @property
-    def label(self) -> str:
-        cut = f" (the first {len(self.value):,} of {self.whole:,} characters)" if self.whole > len(self.value) else ""
-        return f"*{one_line(self.name, 80) or 'Without a name'}*{cut}"
-
-    @property
-    def short(self) -> bool:
-        """Whether it is shown within a line, where nothing in it may look like markup."""
-        return "\n" not in self.value and len(self.value) <= 120 and escape(self.value) == entities(self.value)
-
-    def blocks(self) -> list[Block]:
-        if self.short:
-            return [section(f"{self.label}: {escape(self.value) or 'empty'}")]
-        return [section(self.label), literal(self.value)]
-
-    def text(self) -> str:
-        label = self.label.replace("*", "")
-        if self.short:
-            return f"{label}: {escape(self.value) or 'empty'}"
-        return "\n".join([f"{label}:", *(f"{_BAR}{line}" for line in escape(self.value).splitlines())])
+def _closed(state: RunState, step: str, gate: Gate, question: Question) -> tuple[list[str], list[str]]:
+    return [line for line in (*_why_closed(state, step, gate, question), approved_with(gate)) if line], []
 
 
-def _evidence(show: Mapping[str, JsonValue], room: int) -> Iterator[_Item]:
-    """The values in their order, sharing what there is: short ones whole, the rest in equal parts.
+def _why_closed(state: RunState, step: str, gate: Gate, question: Question) -> Iterator[str]:
+    if gate.decision is not None:
+        yield decision_words(gate)
+    elif gate.changes is not None:
+        yield sent_back(gate)
+    elif state.cancel is not None:
+        yield f"■ No decision is needed any more: {named(state.cancel.by)} stopped the run."
+    elif can_be_decided(state, gate):
+        yield _asks_others(gate, question)
+    elif not state.stopping and (state.end is None or state.failed_step is None):
+        yield "■ No decision is needed any more: an operator went on without one."
+    else:
+        why = f" at {state.failed_step}" if state.failed_step and state.failed_step != step else ""
+        yield f"■ No decision is needed any more: the run failed{why}."
 
-    ``room``: the characters that are left for them in the message's text.
-    """
-    items = list(show.items())
-    most = min(EVIDENCE_ITEMS, max(room, 0) // 2 // (80 + _AROUND))
-    kept = [(name, plain(value).strip("\n")) for name, value in items[:most]]
-    total = min(EVIDENCE_LIMIT, room - sum(len(one_line(name, 80)) + _AROUND for name, _ in (*kept, ("", ""))))
-    share = _fair_share([len(escape(value)) + value.count("\n") * len(_BAR) for _, value in kept], total)
-    for name, value in kept:
-        yield _Item(name, value[: fitting(value, share, 1 + len(_BAR))], len(value))
-    if len(items) > most:
-        more = counted(len(items) - most, "more value")
-        yield _Item("Not shown here", f"{more}; vb show tells all", 0)
 
-
-def _fair_share(sizes: Sequence[int], total: int) -> int:
-    """The most that each of ``sizes`` may take so that all fit into ``total``."""
-    left = total
-    for position, size in enumerate(sorted(sizes)):
-        share = left // (len(sizes) - position)
-        if size > share:
-            return share
-        left -= size
-    return total
+def _asks_others(gate: Gate, question: Question) -> str:
+    """Why a message asks nobody now, although the gate is open."""
+    now = f"{stage_words(gate, gate.stage)} asks {either(gate.asked)} now"
+    if question.stage < gate.stage:
+        return f"✓ {stage_words(gate, question.stage)} has its approvals; {now}.".replace("✓ stage", "✓ Stage")
+    by = "" if gate.edited is None else f" since {named(gate.edited.event.by)} changed what is decided on"
+    return f"… Not yet: {now}{by}."

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 
-from bot.blocks.gate_lines import EXPIRED, EXPIRY
+from bot.blocks.gate_words import if_nobody_decides
 from bot.blocks.kit import TEXT_LIMIT, Message, clip_markup, context, escape, section, title
 from bot.blocks.loops import in_crowd
 from bot.blocks.standing import standing, standing_steps
@@ -27,14 +27,12 @@ from bot.blocks.words import (
     short_id,
 )
 from engine.core import paths
+from engine.core.approval import is_name
 from engine.core.durations import say_duration
-from engine.core.state import AT_WORK, End, Gate, Phase, RunState, RunStatus, StepState, StepStatus
+from engine.core.state import AT_WORK, End, Phase, RunState, RunStatus, StepState, StepStatus
 
 SHOWN_STEPS = 6
 """Open steps named one by one; the others are counted."""
-
-SHOWN_RUNGS = 4
-"""Of a ladder, who are named with their instants."""
 
 SOON = 3_600_000
 
@@ -85,7 +83,7 @@ def meaning(state: RunState) -> Hashable:
     same. A card that means something else is worth showing at once.
     """
     needed = (
-        (path, step.gate.asked_seq, step.gate.escalated, step.gate.decision)
+        (path, step.gate.version, step.gate.escalated, step.gate.votes, step.gate.changes, step.gate.decision)
         if step.gate
         else (path, step.status, step.missing, step.dead)
         for path, step in state.steps.items()
@@ -195,16 +193,6 @@ def _next(state: RunState) -> list[str]:
     return [*told[:SHOWN_STEPS], *_then(state)]
 
 
-def if_nobody_decides(gate: Gate) -> str:
-    """The rest of the ladder, and the end of the wait, each with its instant."""
-    ladder = gate.request.escalate[gate.escalated :]
-    rungs = [f"{one_line(rung.to, 80)} is asked too {date(rung.at)}" for rung in ladder[:SHOWN_RUNGS]]
-    if len(ladder) > SHOWN_RUNGS:
-        rungs.append(f"{len(ladder) - SHOWN_RUNGS} more are asked, the last of them {date(ladder[-1].at)}")
-    expiry = f"{EXPIRY[gate.request.on_expiry]} {date(gate.request.expires_at)}"
-    return f"If nobody decides: {', then '.join([*rungs, expiry])}."
-
-
 def _latest(state: RunState, path: str, step: StepState) -> str:
     planned = state.plan.node(path).step
     what = f"the undoing of {undone}" if (undone := paths.undone_by(path)) else path
@@ -225,20 +213,10 @@ def _then(state: RunState) -> Iterator[str]:
 
 def _kind(state: RunState, step_id: str) -> str:
     approval = state.plan.steps[step_id].step.approval
-    return step_id if approval is None else f"{step_id} (a decision by {either(approval.approvers)})"
-
-
-def decision_words(gate: Gate) -> str:
-    """How a decided gate was decided: by whom, by what right, when and why. Empty while it is open."""
-    made = gate.decision
-    if made is None:
-        return ""
-    if made.by is None:
-        sign = "✓" if made.policy == "approve" else "✗"
-        return f"{sign} Expired {date(made.at)}: nobody decided in time, so {EXPIRED[made.policy]}."
-    word = "✓ Approved" if made.verdict == "granted" else "✗ Denied"
-    right = f" ({one_line(made.authority)})" if made.authority else ""
-    return f"{word} by {named(made.by)}{right} {date(made.at)}{because(made.reason)}"
+    if approval is None:
+        return step_id
+    asked = [who for _, approvers, _ in approval.asking for who in approvers if is_name(who)]
+    return f"{step_id} (a decision{f' by {either(asked)}' if asked else ''})"
 
 
 def told_here_since(channel: str, error: str) -> str:

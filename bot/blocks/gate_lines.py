@@ -7,32 +7,19 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bot.blocks.words import because, counted, date, either, listed, named, one_line, plain
+from bot.blocks.gate_words import EXPIRED, EXPIRY, by_whom, changed_words, right_words, stage_words
+from bot.blocks.words import because, counted, date, either, mention, named, one_line
 from engine.core import events as e
 from engine.core.durations import say_duration
-from engine.core.gates import Gate
+from engine.core.gates import Gate, same
 from engine.core.state import RunState
-
-EXPIRY = {
-    "deny": "it is denied",
-    "approve": "it is approved",
-    "fail": "the run fails",
-    "wait": "it is overdue and waits on",
-}
-"""What happens by itself if nobody decides, by policy."""
-
-EXPIRED = {
-    "deny": "it was denied",
-    "approve": "it was approved",
-    "fail": "the run failed",
-    "wait": "it is overdue and waits on",
-}
+from engine.core.words import listed as list_names
 
 
 def gate_line(before: RunState, at: int, event: e.ApprovalEvent) -> str | None:
     """The line for ``event``; None if it is not worth one."""
     match event:
-        case e.ApprovalPresented() | e.ApprovalReminded() | e.ApprovalSnoozed():
+        case e.ApprovalPresented() | e.ApprovalReminded():
             return None
         case e.ApprovalRequested():
             end = f"{EXPIRY[event.on_expiry]} {date(event.expires_at)}"
@@ -43,7 +30,7 @@ def gate_line(before: RunState, at: int, event: e.ApprovalEvent) -> str | None:
         case e.ApprovalVoted() | e.ApprovalGranted() | e.ApprovalDenied() | e.ApprovalExpired():
             return _decision_line(before, event)
         case _:
-            return _act_line(event)
+            return _act_line(before, event)
 
 
 def _decision_line(
@@ -64,30 +51,41 @@ def _decision_line(
 
 
 def _act_line(
-    event: e.ApprovalStageOpened | e.ApprovalEdited | e.ApprovalChangesRequested | e.ApprovalDelegated,
+    before: RunState,
+    event: e.ApprovalStageOpened
+    | e.ApprovalEdited
+    | e.ApprovalChangesRequested
+    | e.ApprovalDelegated
+    | e.ApprovalSnoozed,
 ) -> str:
     match event:
         case e.ApprovalStageOpened():
-            return f"→ {event.step}: now {either(event.approvers)} decides ({one_line(event.name)})"
+            stage = stage_words(_gate(before, event.step), event.stage)
+            return f"→ {event.step}: now {either(event.approvers)} decides{f' in {stage}' if stage else ''}"
         case e.ApprovalEdited():
-            changed = listed(
-                f"{one_line(name)} from {one_line(plain(event.old[name]))} to {one_line(plain(value))}"
-                for name, value in event.new.items()
-            )
-            again = "approvals from before no longer count"
-            return f"→ {event.step}: {named(event.by)} changed {changed}; {again}{because(event.reason)}"
+            changed = changed_words(event.old, event.new)
+            return f"✎ {event.step}: {named(event.by)} changed {changed}{because(event.reason)}{_void(before, event)}"
         case e.ApprovalChangesRequested():
-            return f"↺ {event.step}: {named(event.by)} asks for changes, back to {event.to}{because(event.comment)}"
+            who = by_whom(event.by, event.on_behalf_of)
+            return f"↩ {event.step}: {who} asks for changes, back to {one_line(event.to)}{because(event.comment)}"
         case e.ApprovalDelegated():
-            return f"→ {event.step}: {named(event.by)} lets {named(event.to)} decide{because(event.reason)}"
+            return f"→ {event.step}: {named(event.by)} lets {mention(event.to)} decide{because(event.reason)}"
+        case e.ApprovalSnoozed():
+            return f"· {event.step}: {named(event.by)} is not reminded before {date(event.until)}"
         case _:
             assert_never(event)
 
 
+def _void(before: RunState, event: e.ApprovalEdited) -> str:
+    """Whoever had approved has to look again, and is notified; but for who made the change."""
+    voters = [ballot.by for ballot in _gate(before, event.step).votes if not same(ballot.by, event.by)]
+    if not voters:
+        return ""
+    return f"; what {list_names([mention(one) for one in voters])} approved is void: please look again"
+
+
 def _who(event: e.ApprovalVoted | e.ApprovalGranted | e.ApprovalDenied) -> str:
-    behalf = f" for {named(event.on_behalf_of)}" if event.on_behalf_of is not None else ""
-    right = f" ({one_line(event.authority)})" if event.authority else ""
-    return f"{named(event.by)}{behalf}{right}"
+    return f"{by_whom(event.by, event.on_behalf_of)}{right_words(event.authority)}"
 
 
 def _left(gate: Gate) -> str:

@@ -11,12 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, entities, section, seen
-from bot.blocks.words import date, either, named, one_line, short_id
+from bot.blocks.words import date, either, one_line, short_id
 from engine.core.definition import Workflow
-from engine.core.durations import say_duration
 from engine.core.inputs import sample_of
 from engine.core.kinds import InputField
-from engine.core.state import GateDecision, RunStatus, Verdict
+from engine.core.state import RunStatus
 
 LISTED = 30
 """Workflows that are told one by one."""
@@ -36,8 +35,6 @@ _SIGNS: Mapping[str, str] = {
     RunStatus.FAILED: "✗",
     RunStatus.CANCELLED: "■",
 }
-
-JUST_NOW = 1_000
 
 
 class RunLine(Protocol):
@@ -168,26 +165,6 @@ def unknown_groups(workflow: str, missing: Sequence[str]) -> Message:
         f"{workflow} was not started: it asks {either(missing)} to decide, and no such group, person or channel is in "
         "this workspace. Create it (and invite this bot, if it is a private channel), or correct the definition."
     )
-
-
-# Decisions
-
-
-def decided_before(decision: GateDecision, clicker: str, now: int) -> Message:
-    """A second click, by the Slack user ``clicker``, finds the decision made."""
-    passed = now - decision.at
-    when = "just now" if passed < JUST_NOW else f"{say_duration(passed)} ago"
-    if decision.by is None:
-        return said(f"Already expired {when}: nobody decided in time. Nothing was changed by your click.")
-    word = "approved" if decision.verdict is Verdict.GRANTED else "denied"
-    who = "you" if (decision.by.via, decision.by.id) == ("slack", clicker) else named(decision.by)
-    return said(f"Already {word} by {who} {when}. Nothing was changed by your click.")
-
-
-def not_open(status: RunStatus | None = None) -> Message:
-    """The question is not waiting for a decision."""
-    why = f"the run is {status.value}" if status is not None else "the run has gone on since"
-    return said(f"This question is not open any more: {why}. Nothing was changed.")
 
 
 NOT_IN_TIME = (

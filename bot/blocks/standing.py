@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from bot.blocks import loops
 from bot.blocks.flow_lines import awaits_words
+from bot.blocks.gate_words import progress
 from bot.blocks.step_lines import missing_words, uncertain_words
 from bot.blocks.words import attempt, date, either, moment, one_line, short_id
 from engine.core import paths
@@ -49,7 +50,8 @@ def standing(state: RunState, path: str, step: StepState) -> str:
             return f"{uncertain_words(state.run, path, begun)}."
         case StepStatus.WAITING if step.gate is not None:
             question = one_line(step.gate.request.title, 200)
-            return f"{path} waits for {either(step.gate.asked)} to decide: {question}"
+            so_far = "".join(f" {each}" for each in progress(step.gate))
+            return f"{path} waits for {either(step.gate.asked)} to decide: {question}{so_far}"
         case StepStatus.RETRYING:
             why = one_line(step.failure.message) if step.failure else "no reason given"
             return f"{path} failed ({why}), retrying at {moment(step.retry_at)}, {attempt(step.attempt, attempts)}."

@@ -19,6 +19,7 @@ from bot.blocks.words import chosen_inputs, counted, named, one_line, plain, sho
 from engine.core import events as e
 from engine.core import paths
 from engine.core.fold import NO_PLANS, evolve
+from engine.core.gates import Gate
 from engine.core.graph import Plan
 from engine.core.state import Recorded, RunState
 
@@ -35,17 +36,24 @@ class Line:
 
 
 def lines(
-    before: RunState, events: Sequence[Recorded], plans: Mapping[str, Plan] = NO_PLANS
+    before: RunState,
+    events: Sequence[Recorded],
+    plans: Mapping[str, Plan] = NO_PLANS,
+    gates: dict[int, Gate] | None = None,
 ) -> tuple[list[Line], RunState]:
     """The lines for ``events``, which follow ``before`` directly; and the state after them.
 
-    ``plans`` has the definitions that the run was moved to. Events that one line tells together are recorded together,
-    so all of them are in ``events``, or none is.
+    ``plans`` has the definitions that the run was moved to. ``gates`` collects every asking as it was last, by its seq:
+    the state forgets it when the gate asks anew. Events that one line tells together are recorded together, so all of
+    them are in ``events``, or none is.
     """
     told: list[Line] = []
     state = before
     for index, recorded in enumerate(events):
         after = evolve(state, recorded, plans)
+        if gates is not None and isinstance(recorded.event, e.ApprovalEvent):
+            gate = after.step(recorded.event.step).gate
+            gates |= {} if gate is None else {gate.asked_seq: gate}
         following = events[index + 1].event if index + 1 < len(events) else None
         if not _told_by(recorded, following) and (text := _line(state, recorded, after)):
             told.append(Line(recorded.seq, clip_markup(text, LINE_LIMIT)))

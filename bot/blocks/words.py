@@ -94,6 +94,11 @@ def named(actor: Actor) -> str:
     return one_line(actor.name, 80) + via
 
 
+def mention(actor: Actor) -> str:
+    """A person, notified if they are in Slack."""
+    return f"<@{actor.id}>" if actor.via == "slack" else named(actor)
+
+
 def either(names: Sequence[str]) -> str:
     """``a, b or c``, escaped; where they are many, some and how many more."""
     known = [one_line(name, 80) for name in dict.fromkeys(names)]

@@ -9,17 +9,21 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from bot.attending import Attending
-from bot.blocks import details, gate_forms, guide, start_forms
-from bot.blocks.approval import APPROVE, DENY
+from bot.blocks import details, guide, start_forms
+from bot.blocks import gate_forms as forms
+from bot.blocks.approval import APPROVE
 from bot.blocks.steering import DETAILS, Deed
-from bot.listeners.actions import Actions
+from bot.blocks.waiting import SHOW, TOGETHER, TOGETHER_FORM
+from bot.listeners.actions import FORMS, Actions
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
 from bot.listeners.departures import Departures
 from bot.listeners.desk import Ack, Desk
+from bot.listeners.gate_forms import GateForms
 from bot.listeners.mentions import Mentions
 from bot.listeners.shortcuts import Shortcuts
 from bot.listeners.steering import Steering
+from bot.listeners.together import Together
 from bot.listeners.views import Views
 from bot.manifest import COMMAND, RUN_ON_MESSAGE, RUN_WORKFLOW
 
@@ -40,6 +44,8 @@ class Listeners:
         self.mentions = Mentions(desk)
         self.shortcuts = Shortcuts(desk)
         self.steering = Steering(desk)
+        self.gate_forms = GateForms(desk)
+        self.together = Together(desk)
 
 
 def register(app: AsyncApp, attending: Attending, departures: Departures) -> None:
@@ -65,8 +71,7 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
 
     bolt.use(notice)
     bolt.command(COMMAND)(on(lambda its: its.commands.command))
-    bolt.action(APPROVE)(on(lambda its: its.actions.approve))
-    bolt.action(DENY)(on(lambda its: its.actions.deny))
+    _gates(bolt, on)
     bolt.action(Deed.PAUSE.value)(on(lambda its: its.steering.pause))
     bolt.action(Deed.RESUME.value)(on(lambda its: its.steering.resume))
     bolt.action(Deed.RETRY.value)(on(lambda its: its.steering.retry))
@@ -79,12 +84,27 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.view(start_forms.RUN_PICKER)(on(lambda its: its.choosing.chosen))
     bolt.options(start_forms.CHOOSE_WORKFLOW)(on(lambda its: its.choosing.workflows))
     bolt.options(start_forms.CHOOSE_RUN)(on(lambda its: its.choosing.runs))
-    bolt.view(gate_forms.DENY_FORM)(on(lambda its: its.views.deny))
     bolt.shortcut(RUN_WORKFLOW)(on(lambda its: its.shortcuts.anywhere))
     bolt.shortcut(RUN_ON_MESSAGE)(on(lambda its: its.shortcuts.on_message))
     bolt.action(guide.FILL_IN)(on(lambda its: its.mentions.fill_in))
     bolt.event("app_mention")(on(lambda its: its.mentions.mentioned))
     bolt.event(re.compile(".+"))(_anything)
+
+
+def _gates(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> None:
+    """The buttons of gates, wherever they are shown, and their forms."""
+    bolt.action(APPROVE)(on(lambda its: its.actions.approve))
+    for opening in FORMS:
+        bolt.action(opening)(on(lambda its: its.actions.open_form))
+    bolt.action(SHOW)(on(lambda its: its.actions.show))
+    bolt.action(TOGETHER)(on(lambda its: its.together.open))
+    bolt.view(TOGETHER_FORM)(on(lambda its: its.together.decide))
+    bolt.view(forms.APPROVE_FORM)(on(lambda its: its.gate_forms.approve))
+    bolt.view(forms.DENY_FORM)(on(lambda its: its.gate_forms.deny))
+    bolt.view(forms.EDIT_FORM)(on(lambda its: its.gate_forms.edit))
+    bolt.view(forms.CHANGES_FORM)(on(lambda its: its.gate_forms.changes))
+    bolt.view(forms.DELEGATE_FORM)(on(lambda its: its.gate_forms.delegate))
+    bolt.view(forms.SNOOZE_FORM)(on(lambda its: its.gate_forms.snooze))
 
 
 async def _anything(ack: Ack) -> None:

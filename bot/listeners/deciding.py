@@ -1,64 +1,137 @@
-"""One person's decision on one asking of one gate, from whichever button or form it comes.
+"""What one person does at a gate, from whichever button, form or command it comes.
 
-The one rule: who may decide is established here, at the moment of the decision, before the engine is asked to record
-it; for anybody else nothing is changed.
+The one rule: by what right they act is established here, at the moment of the act, before the engine is asked to record
+it; for anybody else nothing is changed. Every act takes this way: it is one command of the engine, or nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Awaitable
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from bot.blocks import replies
+from pydantic import JsonValue
+
+from bot.authority import Right, right_of
+from bot.blocks import gate_replies, replies
 from bot.blocks.approval import can_be_decided, read_click
 from bot.blocks.kit import Message, escape
+from bot.blocks.replies import said
 from bot.directory import Unreadable
-from bot.listeners.desk import Desk, NotInTime, actor
-from bot.policy import Allowed, Refused, may_decide
+from bot.listeners.desk import Desk, NotInTime
+from bot.policy import Refused
 from engine.core import commands as c
+from engine.core.approval import EditField
 from engine.core.errors import EngineError
-from engine.core.state import Gate, RunState
+from engine.core.events import Actor
+from engine.core.gates import Gate
+from engine.core.inputs import read_value
+from engine.core.state import RunState, StepStatus
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """One request for a decision, and the person who may decide it now."""
+    """One request for a decision, and the right of the person who may act on it now."""
 
     state: RunState
     step: str
     gate: Gate
-    by: Allowed
+    right: Right
+
+    @property
+    def editable(self) -> dict[str, EditField]:
+        """The values that may be changed, as the definition describes them."""
+        approval = self.state.plan.node(self.step).step.approval
+        known = {} if approval is None else approval.edit
+        return {name: known[name] for name in self.gate.fields if name in known}
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every command at a gate carries: where, who, and about which version."""
+        return {"step": self.step, "by": self.right.by, "version": self.gate.version, "seat": self.right.seat}
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Nothing was recorded, and why. ``passing``: the same may succeed in a moment."""
+    """Nothing was recorded, and why. ``passing``: the same form may succeed in a moment, or with another value.
+
+    ``wants_reason``: it succeeds once there is one. ``problems``: a sentence for each value that cannot be so.
+    """
 
     message: Message
     passing: bool = False
+    wants_reason: Asking | None = None
+    problems: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The decision is durable."""
+    """It is durable. ``asking`` is what it was done about."""
 
+    asking: Asking
+
+
+Act = Callable[[Asking], c.AtGate | Refusal]
+"""Makes the command of what a person does, or says why there can be none."""
 
 Outcome = TypeVar("Outcome", Asking, Recorded)
 
 
+# What people do
+
+
+def vote(*, granted: bool, reason: str = "") -> Act:
+    """Approve, or deny."""
+    return lambda asking: c.Vote(granted=granted, reason=reason, authority=asking.right.authority, **asking.common)
+
+
+def edit(entered: Mapping[str, str]) -> Act:
+    """Change values before the decision; they are given as a person types them, and not at all where left empty."""
+
+    def command(asking: Asking) -> c.EditGate | Refusal:
+        values: dict[str, JsonValue] = {}
+        problems: dict[str, str] = {}
+        for name, known in asking.editable.items():
+            try:
+                values[name] = read_value(name, known, entered.get(name, ""), text=True)
+            except ValueError as error:
+                problems[name] = str(error)
+        if problems:
+            return _not_so(problems)
+        return c.EditGate(fields=values, authority=asking.right.authority, **asking.common)
+
+    return command
+
+
+def request_changes(comment: str) -> Act:
+    """Send the run back, to be done anew."""
+    return lambda asking: c.RequestChanges(comment=comment, authority=asking.right.authority, **asking.common)
+
+
+def delegate(to: Actor, reason: str = "") -> Act:
+    """Let somebody else decide at this gate."""
+    return lambda asking: c.Delegate(to=to, reason=reason, authority=asking.right.authority, **asking.common)
+
+
+def snooze(until: int) -> Act:
+    """Be left in peace by reminders until then."""
+    return lambda asking: c.Snooze(until=until, **asking.common)
+
+
+# The one way
+
+
 async def check(desk: Desk, value: str, user: str) -> Asking | Refusal:
-    """Whether ``user`` may decide now on what the button with ``value`` is about."""
+    """Whether ``user`` may act now on what the button with ``value`` is about. Never raises."""
     return await _guarded(desk, _check(desk, value, user))
 
 
-async def decide(desk: Desk, value: str, user: str, *, granted: bool, reason: str = "") -> Recorded | Refusal:
-    """Record the decision of ``user``; it is durable on return. Never raises."""
-    return await _guarded(desk, _decide(desk, value, user, granted, reason))
+async def act(desk: Desk, value: str, user: str, what: Act) -> Recorded | Refusal:
+    """Do ``what`` in the name of ``user``; it is durable on return. Never raises."""
+    return await _guarded(desk, _act(desk, value, user, what))
 
 
 async def _guarded(desk: Desk, outcome: Awaitable[Outcome | Refusal]) -> Outcome | Refusal:
@@ -66,58 +139,90 @@ async def _guarded(desk: Desk, outcome: Awaitable[Outcome | Refusal]) -> Outcome
     try:
         return await desk.in_time(outcome)
     except NotInTime:
-        return Refusal(replies.said(replies.NOT_IN_TIME), passing=True)
+        return Refusal(said(replies.NOT_IN_TIME), passing=True)
     except Unreadable as error:
-        return Refusal(replies.said(f"{escape(str(error))} Nothing was decided."), passing=True)
+        return Refusal(said(f"{escape(str(error))} Nothing was decided."), passing=True)
     except EngineError as error:
-        return Refusal(replies.said(escape(str(error))))
+        return Refusal(said(escape(str(error))))
     except Exception:
         log.exception("A decision failed")
-        return Refusal(replies.said(replies.UNEXPECTED), passing=True)
+        return Refusal(said(replies.UNEXPECTED), passing=True)
 
 
 async def _check(desk: Desk, value: str, user: str) -> Asking | Refusal:
     try:
-        run, asked_seq, step = read_click(value)
+        run, version, step = read_click(value)
     except ValueError:
-        return Refusal(replies.not_open())
+        return Refusal(gate_replies.not_open())
     state = await desk.run(run)
+    step = _where(state, step, version)
     gate = state.step(step).gate
-    if gate is None or gate.asked_seq != asked_seq:
-        return Refusal(replies.not_open())
-    if gate.decision is not None:
-        return Refusal(replies.decided_before(gate.decision, user, desk.engine.clock.now()))
+    if gate is None or version > gate.version:
+        return Refusal(gate_replies.not_open())
     if not can_be_decided(state, gate):
-        return Refusal(replies.not_open(state.status))
-    person, targets = await desk.from_slack(
-        asyncio.gather(desk.directory.person(user), desk.directory.targets(gate.asked))
-    )
-    verdict = may_decide(person, targets)
-    if isinstance(verdict, Refused):
-        return Refusal(replies.said(verdict.sentence))
-    return Asking(state, step, gate, verdict)
+        return Refusal(_why_not(desk, state, gate, version, user))
+    if version != gate.version:
+        return Refusal(gate_replies.outdated(state, step, gate))
+    right = await desk.from_slack(right_of(desk.engine, desk.directory, state, gate, user))
+    if isinstance(right, Refused):
+        return Refusal(said(right.sentence))
+    return Asking(state, step, gate, right)
 
 
-async def _decide(desk: Desk, value: str, user: str, granted: bool, reason: str) -> Recorded | Refusal:
+def _where(state: RunState, step: str, version: int) -> str:
+    """Where the gate is now that the button was about: its step may have been renamed since."""
+    for path, known in state.opened(StepStatus.WAITING):
+        if known.gate is not None and version in (known.gate.asked_seq, known.gate.version):
+            return path
+    return step
+
+
+def _why_not(desk: Desk, state: RunState, gate: Gate, version: int, user: str) -> Message:
+    if gate.decision is not None and version >= gate.asked_seq:
+        return gate_replies.decided_before(gate.decision, user, desk.engine.clock.now())
+    if gate.changes is not None:
+        return gate_replies.changes_asked(gate)
+    return gate_replies.not_open(state.status if gate.decision is None else None)
+
+
+async def _act(desk: Desk, value: str, user: str, what: Act) -> Recorded | Refusal:
     asking = await _check(desk, value, user)
     if isinstance(asking, Refusal):
         return asking
-    vote = c.Vote(
-        asking.step,
-        granted=granted,
-        by=actor(asking.by.person),
-        authority=asking.by.authority,
-        reason=reason,
-        version=asking.gate.version,
-    )
-    match await desk.engine.vote(asking.state.run, vote):
-        case c.Accepted():
-            return Recorded()
+    command = what(asking)
+    if isinstance(command, Refusal):
+        return command
+    reply = await desk.engine.gates.act(asking.state.run, command)
+    return Recorded(asking) if isinstance(reply, c.Accepted) else await _refusal(desk, asking, reply)
+
+
+def _not_so(problems: Mapping[str, str]) -> Refusal:
+    return Refusal(said("\n".join(escape(problem) for problem in problems.values())), problems=problems)
+
+
+async def _refusal(desk: Desk, asking: Asking, reply: c.Reply) -> Refusal:
+    """Why the engine recorded nothing, although the person may act."""
+    user, now = asking.right.by.id, desk.engine.clock.now()
+    match reply:
         case c.AlreadyDecided(decision):
-            return Refusal(replies.decided_before(decision, user, desk.engine.clock.now()))
+            return Refusal(gate_replies.decided_before(decision, user, now))
+        case c.AlreadyVoted(ballot):
+            return Refusal(gate_replies.voted_before(ballot, user, now))
+        case c.Outdated(step):
+            state = await desk.run(asking.state.run)
+            gate = state.step(step).gate
+            return Refusal(gate_replies.not_open() if gate is None else gate_replies.outdated(state, step, gate))
+        case c.ReasonNeeded():
+            return Refusal(said(gate_replies.NO_REASON), wants_reason=asking)
+        case c.InvalidFields(problems):
+            return _not_so(problems)
+        case c.NotAsked(asked):
+            return Refusal(gate_replies.not_asked(asked))
         case c.NotAllowed(why):
-            return Refusal(replies.said(f"You may not decide this: {escape(why)}. Nothing was changed."))
+            return Refusal(gate_replies.not_allowed(why))
         case c.Ended(status):
-            return Refusal(replies.not_open(status))
+            return Refusal(gate_replies.not_open(status))
+        case c.Nothing():
+            return Refusal(said(gate_replies.NOTHING_CHANGED), passing=True)
         case _:
-            return Refusal(replies.not_open())
+            return Refusal(gate_replies.not_open())

@@ -15,12 +15,12 @@ import aiohttp
 from pydantic import JsonValue
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.authority import actor as actor
 from bot.blocks.forms import View
 from bot.blocks.kit import Message, clip_markup
-from bot.directory import Directory, Person, Unreadable, error_name, reason_of
+from bot.directory import Directory, Unreadable, error_name, reason_of
 from bot.roles import Roles
 from engine.core.errors import UnknownRun
-from engine.core.events import Actor
 from engine.core.state import RunState
 from engine.engine import Engine
 from engine.store.errors import StoreError, StoreUnavailable
@@ -143,11 +143,6 @@ class Desk:
                     log.warning("Slack refused an answer at a response URL (status %s).", answer.status)
         except (aiohttp.ClientError, TimeoutError) as error:
             log.warning("An answer did not reach Slack: %s", reason_of(error))
-
-
-def actor(person: Person) -> Actor:
-    """The person as the history names them."""
-    return Actor(via="slack", id=person.id, name=person.name)
 
 
 def ephemeral(message: Message) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import chain
 
 from pydantic import JsonValue
 
@@ -94,5 +93,4 @@ async def _missing(desk: Desk, workflow: Workflow) -> list[str]:
 def _asked(workflow: Workflow) -> Iterator[str]:
     for step in workflow.steps:
         if step.approval is not None:
-            asked = (*chain(*(who for _, who, _ in step.approval.asking)), *(one.to for one in step.approval.escalate))
-            yield from (who for who in asked if "${{" not in who)
+            yield from step.approval.names

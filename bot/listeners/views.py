@@ -1,4 +1,4 @@
-"""Forms that were sent: the picked workflow, the inputs of a start, the reason of a denial.
+"""Forms that were sent to start something: the picked workflow, the inputs of a run.
 
 The one rule: what was entered is never lost to a mistake; the form stays open with the problem at its field, until what
 it was for is recorded or has become impossible.
@@ -10,11 +10,11 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from bot.blocks import forms, gate_forms, replies, start_forms
+from bot.blocks import forms, replies, start_forms
 from bot.blocks.forms import Place, View
 from bot.blocks.kit import escape
 from bot.directory import Unreadable
-from bot.listeners.deciding import Refusal, decide
+from bot.listeners.answers import CLOSED, Answer, replaced, told, wrong
 from bot.listeners.desk import Ack, Desk, NotInTime, Where
 from bot.listeners.naming import with_ids
 from bot.listeners.starting import BadInputs, NotStarted, Started, Wanted, start
@@ -22,26 +22,10 @@ from engine.core.definition import Workflow
 from engine.core.errors import EngineError
 
 log = logging.getLogger(__name__)
-Answer = dict[str, Any]
-"""What becomes of the form: closed (nothing), replaced, or left open with errors at its fields."""
-
-CLOSED: Answer = {}
-
-
-def _replaced(view: View) -> Answer:
-    return {"response_action": "update", "view": view}
-
-
-def _wrong(errors: dict[str, str]) -> Answer:
-    return {"response_action": "errors", "errors": errors}
-
-
-def _told(title: str, markup: str) -> Answer:
-    return _replaced(forms.notice(title, markup))
 
 
 class Views:
-    """The listeners of the three forms."""
+    """The listeners of the two forms."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -56,29 +40,27 @@ class Views:
             workflow = self._desk.engine.workflow(start_forms.read_picker(view["state"]["values"]))
             await ack(**await self._inputs_of(workflow, place))
         except (EngineError, Unreadable) as error:
-            await ack(**_told("Not started", escape(str(error))))
+            await ack(**told("Not started", escape(str(error))))
 
     async def _inputs_of(self, workflow: Workflow, place: Place) -> Answer:
         if not start_forms.can_be_shown(workflow):
             command = replies.example("/vb", workflow)
-            return _told(
-                workflow.name, f"It has too many inputs for a form. Type `{command}` with those that you need."
-            )
+            return told(workflow.name, f"It has too many inputs for a form. Type `{command}` with those that you need.")
         message = start_forms.from_message(workflow, place)
         given = await self._desk.from_slack(with_ids(self._desk.directory, workflow.input, message))
-        return _replaced(start_forms.start_form(workflow, replace(place, about=workflow.name), given, {}))
+        return replaced(start_forms.start_form(workflow, replace(place, about=workflow.name), given, {}))
 
     async def start(self, ack: Ack, body: dict[str, Any]) -> None:
         """The form's run is started; one form starts one run, however often it is delivered."""
         try:
             answer = await self._desk.in_time(self._start(body))
         except (EngineError, Unreadable) as error:
-            answer = _told("Not started", escape(str(error)))
+            answer = told("Not started", escape(str(error)))
         except NotInTime:
-            answer = _told("Not certain", replies.START_NOT_IN_TIME.format(command="/vb"))
+            answer = told("Not certain", replies.START_NOT_IN_TIME.format(command="/vb"))
         except Exception:
             log.exception("A form could not be taken")
-            answer = _told("Not started", replies.UNEXPECTED)
+            answer = told("Not started", replies.UNEXPECTED)
         await ack(**answer)
 
     async def _start(self, body: dict[str, Any]) -> Answer:
@@ -93,7 +75,7 @@ class Views:
             case Started():
                 return CLOSED
             case NotStarted(message):
-                return _told("Not started", message.text)
+                return told("Not started", message.text)
             case BadInputs(problems):
                 return self._correct(workflow, place, view, given, problems)
 
@@ -103,25 +85,6 @@ class Views:
         """The problems at their fields; if the workflow has changed since the form was made, a form that fits it."""
         shown = {block["block_id"] for block in view["blocks"]}
         if all(forms.block_of(name) in shown for name in problems):
-            return _wrong({forms.block_of(name): problem for name, problem in problems.items()})
+            return wrong({forms.block_of(name): problem for name, problem in problems.items()})
         notes = [problem for name, problem in problems.items() if name not in workflow.input]
-        return _replaced(start_forms.start_form(workflow, place, given, problems, notes))
-
-    # Denying
-
-    async def deny(self, ack: Ack, body: dict[str, Any]) -> None:
-        """The denial is recorded with its reason."""
-        view = body["view"]
-        place = Place.unpacked(view["private_metadata"])
-        reason = gate_forms.read_reason(view["state"]["values"])
-        if not reason:
-            await ack(**_wrong({gate_forms.REASON_BLOCK: "Write why, for those who wait for this run."}))
-            return
-        outcome = await decide(self._desk, place.about, body["user"]["id"], granted=False, reason=reason)
-        await ack(**(_refused(outcome) if isinstance(outcome, Refusal) else CLOSED))
-
-
-def _refused(refusal: Refusal) -> Answer:
-    if refusal.passing:
-        return _wrong({gate_forms.REASON_BLOCK: refusal.message.text})
-    return _told("Not denied", refusal.message.text)
+        return replaced(start_forms.start_form(workflow, place, given, problems, notes))

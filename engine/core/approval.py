@@ -170,6 +170,12 @@ class Approval(Model):
             return (("", self.approvers, self.quorum),)
         return tuple((stage.name, stage.approvers, stage.quorum) for stage in self.stages)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everybody whom it may ask, as far as the definition names them: expressions are left out."""
+        asked = [*(who for _, approvers, _ in self.asking for who in approvers), *(rung.to for rung in self.escalate)]
+        return tuple(who for who in dict.fromkeys(asked) if is_name(who))
+
     @model_validator(mode="after")
     def _asks_somebody(self) -> Approval:
         if bool(self.approvers) == bool(self.stages):

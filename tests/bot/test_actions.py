@@ -171,7 +171,7 @@ async def test_an_unreadable_group_decides_nothing_and_says_so(setup: Setup, sim
         await front.click("ana")
         assert await front.told("ana", 1) == (
             "Slack did not say who belongs to @release-managers, so it is not known whether you may decide. "
-            "Nothing was decided; click again in a minute."
+            "Nothing was changed; try again in a minute."
         )
         assert (await front.gate(run)).decision is None
         await front.click("ana")

@@ -20,23 +20,25 @@ SCENES = {name: run for name, run in scenes().items() if any(step.gate for step 
 OPEN = frozenset(
     {"asked", "presented", "reminded", "escalated", "escalated_twice", "parallel", "hostile", "crowded", "crowded_late"}
 )
+
+
+def gate_of(run: Run) -> tuple[str, Gate]:
+    return next((step, state.gate) for step, state in run.state.steps.items() if state.gate is not None)
+
+
 PEOPLE = {
     "@release-managers": Asked("@release-managers", "group", "S1"),
     "@oncall": Asked("@oncall", "person", "U9"),
     "#eng-leads": Asked("#eng-leads", "channel", "C7"),
 }
 FIRST = Question(PEOPLE, ("@release-managers",))
-FOOT = "Asked by Ana, who started this run"
+FOOT = f"Asked by Ana, who started this run · evidence {gate_of(SCENES['asked'])[1].evidence[:10]}"
 ONCALL, LEADS, END = date(1_901_500), date(8_201_500), date(87_401_500)
 REST = f"If nobody decides: #eng-leads is asked too {LEADS}, then it is denied {END}."
 LADDER = (
     f"If nobody decides: @oncall is asked too {ONCALL}, then #eng-leads is asked too {LEADS}, then it is denied {END}."
 )
 EVIDENCE = ["notes: Fixes it &amp; adds it", "changes:", "│ a1b2 Fix it", "│ c3d4 Add it"]
-
-
-def gate_of(run: Run) -> tuple[str, Gate]:
-    return next((step, state.gate) for step, state in run.state.steps.items() if state.gate is not None)
 
 
 def shown(run: Run, question: Question = FIRST) -> Message:
@@ -58,7 +60,7 @@ def test_a_request_says_first_what_a_click_decides_then_who_why_and_until_when()
 def test_its_buttons_name_the_asking_that_they_decide() -> None:
     step, gate = gate_of(SCENES["asked"])
     found = buttons(shown(SCENES["asked"]))
-    assert list(found) == ["Approve", "Deny"]
+    assert list(found) == ["Approve", "Deny", "Delegate", "Snooze"]
     assert set(found.values()) == {f"run_t:{gate.asked_seq}:publish"}
     assert read_click(found["Approve"]) == ("run_t", gate.asked_seq, step)
 
@@ -88,7 +90,7 @@ def test_a_copy_in_a_channel_links_to_the_thread() -> None:
         "<#C7>: please decide. @release-managers has not decided for 2 h, so you are asked too.",
         "The run and its thread: <https://x.example/p1|the thread>",
     ]
-    assert copy.text.splitlines()[-1] == "Asked by Ana, who started wf · v1.4.2 · run_t"
+    assert copy.text.splitlines()[-1].startswith("Asked by Ana, who started wf · v1.4.2 · run_t · evidence ")
 
 
 @pytest.mark.parametrize(("elsewhere", "repeated"), [(False, []), (True, EVIDENCE)])

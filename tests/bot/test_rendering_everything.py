@@ -40,7 +40,7 @@ PLAIN = "Fix it & add <it>"
 
 def wrong_with(made: Made, *, pings: bool = False) -> list[str]:
     """Every reason why Slack or a person should not see this."""
-    return list(_message(made, pings) if isinstance(made, Message) else _view(made))
+    return list(_message(made, pings) if isinstance(made, Message) else _view(made, pings))
 
 
 def _message(made: Message, pings: bool) -> Iterator[str]:
@@ -60,12 +60,12 @@ def _message(made: Message, pings: bool) -> Iterator[str]:
     yield from (f"data poses as a line of its own: {line}" for line in lines if line.startswith(FORGERY))
 
 
-def _view(made: dict[str, Any]) -> Iterator[str]:
+def _view(made: dict[str, Any], pings: bool) -> Iterator[str]:
     try:
         check_view(made, made["type"])
     except SlackError as error:
         yield f"Slack refuses it: {error} {error.extra.get('errors', [])}"
-    yield from _in_blocks(made, False)
+    yield from _in_blocks(made, pings)
 
 
 def _in_blocks(part: Any, pings: bool) -> Iterator[str]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.blocks import guide, operated, replies, rights
+from bot.blocks import gate_replies, guide, operated, replies, rights
 from bot.blocks.kit import Message
 from bot.blocks.vocabulary import WORDS
 from bot.simulator.blockkit import check_message_blocks
@@ -87,7 +87,7 @@ ALL: dict[str, Message] = {
     "schedules": rights.schedules("/vb", [SCHEDULED, PAUSED]),
     "no schedules": rights.schedules("/vb", []),
     "groups": replies.unknown_groups("wf", ["@<!channel>", "#b"]),
-    "decided": replies.decided_before(GateDecision(Verdict.DENIED, NOW, ANA), "U2", NOW),
+    "decided": gate_replies.decided_before(GateDecision(Verdict.DENIED, NOW, ANA), "U2", NOW),
 }
 
 
@@ -148,7 +148,7 @@ def test_examples_have_every_required_input_and_optional_ones_are_named() -> Non
     ],
 )
 def test_a_decision_made_before_is_told_with_who_and_when(decision: GateDecision, ago: int, said: str) -> None:
-    assert said in replies.decided_before(decision, "U2", NOW + ago).text
+    assert said in gate_replies.decided_before(decision, "U2", NOW + ago).text
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_a_run_in_a_list_has_a_sign_and_a_word(status: str, summary: str, said: 
 
 
 def test_a_question_that_is_closed_says_why() -> None:
-    assert "the run is cancelling" in replies.not_open(RunStatus.CANCELLING).text
-    assert "has gone on since" in replies.not_open().text
+    assert "the run is cancelling" in gate_replies.not_open(RunStatus.CANCELLING).text
+    assert "has gone on since" in gate_replies.not_open().text
 
 
 def test_what_was_wrong_comes_with_an_example() -> None:

@@ -17,12 +17,14 @@ from bot.blocks import (
     details,
     forms,
     gate_forms,
+    gate_replies,
     guide,
     operated,
     replies,
     rights,
     start_forms,
     timeline,
+    waiting,
 )
 from bot.blocks.kit import Message, section
 from bot.blocks.vocabulary import WORDS
@@ -92,7 +94,7 @@ def _card(now: Situation) -> Iterator[Made]:
     yield card.card(now.state, card.told_here_since("C0RELEASES", "some_<!here>_*error*"))
 
 
-@about_runs(timeline.message)
+@about_runs(timeline.message, pings=True)
 def _thread(now: Situation) -> Iterator[Made]:
     """All lines so far; as many messages as they take."""
     first = now.log[0]
@@ -111,7 +113,7 @@ def gates(now: Situation) -> Iterator[tuple[str, Gate]]:
             yield step, known.gate
 
 
-@about_runs(details.details)
+@about_runs(details.details, pings=True)  # in a view, a mention notifies nobody
 def _details(now: Situation) -> Iterator[Made]:
     found = details.told(now.state.run, now.plan, now.log, now.plans)
     yield details.details(found)
@@ -140,24 +142,68 @@ def _reminder(now: Situation) -> Iterator[Made]:
             yield approval.reminder(step, gate, approval.Question(asked, gate.asked), 3)
 
 
+@about_runs(gate_forms.approve_form)
 @about_runs(gate_forms.deny_form)
-def _deny_form(now: Situation) -> Iterator[Made]:
-    for _, gate in gates(now):
+@about_runs(gate_forms.changes_form)
+@about_runs(gate_forms.delegate_form)
+@about_runs(gate_forms.snooze_form)
+@about_runs(gate_forms.edit_form)
+@about_runs(gate_forms.edited_form)
+def _gate_forms(now: Situation) -> Iterator[Made]:
+    for step, gate in gates(now):
+        yield gate_forms.approve_form(now.state, gate, PLACE)
         yield gate_forms.deny_form(now.state, gate, PLACE)
+        yield gate_forms.changes_form(now.state, gate, PLACE)
+        yield from (gate_forms.delegate_form(gate, PLACE), gate_forms.snooze_form(gate, PLACE))
+        known = now.plan.node(step).step.approval
+        yield gate_forms.edit_form(gate, {} if known is None else known.edit, PLACE)
+        yield gate_forms.edited_form(now.state, step, gate._replace(edited=None), gate, PLACE)
 
 
-@about_runs(replies.decided_before)
+@about_runs(gate_forms.shown)
+@about_runs(gate_replies.whole)
+@about_runs(gate_replies.outdated)
+def _shown(now: Situation) -> Iterator[Made]:
+    for step, gate in gates(now):
+        yield gate_replies.outdated(now.state, step, gate)
+        whole = gate_replies.whole(now.state, step, gate)
+        yield from (whole, gate_forms.shown("Request", whole))
+
+
+@about_runs(gate_replies.changes_asked)
+@about_runs(gate_replies.voted_before)
+@about_runs(gate_replies.not_asked)
+@about_runs(gate_replies.not_allowed)
+def _not_now(now: Situation) -> Iterator[Made]:
+    yield gate_replies.not_allowed("did you mean <!here> or tag?")
+    for _, gate in gates(now):
+        yield from (gate_replies.changes_asked(gate), gate_replies.not_asked(gate.asked))
+        for ballot in gate.votes:
+            yield gate_replies.voted_before(ballot, "U2", now.state.at)
+
+
+@about_runs(waiting.together_form)
+@about_runs(waiting.outcome)
+def _together(now: Situation) -> Iterator[Made]:
+    for step, gate in gates(now):
+        one = waiting.Waiting(now.state, step, gate)
+        yield waiting.together_form([one])
+        yield waiting.outcome(waiting.APPROVED, [waiting.Said(one.name), waiting.Said(one.name, "Already approved.")])
+        yield {"type": "home", "blocks": waiting.waiting([one])}
+
+
+@about_runs(gate_replies.decided_before)
 def _decided_before(now: Situation) -> Iterator[Made]:
     for _, gate in gates(now):
         if gate.decision is not None:
-            yield replies.decided_before(gate.decision, "U1", now.state.at)
-            yield replies.decided_before(gate.decision, "U2", now.state.at + 3_600_000)
+            yield gate_replies.decided_before(gate.decision, "U1", now.state.at)
+            yield gate_replies.decided_before(gate.decision, "U2", now.state.at + 3_600_000)
 
 
-@about_runs(replies.not_open)
+@about_runs(gate_replies.not_open)
 def _not_open(now: Situation) -> Iterator[Made]:
-    yield replies.not_open()
-    yield replies.not_open(now.state.status)
+    yield gate_replies.not_open()
+    yield gate_replies.not_open(now.state.status)
 
 
 @about_runs(operated.paused)
