@@ -137,7 +137,7 @@ def _step(step: Step) -> str:
 
 def _does(step: Step) -> str:
     if step.uses is not None:
-        return f"`{step.uses}`"
+        return f"`{step.uses.partition('@')[0]}`"
     if step.approval is not None:
         return f"asks {', then '.join(_asked(approvers) for _, approvers, _ in step.approval.asking)}"
     if step.workflow is not None:

@@ -217,7 +217,7 @@ def test_a_choice_that_may_be_left_out_is_no_radio_button_and_many_are_none_eith
 
 def test_a_form_says_what_will_run_and_who_will_be_asked() -> None:
     known = workflow(
-        {"id": "notes", "uses": "t.echo", "with": {"text": "x"}, "if": "true"},
+        {"id": "notes", "uses": "t.echo@1", "with": {"text": "x"}, "if": "true"},
         gate(approvers=["@release-managers", "#leads"]),
         {"id": "rest", "sleep": "1h"},
         {"id": "each", "uses": "t.echo", "for_each": {"items": [1], "max_items": 2}},
