@@ -131,6 +131,13 @@ WORDS: Mapping[str, Word] = {
             more="N is the number of one schedule of the workflow, from 0. Whoever may see runs may see schedules.",
         ),
         _word(
+            "audit",
+            ("audit RUN [GATE]", "who was asked at a gate, what they saw, and who did what, when and why"),
+            examples=("audit 01ks8q", "audit 01ks8q publish"),
+            role=Role.VIEWER,
+            more="With the proof that nobody has changed the record since.",
+        ),
+        _word(
             "roles",
             ("roles", "who may do what, and what you may do"),
             ("roles grant ROLE WHO [for NAME] [why …]", "gives a role, for one workflow or all"),

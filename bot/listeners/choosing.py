@@ -78,7 +78,8 @@ class Choosing:
         place = Place.unpacked(view["private_metadata"])
         run, why = start_forms.read_run_picker(view["state"]["values"])
         where = Where(body["user"]["id"], place.channel, place.thread)
-        typed = Typed(COMMAND, place.about, f"{run} {why}".strip(), where, f"slack:view:{view['id']}")
+        key = f"slack:view:{view['id']}"
+        typed = Typed(COMMAND, place.about, f"{run} {why}".strip(), where, key, body["trigger_id"])
         answered = await answer(self._desk, typed)
         if isinstance(answered, Message):
             await ack(response_action="update", view=forms.notice(place.about.capitalize(), answered.text))

@@ -14,7 +14,7 @@ from bot.blocks import guide, replies
 from bot.blocks.kit import Message, clip, escape
 from bot.blocks.vocabulary import WORDS
 from bot.directory import Unreadable
-from bot.listeners.commands import operating, roles, runs, schedules, workflows
+from bot.listeners.commands import auditing, operating, roles, runs, schedules, workflows
 from bot.listeners.commands.typed import Answer, Listener, Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, ephemeral
 from engine.core.errors import EngineError
@@ -50,6 +50,7 @@ LISTENERS: Mapping[str, Listener] = {
     "fork": operating.fork,
     "redrive": operating.redrive,
     "schedule": schedules.schedule,
+    "audit": auditing.audit,
     "roles": roles.roles,
     HELP: _help,
 }
