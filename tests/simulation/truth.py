@@ -222,7 +222,9 @@ def _gate(fact: Fact) -> tuple[bool, JsonValue]:
     expired = fact.type == "APPROVAL_EXPIRED"
     passed = fact.payload["policy"] == "approve" if expired else fact.type == "APPROVAL_GRANTED"
     by, reason = ("", "") if expired else (fact.payload["by"]["name"], fact.payload["reason"])
-    return passed, {"decision": VERDICTS[fact.type].value, "by": by or None, "reason": reason, "at": fact.at}
+    decided = {"decision": VERDICTS[fact.type].value, "by": by or None, "reason": reason, "at": fact.at}
+    approved_by: list[JsonValue] = [by] if fact.type == "APPROVAL_GRANTED" else []
+    return passed, {**decided, "approved_by": approved_by, "fields": {}}
 
 
 def _answers(order: Order, disk: Disk, facts: list[Fact]) -> Iterator[str]:
