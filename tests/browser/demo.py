@@ -52,9 +52,13 @@ class Demo:
 
 
 @asynccontextmanager
-async def running_demo(folder: Path) -> AsyncGenerator[Demo]:
-    """Start it on a free port, and have it stop on SIGTERM: with exit code 0, and with no process left behind."""
+async def running_demo(folder: Path, workflows: Path | None = None) -> AsyncGenerator[Demo]:
+    """Start it on a free port, and have it stop on SIGTERM: with exit code 0, and with no process left behind.
+
+    `workflows` is a folder of definitions in place of the demo's own.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("VB_", "SLACK_"))}
+    ours |= {"VB_WORKFLOWS": str(workflows)} if workflows is not None else {}
     command = (str(VB), "demo", "--dir", str(folder), "--port", "0")
     process = await asyncio.create_subprocess_exec(
         *command, stdout=PIPE, stderr=STDOUT, env=ours | {"COLUMNS": "200", "NO_COLOR": "1"}

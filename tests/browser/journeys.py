@@ -1,0 +1,61 @@
+"""Journeys of several people on the real `vb demo`, each in a window of their own, with definitions made for them.
+
+The one rule: whoever acts does so in their own window, and what they see there is all that they know.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, Page
+
+from tests.browser.conftest import OpenPage, watched_pages
+from tests.browser.demo import Chat, Demo
+
+TWO_KEYS = """
+name: two_keys
+description: Two people have to agree.
+input:
+  what: {type: string}
+steps:
+  - id: release
+    approval:
+      title: "Release ${{ input.what }}?"
+      approvers: ["@platform"]
+      quorum: 2
+      expires_in: 2h
+      escalate: [{after: 15m, to: "@oncall"}]
+  - id: done
+    set: {said: "released ${{ input.what }}"}
+"""
+
+
+def write_workflows(folder: Path) -> Path:
+    """The folder of the definitions, for `running_demo`."""
+    folder.mkdir(parents=True)
+    (folder / "two_keys.yaml").write_text(TWO_KEYS, encoding="utf-8")
+    return folder
+
+
+class Windows:
+    """Browser windows on one demo, one for each person who is asked for."""
+
+    def __init__(self, demo: Demo, open_at: OpenPage) -> None:
+        self._demo = demo
+        self._open_at = open_at
+        self._open: dict[str, Chat] = {}
+
+    async def of(self, person: str, **context: object) -> Chat:
+        """The window of a person ("ben"), opened when they come first; `context` are options of the browser."""
+        if person not in self._open:
+            user = f"U0{person.upper():X<8}"
+            page: Page = await self._open_at(f"{self._demo.url}?user={user}", **context)
+            self._open[person] = Chat(page)
+        return self._open[person]
+
+
+@asynccontextmanager
+async def windows_on(chromium: Browser, demo: Demo) -> AsyncGenerator[Windows]:
+    """Windows until the block ends; leaving it fails if any page complained meanwhile."""
+    async with watched_pages(chromium) as open_at:
+        yield Windows(demo, open_at)
