@@ -79,6 +79,10 @@ class People:
         use = Use(action_id, block_id, value, values or {})
         await person.click(self._desk, who, self._desk.place(who, channel), ts, use)
 
+    async def click_as_shown(self, user: str, shown: Message, action_id: str) -> None:
+        """Use a button of a message as it was, in a window that has not caught up with what it is now."""
+        await person.click_on(self._desk, self._desk.person(user), shown, Use(action_id))
+
     async def click_in_view(
         self,
         user: str,

@@ -220,7 +220,12 @@ def find_element(blocks: list[Json], use: Use) -> tuple[Json, Json]:
 
 async def click(desk: Desk, user: User, channel: Channel, ts: str, use: Use) -> None:
     """Use a button or another element of a message. Raises PersonError."""
-    message = desk.seen_message(user, channel, ts)
+    await click_on(desk, user, desk.seen_message(user, channel, ts), use)
+
+
+async def click_on(desk: Desk, user: User, message: Message, use: Use) -> None:
+    """The same on a message as the person sees it. Raises PersonError."""
+    channel, ts = desk.place(user, message.channel), message.ts
     payload = _use_payload(desk, user, message.blocks, use)
     payload |= payloads.in_message(desk.workspace, message)
     payload["state"] = {"values": form_state(message.blocks, use.values, desk.suggested)}

@@ -36,6 +36,9 @@ from bot.simulator.workspace import Workspace
 
 T = TypeVar("T")
 
+IN_FLIGHT_MS = 1_000
+"""Of real time: so long may a call be on its way, and an answer until all processes of an app have heard of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -84,7 +87,12 @@ class Simulator(People):
         self.app_token = app_token or f"xapp-simulator-{secrets.token_hex(16)}"
         self.signing_secret = signing_secret or secrets.token_hex(16)
         self.violations = Violations()
-        self.rates = RateLimits(strict=options.strict_rates, now_ms=workspace.clock.ticking, violations=self.violations)
+        self.rates = RateLimits(
+            strict=options.strict_rates,
+            now_ms=workspace.clock.ticking,
+            violations=self.violations,
+            in_flight_ms=int(IN_FLIGHT_MS * workspace.clock.pace),
+        )
         self.grants = Grants(workspace.clock.now, rotating=options.rotating)
         self._options = options
         self._tickets = SocketTickets()
@@ -105,6 +113,7 @@ class Simulator(People):
         self._log = CallLog(changes.touch)
         self.chaos: Chaos | None = None
         self._disturbing: asyncio.Task[None] | None = None
+        self._api: WebApi | None = None
         self._teams: dict[str, _Team] = {}
         super().__init__(self._take_in(workspace).desk)
         self.grants.permit(workspace.team_id, self.bot_token)
@@ -157,7 +166,7 @@ class Simulator(People):
 
     def _application(self) -> web.Application:
         teams = {name: team.slack for name, team in self._teams.items()}
-        api = WebApi(teams, self._log, self.rates, self.violations, app_token=self.app_token)
+        api = self._api = WebApi(teams, self._log, self.rates, self.violations, app_token=self.app_token)
         app = web.Application(middlewares=[guard], client_max_size=2_000_000)
         app.router.add_route("GET", "/api/{method}", api.handle)
         app.router.add_route("POST", "/api/{method}", api.handle)
@@ -218,6 +227,11 @@ class Simulator(People):
         """The app's Web API calls so far, oldest first."""
         return self._log.calls(method)
 
+    @property
+    def calls_in_hand(self) -> int:
+        """Calls of the app that have not been answered yet."""
+        return self._api.in_hand if self._api else 0
+
     def fail_next(self, method: str, fault: Fault, times: int = 1) -> None:
         """Let the next calls of this method meet a fault."""
         self._log.fail_next(method, fault, times)
@@ -250,10 +264,15 @@ class Simulator(People):
 
     async def wait_for(self, condition: Callable[[], T], timeout_ms: int = 5_000) -> T:
         """The first true value of `condition`, looked at after each change and every 20 ms. Raises TimeoutError."""
-        async with asyncio.timeout(timeout_ms / 1000):
-            while not (result := condition()):
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.workspace.changes.moved(), 0.02)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_ms / 1000
+        while not (result := condition()):
+            if loop.time() >= until:
+                raise TimeoutError(f"what was waited for did not happen within {timeout_ms} ms")
+            # One time limit alone: of two that end in one moment, Python 3.11 may lose the outer one.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.02):
+                    await self.workspace.changes.moved()
         return result
 
     async def wait_connected(self, timeout_ms: int = 5_000) -> None:

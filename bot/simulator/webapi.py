@@ -39,6 +39,7 @@ class _Request:
     credentials: str
     arguments: Json
     headers: dict[str, str]
+    begun_ms: int
     slack: Slack | None = None
 
     @property
@@ -52,6 +53,8 @@ class WebApi:
     def __init__(
         self, teams: Mapping[str, Slack], log: CallLog, rates: RateLimits, violations: Violations, *, app_token: str
     ) -> None:
+        self.in_hand = 0
+        """Calls that have not been answered yet."""
         self._teams = teams
         self._log = log
         self._rates = rates
@@ -63,11 +66,19 @@ class WebApi:
         return next(iter(self._teams.values()))
 
     async def handle(self, request: web.Request) -> web.Response:
-        name = request.match_info["method"]
+        self.in_hand += 1
+        try:
+            return await self._handle(request)
+        finally:
+            self.in_hand -= 1
+
+    async def _handle(self, request: web.Request) -> web.Response:
+        name, begun_ms = request.match_info["method"], self._rates.now_ms()
         fault = self._log.next_fault(name)
         if fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
-        call = _Request(name, request.headers.get("Authorization", ""), {}, {"X-Slack-Req-Id": secrets.token_hex(16)})
+        headers = {"X-Slack-Req-Id": secrets.token_hex(16)}
+        call = _Request(name, request.headers.get("Authorization", ""), {}, headers, begun_ms)
         if fault.drop == "before":
             return self._drop(request, call)
         try:
@@ -98,7 +109,7 @@ class WebApi:
         if method is None or slack is None:
             raise SlackError("unknown_method", req_method=call.name)
         channel = str(call.arguments.get("channel")) if method.channel_rate else None
-        wait_s = self._rates.admit(self._rate_key(call), method.per_minute, channel)
+        wait_s = self._rates.admit(self._rate_key(call), method.per_minute, channel, begun_ms=call.begun_ms)
         if wait_s:
             return _limited(call, wait_s)
         args = Arguments(call.arguments)

@@ -9,7 +9,9 @@ from slack_sdk.errors import SlackApiError
 
 from bot.simulator.demo import BEN, EVE, demo_workspace
 from bot.simulator.model import Json
+from bot.simulator.rates import RateLimits
 from bot.simulator.simulator import Options, Simulator
+from bot.simulator.violations import Violations
 from engine.clock import MovableClock
 
 from .conftest import Connect, bolt_app, connected, on, refusal, web_client
@@ -49,14 +51,24 @@ async def test_what_nobody_can_know_is_not_counted(simulator: Simulator, client:
     assert (simulator.violations.total, str(simulator.violations)) == (0, "none")
 
 
-async def test_calls_that_come_too_fast_and_too_soon() -> None:
+async def test_calls_that_come_too_fast() -> None:
     async with Simulator(demo_workspace(), options=Options(strict_rates=True)).serve() as simulator:
         client: Any = web_client(simulator)
         for _ in range(5):
             await client.chat_postMessage(channel="C0OPSXXXXX", text="x")
         await refusal(client.chat_postMessage(channel="C0OPSXXXXX", text="x"))
         await refusal(client.chat_postMessage(channel="C0RELEASES", text="x"))
-        assert simulator.violations.counts == {"over_channel_rate": 1, "before_retry_after": 1}
+        assert simulator.violations.counts == {"over_channel_rate": 1}
+
+
+def test_calls_that_come_too_soon() -> None:
+    now, violations = [0], Violations()
+    rates = RateLimits(strict=True, now_ms=lambda: now[0], violations=violations, in_flight_ms=250)
+    assert rates.close("m", 60, 2_000) == 2
+    for at, counted in [(0, 0), (250, 0), (251, 1), (1_999, 2)]:
+        now[0] = at
+        assert rates.admit("m", 60) > 0
+        assert violations.counts["before_retry_after"] == counted
 
 
 async def test_limits_follow_the_workspaces_clock() -> None:
