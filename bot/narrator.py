@@ -71,6 +71,7 @@ class Narrator:
             self._woken.clear()
             return
         try:
+            await self._catch_up()
             self._story.resume(seq, await self._shared.cursors.deliveries(self._consumer, self._run))
             await self._meet(self._story.people())
             await self._meet_members()
@@ -82,6 +83,11 @@ class Narrator:
                     task.cancel()
         finally:
             await asyncio.shield(self._shared.cursors.release_cursor(self._consumer, self._run, self._shared.owner))
+
+    async def _catch_up(self) -> None:
+        """Read what others may have told since this process knew the run; from here on, nobody else tells it."""
+        events = await self._shared.engine.history(self._run, after=self._story.state.seq)
+        await self._shared.read(self._story, events)
 
     async def _until_told(self) -> None:
         """Return when everything is said, the cursor says so, and no event has come for a while."""

@@ -138,11 +138,11 @@ class Threads:
         if run in self._active or run in self._resting or len(self._active) >= TOLD_AT_ONCE:
             return
         self._active.add(run)
-        task = asyncio.create_task(self._tell(run))
+        task = asyncio.create_task(self.tell(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _tell(self, run: str) -> None:
+    async def tell(self, run: str) -> None:
         """Tell the run until it has nothing new, and keep its story for the next time."""
         try:
             story = self._stories.pop(run, None) or await self._shared.load(run)

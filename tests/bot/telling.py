@@ -22,6 +22,7 @@ from engine.store import Deliveries
 from tests.bot.conftest import ACTOR, ORIGIN, gate, until, workflow
 
 ANA = Actor(via="slack", id="U0ANAXXXXX", name="Ana Ruiz")
+DANA = Actor(via="slack", id="U0DANAXXXX", name="Dana Levy")
 QUICK = Pace(card=0.05, read=0.01, linger=0.2)
 
 CHAIN = workflow(
@@ -42,6 +43,13 @@ GATED = workflow(
 )
 
 
+TWO_VOTES = workflow(
+    gate(quorum=2, allow_self=True),
+    {"id": "one", "uses": "t.echo", "with": {"text": "!"}},
+    name="two_votes",
+)
+
+
 class Bench:
     """Threads of one process, on the test's engine and workspace."""
 
@@ -51,9 +59,9 @@ class Bench:
         self._client = client
         self._directory = directory
 
-    @asynccontextmanager
-    async def telling(self, default_channel: str | None = None, pace: Pace = QUICK) -> AsyncGenerator[Threads]:
-        threads = Threads(
+    def threads(self, default_channel: str | None = None, pace: Pace = QUICK) -> Threads:
+        """Those of a process that does not look for runs by itself."""
+        return Threads(
             self.engine,
             Outbox(self._client),
             self._directory,
@@ -61,6 +69,10 @@ class Bench:
             pace=pace,
             settle_ms=100,
         )
+
+    @asynccontextmanager
+    async def telling(self, default_channel: str | None = None, pace: Pace = QUICK) -> AsyncGenerator[Threads]:
+        threads = self.threads(default_channel, pace)
         task = asyncio.create_task(threads.run())
         try:
             yield threads
@@ -72,9 +84,9 @@ class Bench:
     async def start(self, name: str, **inputs: object) -> str:
         return (await self.engine.start(name, inputs, by=ACTOR, origin=ORIGIN)).run
 
-    async def start_and_wait_at_gate(self) -> str:
-        """A run of ``gated`` that has got as far as it can without a person."""
-        run = await self.start("gated")
+    async def start_and_wait_at_gate(self, name: str = "gated") -> str:
+        """A run that has got as far as it can without a person."""
+        run = await self.start(name)
 
         async def open_gate() -> bool:
             return (await self.engine.state(run)).step("publish").gate is not None

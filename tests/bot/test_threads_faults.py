@@ -11,16 +11,18 @@ from bot.directory import Directory
 from bot.shared import Pace
 from bot.simulator.calls import Fault
 from bot.simulator.simulator import Simulator
+from engine.core import commands as c
 from engine.store import Deliveries
 from tests.bot.conftest import ACTOR, Setup, ended, until
-from tests.bot.telling import CHAIN, GATED, Bench
+from tests.bot.telling import ANA, CHAIN, DANA, GATED, TWO_VOTES, Bench
+from tests.bot.truth import check_told
 
 
 @pytest.fixture
 async def bench(
     setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
 ) -> AsyncIterator[Bench]:
-    async with setup.working(CHAIN, GATED) as engine:
+    async with setup.working(CHAIN, GATED, TWO_VOTES) as engine:
         yield Bench(engine, client, directory, simulator)
 
 
@@ -177,3 +179,17 @@ async def test_a_process_that_lost_the_cursor_stops_telling(bench: Bench) -> Non
         await bench.told(later)
     calls = [call for call in bench.simulator.calls()[before:] if call.method.startswith("chat.")]
     assert {call.args["channel"] for call in calls} == {"C0OPSXXXXX"}
+
+
+async def test_processes_that_tell_a_run_in_turns_neither_repeat_nor_leave_out_a_line(bench: Bench) -> None:
+    one, other = bench.threads(), bench.threads()
+    run = await bench.start_and_wait_at_gate("two_votes")
+    await one.tell(run)
+    await bench.engine.vote(run, c.Vote("publish", True, ANA, "in @release-managers"))
+    await other.tell(run)
+    await bench.engine.vote(run, c.Vote("publish", True, DANA, "in @release-managers"))
+    await ended(bench.engine, run)
+    await one.tell(run)
+    await check_told(bench.engine, run, bench.messages())
+    assert sum("approves, 1 more" in line for line in bench.lines()) == 1
+    assert sum("publish approved by Dana" in line for line in bench.lines()) == 1
