@@ -157,6 +157,11 @@ def may_decide(person: Person | None, asked: Sequence[Target], givers: Sequence[
     return Refused(f"Only {whom} can decide this, and you do not belong there. Nothing was changed.")
 
 
+def may_hand_over(person: Person | None) -> Verdict:
+    """Whether ``person`` may let somebody else decide in their place, for what they may decide themselves."""
+    return _member(person)
+
+
 def _member(person: Person | None) -> Verdict:
     if person is None:
         return Refused(f"Slack does not know you in this workspace; {_ASK}")

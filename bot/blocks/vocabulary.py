@@ -38,6 +38,7 @@ class Word:
 
 
 _ALSO_STARTER = "Whoever started the run may do it too."
+_BY_GATE = "Whoever the gate asks may. GATE may be left out where only one waits."
 _RUN = "RUN is a run's id, or as much of its beginning as is unique."
 
 
@@ -120,6 +121,30 @@ WORDS: Mapping[str, Word] = {
             examples=("redrive 01ks8q the registry is back", "redrive 01ks8q push"),
             role=Role.OPERATOR,
             more=f"Effects on record are not repeated. {_ALSO_STARTER}",
+        ),
+        _word(
+            "approve",
+            ("approve RUN [GATE] [why …]", "approves at a gate, as what it asks about is now"),
+            examples=("approve 01ks8q", "approve 01ks8q publish the notes are right"),
+            role=None,
+            more=_BY_GATE,
+        ),
+        _word(
+            "deny",
+            ("deny RUN [GATE] [why …]", "denies at a gate"),
+            examples=("deny 01ks8q the notes are wrong", "deny 01ks8q publish not on a Friday"),
+            role=None,
+            more=f"Most gates want to know why. {_BY_GATE}",
+        ),
+        _word(
+            "delegate",
+            ("delegate", "who decides in whose place"),
+            ("delegate RUN [GATE] to WHO [why …]", "lets somebody else decide at a gate in your place"),
+            ("delegate to WHO for TIME [why …]", "lets somebody decide in your place everywhere, for a while"),
+            ("delegate stop", "ends that"),
+            examples=("delegate 01ks8q to @ben", "delegate to @ben for 3d holidays", "delegate stop"),
+            role=None,
+            more="Only what you may decide yourself is handed over, and a gate may forbid it.",
         ),
         _word(
             "schedule",

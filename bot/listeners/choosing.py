@@ -25,6 +25,10 @@ from engine.store import RunFilter
 log = logging.getLogger(__name__)
 
 COMMAND = "/vb"
+APPROVE, DENY = "approve", "deny"
+ASKING = "approval"
+"""What a run is in need of that waits for a decision."""
+
 NAMED = 3
 """Workflows whose runs are looked for by a part of the workflow's name."""
 
@@ -40,7 +44,10 @@ class Choosing:
         await ack(options=await self._found(self._workflows(body)))
 
     async def runs(self, ack: Ack, body: dict[str, Any]) -> None:
-        """The newest runs that have what was typed in their id, workflow, inputs or summary."""
+        """The newest runs that have what was typed in their id, workflow, inputs or summary.
+
+        For a word that decides, those that wait for a decision.
+        """
         await ack(options=await self._found(self._runs(body)))
 
     async def _workflows(self, body: dict[str, Any]) -> list[Block]:
@@ -55,8 +62,13 @@ class Choosing:
         if not await self._may(Act.LOOK, body):
             return []
         engine, typed = self._desk.engine, str(body.get("value", "")).strip().lower()
+        word = Place.unpacked(body["view"]["private_metadata"]).about
+        attention = ASKING if word in (APPROVE, DENY) else None
         named = [name for name in engine.workflows if typed and typed in name][:NAMED]
-        filters = [RunFilter(text=typed), *(RunFilter(workflow=name) for name in named)]
+        filters = [
+            RunFilter(text=typed, attention=attention),
+            *(RunFilter(workflow=name, attention=attention) for name in named),
+        ]
         found = await asyncio.gather(*(engine.runs(where, limit=start_forms.SUGGESTED) for where in filters))
         known = {run.id: run for runs in found for run in runs}
         return start_forms.run_options([known[run] for run in sorted(known, reverse=True)])

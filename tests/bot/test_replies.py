@@ -6,22 +6,24 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.blocks import gate_replies, guide, operated, replies, rights
+from bot.blocks import decided, gate_replies, guide, operated, replies, rights
 from bot.blocks.kit import Message
 from bot.blocks.vocabulary import WORDS
 from bot.simulator.blockkit import check_message_blocks
 from engine.core import commands as c
 from engine.core.definition import Workflow
+from engine.core.delegations import Delegation
 from engine.core.events import Actor
+from engine.core.gates import Gate
 from engine.core.kinds import Schedule
 from engine.core.roles import FOUNDING, Grant, Role
 from engine.core.state import GateDecision, RunStatus, Verdict
 from engine.core.workspace import Paused
-from engine.core.workspace_events import SchedulePaused
+from engine.core.workspace_events import DelegationStarted, SchedulePaused
 from engine.schedules import ScheduleInfo
 from tests.bot.conftest import workflow
 from tests.bot.reading import unsaid
-from tests.bot.scenes import completed, hostile
+from tests.bot.scenes import asked, completed, hostile
 
 NOW = 1_800_000_000_000
 ANA = Actor(via="slack", id="U1", name="Ana <!here>")
@@ -55,6 +57,15 @@ PAUSED = ScheduleInfo(
 SCHEDULED = ScheduleInfo("wf", 0, EVERY_DAY, NOW, "run_01", NOW, None)
 
 
+DELEGATION = Delegation(7, NOW, DelegationStarted(by=ANA, to=ANA, until=NOW, reason="<!channel> & co"))
+
+
+def open_gate() -> Gate:
+    gate = asked().state.step("publish").gate
+    assert gate is not None
+    return gate
+
+
 def told(message: Message | None) -> Message:
     assert message is not None
     return message
@@ -78,6 +89,14 @@ ALL: dict[str, Message] = {
     "redriven": operated.redriven(hostile().state),
     "forked": operated.forked("<!channel>", hostile().state, hostile().state),
     "so already": operated.so_already(hostile().state),
+    "approved": decided.voted(completed().state, "publish", granted=True),
+    "counts": decided.voted(hostile().state, "publish", granted=True),
+    "nothing open": decided.nothing_open(hostile().state),
+    "delegated": decided.delegated("publish", open_gate(), ANA),
+    "handed over": decided.handed_over(DELEGATION),
+    "taken back": decided.taken_back(ended=True),
+    "delegations": decided.delegations("/vb", ANA, [DELEGATION] * 12),
+    "no delegations": decided.delegations("/vb", ANA, []),
     "roles": rights.roles("/vb", GRANTS, GRANTS[:1]),
     "many roles": rights.roles("/vb", [GRANTS[0]] * 100, []),
     "granted": rights.granted(GRANTS[0], new=True),

@@ -14,7 +14,7 @@ from bot.blocks import guide, replies
 from bot.blocks.kit import Message, clip, escape
 from bot.blocks.vocabulary import WORDS
 from bot.directory import Unreadable
-from bot.listeners.commands import auditing, operating, roles, runs, schedules, workflows
+from bot.listeners.commands import auditing, gates, operating, roles, runs, schedules, workflows
 from bot.listeners.commands.typed import Answer, Listener, Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, ephemeral
 from engine.core.errors import EngineError
@@ -49,6 +49,9 @@ LISTENERS: Mapping[str, Listener] = {
     "retry": operating.retry,
     "fork": operating.fork,
     "redrive": operating.redrive,
+    "approve": gates.approve,
+    "deny": gates.deny,
+    "delegate": gates.delegate,
     "schedule": schedules.schedule,
     "audit": auditing.audit,
     "roles": roles.roles,

@@ -1,0 +1,175 @@
+"""``approve``, ``deny`` and ``delegate``: deciding without a button, and letting others decide.
+
+The one rule: it takes the way of a click, with the version of the request that stands when the word is typed; by what
+right somebody decides is established there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bot.authority import actor
+from bot.blocks import decided, guide, replies
+from bot.blocks.approval import click_value
+from bot.blocks.kit import Message, escape
+from bot.blocks.vocabulary import WORDS
+from bot.blocks.words import one_line
+from bot.listeners import deciding
+from bot.listeners.commands.runs import which_run
+from bot.listeners.commands.typed import Answer, Typed, split
+from bot.listeners.deciding import Refusal
+from bot.listeners.desk import Desk
+from bot.listeners.mentioned import unescape
+from bot.policy import Refused, may_hand_over
+from bot.roles import identified
+from engine.core.durations import parse_duration
+from engine.core.events import Actor
+from engine.core.gates import Gate
+from engine.core.state import RunState, StepStatus
+from engine.core.words import listed
+
+TO, FOR, STOP = "to", "for", "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An open gate of a run, and what was typed after it."""
+
+    state: RunState
+    step: str
+    gate: Gate
+    rest: str
+
+
+async def approve(desk: Desk, typed: Typed) -> Answer:
+    return await _vote(desk, typed, granted=True)
+
+
+async def deny(desk: Desk, typed: Typed) -> Answer:
+    return await _vote(desk, typed, granted=False)
+
+
+async def delegate(desk: Desk, typed: Typed) -> Answer:
+    """Let somebody else decide: at one gate, or everywhere for a while; or end that; or say who does for whom."""
+    first = split(typed.rest)[0]
+    if not first:
+        return await _delegations(desk, typed)
+    if first == STOP:
+        return await _stop(desk, typed)
+    if first == TO:
+        return await _for_a_while(desk, typed)
+    asked = await _asked(desk, typed)
+    if not isinstance(asked, Asked):
+        return asked
+    if split(asked.rest)[0] != TO:
+        return _incomplete(typed, "To whom?")
+    to = await _whom(desk, typed)
+    if isinstance(to, Message):
+        return to
+    reason = unescape(split(split(asked.rest)[1])[1])
+    outcome = await deciding.act(desk, _value(asked), typed.user, deciding.delegate(to, reason))
+    if isinstance(outcome, Refusal):
+        return outcome.message
+    return decided.delegated(asked.step, asked.gate, to)
+
+
+# Deciding
+
+
+async def _vote(desk: Desk, typed: Typed, *, granted: bool) -> Answer:
+    asked = await _asked(desk, typed)
+    if not isinstance(asked, Asked):
+        return asked
+    vote = deciding.vote(granted=granted, reason=unescape(asked.rest))
+    outcome = await deciding.act(desk, _value(asked), typed.user, vote)
+    if isinstance(outcome, Refusal):
+        return _incomplete(typed, "Why?") if outcome.wants_reason is not None else outcome.message
+    return decided.voted(await desk.run(asked.state.run), asked.step, granted=granted)
+
+
+async def _asked(desk: Desk, typed: Typed) -> Asked | Answer:
+    """The open gate that is meant: the one that is named, or the only one."""
+    ref, rest = split(typed.rest)
+    if not ref:
+        return await which_run(desk, typed)
+    state = await desk.run(await desk.engine.find(ref))
+    opened = {path: step.gate for path, step in state.opened(StepStatus.WAITING) if step.gate is not None}
+    first, after = split(rest)
+    if first in opened:
+        return Asked(state, first, opened[first], after)
+    if len(opened) == 1:
+        ((step, gate),) = opened.items()
+        return Asked(state, step, gate, rest)
+    if not opened:
+        return decided.nothing_open(state)
+    return _incomplete(typed, f"Which gate? There is: {escape(listed(list(opened), 20))}")
+
+
+def _value(asked: Asked) -> str:
+    return click_value(asked.state, asked.step, asked.gate)
+
+
+# Letting others decide
+
+
+async def _for_a_while(desk: Desk, typed: Typed) -> Answer:
+    names = typed.rest.split()
+    if len(names) < 4 or names[2] != FOR:
+        return _incomplete(typed, "For how long?" if len(names) > 1 else "To whom?")
+    try:
+        time = parse_duration(names[3])
+    except ValueError as problem:
+        return _incomplete(typed, escape(str(problem)))
+    by = await _member(desk, typed)
+    if isinstance(by, Message):
+        return by
+    to = await _whom(desk, typed)
+    if isinstance(to, Message):
+        return to
+    reason = unescape(" ".join(names[4:]))
+    until = desk.engine.clock.now() + time
+    return decided.handed_over(await desk.engine.gates.delegate(to, until, by=by, reason=reason))
+
+
+async def _stop(desk: Desk, typed: Typed) -> Answer:
+    by = await _member(desk, typed)
+    if isinstance(by, Message):
+        return by
+    return decided.taken_back(ended=await desk.engine.gates.end_delegation(by=by))
+
+
+async def _delegations(desk: Desk, typed: Typed) -> Answer:
+    by = await _member(desk, typed)
+    if isinstance(by, Message):
+        return by
+    return decided.delegations(typed.command, by, await desk.engine.gates.delegations())
+
+
+async def _member(desk: Desk, typed: Typed) -> Actor | Message:
+    """Whoever typed it, if they are a full member; guests decide nothing, and have nothing to hand over."""
+    verdict = may_hand_over(await desk.from_slack(desk.directory.person(typed.user)))
+    return replies.said(verdict.sentence) if isinstance(verdict, Refused) else actor(verdict.person)
+
+
+async def _whom(desk: Desk, typed: Typed) -> Actor | Message:
+    """The person after the word ``to``; or that there is nobody like that."""
+    names, ids = typed.rest.split(), typed.ids.split()
+    at = names.index(TO) + 1
+    if at >= len(names):
+        return _incomplete(typed, "To whom?")
+    person = await desk.from_slack(_person(desk, names[at], ids[at]))
+    if person is None:
+        return replies.mistake(f"There is no {one_line(names[at])} here who could decide; name one full member.")
+    return person
+
+
+async def _person(desk: Desk, name: str, id_: str) -> Actor | None:
+    asked = identified(id_) or (await desk.directory.asked(name) if name.startswith("@") else None)
+    if asked is None or asked.kind != "person":
+        return None
+    person = await desk.directory.person(asked.id)
+    return actor(person) if person is not None and person.standing == "member" else None
+
+
+def _incomplete(typed: Typed, problem: str) -> Message:
+    return guide.incomplete(typed.command, WORDS[typed.word], problem)
