@@ -5,7 +5,7 @@ The one rule: a calculation, asked again whenever a turn to send has come; so wh
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot.blocks.approval import Question, approval, reminder
@@ -74,13 +74,20 @@ class Update:
         return self.meaning is not None
 
 
+def _as_it_is(message: Message) -> Message:
+    return message
+
+
 @dataclass(slots=True)
 class Agenda:
-    """``place``: None where the run cannot be told at all. ``asked``: the people it asks, as far as they are known."""
+    """``fitted`` gives a message as the workspace takes it.
+
+    ``place``: None where the run cannot be told at all. ``asked``: the people it asks, as far as they are known."""
 
     story: Story
     place: Place | None = None
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
+    fitted: Callable[[Message], Message] = _as_it_is
 
     def next_post(self) -> Post | None:
         """What to post next.
@@ -121,7 +128,7 @@ class Agenda:
             yield Update(self.place.key, root, message, Priority.CARD, meaning(self.story.state))
 
     def card(self, place: Place) -> Message:
-        return card(self.story.state, place.note)
+        return self.fitted(card(self.story.state, place.note))
 
     def request(self, step: str, gate: Gate, intent: JsonObject) -> Message:
         """The message about a gate as it has to be now, for the intent with which it was or will be posted."""

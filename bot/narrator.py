@@ -44,7 +44,7 @@ class Narrator:
         self._shared = shared
         self._story = story
         self._run = story.state.run
-        self._agenda = Agenda(story)
+        self._agenda = Agenda(story, fitted=shared.postings.newer.fitted)
         self._pulse = Pulse()
         self._woken = asyncio.Event()
         self._woken.set()

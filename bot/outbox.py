@@ -255,7 +255,8 @@ class Outbox:
 
     async def _ask(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """One call. Reading methods take their arguments as a form, writing ones as JSON."""
-        sent = {"json": dict(arguments)} if method.startswith("chat.") else {"params": dict(arguments)}
+        writes = method.startswith(("chat.", "views."))
+        sent = {"json": dict(arguments)} if writes else {"params": dict(arguments)}
         self._client.token = self._given.token  # which may have been renewed
         try:
             async with asyncio.timeout(self._answer_within_s):

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.blocks.kit import Message
+from bot.newer import NewerBlocks
 from bot.outbox import Outbox, OutcomeUnknown, Priority, Refused
 from engine.ids import worker_id
 from engine.store import Deliveries, Delivery, JsonObject, Log
@@ -81,6 +82,7 @@ class Postings:
     def __init__(self, outbox: Outbox, store: Log, consumer: str, *, settle_ms: int = SETTLE_MS) -> None:
         self.outbox = outbox
         self.deliveries = Deliveries(store)
+        self.newer = NewerBlocks()
         self.consumer = consumer
         self._store = store
         self._settle_ms = settle_ms
@@ -110,7 +112,7 @@ class Postings:
         self._refused.discard(name)
         if posted is None:
             try:
-                posted = await self._post(item, target, message, delivery, priority, in_turn=in_turn)
+                posted = await self._post_as_taken(item, target, message, delivery, priority, in_turn=in_turn)
             except Refused:
                 self._refused.add(name)
                 raise
@@ -135,11 +137,20 @@ class Postings:
 
     async def update(self, run: str, key: str, posted: Posted, message: Message, priority: Priority) -> Posted:
         """Replace what a message shows; the caller has waited for its turn. Raises ``Refused``."""
-        arguments = {"channel": posted.channel, "ts": posted.ts, **_content(message)}
-        await self.outbox.call("chat.update", arguments, priority, in_turn=True)
+        try:
+            await self._replace(posted, message, priority, in_turn=True)
+        except Refused as refused:
+            if not self.newer.learn(refused.error, message):
+                raise
+            message = self.newer.fitted(message)
+            await self._replace(posted, message, priority, in_turn=False)
         shown = Posted(posted.channel, posted.ts, message.digest)
         await self.deliveries.update_receipt(self.consumer, run, key, shown.receipt())
         return shown
+
+    async def _replace(self, posted: Posted, message: Message, priority: Priority, *, in_turn: bool) -> None:
+        arguments = {"channel": posted.channel, "ts": posted.ts, **_content(message)}
+        await self.outbox.call("chat.update", arguments, priority, in_turn=in_turn)
 
     async def _confirm(self, item: Item, posted: Posted, priority: Priority) -> Posted:
         """Record where the message is. Of two processes that come here for one message, the first is right."""
@@ -158,6 +169,17 @@ class Postings:
             await self.outbox.call("chat.delete", {"channel": posted.channel, "ts": posted.ts}, priority)
         except Refused as refused:
             log.warning("It could not be deleted (%s).", refused)
+
+    async def _post_as_taken(
+        self, item: Item, target: Target, message: Message, delivery: Delivery, priority: Priority, *, in_turn: bool
+    ) -> Posted:
+        """Post it; without newer blocks where the workspace turns out not to take them."""
+        try:
+            return await self._post(item, target, message, delivery, priority, in_turn=in_turn)
+        except Refused as refused:
+            if not self.newer.learn(refused.error, message):
+                raise
+            return await self._post(item, target, self.newer.fitted(message), delivery, priority, in_turn=False)
 
     async def _post(
         self, item: Item, target: Target, message: Message, delivery: Delivery, priority: Priority, *, in_turn: bool

@@ -20,7 +20,10 @@ from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.allowance import Allowance
+from bot.blocks.kit import Block
+from bot.blocks.waiting import waiting
 from bot.directory import Directory
+from bot.homes import Homes
 from bot.installations import id_of
 from bot.listeners import Listeners
 from bot.listeners.desk import Desk
@@ -29,6 +32,7 @@ from bot.roles import Roles, asked_by_role
 from bot.steps import SlackSender
 from bot.threads import Threads
 from bot.transport import SlackUnusable
+from bot.waiting import waiting_for
 from engine.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -150,8 +154,15 @@ async def serving(
         if folders := _folders(common, identity):
             meanwhile(stack, engine.watch(folders), "Definitions are not deployed any more; restart the bot.")
         roles = Roles(engine, directory, common.admins)
+        homes = Homes(engine, outbox, roles, lambda user: _waiting(engine, directory, user))
+        meanwhile(stack, homes.run(), "Home tabs are shown as they were when they were opened; restart the bot.")
         desk = Desk(engine, directory, paced, identity.id, roles)
-        yield Tenant(identity, engine, client, desk, Listeners(desk))
+        yield Tenant(identity, engine, client, desk, Listeners(desk, homes))
+
+
+async def _waiting(engine: Engine, directory: Directory, user: str) -> list[Block]:
+    found = await waiting_for(engine, directory, user)
+    return waiting(found) if found else []
 
 
 def _folders(common: Common, identity: Identity) -> list[Path]:

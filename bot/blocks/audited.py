@@ -5,31 +5,46 @@ The one rule: nothing in it is markup, and what is left out is said.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from bot.blocks.forms import View
-from bot.blocks.kit import Message, escape, literal, plain_text, section
+from bot.blocks.kit import BAR, Message, barred, escape, fitting, literal, plain_text, section, seen
 
 MOST_BLOCKS = 90
 _BLOCK = 2_900
 _MESSAGE = 3_000
+_MOST_BYTES = 200_000
+"""Of the 250,000 of a modal."""
+
 _TITLE = 24
 
 
 def report(title: str, lines: Sequence[str], more: str) -> View:
     """The whole report; ``more`` says where to have it where even a modal is too small."""
     parts = _parts(lines)
-    blocks = [literal(part) for part in parts[:MOST_BLOCKS]]
-    if len(parts) > MOST_BLOCKS:
+    blocks = [literal(part) for part in parts[: _in_room(parts)]]
+    if len(blocks) < len(parts):
         blocks.append(section(f"There is more: {escape(more)}."))
     return {"type": "modal", "title": plain_text(title, _TITLE), "close": plain_text("Close"), "blocks": blocks}
 
 
 def beginning(lines: Sequence[str], more: str) -> Message:
     """The beginning of the report, as a message."""
-    (first, *rest) = _parts(lines, _MESSAGE)
-    told = f"```\n{escape(first).replace('```', '` ` `')}\n```"
-    return Message(f"{told}\nThere is more: {escape(more)}." if rest else told)
+    whole = "\n".join(lines).strip() or "Nothing is on record."
+    first = whole[: fitting(whole, _MESSAGE, 1 + len(BAR))]
+    told = [barred(first)] + ([f"There is more: {escape(more)}."] if len(first) < len(whole) else [])
+    return Message("\n".join(told), (literal(first), *(section(each) for each in told[1:])))
+
+
+def _in_room(parts: Sequence[str]) -> int:
+    """How many of them a modal takes."""
+    taken = 0
+    for count, part in enumerate(parts[:MOST_BLOCKS]):
+        taken += len(json.dumps(seen(part), ensure_ascii=False).encode())
+        if taken > _MOST_BYTES:
+            return count
+    return min(len(parts), MOST_BLOCKS)
 
 
 def _parts(lines: Sequence[str], room: int = _BLOCK) -> list[str]:

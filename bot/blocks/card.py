@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 
 from bot.blocks.gate_words import if_nobody_decides
-from bot.blocks.kit import TEXT_LIMIT, Message, clip_markup, context, escape, section, title
+from bot.blocks.kit import TEXT_LIMIT, Block, Message, clip_markup, context, escape, section, title
 from bot.blocks.loops import in_crowd
+from bot.blocks.newer import FAILURE_LIMIT, failure
 from bot.blocks.standing import standing, standing_steps
 from bot.blocks.steering import buttons
 from bot.blocks.words import (
@@ -63,12 +64,21 @@ def card(state: RunState, note: str = "") -> Message:
     body = "\n".join(_now(state))
     after = "\n".join(_next(state))
     foot = f"Started by {named(state.started.by)} {date(state.started_at)} · `{short_id(state.run)}`{_part_of(state)}"
-    blocks = [title(name), section(f"*{head}*\n{body}" if body else f"*{head}*")]
+    blocks = [title(name), *_told(state, head, body)]
     blocks += [section(after)] if after else []
     blocks += [context(part) for part in (note, foot) if part]
     blocks.append(buttons(state))
     parts = [f"{escape(name)}: {head}", body, after, note, foot.replace("`", "")]
     return Message(clip_markup("\n".join(part for part in parts if part), TEXT_LIMIT), tuple(blocks))
+
+
+def _told(state: RunState, head: str, body: str) -> list[Block]:
+    """Where the run is, and what is happening; a failure that is told in a few words is set apart."""
+    first, *rest = body.split("\n", 1)
+    failed = state.end is not None and state.end.status is RunStatus.FAILED
+    if not failed or not 0 < len(first) <= FAILURE_LIMIT:
+        return [section(f"*{head}*\n{body}" if body else f"*{head}*")]
+    return [section(f"*{head}*"), failure(first), *(section(more) for more in rest)]
 
 
 def _part_of(state: RunState) -> str:

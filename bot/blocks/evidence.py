@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.blocks.kit import Block, entities, escape, fitting, literal, section
+from bot.blocks.kit import BAR, Block, barred, entities, escape, fitting, literal, section
 from bot.blocks.words import counted, one_line, plain
 from engine.core.gates import Gate
 
@@ -26,9 +26,6 @@ _SHORT = 120
 
 _AROUND = 60
 """What a value takes in a text besides itself, its name and its note: how much of it is shown, and its first bar."""
-
-_BAR = "│ "
-"""Before each line of evidence in a text, so that none can pose as one of the bot's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +57,7 @@ class Item:
         label = self.label.replace("*", "")
         if self.short:
             return f"{label}: {escape(self.value) or 'empty'}"
-        return "\n".join([f"{label}:", *(f"{_BAR}{line}" for line in escape(self.value).splitlines())])
+        return "\n".join(part for part in (f"{label}:", barred(self.value)) if part)
 
 
 def evidence(gate: Gate, room: int = EVIDENCE_LIMIT) -> Iterator[Item]:
@@ -72,10 +69,10 @@ def evidence(gate: Gate, room: int = EVIDENCE_LIMIT) -> Iterator[Item]:
     most = min(EVIDENCE_ITEMS, max(room, 0) // 2 // (80 + _AROUND))
     kept = items[:most]
     around = sum(len(one_line(item.name, 80)) + len(item.note) + _AROUND for item in kept) + _AROUND
-    sizes = [len(escape(item.value)) + item.value.count("\n") * len(_BAR) for item in kept]
+    sizes = [len(escape(item.value)) + item.value.count("\n") * len(BAR) for item in kept]
     share = _fair_share(sizes, min(EVIDENCE_LIMIT, room - around))
     for item in kept:
-        yield replace(item, value=item.value[: fitting(item.value, share, 1 + len(_BAR))])
+        yield replace(item, value=item.value[: fitting(item.value, share, 1 + len(BAR))])
     if len(items) > most:
         yield Item("Not shown here", f"{counted(len(items) - most, 'more value')}; vb show tells all", 0)
 

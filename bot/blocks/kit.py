@@ -157,6 +157,15 @@ def literal(text: str) -> Block:
     }
 
 
+BAR = "│ "
+"""Before each line of data in a text, so that none can pose as one of the bot's own."""
+
+
+def barred(text: str) -> str:
+    """Data of many lines for mrkdwn, with a bar before each."""
+    return "\n".join(f"{BAR}{line}" for line in escape(text).splitlines())
+
+
 def plain_text(text: str, limit: int = SECTION_LIMIT) -> Block:
     """Data as a text in which nothing is markup, of at most ``limit`` characters."""
     return {"type": "plain_text", "text": clip(seen(text), limit), "emoji": False}

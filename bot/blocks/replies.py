@@ -141,14 +141,14 @@ def runs(command: str, known: Sequence[RunLine], workflow: str = "") -> Message:
         of = f" of {one_line(workflow)}" if workflow else ""
         return said(f"There are no runs{of} yet. Start one with `{command} run`.")
     lines = [
-        f"`{short_id(run.id)}` *{run.workflow}* {_standing(run)} · "
+        f"`{short_id(run.id)}` *{run.workflow}* {standing_of(run)} · "
         f"{one_line(run.started_by, 80)}, {date(run.created_at)}"
         for run in known
     ]
     return paragraphs([*lines, f"`{command} status RUN` tells more."])
 
 
-def _standing(run: RunLine) -> str:
+def standing_of(run: RunLine) -> str:
     """Where the run is: a sign, its status, and what the summary adds to that."""
     summary = one_line(run.summary, 120)
     if not summary.startswith(run.status):

@@ -87,10 +87,11 @@ def schedules(command: str, found: Sequence[ScheduleLine]) -> Message:
     """What starts by the clock, and when next."""
     if not found:
         return said("Nothing starts by the clock. A definition says so with `schedule`.")
-    return paragraphs([*map(_schedule, found), f"`{command} help schedule` says how to pause them."])
+    return paragraphs([*map(schedule_line, found), f"`{command} help schedule` says how to pause them."])
 
 
-def _schedule(one: ScheduleLine) -> str:
+def schedule_line(one: ScheduleLine) -> str:
+    """One of them: when it starts what, and who holds it."""
     if one.paused is not None:
         event = one.paused.event
         following = f"‖ paused by {one_line(event.by.name, 80)}{because(event.reason)}"

@@ -9,17 +9,19 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from bot.attending import Attending
-from bot.blocks import details, guide, start_forms
+from bot.blocks import details, guide, home, start_forms
 from bot.blocks import gate_forms as forms
 from bot.blocks.approval import APPROVE
 from bot.blocks.steering import DETAILS, Deed
 from bot.blocks.waiting import SHOW, TOGETHER, TOGETHER_FORM
+from bot.homes import Homes
 from bot.listeners.actions import FORMS, Actions
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
 from bot.listeners.departures import Departures
 from bot.listeners.desk import Ack, Desk
 from bot.listeners.gate_forms import GateForms
+from bot.listeners.hometab import HomeTab
 from bot.listeners.mentions import Mentions
 from bot.listeners.shortcuts import Shortcuts
 from bot.listeners.steering import Steering
@@ -36,7 +38,7 @@ Listener = Callable[[Ack, dict[str, Any]], Awaitable[None]]
 class Listeners:
     """All listeners of one workspace. They know no other: what they reach, they reach through its desk."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, homes: Homes) -> None:
         self.commands = Commands(desk)
         self.actions = Actions(desk)
         self.views = Views(desk)
@@ -46,6 +48,7 @@ class Listeners:
         self.steering = Steering(desk)
         self.gate_forms = GateForms(desk)
         self.together = Together(desk)
+        self.home = HomeTab(homes)
 
 
 def register(app: AsyncApp, attending: Attending, departures: Departures) -> None:
@@ -87,6 +90,10 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.shortcut(RUN_WORKFLOW)(on(lambda its: its.shortcuts.anywhere))
     bolt.shortcut(RUN_ON_MESSAGE)(on(lambda its: its.shortcuts.on_message))
     bolt.action(guide.FILL_IN)(on(lambda its: its.mentions.fill_in))
+    bolt.event("app_home_opened")(on(lambda its: its.home.opened))
+    bolt.action(home.START)(on(lambda its: its.shortcuts.anywhere))
+    bolt.action(home.PAGE)(on(lambda its: its.home.older))
+    bolt.action(home.NEWEST)(on(lambda its: its.home.newest))
     bolt.event("app_mention")(on(lambda its: its.mentions.mentioned))
     bolt.event(re.compile(".+"))(_anything)
 

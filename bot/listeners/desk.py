@@ -18,6 +18,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.authority import actor as actor
 from bot.blocks.forms import View
 from bot.blocks.kit import Message, clip_markup
+from bot.blocks.newer import degrade
 from bot.directory import Directory, Unreadable, error_name, reason_of
 from bot.roles import Roles
 from engine.core.errors import UnknownRun
@@ -123,6 +124,7 @@ class Desk:
 
     async def whisper(self, where: Where, message: Message) -> None:
         """Tell one person, in the thread if there is one, and where the bot may not post, at the response URL."""
+        message = degrade(message)
         text = clip_markup(message.text, EPHEMERAL_LIMIT)
         content: dict[str, Any] = {"text": text, **({"blocks": list(message.blocks)} if message.blocks else {})}
         thread = {"thread_ts": where.thread} if where.thread else {}
@@ -146,6 +148,10 @@ class Desk:
 
 
 def ephemeral(message: Message) -> dict[str, Any]:
-    """A message as the answer in an acknowledgement, seen by one person only."""
+    """A message as the answer in an acknowledgement, seen by one person only.
+
+    Whether Slack took that is not told, so there are only blocks in it that every workspace takes.
+    """
+    message = degrade(message)
     body: dict[str, Any] = {"response_type": "ephemeral", "text": message.text}
     return {**body, "blocks": list(message.blocks)} if message.blocks else body

@@ -32,7 +32,7 @@ def _texts(block: dict[str, Any]) -> Iterator[str]:
     match block["type"]:
         case "header":
             yield entities(block["text"]["text"])
-        case "section":
+        case "section" | "alert":
             yield block["text"]["text"]
         case "context":
             for element in block["elements"]:

@@ -13,12 +13,15 @@ from typing import Any
 
 from bot.blocks import (
     approval,
+    audited,
     card,
     details,
     forms,
     gate_forms,
     gate_replies,
     guide,
+    home,
+    newer,
     operated,
     replies,
     rights,
@@ -92,6 +95,11 @@ def _card(now: Situation) -> Iterator[Made]:
     yield card.card(now.state)
     yield card.card(now.state, card.told_here_since("C0RELEASES", "is_archived"))
     yield card.card(now.state, card.told_here_since("C0RELEASES", "some_<!here>_*error*"))
+
+
+@about_runs(newer.degrade)
+def _degraded(now: Situation) -> Iterator[Made]:
+    yield newer.degrade(card.card(now.state))
 
 
 @about_runs(timeline.message, pings=True)
@@ -426,3 +434,32 @@ def timetable(text: str, count: int) -> list[Any]:
 def _schedules(text: str) -> Iterator[Made]:
     for count in (0, 3, 100):
         yield rights.schedules("/vb", timetable(text, count))
+
+
+# The App Home
+
+
+@about_data(home.home)
+def _home(text: str) -> Iterator[Made]:
+    waits = [section(one_line(text) or "It waits.")] * 90
+    for count in (0, 3, 13):
+        runs, schedules = rows(text)[:1] * count, timetable(text, count * 3)
+        shown = home.Home(waits[: count * 7], runs, runs, schedules)
+        yield home.home(shown)
+        yield home.home(replace(shown, before="run_0123456789abcdef"))
+
+
+@about_data(home.closed)
+def _closed(text: str) -> Iterator[Made]:
+    yield home.closed("Guests of this workspace cannot do this; nothing was changed.")
+
+
+# The record of a gate
+
+
+@about_data(audited.report)
+@about_data(audited.beginning)
+def _audited(text: str) -> Iterator[Made]:
+    for lines in ([], [text], ["asked", text, "decided"] * 3, [text] * 40):
+        yield audited.report("Gate publish", lines, "vb audit prints all of it")
+        yield audited.beginning(lines, "vb audit prints all of it")

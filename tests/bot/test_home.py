@@ -1,0 +1,151 @@
+"""The App Home, through the front door: what it shows to whom, that it keeps up, and that it stays within bounds."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.blocks.home import RUNS_SHOWN
+from bot.homes import HomePace
+from bot.simulator.model import View
+from bot.simulator.simulator import Simulator
+from tests.bot.conftest import ACTOR, Setup, workflow
+from tests.bot.front import SIMPLE, Front, serving
+
+DANA, BEN, EVE = "dana", "ben", "eve"
+NIGHTLY = workflow(
+    {"id": "one", "uses": "t.echo", "with": {"text": "hi"}},
+    name="nightly",
+    schedule=[{"cron": "0 3 * * *"}],
+)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.homes.USUAL", HomePace(pause=0.1, look=0.5))
+
+
+async def tab(front: Front, who: str) -> View:
+    """The person's tab, once it has been shown."""
+    front.simulator.open_home(who)
+    await front.simulator.wait_for(lambda: front.simulator.home(who) is not None)
+    view = front.simulator.home(who)
+    assert view is not None
+    return view
+
+
+def said(view: View) -> str:
+    """All that it shows, in order."""
+    texts: list[str] = []
+    for block in view.body["blocks"]:
+        texts += [block["text"]["text"]] if "text" in block else []
+        texts += [each["text"] for each in block.get("elements", []) if block["type"] == "context"]
+    return "\n".join(texts)
+
+
+def labels(view: View) -> list[str]:
+    return [
+        element["text"]["text"]
+        for block in view.body["blocks"]
+        for element in (*block.get("elements", []), *([block["accessory"]] if "accessory" in block else []))
+        if element["type"] == "button"
+    ]
+
+
+async def shows(front: Front, who: str, *parts: str) -> View:
+    view = front.simulator.home(who)
+    assert view is not None
+    await front.simulator.wait_for(lambda: all(part in said(view) for part in parts), 10_000)
+    return view
+
+
+async def test_an_empty_tab_says_what_to_do(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        told = said(await tab(front, BEN))
+        for part in ("Nothing waits for you.", "You have started no runs yet.", "Nobody has started a run here yet."):
+            assert part in told
+        assert "Nothing starts by the clock." in told
+
+
+async def test_it_shows_what_waits_ones_runs_all_runs_and_the_schedules(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        await front.engine.deploy([NIGHTLY], by=ACTOR, may=frozenset({"deploy", "deploy.gates"}))
+        run = await front.release()
+        assert await front.type("dana", "run simple") == ""
+        view = await tab(front, DANA)
+        waits, own, everybodys, clock = (
+            said(view).split(heading)[-1] for heading in ("Waits for you", "Your runs", "All runs", "Schedules")
+        )
+        assert "Publish?" in waits.split("Your runs")[0]
+        assert "simple" in own.split("All runs")[0]
+        assert "release" not in own.split("All runs")[0]
+        assert run[:14] in everybodys
+        assert "*nightly*" in clock
+        assert "`0 3 * * *`" in clock
+        assert {"Run a workflow", "Approve", "Deny", "Details"} <= set(labels(view))
+
+
+async def test_a_decision_in_the_tab_is_one_everywhere_and_the_tab_keeps_up(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+        view = await tab(front, "ana")
+        await simulator.click_in_view("ana", view.id, "gate_approve")
+        made = (await front.gate(run)).decision
+        assert made is not None
+        assert made.by is not None
+        assert made.by.name == "Ana Ruiz"
+        await shows(front, "ana", "Nothing waits for you.", "✓ completed")
+
+
+async def test_it_keeps_up_with_what_happens(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        await tab(front, "ana")
+        await front.release()
+        await shows(front, "ana", "Publish?", "release")
+
+
+async def test_all_runs_are_leafed_through(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [SIMPLE]) as front:
+        for _ in range(RUNS_SHOWN + 2):
+            assert await front.type(BEN, "run simple") == ""
+        newest = await front.runs()
+        view = await tab(front, "ana")
+        assert newest[0][:14] in said(view)
+        assert newest[-1][:14] not in said(view)
+        await simulator.click_in_view("ana", view.id, "home_page")
+        await shows(front, "ana", newest[-1][:14])
+        assert newest[0][:14] not in said(view)
+        await simulator.click_in_view("ana", view.id, "home_newest")
+        await shows(front, "ana", newest[0][:14])
+
+
+async def test_a_run_is_started_and_looked_into_from_the_tab(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [SIMPLE]) as front:
+        view = await tab(front, BEN)
+        await simulator.click_in_view(BEN, view.id, "home_start")
+        assert (await front.form(BEN)).body["title"]["text"] == "Start a workflow"
+        assert await front.type("ana", "run simple") == ""
+        await shows(front, BEN, "simple")
+        await simulator.click_in_view(BEN, view.id, "run_details")
+        await simulator.wait_for(lambda: "Details" in [v.body["title"]["text"] for v in simulator.views(BEN)])
+
+
+async def test_a_guest_sees_no_runs(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        await front.release()
+        told = said(await tab(front, EVE))
+        assert told.startswith("Guests of this workspace cannot do this")
+        assert "release" not in told
+
+
+async def test_however_much_happens_a_tab_is_published_seldom(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [SIMPLE]) as front:
+        await tab(front, BEN)
+        before = len(simulator.calls("views.publish"))
+        for _ in range(10):
+            assert await front.type("ana", "run simple") == ""
+        runs = await front.runs()
+        for run in runs:
+            await front.ended(run)
+        await shows(front, BEN, runs[0][:14])
+        events = sum([len(await front.engine.history(run)) for run in runs])
+        assert len(simulator.calls("views.publish")) - before < events / 2
