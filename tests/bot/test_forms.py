@@ -269,7 +269,7 @@ def test_a_word_that_lacks_its_run_says_what_it_will_do_with_the_chosen_one(word
     check_view(view, "modal")
     assert view["submit"]["text"] == word.name.capitalize()
     assert word.usages[0].does[1:] in view["blocks"][-1]["elements"][0]["text"]
-    assert (len(view["blocks"]) == 3) is (word.name != "status")
+    assert (len(view["blocks"]) == 3) is ("why" in word.usages[0].typed)
 
 
 def test_a_message_is_given_to_the_input_of_its_name_else_to_one_that_fits() -> None:
