@@ -149,8 +149,8 @@ class Installations(AsyncInstallationStore):
         name = self._prefix + installed
         try:
             found = await self.of(installed)
-            if found is None or not self.ends_soon(found):
-                return found
+            if found is None:
+                return None
             await _exchange(self._rotator, found, self._renew_before_min)
             if await self._store.put(name, _written(found), holder=self._me):
                 return found
@@ -160,7 +160,10 @@ class Installations(AsyncInstallationStore):
 
 
 async def _exchange(rotator: AsyncTokenRotator, found: Installation, before_min: int) -> None:
-    """Give the refresh token for a new pair of tokens, which become those of ``found``. Raises ``NotRenewed``."""
+    """Give the refresh token for a new pair of tokens, which become those of ``found``. Raises ``NotRenewed``.
+
+    Nothing is asked, and nothing changes, if the token does not end soon any more.
+    """
     try:
         bot = await rotator.perform_bot_token_rotation(bot=found.to_bot(), minutes_before_expiration=before_min)
     except SlackTokenRotationError as error:

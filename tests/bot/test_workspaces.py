@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -35,6 +34,7 @@ from engine.definitions import Frozen
 from engine.engine import Engine
 from engine.store import Sealer, Secrets
 from tests.bot import front
+from tests.bot.browsing import PUBLIC, Browser
 from tests.bot.conftest import ACTOR, Setup, gate, until, workflow
 from tests.bot.front import SIMPLE
 
@@ -42,7 +42,6 @@ from tests.bot.front import SIMPLE
 pytestmark = pytest.mark.filterwarnings("ignore:BasicAuth is deprecated:DeprecationWarning")
 
 ACME, GLOBEX = "T0ACMEDEMO", "T0GLOBEXXX"
-PUBLIC = "http://bot.test"
 ASKED = {
     ACME: workflow(gate(approvers=["@ana"]), name="ask_ana"),
     GLOBEX: workflow(gate(approvers=["@gus"]), name="ask_gus"),
@@ -73,39 +72,12 @@ class Company:
     def on_record(self) -> Installations:
         return installations(self.simulator, self.engine)
 
-    async def begin(self) -> tuple[str, str]:
-        """Open the install page; returns Slack's address that it leads to, and the browser's new cookie."""
-        async with aiohttp.ClientSession() as session, session.get(f"{self.service.url}/slack/install") as page:
-            found = re.search(r'href="([^"]+)">Add to Slack', await page.text())
-            assert found is not None
-            return found[1].replace("&amp;", "&"), page.headers["Set-Cookie"].split(";")[0]
-
-    async def allow(self, address: str, team: str, who: str = "") -> dict[str, str]:
-        """Choose a workspace on Slack's page, as ``who``; returns what Slack sends the browser back with."""
-        async with aiohttp.ClientSession() as session:
-            async with session.get(address) as page:
-                links = re.findall(r'href="([^"]+)">Allow', (await page.text()).replace("&amp;", "&"))
-            link = next(link for link in links if team in link)
-            chosen = f"{self.simulator.page_url}{link[1:]}{f'&user={who}' if who else ''}"
-            async with session.get(chosen, allow_redirects=False) as answer:
-                back = urlsplit(answer.headers["Location"])
-        assert f"{back.scheme}://{back.netloc}{back.path}" == f"{PUBLIC}/slack/oauth_redirect"
-        return {name: value[0] for name, value in parse_qs(back.query).items()}
-
-    async def come_back(self, query: dict[str, str], cookie: str = "") -> tuple[int, str]:
-        """Open the page that Slack sends the browser to."""
-        headers = {"Cookie": cookie} if cookie else {}
-        async with (
-            aiohttp.ClientSession() as session,
-            session.get(f"{self.service.url}/slack/oauth_redirect", params=query, headers=headers) as page,
-        ):
-            return page.status, await page.text()
+    @property
+    def browser(self) -> Browser:
+        return Browser(self.service.url, self.simulator.page_url)
 
     async def install(self, team: str, who: str = "") -> str:
-        address, cookie = await self.begin()
-        status, page = await self.come_back(await self.allow(address, team, who), cookie)
-        assert status == 200, page
-        return page
+        return await self.browser.install(team, who)
 
     async def ask(self, team: str, who: str, channel: str) -> str:
         """Start a run that asks; its id, once the question is in the channel."""
@@ -286,11 +258,11 @@ REFUSALS = {
 @pytest.mark.parametrize("case", REFUSALS)
 async def test_what_goes_wrong_with_an_installation_is_said_in_words(company: Company, case: str) -> None:
     change, words = REFUSALS[case]
-    address, cookie = await company.begin()
-    query = await company.allow(address, GLOBEX)
+    address, cookie = await company.browser.begin()
+    query = await company.browser.allow(address, GLOBEX)
     name, _, value = change.partition("=")
     changed = {**query, name: value} if name else query
-    status, page = await company.come_back(
+    status, page = await company.browser.come_back(
         {name: value for name, value in changed.items() if value}, "" if case == "another browser" else cookie
     )
     assert status == 400
@@ -300,10 +272,10 @@ async def test_what_goes_wrong_with_an_installation_is_said_in_words(company: Co
 
 
 async def test_a_link_is_good_once_and_for_ten_minutes(company: Company) -> None:
-    address, cookie = await company.begin()
-    query = await company.allow(address, GLOBEX)
-    assert (await company.come_back(query, cookie))[0] == 200
-    status, page = await company.come_back(query, cookie)
+    address, cookie = await company.browser.begin()
+    query = await company.browser.allow(address, GLOBEX)
+    assert (await company.browser.come_back(query, cookie))[0] == 200
+    status, page = await company.browser.come_back(query, cookie)
     assert status == 400
     assert "This link was used before, or it is older than ten minutes." in page
     states = States(Secrets(company.engine.store), lifetime_ms=-1)
@@ -348,8 +320,11 @@ async def test_where_it_is_removed_it_stops_and_the_runs_wait(company: Company) 
 async def test_a_late_word_of_a_removal_does_not_remove_what_was_installed_since(company: Company) -> None:
     await company.install(GLOBEX)
     run = await company.ask(GLOBEX, "hana", "#general")
-    for event in ({"type": "app_uninstalled"}, {"type": "tokens_revoked", "tokens": {"oauth": [GUS], "bot": []}}):
-        assert (await company.tell(GLOBEX, event))[0] == 200
+    assert (await company.tell(GLOBEX, {"type": "app_uninstalled"}))[0] == 200
+    asked = len(company.simulator.calls("auth.test"))
+    # Tokens of people are none of the bot's, which need not even ask.
+    assert (await company.tell(GLOBEX, {"type": "tokens_revoked", "tokens": {"oauth": [GUS], "bot": []}}))[0] == 200
+    assert len(company.simulator.calls("auth.test")) == asked
     assert list(await company.on_record.all()) == [GLOBEX]
     assert (await company.seen_by(GLOBEX).state(run)).status is RunStatus.WAITING
 
@@ -401,10 +376,12 @@ async def test_a_token_that_cannot_be_renewed_is_said_once_and_used_until_it_end
     await company.on_record.async_save(found)
     with pytest.raises(NotRenewed, match=r"The token of Globex could not be renewed \(invalid_refresh_token\)"):
         await company.on_record.fresh(GLOBEX)
+    await company.service.tenants.close()
     for _ in range(2):
         await company.service.tenants.look()
     said = [record.getMessage() for record in caplog.records if "could not be renewed" in record.getMessage()]
     assert len(said) == 1
+    assert list(company.service.tenants.served) == [GLOBEX]
     assert "of-nobody" not in caplog.text
     await company.ask(GLOBEX, "hana", "#general")
 

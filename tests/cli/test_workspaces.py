@@ -6,7 +6,6 @@ import asyncio
 import signal
 from pathlib import Path
 
-import aiohttp
 import pytest
 
 from bot.console.launch import Misuse
@@ -17,6 +16,7 @@ from bot.settings import Settings, WrongSetting
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
 from engine.store import new_master_key
+from tests.bot.browsing import PUBLIC, Browser
 from tests.cli.conftest import Vb, run_in
 
 APP = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s3cret", "VB_PUBLIC_URL": "https://bot.example.com"}
@@ -82,19 +82,29 @@ async def test_a_manifest_for_many_workspaces_needs_an_address(capsys: pytest.Ca
     assert capsys.readouterr().out.split("\n", 1)[1] == written("https://bot.example.com", many=True)
 
 
-async def test_serve_offers_the_installation_beside_socket_mode(vb: Vb) -> None:
+async def test_serve_takes_in_who_installs_it_beside_socket_mode(vb: Vb) -> None:
     async with Simulator(demo_workspace()).serve() as slack:
         settings = {
-            **APP,
+            "SLACK_CLIENT_ID": slack.grants.client_id,
+            "SLACK_CLIENT_SECRET": slack.grants.client_secret,
+            "VB_PUBLIC_URL": PUBLIC,
             "SLACK_APP_TOKEN": slack.app_token,
             "SLACK_API_URL": slack.api_url,
             "VB_MASTER_KEY": new_master_key(),
             "VB_HTTP_PORT": "0",
         }
         with vb.running("serve", **settings) as serving:
-            said = r"installed at https://bot.example.com/slack/install; this process listens at (http://\S+)\."
+            said = rf"installed at {PUBLIC}/slack/install; this process listens at (http://\S+)\."
             url = (await asyncio.to_thread(serving.until, said))[1]
-            async with aiohttp.ClientSession() as session, session.get(f"{url}/slack/install") as page:
-                assert "Add to Slack" in await page.text()
+            await slack.wait_connected(20_000)
+            await Browser(url, slack.page_url).install("T0ACMEDEMO")
+            await slack.type_command("ben", "#releases", "/vb run hello word=there")
+
+            def done() -> bool:
+                return any("✓ Completed" in message.text for message in slack.channel_messages("#releases"))
+
+            await slack.wait_for(done, 20_000)
             assert await asyncio.to_thread(serving.ended, signal.SIGTERM) == 0
-        assert "s3cret" not in serving.said
+        for secret in (slack.grants.client_secret, slack.app_token, settings["VB_MASTER_KEY"]):
+            assert secret not in serving.said
+            assert secret not in (vb.folder / "vb.log").read_text(encoding="utf-8")
