@@ -16,7 +16,10 @@ from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, BEN, CHEN, DANA
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
+from engine.core.events import Actor
+from engine.core.roles import Role
 from engine.core.state import RunStatus, Verdict
+from engine.core.workspace import ROLES
 from tests.bot.conftest import Setup, gate, until, workflow
 from tests.bot.front import Front, serving
 
@@ -264,6 +267,54 @@ async def test_a_delegate_decides_for_who_let_them_and_only_here(setup: Setup, s
         assert "Chen Wei for Ana Ruiz has approved this already" in await front.told("ana", 1)
         await front.click("dana")
         assert (await front.ended(run)).status is RunStatus.COMPLETED
+
+
+async def test_who_is_let_decide_for_a_period_decides_at_other_gates_too(setup: Setup, simulator: Simulator) -> None:
+    until_then = simulator.workspace.clock.now() // 1_000 + 86_400
+    async with asking(setup, simulator) as front:
+        await front.click("ana", "gate_delegate")
+        over = await submit(
+            front, "ana", person={"value": CHEN}, until={"value": until_then - 90_000}, reason={"value": ""}
+        )
+        assert list(over.errors) == ["until"]
+        for_a_day = {"person": {"value": CHEN}, "until": {"value": until_then}, "reason": {"value": "on a train"}}
+        assert (await submit(front, "ana", **for_a_day)).result == "closed"
+        assert await front.type("ben", "run asking") == ""
+        second = (await front.runs())[0]
+        request = await front.question(2)
+        await simulator.click("chen", "#releases", request.ts, "gate_approve")
+        made = (await front.decided(second)).decision
+        assert made is not None
+        assert made.on_behalf_of is not None
+        assert (made.on_behalf_of.id, made.authority) == (ANA, "for Ana Ruiz, in @release-managers")
+
+
+async def test_where_delegation_is_forbidden_it_is_not_offered_and_counts_for_nothing(
+    setup: Setup, simulator: Simulator
+) -> None:
+    async with asking(setup, simulator, delegation="forbidden") as front:
+        question = await front.question()
+        assert "gate_delegate" not in str(question.blocks)
+        ana, chen = (Actor(via="slack", id=id_, name=name) for id_, name in ((ANA, "Ana Ruiz"), (CHEN, "Chen Wei")))
+        await front.engine.gates.delegate(chen, simulator.workspace.clock.now() + 3_600_000, by=ana)
+        await front.click("chen")
+        assert (await front.told("chen", 1)).startswith("Only @release-managers can decide this")
+
+
+async def test_who_holds_the_role_now_may_decide(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [workflow(gate(approvers=["role:approver"]), name="asking")]) as front:
+        missing = await front.type("ben", "run asking")
+        assert "role:approver" in missing
+        admin = Actor(via="cli", id="root", name="root")
+        await front.engine.workspace.grant(Role.APPROVER, f"@{CHEN}", "@chen", by=admin, may=frozenset({ROLES}))
+        assert await front.type("ben", "run asking") == ""
+        assert f"<@{CHEN}>" in (await front.question()).text
+        await front.click("ana")
+        assert (await front.told("ana", 1)).startswith("Only role:approver can decide this")
+        await front.click("chen")
+        made = (await front.decided(await the_run(front))).decision
+        assert made is not None
+        assert made.authority == "in role:approver"
 
 
 async def test_who_snoozes_is_left_out_of_reminders(setup: Setup, simulator: Simulator) -> None:
