@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from bot.blocks.words import Asked
 from bot.directory import PERSON_ID, Directory, Target
-from bot.policy import NEEDS, Act, Holder, Verdict, may, may_start
+from bot.policy import NEEDS, Act, Allowed, Holder, Verdict, may, may_start
 from engine.core.definition import Workflow
 from engine.core.roles import EVERYONE, Grant, Role, giving, people_with_role
 from engine.core.state import RunState
@@ -58,7 +58,10 @@ class Roles:
 
         Slack is not asked where every full member has it.
         """
-        given = giving(await self.grants(), role, workflow)
+        return await self._holders(await self.grants(), role, workflow)
+
+    async def _holders(self, grants: Sequence[Grant], role: Role, workflow: str | None) -> tuple[Holder, ...]:
+        given = giving(grants, role, workflow)
         everyone = next((grant for grant in given if grant.to == EVERYONE), None)
         if everyone is not None:
             return (Holder(everyone.role),)
@@ -89,12 +92,26 @@ class Roles:
 
     async def may_start(self, user: str, workflow: Workflow) -> Verdict:
         """Whether they may start the workflow: by its definition, else by their role. Raises as ``may``."""
-        person, holders, only = await asyncio.gather(
-            self._directory.person(user),
-            self.holders(Role.RUNNER, workflow.name),
-            self._directory.targets(workflow.who_can_run or (), workflow.name),
-        )
-        return may_start(person, holders, workflow.name, only)
+        (verdict,) = await self._starts(user, [workflow])
+        return verdict
+
+    async def startable(self, user: str, workflows: Iterable[Workflow]) -> list[Workflow]:
+        """Those of them that they may start. Raises as ``may``."""
+        known = list(workflows)
+        verdicts = await self._starts(user, known)
+        return [one for one, verdict in zip(known, verdicts, strict=True) if isinstance(verdict, Allowed)]
+
+    async def _starts(self, user: str, workflows: Sequence[Workflow]) -> list[Verdict]:
+        person, grants = await asyncio.gather(self._directory.person(user), self.grants())
+
+        async def verdict(workflow: Workflow) -> Verdict:
+            holders, only = await asyncio.gather(
+                self._holders(grants, Role.RUNNER, workflow.name),
+                self._directory.targets(workflow.who_can_run or (), workflow.name),
+            )
+            return may_start(person, holders, workflow.name, only)
+
+        return await asyncio.gather(*map(verdict, workflows))
 
     async def _may(self, act: Act, user: str, workflow: str | None, *, is_starter: bool) -> Verdict:
         person, holders = await asyncio.gather(self._directory.person(user), self.holders(NEEDS[act], workflow))

@@ -182,3 +182,6 @@ NO_WORKFLOW_TAKES_MESSAGES = (
     "No workflow here takes a message. Give one an input called `message` (or of the type `text`) for what it says, or "
     "`message_url` (or of the type `url`) for its address."
 )
+NOTHING_TO_START = (
+    "None of the workflows here is for you to start: their definitions name others. `/vb list` says whom."
+)

@@ -51,15 +51,15 @@ class Choosing:
         await ack(options=await self._found(self._runs(body)))
 
     async def _workflows(self, body: dict[str, Any]) -> list[Block]:
-        if not await self._may(Act.START, body):
-            return []
         place = Place.unpacked(body["view"]["private_metadata"])
         known = self._desk.engine.workflows.values()
         fitting = [one for one in known if not place.is_message or start_forms.takes_message(one)]
-        return start_forms.workflow_options(fitting, body.get("value", ""))
+        own = await self._desk.from_slack(self._desk.roles.startable(body["user"]["id"], fitting))
+        return start_forms.workflow_options(own, body.get("value", ""))
 
     async def _runs(self, body: dict[str, Any]) -> list[Block]:
-        if not await self._may(Act.LOOK, body):
+        verdict = await self._desk.from_slack(self._desk.roles.may(Act.LOOK, body["user"]["id"]))
+        if isinstance(verdict, Refused):
             return []
         engine, typed = self._desk.engine, str(body.get("value", "")).strip().lower()
         word = Place.unpacked(body["view"]["private_metadata"]).about
@@ -72,10 +72,6 @@ class Choosing:
         found = await asyncio.gather(*(engine.runs(where, limit=start_forms.SUGGESTED) for where in filters))
         known = {run.id: run for runs in found for run in runs}
         return start_forms.run_options([known[run] for run in sorted(known, reverse=True)])
-
-    async def _may(self, act: Act, body: dict[str, Any]) -> bool:
-        verdict = await self._desk.from_slack(self._desk.roles.may(act, body["user"]["id"]))
-        return not isinstance(verdict, Refused)
 
     async def _found(self, options: Awaitable[list[Block]]) -> list[Block]:
         try:

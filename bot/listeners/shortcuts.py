@@ -13,13 +13,13 @@ from typing import Any
 import aiohttp
 from slack_sdk.errors import SlackClientError
 
-from bot.blocks import forms, replies, start_forms
+from bot.blocks import forms, replies
 from bot.blocks.forms import Place, View
-from bot.blocks.kit import clip, escape
+from bot.blocks.kit import Message, clip, escape
 from bot.directory import Unreadable, reason_of
 from bot.listeners.desk import Ack, Desk, NotInTime
 from bot.listeners.mentioned import as_typed, unescape
-from bot.policy import Act, Refused
+from bot.listeners.starting import pick
 from engine.core.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -38,15 +38,16 @@ class Shortcuts:
 
     async def anywhere(self, ack: Ack, body: dict[str, Any]) -> None:
         """Pick a workflow; its form asks where to tell of the run."""
-        await self._open(ack, body, self._pick(body["user"]["id"], Place("")))
+        await self._open(ack, body, pick(self._desk, body["user"]["id"], Place("")))
 
     async def on_message(self, ack: Ack, body: dict[str, Any]) -> None:
         """Pick a workflow that takes a message; its run is told under that message."""
         await self._open(ack, body, self._pick_for(body))
 
-    async def _open(self, ack: Ack, body: dict[str, Any], made: Awaitable[View]) -> None:
+    async def _open(self, ack: Ack, body: dict[str, Any], made: Awaitable[View | Message]) -> None:
         try:
-            view = await self._desk.in_time(made)
+            answered = await self._desk.in_time(made)
+            view = forms.notice(TITLE, answered.text) if isinstance(answered, Message) else answered
         except NotInTime:
             view = forms.notice(TITLE, replies.ASK_NOT_IN_TIME)
         except (EngineError, Unreadable) as error:
@@ -54,24 +55,13 @@ class Shortcuts:
         await ack()
         await self._desk.open(body["trigger_id"], view)
 
-    async def _pick(self, user: str, place: Place) -> View:
-        verdict = await self._desk.from_slack(self._desk.roles.may(Act.START, user))
-        if isinstance(verdict, Refused):
-            return forms.notice(TITLE, verdict.sentence)
-        known = self._desk.engine.workflows.values()
-        if not known:
-            return forms.notice(TITLE, replies.no_workflows().text)
-        if place.is_message and not any(map(start_forms.takes_message, known)):
-            return forms.notice(TITLE, replies.NO_WORKFLOW_TAKES_MESSAGES)
-        return start_forms.picker(place)
-
-    async def _pick_for(self, body: dict[str, Any]) -> View:
+    async def _pick_for(self, body: dict[str, Any]) -> View | Message:
         channel, message = body["channel"]["id"], body["message"]
         typed = await as_typed(message.get("text", ""), self._desk.directory)
         thread = message.get("thread_ts") or message["ts"]
         link = await self._link(channel, message["ts"])
         place = Place(channel, thread=thread, message=clip(unescape(typed), LONGEST_MESSAGE), link=link)
-        return await self._pick(body["user"]["id"], place)
+        return await pick(self._desk, body["user"]["id"], place)
 
     async def _link(self, channel: str, ts: str) -> str:
         """The message's address; empty if Slack gives none, as where the bot is not."""

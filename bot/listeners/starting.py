@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from bot.blocks import replies
+from bot.blocks import replies, start_forms
+from bot.blocks.forms import Place, View
 from bot.blocks.kit import Message
 from bot.blocks.words import one_line
 from bot.listeners.desk import Desk, Where, actor
 from bot.listeners.naming import with_names
-from bot.policy import Refused
+from bot.policy import Act, Refused
 from engine.core.definition import Workflow
 from engine.core.inputs import validate_input
 
@@ -77,6 +78,20 @@ async def start(desk: Desk, wanted: Wanted) -> Started | BadInputs | NotStarted:
         text=True,
     )
     return Started(begun.run)
+
+
+async def pick(desk: Desk, user: str, place: Place) -> View | Message:
+    """The choice of a workflow; or why there is nothing to choose from. Raises ``Unreadable``."""
+    known = desk.engine.workflows
+    if not known:
+        return replies.no_workflows()
+    own = await desk.from_slack(desk.roles.startable(user, known.values()))
+    if not own:
+        verdict = await desk.from_slack(desk.roles.may(Act.START, user))
+        return replies.said(verdict.sentence if isinstance(verdict, Refused) else replies.NOTHING_TO_START)
+    if place.is_message and not any(map(start_forms.takes_message, own)):
+        return replies.said(replies.NO_WORKFLOW_TAKES_MESSAGES)
+    return start_forms.picker(place)
 
 
 def _texts(given: Mapping[str, str], values: Mapping[str, JsonValue]) -> dict[str, str]:

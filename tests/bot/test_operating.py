@@ -165,7 +165,13 @@ async def test_who_starts_is_said_by_the_definition_else_by_the_role(setup: Setu
         assert (await front.type("ben", "run simple")).startswith("To start runs takes the role runner, which @dana")
         assert await front.runs() == [run]
         assert "only" in await front.type("ben", "runs")
+        assert (await front.type("ben", "run")).startswith("To start runs takes the role runner, which @dana")
+        await front.type("dana", "roles grant runner @ben for simple")
+        assert await front.type("ben", "run") == ""
+        offered = await simulator.suggest("ben", (await front.form("ben")).id, "choose_workflow", "")
+        assert [option["value"] for option in offered["options"]] == ["simple"]
         await front.type("dana", "roles revoke viewer everyone")
+        await front.type("dana", "roles revoke runner @ben for simple")
         for typed in ("runs", "list", f"status {run[:14]}", "schedule"):
             assert "takes the role viewer" in await front.type("ben", typed)
 

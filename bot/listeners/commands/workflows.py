@@ -8,7 +8,7 @@ from bot.blocks.kit import escape
 from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.desk import Desk
 from bot.listeners.naming import with_ids
-from bot.listeners.starting import BadInputs, NotStarted, Wanted, start
+from bot.listeners.starting import BadInputs, NotStarted, Wanted, pick, start
 from bot.policy import Act, Refused
 from engine.core.definition import Workflow
 from engine.core.inputs import parse_pairs
@@ -18,7 +18,7 @@ async def run(desk: Desk, typed: Typed) -> Answer:
     """Start a run; or open a form for what is missing or wrong, or the picker where no workflow is named."""
     name, inputs = split(typed.rest)
     if not name:
-        return await _pick(desk, typed)
+        return await pick(desk, typed.user, Place(typed.where.channel, thread=typed.where.thread))
     workflow = desk.engine.workflow(name)
     given, notes = parse_pairs(inputs)
     if notes:
@@ -53,12 +53,3 @@ async def _form(
     place = Place(typed.where.channel, workflow.name, typed.where.thread)
     shown = await desk.from_slack(with_ids(desk.directory, workflow.input, given))
     return start_forms.start_form(workflow, place, shown, wrong, notes)
-
-
-async def _pick(desk: Desk, typed: Typed) -> Answer:
-    verdict = await desk.from_slack(desk.roles.may(Act.START, typed.user))
-    if isinstance(verdict, Refused):
-        return replies.said(verdict.sentence)
-    if not desk.engine.workflows:
-        return replies.no_workflows()
-    return start_forms.picker(Place(typed.where.channel, thread=typed.where.thread))
