@@ -15,6 +15,7 @@ from bot.blocks import (
     approval,
     audited,
     card,
+    decided,
     details,
     forms,
     gate_forms,
@@ -34,10 +35,12 @@ from bot.blocks.vocabulary import WORDS
 from bot.blocks.words import Asked, one_line
 from engine.core import commands as c
 from engine.core.definition import Workflow
+from engine.core.delegations import Delegation
 from engine.core.events import Actor
 from engine.core.fold import begin
 from engine.core.roles import EVERYONE, Grant, Role
 from engine.core.state import Gate
+from engine.core.workspace_events import DelegationStarted
 from tests.bot.rendering.situations import Situation
 
 Made = Message | forms.View
@@ -455,6 +458,29 @@ def _closed(text: str) -> Iterator[Made]:
 
 
 # The record of a gate
+
+
+@about_runs(decided.approve_form)
+@about_runs(decided.denied)
+@about_runs(decided.nothing_open)
+@about_runs(decided.delegated)
+def _typed_decisions(now: Situation) -> Iterator[Made]:
+    yield decided.nothing_open(now.state)
+    for step, gate in gates(now):
+        yield decided.approve_form(now.state, step, gate, PLACE, "fine")
+        yield decided.denied(now.state, step)
+        yield decided.delegated(step, gate, now.state.started.by)
+
+
+@about_data(decided.handed_over)
+@about_data(decided.taken_back)
+@about_data(decided.delegations)
+def _delegations(text: str) -> Iterator[Made]:
+    people = [Actor(via="slack", id=f"U{number}", name=text) for number in range(3)]
+    event = DelegationStarted(by=people[0], to=people[1], until=2_000_000, reason=text)
+    known = [Delegation(number, 1_000_000, event) for number in range(30)]
+    yield from (decided.handed_over(known[0]), decided.taken_back(ended=True), decided.taken_back(ended=False))
+    yield from (decided.delegations("/vb", each, known[:count]) for each in people for count in (0, 1, 30))
 
 
 @about_data(audited.report)
