@@ -1,6 +1,6 @@
 # Every target makes .venv and installs what it needs by itself, and hands ARGS on: make test ARGS="tests/core -x"
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench crash simulate
+.PHONY: help demo test check bench crash simulate storm
 
 # Pyright does not look for a newer one over the network.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -31,6 +31,9 @@ crash: .venv/.dev ## Crash a fleet of workers for minutes, and judge what is lef
 
 simulate: .venv/.dev ## Crash simulated engines at every await, on virtual time (ARGS="--seconds 300 --crashes 100 --seed 7")
 	@.venv/bin/python -m tests.simulation $(ARGS)
+
+storm: .venv/.dev ## Click 3,000 times on two bots while all goes wrong in Slack, and judge what is left (ARGS="--seed 7 --runs 20")
+	@.venv/bin/python -m tests.storm $(ARGS)
 
 .venv/.runtime: pyproject.toml scripts/install scripts/constraints.txt
 	@scripts/install runtime
