@@ -19,6 +19,8 @@ from bot.story import Ask, Remind, Story, Unsettled
 from engine.core.gates import Gate
 from engine.store import JsonObject
 
+_NO_TARGET = Target("")
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -31,6 +33,11 @@ class Place:
     channel: str
     note: str = ""
     thread: str | None = None
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether it is a conversation of two, which nobody else sees."""
+        return self.channel.startswith("D")
 
     @property
     def target(self) -> Target:
@@ -82,12 +89,21 @@ def _as_it_is(message: Message) -> Message:
 class Agenda:
     """``fitted`` gives a message as the workspace takes it.
 
-    ``place``: None where the run cannot be told at all. ``asked``: the people it asks, as far as they are known."""
+    ``asked``: the people that the run asks, as far as they are known. ``default_channel``: an id, or nothing.
+    """
 
     story: Story
     place: Place | None = None
     asked: dict[str, Asked] = field(default_factory=dict[str, Asked])
     fitted: Callable[[Message], Message] = _as_it_is
+    default_channel: str = ""
+
+    def settle(self, place: Place | None, default_channel: str) -> None:
+        """From now on the run is told there; None: it cannot be told at all."""
+        self.place, self.default_channel = place, default_channel
+        self.story.has_thread = place is not None
+        self.story.is_seen = place is not None and not place.is_direct
+        self.story.has_default = bool(default_channel)
 
     def next_post(self) -> Post | None:
         """What to post next.
@@ -95,12 +111,15 @@ class Agenda:
         A request goes before lines, unless they fit into one message: then they go just before. What has to go before
         a request hurries as much as the request itself.
         """
-        if self.place is None:
-            return None
         ask = next(self.story.missing_asks(), None)
+        if self.place is None:
+            unseen = ask is not None and not self.story.has_thread
+            return Post(ask, self._target_of(ask, _NO_TARGET), Priority.APPROVAL) if ask and unseen else None
         root = self.story.posted.get(self.place.key)
         if root is None:
             return Post(self.place, self.place.target, Priority.CARD if ask is None else Priority.APPROVAL)
+        if root.failed:
+            return None  # another place is looked for
         unsettled = next(self.story.unsettled(), None)
         if unsettled is not None:
             intent = unsettled.intent
@@ -172,9 +191,14 @@ class Agenda:
         return None if found is None else Telling(found[0], found[1], self.story.begun_until(found[0]))
 
     def _target_of(self, ask: Ask, thread: Target) -> Target:
-        """A channel that is not there, or closed to the app, is asked for in the thread, which says so."""
+        """A channel that is not there, or closed to the app, is asked for in the thread, which says so to those who are
+        asked; if they do not see the thread, there is no target.
+        """
         if ask.direct:
             return Target(ask.direct)
+        if ask.last:
+            return Target(self.default_channel) if ask.last == "default" else _NO_TARGET
+        thread = thread if self.story.is_seen or ask.place is None else _NO_TARGET
         asked = None if ask.place is None else self.asked.get(ask.place)
         return Target(asked.id) if asked is not None and asked.kind == "channel" else thread
 

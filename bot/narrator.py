@@ -12,16 +12,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 from bot.agenda import Agenda, Place, Post, Telling, Update
 from bot.blocks import timeline
 from bot.blocks.kit import Message
 from bot.blocks.words import Asked
+from bot.meeting import meet, meet_members
 from bot.outbox import TIMEOUT_S, Priority, Refused
 from bot.pacing import Rhythm
-from bot.places import GONE
-from bot.postings import Item, Posted, Target
+from bot.postings import GONE, Item, Posted, Target
 from bot.pulse import Pulse
 from bot.shared import Shared
 from bot.story import TIMELINE, Ask, Remind, Story, Unsettled, asked_in
@@ -29,8 +29,7 @@ from engine.store import JsonObject
 
 log = logging.getLogger(__name__)
 
-_ASK_AGAIN_S = (1, 2)
-"""Pauses before a request goes out although Slack does not say whom it should notify."""
+COULD_NOT_BE_SHOWN = "it could not be shown there"
 
 
 class LeaseLost(Exception):
@@ -49,6 +48,8 @@ class Narrator:
         self._woken = asyncio.Event()
         self._woken.set()
         self._reading = False
+        self._moving = asyncio.Lock()
+        """Held while the next place is looked for; until then nothing is said."""
         self._held_until = 0.0
         self._rhythm = Rhythm(shared.pace.card, shared.pace.turn)
 
@@ -73,8 +74,8 @@ class Narrator:
         try:
             await self._catch_up()
             self._story.resume(seq, await self._shared.cursors.deliveries(self._consumer, self._run))
-            await self._meet(self._story.people())
-            await self._meet_members()
+            await meet(self._shared.directory, self._agenda.asked, self._story.people())
+            await meet_members(self._shared.directory, self._story)
             await self._find_place()
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(each()) for each in (self._read, self._post, self._update, self._keep)]
@@ -111,6 +112,7 @@ class Narrator:
         return not (
             self._woken.is_set()
             or self._reading
+            or self._moving.locked()
             or self._agenda.next_post() is not None
             or any(True for _ in self._agenda.updates())
             or any(True for _ in self._story.unpresented())
@@ -152,30 +154,13 @@ class Narrator:
             self._reading = True
             self._woken.clear()
             events = await self._shared.engine.history(self._run, after=self._story.state.seq)
-            await self._meet(asked_in(events))
+            await meet(self._shared.directory, self._agenda.asked, asked_in(events))
             await self._shared.read(self._story, events)
-            await self._meet_members()
+            await meet_members(self._shared.directory, self._story)
             self._reading = False
             self._pulse.beat()
             # Many events in a row are one thing to tell.
             await asyncio.sleep(self._shared.pace.read)
-
-    async def _meet(self, names: Iterable[str]) -> None:
-        """Find out whom the names stand for."""
-        for who in names:
-            if who in self._agenda.asked:
-                continue
-            for pause in (*_ASK_AGAIN_S, 0):
-                self._agenda.asked[who] = asked = await self._shared.directory.asked(who)
-                if asked.kind != "unread":
-                    break
-                await asyncio.sleep(pause)
-
-    async def _meet_members(self) -> None:
-        """Find out who is to be asked in direct messages."""
-        names = list(dict.fromkeys(self._story.strangers()))
-        for target in await self._shared.directory.targets(names):
-            self._story.members[target.asked.who] = tuple(sorted(target.members))
 
     # Posting
 
@@ -223,6 +208,7 @@ class Narrator:
             case Remind() as remind:
                 item = Item(self._run, remind.key, remind.gate.asked_seq, {"kind": "reminder"})
                 await self._send(due, item, self._agenda.reminder(remind))
+                self._story.doubt(remind.gate)
             case Unsettled(key, seq, intent):
                 item = Item(self._run, key, seq, intent)
                 posted = await self._shared.postings.settle(item, due.priority)
@@ -230,11 +216,12 @@ class Narrator:
 
     async def _send(self, due: Post, item: Item, message: Message) -> Posted | None:
         """Post, and note where it is; None if the run's place does not take it any more."""
+        place = self._agenda.place
         try:
             posted = await self._shared.postings.post(item, due.target, message, due.priority, in_turn=True)
         except Refused as refused:
             if refused.error in GONE and due.target.thread is not None:
-                await self._leave_place(refused.error)
+                await self._leave(place, refused.error)
                 return None
             log.warning("%s of %s cannot be told: %s.", item.key, self._run, refused)
             posted = await self._shared.postings.give_up(item, refused.error)
@@ -244,7 +231,8 @@ class Narrator:
     async def _post_card(self, place: Place, due: Post) -> None:
         posted = await self._send(due, self._card_item(place), self._agenda.card(place))
         if posted is not None and posted.failed:
-            await self._find_place()
+            async with self._moving:
+                await self._find_place()
 
     def _card_item(self, place: Place) -> Item:
         return Item(self._run, place.key, 1, {"kind": "card", "channel": place.channel})
@@ -270,7 +258,7 @@ class Narrator:
             "pinged": list(ask.pinged),
             "rung": ask.rung,
             "elsewhere": elsewhere,
-            "thread": await self._shared.places.link(self._root()) if elsewhere else "",
+            "thread": await self._link() if elsewhere else "",
             "stage": ask.stage,
             "version": ask.version,
         }
@@ -284,12 +272,16 @@ class Narrator:
             await self._send(due, item, message)
             return
         try:
+            if not due.target.channel:
+                raise Refused("chat.postMessage", "channel_not_found")
             posted = await self._shared.postings.post(item, due.target, message, due.priority, in_turn=True)
         except Refused as refused:
-            log.warning("%s of %s cannot be asked in %s: %s.", ask.step, self._run, ask.place, refused)
-            self._agenda.asked[ask.pinged[0]] = Asked(ask.pinged[0], "closed")
-        else:
-            self._story.record(ask.key, posted, intent)
+            log.warning("%s of %s cannot be asked in %s: %s.", ask.step, self._run, ask.place or ask.last, refused)
+            if self._story.is_seen:
+                self._agenda.asked[ask.pinged[0]] = Asked(ask.pinged[0], "closed")
+                return
+            posted = await self._shared.postings.give_up(item, COULD_NOT_BE_SHOWN)
+        self._story.record(ask.key, posted, intent)
 
     async def _write_to(self, ask: Ask, due: Post, intent: JsonObject) -> None:
         """Ask one person directly. Whoever cannot be written to is named in the thread, where they are asked too."""
@@ -307,23 +299,25 @@ class Narrator:
             posted = await self._shared.postings.give_up(item, refused.error)
         self._story.record(ask.key, posted, intent)
 
-    def _root(self) -> Posted:
-        """The run's card; there is one before anything else is posted."""
-        if self._agenda.place is None:
-            raise RuntimeError(f"{self._run} has no place")
-        return self._story.posted[self._agenda.place.key]
+    async def _link(self) -> str:
+        """Markup that leads to the run's thread; nothing if those asked would not see it."""
+        place = self._agenda.place
+        return await self._shared.places.link(self._story.posted[place.key]) if place and self._story.is_seen else ""
 
     # Places
 
     async def _find_place(self) -> None:
-        self._agenda.place = await self._shared.place(self._story)
-        if self._agenda.place is None:
+        place = await self._shared.place(self._story)
+        self._agenda.settle(place, self._shared.places.default_channel or "")
+        await meet_members(self._shared.directory, self._story)
+        if place is None:
             self._story.told(self._story.state.seq)
 
-    async def _leave_place(self, error: str) -> None:
-        """Nothing more can be said here; go on in the next place."""
-        place = self._agenda.place
-        if place is not None:
+    async def _leave(self, place: Place | None, error: str) -> None:
+        """Nothing more can be said in this place; go on in the next one, unless another task has gone there already."""
+        async with self._moving:
+            if place is None or self._agenda.place != place:
+                return
             log.warning("%s can no longer be told where it was (%s).", self._run, error)
             posted = await self._shared.postings.give_up(self._card_item(place), error)
             self._story.record(place.key, posted)
@@ -366,13 +360,14 @@ class Narrator:
             return
 
     async def _replace(self, due: Update) -> None:
+        place = self._agenda.place
         if due.is_card:
             self._rhythm.shown(due.meaning, time.monotonic())
         try:
             shown = await self._shared.postings.update(self._run, due.key, due.posted, due.message, due.priority)
         except Refused as refused:
             if due.is_card and refused.error in GONE:
-                await self._leave_place(refused.error)
+                await self._leave(place, refused.error)
                 return
             log.warning("%s of %s can no longer be changed: %s.", due.key, self._run, refused)
             failed = "" if due.is_card else refused.error  # under a card that stands still, the thread goes on

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -25,8 +26,26 @@ log = logging.getLogger(__name__)
 
 EVENT_TYPE = "vectorbea_message"
 
+THREADS = "slack"
+"""The consumer of the log that tells runs."""
+
+NOWHERE = "nowhere"
+"""How the key of a request ends that could not be shown anywhere."""
+
 SETTLE_MS = 3_000
 """How long after a post of unknown outcome Slack may still show it; only then its absence counts."""
+
+DELETED = frozenset({"cannot_reply_to_message", "message_not_found", "thread_not_found"})
+"""Errors after which a message is not there any more, though its conversation may be."""
+
+GONE = DELETED | {
+    "channel_not_found",
+    "is_archived",
+    "not_in_channel",
+    "restricted_action",
+    "restricted_action_read_only_channel",
+}
+"""Errors after which nothing more can be said where that message was to be."""
 
 _CLOCKS_DIFFER_MS = 300_000
 _PAGE = 200
@@ -251,6 +270,16 @@ class Postings:
             if not following:
                 return None
             arguments["cursor"] = following
+
+
+async def unshown(store: Log, runs: Iterable[str]) -> dict[str, set[int]]:
+    """The runs with requests that could not be shown to anybody in Slack, and the seqs of those gates' events."""
+    deliveries, found = Deliveries(store), dict[str, set[int]]()
+    for run in runs:
+        for one in await deliveries.deliveries(THREADS, run):
+            if one.receipt is not None and one.key.endswith(f":{NOWHERE}"):
+                found.setdefault(run, set()).add(one.seq)
+    return found
 
 
 def _is_of(message: dict[str, Any], item: Item) -> bool:

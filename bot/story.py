@@ -5,12 +5,17 @@ always call for the same messages under the same keys, so that whoever takes ove
 
 Keys of deliveries, each unique in its run:
 
-    card, card:dm                 the run's root message, where it was started, or in a direct message to its starter
+    card, card:dm, card:default   the run's root message: where it was started, in a direct message to its starter, in
+                                  the default channel
+    card:N                        the N-th root message where it was started; those before it were deleted
     timeline:FIRST                the lines of the events from seq FIRST to the intent's ``last``
     approval:ASKED:N              a gate's request; N is 0 in the thread, K for rung K of the ladder, and above the
                                   ladder for the channels among the approvers
     approval:ASKED:sSvV:N         the same for a later stage S, opened after the edit with the seq V
     approval:ASKED:…dm:USER       its copy in a direct message to that person (an id)
+    approval:ASKED:…default       the same in the default channel, where nothing else of it can be shown
+    approval:ASKED:…nowhere       never posted: the request could not be shown anywhere
+    approval:ASKED:…~M            the M-th message of that request; those before it are gone
     reminder:ASKED:COUNT          the COUNT-th reminder of that gate
 """
 
@@ -18,10 +23,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from bot.blocks.approval import can_be_decided
 from bot.blocks.timeline import Line, first_line, lines
-from bot.postings import Posted
+from bot.postings import DELETED, GONE, NOWHERE, Posted
 from engine.core import events as e
 from engine.core.fold import NO_PLANS, begin
 from engine.core.graph import Plan
@@ -31,6 +37,7 @@ from engine.store import Delivery, JsonObject
 
 CARD = "card"
 CARD_IN_DM = "card:dm"
+CARD_IN_DEFAULT = "card:default"
 TIMELINE = "timeline:"
 APPROVAL = "approval:"
 REMINDER = "reminder:"
@@ -39,13 +46,16 @@ DIRECT = "dm:"
 DIRECTLY_AT_MOST = 50
 """People of one gate who are written to directly; whoever comes after them is asked in the thread only."""
 
+ASKED_ANEW = 3
+"""How often a request whose message is gone is posted again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
     """A message that asks for a decision. ``place``: the channel it goes to (``#name``); None is the run's thread.
 
     ``stage``, ``version``: the stage of the gate that it asks, and what that decides on. ``direct``: the id of the one
-    person to whom it is written instead; ``given_by`` has let them decide.
+    person to whom it is written instead; ``given_by`` has let them decide. ``last``: the resort that is left.
     """
 
     key: str
@@ -58,6 +68,7 @@ class Ask:
     version: int = 0
     direct: str = ""
     given_by: str = ""
+    last: Literal["", "default", "nowhere"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +109,9 @@ class Story:
         self.pending: list[Line] = [first_line(self.state)]
         self.presented: dict[str, str] = {}
         self.posted: dict[str, Posted] = {}
+        self.has_thread = self.is_seen = True
+        """Whether the run is told at all, and whether those who are asked can see where."""
+        self.has_default = False
         self.members: dict[str, tuple[str, ...]] = {}
         """The ids of the people who count as a name, for the names whose people are asked in direct messages."""
         self._gates: dict[int, Gate] = {}
@@ -164,8 +178,55 @@ class Story:
         """Requests that ought to be in Slack and are not; those of gates that are decided by now ought not."""
         for step, gate in self._waiting_gates():
             asks = [*_asks(step, gate)]
-            direct = _directly(asks, self.state.started.by, self.members) if gate.request.direct_messages else ()
-            yield from (ask for ask in (*asks, *direct) if ask.key not in self.posted)
+            wanted = gate.request.direct_messages or not self.is_seen
+            direct = [*_directly(asks, self.state.started.by, self.members)] if wanted else []
+            yield from self._missing((*asks, *direct)) if self.is_seen else self._missing_unseen(asks, direct)
+
+    def _missing(self, asks: Iterable[Ask]) -> Iterator[Ask]:
+        return (again for ask in asks if (again := self._still_to_ask(ask)) is not None)
+
+    def _missing_unseen(self, asks: Sequence[Ask], direct: Sequence[Ask]) -> Iterator[Ask]:
+        """Where those asked do not see the thread: their channels are asked, else each of them, else the default
+        channel. If none of it can be shown, that is put on record.
+        """
+        if self.has_thread:
+            yield from self._missing(ask for ask in asks if not ask.place)
+        key = asks[0].key.rpartition(":")[0]
+        ways: list[Sequence[Ask]] = [[ask for ask in asks if ask.place], direct]
+        if self.has_default:
+            ways.append([replace(asks[0], key=f"{key}:default", last="default")])
+        ways.append([replace(asks[0], key=f"{key}:{NOWHERE}", last="nowhere")])
+        strangers = any(who not in self.members for who in asks[0].gate.asked if not who.startswith("#"))
+        for way in ways:
+            if way is direct and strangers:
+                return  # until it is known who they are
+            missing = [*self._missing(way)]
+            yield from missing
+            if missing or any(self._is_shown(ask) for ask in way):
+                return
+
+    def _is_shown(self, ask: Ask) -> bool:
+        return any(
+            not posted.failed for key, posted in self.posted.items() if key == ask.key or key.startswith(f"{ask.key}~")
+        )
+
+    def _still_to_ask(self, ask: Ask) -> Ask | None:
+        """The request, under a key of its own if a message of it is gone; None if it is there, or was tried enough."""
+        key, gone = ask.key, DELETED if ask.direct else GONE
+        for number in range(2, ASKED_ANEW + 3):
+            posted = self.posted.get(key)
+            if posted is None:
+                return replace(ask, key=key)
+            if posted.failed not in gone:
+                return None
+            key = f"{ask.key}~{number}"
+        return None
+
+    def doubt(self, gate: Gate) -> None:
+        """Have the gate's messages shown again, which tells whether they are still there."""
+        for shown in list(self.shown_gates()):
+            if shown.gate.asked_seq == gate.asked_seq:
+                self.posted[shown.key] = replace(shown.posted, digest="")
 
     def missing_reminders(self) -> Iterator[Remind]:
         """The last reminder of each waiting gate, if it was not sent; those before it are stale."""
@@ -208,13 +269,14 @@ class Story:
     def unreached(self, gate: Gate) -> Iterator[tuple[str, str]]:
         """The people, by name, to whom the gate's request could not be written directly, and why."""
         for key, posted in self.posted.items():
-            if posted.failed and key.startswith(f"{APPROVAL}{gate.asked_seq}:") and f":{DIRECT}" in key:
+            unreached = posted.failed and posted.failed not in DELETED
+            if unreached and key.startswith(f"{APPROVAL}{gate.asked_seq}:") and f":{DIRECT}" in key:
                 yield str(self._intents[key]["name"]), posted.failed
 
     def strangers(self) -> Iterator[str]:
         """Names whose people are to be told apart, and are not known yet."""
         for _, gate in self._waiting_gates():
-            if gate.request.direct_messages or gate.given or gate.snoozed:
+            if gate.request.direct_messages or gate.given or gate.snoozed or not self.is_seen:
                 yield from (who for who in gate.asked if not who.startswith("#") and who not in self.members)
 
     def quiet(self, gate: Gate) -> frozenset[str]:

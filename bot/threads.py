@@ -18,7 +18,7 @@ from bot.directory import Directory
 from bot.narrator import LeaseLost, Narrator
 from bot.outbox import Outbox
 from bot.places import Places
-from bot.postings import SETTLE_MS, Postings
+from bot.postings import SETTLE_MS, THREADS, Postings
 from bot.shared import Pace, Shared
 from bot.story import Story
 from engine.core.errors import EngineError, UnknownEvent
@@ -28,8 +28,6 @@ from engine.ids import worker_id
 from engine.plans import Plans
 
 log = logging.getLogger(__name__)
-
-CONSUMER = "slack"
 
 TOLD_AT_ONCE = 200
 """Runs that one process tells side by side; the others wait until one has nothing more to say."""
@@ -56,7 +54,7 @@ class Threads:
         pace: Pace | None = None,
         settle_ms: int = SETTLE_MS,
     ) -> None:
-        postings = Postings(outbox, engine.store, CONSUMER, settle_ms=settle_ms)
+        postings = Postings(outbox, engine.store, THREADS, settle_ms=settle_ms)
         places = Places(outbox, default_channel)
         self._shared = Shared(engine, postings, places, directory, worker_id(), Plans(engine.store), pace or Pace())
         self._narrators: dict[str, Narrator] = {}
@@ -119,7 +117,7 @@ class Threads:
         shared, lease_ms = self._shared, int(self._shared.pace.lease * 1_000)
         try:
             found = await shared.cursors.claim_cursors(
-                CONSUMER, shared.owner, lease_ms, room, workspace=shared.engine.settings.workspace
+                THREADS, shared.owner, lease_ms, room, workspace=shared.engine.settings.workspace
             )
         except EngineError as error:
             if self._reachable:

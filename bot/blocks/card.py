@@ -237,3 +237,8 @@ def told_here_since(channel: str, error: str) -> str:
         "is_archived": "that channel is archived",
     }.get(error, f"Slack did not let me post there ({escape(error)})")
     return f"This run was started in <#{channel}> and is told here: {reason}."
+
+
+def told_anew() -> str:
+    """Why there is another message about the run in the same channel."""
+    return "The message about this run was deleted. It goes on here."

@@ -6,7 +6,8 @@ The one rule: what is shown is read from the log's own words; `--json` has the s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from pydantic import JsonValue
@@ -46,7 +47,7 @@ async def list_runs(settings: Settings, asked: Asked, *, limit: int, as_json: bo
     """The newest runs that fit, the newest first."""
     async with reading_engine(settings, any_key=True) as engine:
         now = engine.clock.now()
-        found = await engine.runs(filter_of(asked, now), limit=limit)
+        found = await with_unshown(engine, await engine.runs(filter_of(asked, now), limit=limit))
     if as_json:
         say_json([_listed(run) for run in found])
     elif found:
@@ -58,6 +59,25 @@ async def list_runs(settings: Settings, asked: Asked, *, limit: int, as_json: bo
     else:
         note("There are no runs yet; start one with vb run.")
     return DONE
+
+
+async def with_unshown(engine: Engine, runs: Sequence[RunInfo]) -> list[RunInfo]:
+    """The runs, of which those say so that ask people who could be shown nothing in Slack."""
+    asking = [run.id for run in runs if run.attention == "approval"]
+    if not asking:
+        return list(runs)
+    from bot.postings import unshown  # which brings Slack's libraries
+
+    never_shown = await unshown(engine.store, asking)
+    found: list[RunInfo] = []
+    for run in runs:
+        if (gates := never_shown.get(run.id)) and any(
+            step.gate is not None and step.gate.asked_seq in gates
+            for _, step in (await engine.state(run.id)).opened(StepStatus.WAITING)
+        ):
+            run = replace(run, summary=f"{run.summary}; it could be shown to nobody in Slack: vb approve")
+        found.append(run)
+    return found
 
 
 async def show_run(settings: Settings, ref: str, *, as_json: bool, events_only: bool) -> int:

@@ -145,17 +145,6 @@ async def test_a_run_without_a_channel_is_told_in_the_default_one_or_nowhere(ben
         await bench.told(run)
 
 
-async def test_a_lost_card_moves_the_run_to_its_starter(bench: Bench) -> None:
-    async with bench.telling():
-        run = await bench.start("gated")
-        await bench.shows("please decide")
-        bench.simulator.fail_next("chat.update", Fault(error="message_not_found"), 3)
-        await bench.vote(run)
-        await bench.until(lambda: bench.simulator.direct_messages("ben"))
-        await bench.told(run)
-    assert "✓ Completed" in bench.simulator.direct_messages("ben")[0].text
-
-
 async def test_what_waits_goes_out_together(
     setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
 ) -> None:
