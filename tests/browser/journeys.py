@@ -29,11 +29,28 @@ steps:
     set: {said: "released ${{ input.what }}"}
 """
 
+WINDOW = """
+name: window
+description: Announce maintenance.
+input:
+  day: {type: date, description: The day}
+  from: {type: time, default: "22:00"}
+  owner: {type: user, description: Who answers questions}
+  where: {type: channel, default: "#ops"}
+  size: {type: choice, choices: [small, large], default: small}
+  page: {type: url, required: false}
+steps:
+  - id: announce
+    uses: slack.post
+    with: {channel: "${{ input.where }}", text: "${{ input.day }} at ${{ input.from }}: ask ${{ input.owner }}"}
+"""
+
 
 def write_workflows(folder: Path) -> Path:
     """The folder of the definitions, for `running_demo`."""
     folder.mkdir(parents=True)
     (folder / "two_keys.yaml").write_text(TWO_KEYS, encoding="utf-8")
+    (folder / "window.yaml").write_text(WINDOW, encoding="utf-8")
     return folder
 
 
