@@ -20,8 +20,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.oauth.installation_store import Installation
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.directory import error_name, reason_of
-from bot.installations import Installations, NotRenewed, id_of, installed_id
+from bot.directory import Unreadable, error_name, reason_of
+from bot.installations import Installations, NotRenewed, installed_id
 from bot.leaving import BY_SLACK, leave, take_up
 from bot.settings import workspace_of
 from bot.tenant import Common, Identity, Tenant, serving
@@ -92,14 +92,13 @@ class Tenants:
 
         Whoever installs it where nobody is an admin becomes one.
         """
-        installer = Actor(via="slack", id=installation.user_id, name=installation.user_id)
-        engine = self._engine(id_of(installation))
-        await take_up(engine, installer)
-        await engine.workspace.grant(
-            Role.ADMIN, f"@{installer.id}", f"@{installer.id}", by=installer, may=frozenset({ROLES}),
+        tenant = await self._serve(installation)
+        by, handle = await _installer(tenant, installation.user_id)
+        await take_up(tenant.engine, by)
+        await tenant.engine.workspace.grant(
+            Role.ADMIN, f"@{by.id}", handle, by=by, may=frozenset({ROLES}),
             reason="they installed the app first", if_no_admin=True,
         )  # fmt: skip
-        await self._serve(installation)
 
     async def depart(self, installed: str) -> None:
         """End the service where the app is no longer installed. Nothing, if Slack says that the token still holds.
@@ -128,7 +127,8 @@ class Tenants:
         on_record = await self._installations.all()
         for installed in self._served.keys() - on_record.keys() - {self._home}:  # others have seen them leave
             async with self._changing:
-                await self._close(installed)
+                if await self._installations.of(installed) is None:  # not installed since the list was read, either
+                    await self._close(installed)
         for installed, found in on_record.items():
             try:
                 await self._look_at(installed, found)
@@ -148,16 +148,18 @@ class Tenants:
         if fresh is not None:
             await self._serve(fresh)
 
-    async def _serve(self, installation: Installation) -> Tenant | None:
-        """The workspace, opened if need be, with the token that was just read."""
-        installed = id_of(installation)
+    async def _serve(self, installation: Installation) -> Tenant:
+        """The workspace, opened if need be, with the token that was just read; anew if another bot is there now."""
+        identity = Identity.of(installation)
         async with self._changing:
-            served = self._served.get(installed)
-            if served is None:
-                return await self._open(Identity.of(installation), self._common.client(installation.bot_token))
-        if installed != self._home:
-            served[0].client.token = installation.bot_token
-        return served[0]
+            served = self.served.get(identity.id)
+            if served is not None and identity.id == self._home:
+                return served
+            if served is not None and served.identity == identity:
+                served.client.token = installation.bot_token
+                return served
+            await self._close(identity.id)
+            return await self._open(identity, self._common.client(installation.bot_token))
 
     async def _open(self, identity: Identity, client: AsyncWebClient, *, only: bool = False) -> Tenant:
         async with AsyncExitStack() as stack:
@@ -203,6 +205,17 @@ class Tenants:
         if self._said.get(installed) != sentence:
             self._said[installed] = sentence
             log.warning("%s", sentence)
+
+
+async def _installer(tenant: Tenant, user: str) -> tuple[Actor, str]:
+    """Who installed the app, as the history names them, and their handle."""
+    try:
+        person = await tenant.desk.directory.person(user)
+    except Unreadable:
+        person = None
+    if person is None:
+        return Actor(via="slack", id=user, name=user), f"@{user}"
+    return Actor(via="slack", id=user, name=person.name), f"@{person.handle}"
 
 
 class NotSaid(EngineError):

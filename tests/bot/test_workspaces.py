@@ -232,7 +232,7 @@ async def test_the_first_who_installs_it_is_admin_and_tokens_lie_sealed(
     tokens = [found.bot_token, found.bot_refresh_token]
     await company.install(GLOBEX, "hana")
     grants = await company.seen_by(GLOBEX).workspace.grants()
-    assert [one.to for one in grants if one.role is Role.ADMIN] == [f"@{GUS}"]
+    assert [(one.to, one.name) for one in grants if one.role is Role.ADMIN] == [(f"@{GUS}", "@gus")]
     assert not [one for one in await company.seen_by(ACME).workspace.grants() if one.role is Role.ADMIN]
     found = (await company.on_record.all())[GLOBEX]
     tokens += [found.bot_token, found.bot_refresh_token]
@@ -347,6 +347,11 @@ async def test_what_another_process_installs_or_removes_is_seen(company: Company
     await company.on_record.async_save(found)
     await company.globex.type_command("hana", "#general", "/vb list")
     assert "ask_gus" in company.whispers(GLOBEX, "hana", "#general")[-1]
+    # Removed and installed again elsewhere, before anybody looked: there is another bot now.
+    found.bot_id, found.bot_user_id = "B1ANOTHERX", "U1ANOTHERX"
+    await company.on_record.async_save(found)
+    await company.service.tenants.look()
+    assert company.service.tenants.served[GLOBEX].authorized().bot_user_id == "U1ANOTHERX"
 
 
 async def test_a_token_is_renewed_once_however_many_ask(company: Company) -> None:
