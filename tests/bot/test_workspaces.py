@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -150,13 +151,14 @@ def sealed(setup: Setup) -> Setup:
 
 
 @asynccontextmanager
-async def serving(sealed: Setup, simulator: Simulator, globex: People) -> AsyncGenerator[Company]:
+async def serving(sealed: Setup, simulator: Simulator, globex: People, folder: Path) -> AsyncGenerator[Company]:
     grants = simulator.grants
     settings = BotSettings(
         signing_secret=simulator.signing_secret,
         oauth=OAuthApp(grants.client_id, grants.client_secret, PUBLIC),
         api_url=simulator.api_url,
         http_port=0,
+        folders=(folder,),
     )
     async with (
         sealed.working(*ASKED.values(), GROUP, SAY, SIMPLE) as engine,
@@ -167,11 +169,11 @@ async def serving(sealed: Setup, simulator: Simulator, globex: People) -> AsyncG
 
 
 @pytest.fixture
-async def company(sealed: Setup) -> AsyncIterator[Company]:
+async def company(sealed: Setup, tmp_path: Path) -> AsyncIterator[Company]:
     first = demo_workspace(sealed.clock)
     simulator = Simulator(first, options=Options(rotating=True, event_retry_ms=(100, 100, 100)))
     globex = simulator.add_workspace(other_workspace(sealed.clock))
-    async with simulator.serve(), serving(sealed, simulator, globex) as made:
+    async with simulator.serve(), serving(sealed, simulator, globex, tmp_path) as made:
         yield made
 
 
@@ -389,6 +391,21 @@ async def test_a_token_that_cannot_be_renewed_is_said_once_and_used_until_it_end
     assert list(company.service.tenants.served) == [GLOBEX]
     assert "of-nobody" not in caplog.text
     await company.ask(GLOBEX, "hana", "#general")
+
+
+async def test_a_folder_in_a_folder_is_one_workspaces_alone(company: Company, tmp_path: Path) -> None:
+    definition = "name: {0}\nsteps: [{{id: one, uses: t.echo, with: {{text: hi}}}}]\n"
+    (tmp_path / "shared.yaml").write_text(definition.format("for_all"), encoding="utf-8")
+    (tmp_path / GLOBEX).mkdir()
+    (tmp_path / GLOBEX / "own.yaml").write_text(definition.format("for_globex"), encoding="utf-8")
+    for team in (GLOBEX, ACME):
+        await company.install(team)
+
+    async def deployed() -> bool:
+        known = [await company.seen_by(team).definitions.refresh() for team in (ACME, GLOBEX)]
+        return [set(each.workflows) for each in known] == [{"for_all"}, {"for_all", "for_globex"}]
+
+    await until(deployed)
 
 
 async def test_a_step_posts_where_its_run_is(company: Company) -> None:
