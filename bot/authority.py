@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from bot.directory import Directory, Person, Target
 from bot.policy import Allowed, Refused, may_decide, unknown
 from engine.core import commands as c
+from engine.core.delegations import Delegation
 from engine.core.events import Actor
 from engine.core.gates import Gate
 from engine.core.state import RunState
@@ -35,7 +36,19 @@ def actor(person: Person) -> Actor:
 
 async def right_of(engine: Engine, directory: Directory, state: RunState, gate: Gate, user: str) -> Right | Refused:
     """The right of the Slack user ``user`` at ``gate`` now, or why they have none. Raises ``Unreadable``."""
-    delegations = await _delegations(engine, gate, user)
+    return await right_by(await given_to(engine, user), directory, state, gate, user)
+
+
+async def given_to(engine: Engine, user: str) -> Sequence[Delegation]:
+    """What lets the Slack user decide for others for a period, now."""
+    return await engine.gates.delegated_to(Actor(via="slack", id=user, name=user))
+
+
+async def right_by(
+    given: Sequence[Delegation], directory: Directory, state: RunState, gate: Gate, user: str
+) -> Right | Refused:
+    """As ``right_of``, with what was ``given_to`` them: for whoever asks about many gates at once."""
+    delegations = _delegations(given, gate, user)
     person, targets, givers = await asyncio.gather(
         directory.person(user),
         directory.targets(gate.asked, state.started.workflow),
@@ -59,7 +72,7 @@ def _right(verdict: Allowed, everyone: frozenset[str] | None, delegations: dict[
     return Right(actor(verdict.person), verdict.authority, seat)
 
 
-async def _delegations(engine: Engine, gate: Gate, user: str) -> dict[str, int | None]:
+def _delegations(given: Sequence[Delegation], gate: Gate, user: str) -> dict[str, int | None]:
     """The ids of those who let ``user`` decide: for a period, by the fact of that number, or at this gate (None).
 
     Those whose approval is on record already come last: it counts once.
@@ -67,7 +80,7 @@ async def _delegations(engine: Engine, gate: Gate, user: str) -> dict[str, int |
     if gate.request.delegation == "forbidden":
         return {}
     me = Actor(via="slack", id=user, name=user)
-    period = {one.event.by: one.id for one in await engine.gates.delegated_to(me)}
+    period = {one.event.by: one.id for one in given}
     here: dict[Actor, int | None] = dict.fromkeys((one.by for one in gate.delegators(me)), None)
     found = sorted((period | here).items(), key=lambda each: gate.ballot_of(each[0]) is not None)
     return {giver.id: delegation for giver, delegation in found}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from bot.authority import Right, right_of
+from bot.authority import Right, given_to, right_by
 from bot.blocks.approval import can_be_decided
 from bot.blocks.waiting import Waiting
 from bot.directory import Directory
@@ -27,7 +27,8 @@ async def waiting_for(engine: Engine, directory: Directory, user: str) -> list[W
     runs = await engine.bulk.attention("approval", limit=LOOKED_AT)
     states = await asyncio.gather(*(_state(engine, run.id) for run in runs))
     gates = [gate for state in states if state is not None for gate in _open_gates(state)]
-    rights = await asyncio.gather(*(right_of(engine, directory, each.state, each.gate, user) for each in gates))
+    given = await given_to(engine, user)
+    rights = await asyncio.gather(*(right_by(given, directory, each.state, each.gate, user) for each in gates))
     found = [each for each, right in zip(gates, rights, strict=True) if isinstance(right, Right) and _can(each, right)]
     return sorted(found, key=lambda each: (each.gate.request.expires_at, each.state.run))
 

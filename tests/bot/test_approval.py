@@ -14,7 +14,7 @@ from engine.core import commands as c
 from engine.core.state import Gate
 from tests.bot.reading import buttons, unsaid
 from tests.bot.scenes import GATE, asked, scenes
-from tests.core.driver import BEN, Run
+from tests.core.driver import BEN, CAT, Run
 
 SCENES = {name: run for name, run in scenes().items() if any(step.gate for step in run.state.steps.values())}
 OPEN = frozenset(
@@ -185,3 +185,75 @@ def test_a_gate_that_an_operator_skipped_is_closed_and_says_so() -> None:
     message = approval(run.state, "publish", gate, FIRST)
     assert "No decision is needed any more: an operator went on without one." in message.text
     assert not buttons(message)
+
+
+TWO_STAGES: dict[str, Any] = {
+    "id": "publish",
+    "approval": {
+        "title": "Publish ${{ input.version }}?",
+        "stages": [
+            {"name": "build", "approvers": ["@release-managers"], "quorum": 2},
+            {"name": "leads", "approvers": ["#eng-leads"]},
+        ],
+        "edit": {"percent": {"type": "integer", "value": "${{ 50 }}"}},
+        "reason": "never",
+    },
+}
+
+
+def in_first_stage() -> Run:
+    run = asked(TWO_STAGES)
+    run.vote("publish", seat=c.Seat(("@release-managers",)), authority="in @release-managers")
+    return run
+
+
+def test_it_says_who_has_approved_and_what_comes_after_the_stage() -> None:
+    text = shown(in_first_stage()).text
+    assert "Stage 1 of 2 (build): 1 of 2 approved: Ben." in text
+    assert "*Approve*: stage 2 of 2 (leads) asks #eng-leads. *Deny*: the run ends." in text
+    assert "*Edit*: change percent first; approvals from before then count no more." in text
+
+
+def test_a_message_of_a_stage_that_is_over_has_no_buttons_and_says_who_is_asked_now() -> None:
+    run = in_first_stage()
+    run.vote("publish", by=CAT, seat=c.Seat(("@release-managers",)))
+    first = shown(run)
+    assert first.text.splitlines()[1:3] == [
+        "✓ Stage 1 of 2 (build) has its approvals; stage 2 of 2 (leads) asks #eng-leads now.",
+        "Approved before that: Ben, Cat.",
+    ]
+    assert not buttons(first)
+    _, gate = gate_of(run)
+    second = shown(run, Question(PEOPLE, ("#eng-leads",), stage=1, version=gate.version))
+    assert "Approved before, in other stages: Ben, Cat." in second.text
+    assert "Approve" in buttons(second)
+
+
+def test_after_an_edit_only_what_shows_the_new_version_can_be_clicked() -> None:
+    run = in_first_stage()
+    before = buttons(shown(run))["Approve"]
+    run.vote("publish", by=CAT, seat=c.Seat(("@release-managers",)))
+    opened = Question(PEOPLE, ("#eng-leads",), stage=1, version=gate_of(run)[1].version)
+    run.do(c.EditGate("publish", {"percent": 10}, CAT, seat=c.Seat(("#eng-leads",))), after=1_000)
+    text = shown(run).text
+    assert "✎ Cat changed percent: 50 → 10" in text
+    assert "percent (was 50): 10" in text
+    assert "0 of 2 approved." in text
+    assert buttons(shown(run))["Approve"] != before
+    late = shown(run, opened)
+    assert "… Not yet: stage 1 of 2 (build) asks @release-managers now since Cat changed" in late.text
+    assert not buttons(late)
+
+
+def test_a_copy_for_one_person_says_as_whom_they_are_asked_and_pings_nobody() -> None:
+    question = Question(PEOPLE, ("@release-managers",), elsewhere=True, directly=True, thread="<x|the thread>")
+    text = shown(SCENES["asked"], question).text
+    assert text.splitlines()[1] == "You are asked as @release-managers: please decide."
+    assert "<!subteam" not in text
+
+
+def test_whoever_was_not_reached_is_named_in_the_thread_alone() -> None:
+    unreached = (("Finn", "deactivated"), ("Eve", "some_error"))
+    told = "! Not reached by direct message: Finn (the account is deactivated), Eve (Slack says some_error)."
+    assert told in shown(SCENES["asked"], Question(PEOPLE, ("@oncall",), unreached=unreached)).text
+    assert told not in shown(SCENES["asked"], Question(PEOPLE, ("@oncall",), elsewhere=True, unreached=unreached)).text

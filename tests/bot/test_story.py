@@ -12,7 +12,7 @@ from bot.story import Ask, Remind, Story, Unsettled
 from engine.core import commands as c
 from engine.store import Delivery
 from tests.bot.scenes import GATE, asked, completed, retrying
-from tests.core.driver import BEN, Run
+from tests.core.driver import BEN, DAN, Run
 
 MINUTE = 60_000
 ROOT = Posted("C1", "1.0", "old")
@@ -113,6 +113,52 @@ def test_channels_among_the_approvers_get_copies() -> None:
         ("0", ("@ben",), None),
         ("4", ("#leads",), "#leads"),
     ]
+
+
+DIRECTLY = {**GATE, "approval": {**GATE["approval"], "direct_messages": True, "approvers": ["@rm", "@ben", "#leads"]}}
+
+
+def test_everybody_asked_is_written_to_once_but_for_who_started_the_run() -> None:
+    run = asked(DIRECTLY)
+    story = story_of(run)
+    assert sorted(story.strangers()) == ["@ben", "@rm"]
+    story.members |= {"@rm": ("U1", "U2", "U3"), "@ben": ("U2",)}  # U1 has started it
+    direct = [ask for ask in story.missing_asks() if ask.direct]
+    seq = asked_seq(run)
+    assert [(ask.key, ask.pinged, ask.direct) for ask in direct] == [
+        (f"approval:{seq}:dm:U2", ("@rm",), "U2"),
+        (f"approval:{seq}:dm:U3", ("@rm",), "U3"),
+    ]
+    run.do(c.Delegate("publish", BEN, DAN))
+    story.read(run.log[story.state.seq :])
+    assert [(ask.direct, ask.given_by) for ask in story.missing_asks() if ask.direct][-1] == (DAN.id, "Ben")
+
+
+def test_each_stage_asks_in_messages_of_its_own() -> None:
+    stages = [{"name": "one", "approvers": ["@rm"]}, {"name": "two", "approvers": ["@sec", "#leads"]}]
+    run = asked({"id": "publish", "approval": {"title": "Publish?", "stages": stages}})
+    run.vote("publish")
+    seq = asked_seq(run)
+    assert [(ask.key, ask.pinged, ask.stage) for ask in story_of(run).missing_asks()] == [
+        (f"approval:{seq}:s1v{seq}:0", ("@sec",), 1),
+        (f"approval:{seq}:s1v{seq}:2", ("#leads",), 1),
+    ]
+
+
+def test_an_asking_that_is_over_is_still_shown_as_it_ended() -> None:
+    gate = {**GATE, "approval": {**GATE["approval"], "request_changes": "notes"}}
+    run = asked(gate)
+    story, seq = story_of(run), asked_seq(run)
+    story.resume(0, [request(seq, 0)])
+    run.do(c.RequestChanges("publish", BEN, "shorter"))
+    run.look()
+    run.succeed("notes", "Short")
+    story.read(run.log[story.state.seq :])
+    assert asked_seq(run) != seq
+    (shown,) = story.shown_gates()
+    assert shown.gate.changes is not None
+    (update, *_) = agenda_of(story).updates()
+    assert "↩ Ben asked for changes: shorter. The run goes back to notes, and asks anew." in update.message.text
 
 
 def test_only_the_last_reminder_is_sent() -> None:

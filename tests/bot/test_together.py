@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from slack_sdk.web.async_client import AsyncWebClient
-
-from bot.blocks.waiting import TOGETHER, waiting
+from bot.blocks.waiting import TOGETHER
 from bot.directory import Directory
 from bot.simulator.demo import ANA, BEN
 from bot.simulator.model import View
@@ -40,14 +36,17 @@ async def three(front: Front) -> list[str]:
     return runs
 
 
-async def home_of(front: Front, client: AsyncWebClient, directory: Directory, user: str) -> View:
-    """The person's App Home, with what waits for them."""
-    blocks = waiting(await waiting_for(front.engine, directory, user))
-    view: Any = {"type": "home", "blocks": blocks}
-    await client.views_publish(user_id=user, view=view)
-    shown = front.simulator.home(user)
-    assert shown is not None
-    return shown
+async def home_of(front: Front, who: str, *parts: str) -> View:
+    """The person's App Home, once it shows all of ``parts``."""
+    front.simulator.open_home(who)
+
+    def shown() -> View | None:
+        home = front.simulator.home(who)
+        return home if home is not None and all(part in str(home.blocks) for part in parts) else None
+
+    home = await front.simulator.wait_for(shown, 10_000)
+    assert home is not None
+    return home
 
 
 async def verdicts(front: Front, runs: list[str]) -> list[Verdict | None]:
@@ -55,9 +54,7 @@ async def verdicts(front: Front, runs: list[str]) -> list[Verdict | None]:
     return [gate.decision.verdict if gate.decision is not None else None for gate in gates]
 
 
-async def test_what_waits_is_what_one_may_decide(
-    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
-) -> None:
+async def test_what_waits_is_what_one_may_decide(setup: Setup, simulator: Simulator, directory: Directory) -> None:
     async with serving(setup, simulator, [ASKING, OTHER]) as front:
         await three(front)
         await front.type("ana", "run other")
@@ -71,17 +68,13 @@ async def test_what_waits_is_what_one_may_decide(
             "Publish? · asking · v1", "Publish? · asking · v2", "Publish? · asking · v3",
         ]  # fmt: skip
         assert await waiting_for(front.engine, directory, BEN) == []
-        shown = str((await home_of(front, client, directory, ANA)).blocks)
-        assert "asking asks 3 times at publish." in shown
-        assert "asking · v2" in shown
+        await home_of(front, "ana", "asking asks 3 times at publish.", "asking · v2")
 
 
-async def test_one_is_decided_by_the_buttons_of_its_row(
-    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
-) -> None:
+async def test_one_is_decided_by_the_buttons_of_its_row(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator, [ASKING]) as front:
         runs = await three(front)
-        home = await home_of(front, client, directory, ANA)
+        home = await home_of(front, "ana", "asking asks 3 times at publish.")
         row = [block["block_id"] for block in home.blocks if "'gate_show'" in str(block)][1]
         await simulator.click_in_view("ana", home.id, "gate_show", block_id=row)
         assert "of v2" in str((await front.form("ana")).blocks)
@@ -92,12 +85,10 @@ async def test_one_is_decided_by_the_buttons_of_its_row(
         assert "Already approved by you" in str((await front.form("ana")).blocks)
 
 
-async def test_like_ones_are_decided_together_and_each_by_itself(
-    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
-) -> None:
+async def test_like_ones_are_decided_together_and_each_by_itself(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator, [ASKING]) as front:
         runs = await three(front)
-        home = await home_of(front, client, directory, ANA)
+        home = await home_of(front, "ana", "asking asks 3 times at publish.")
         await simulator.click_in_view("ana", home.id, TOGETHER)
         form = await front.form("ana")
         options = form.blocks[1]["element"]["options"]
