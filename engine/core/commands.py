@@ -14,7 +14,20 @@ from pydantic import JsonValue
 
 from engine.core.events import Actor
 from engine.core.failures import Failure
-from engine.core.gates import Ballot, GateDecision
+from engine.core.gate_commands import AlreadyVoted as AlreadyVoted
+from engine.core.gate_commands import AtGate as AtGate
+from engine.core.gate_commands import Delegate as Delegate
+from engine.core.gate_commands import EditGate as EditGate
+from engine.core.gate_commands import GateRefusal as GateRefusal
+from engine.core.gate_commands import InvalidFields as InvalidFields
+from engine.core.gate_commands import NotAsked as NotAsked
+from engine.core.gate_commands import Outdated as Outdated
+from engine.core.gate_commands import ReasonNeeded as ReasonNeeded
+from engine.core.gate_commands import RequestChanges as RequestChanges
+from engine.core.gate_commands import Seat as Seat
+from engine.core.gate_commands import Snooze as Snooze
+from engine.core.gate_commands import Vote as Vote
+from engine.core.gates import GateDecision
 from engine.core.graph import Plan
 from engine.core.state import RunStatus
 
@@ -124,90 +137,6 @@ class LogLine:
     step: str
     token: int
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """From where a person acts at a gate, as the caller has established at this moment.
-
-    ``names`` are those of the asked names under which they count, or under which ``on_behalf_of`` counts; without any
-    (None) the caller vouches for whatever is asked. ``everyone``: the ids of all who count now for the open stage,
-    where it needs all of them. ``on_behalf_of`` has let them decide: at this gate, or for a period by the fact
-    ``delegation`` of the workspace.
-    """
-
-    names: tuple[str, ...] | None = None
-    everyone: frozenset[str] | None = None
-    on_behalf_of: Actor | None = None
-    delegation: int | None = None
-
-
-ANY_SEAT = Seat()
-
-
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """A person's decision on a gate. That they may decide was established by the caller, who says how in ``authority``.
-
-    ``version``, if given, is that of what the person saw (``Gate.version``): with an older one nothing is recorded.
-    """
-
-    step: str
-    granted: bool
-    by: Actor
-    authority: str = ""
-    reason: str = ""
-    version: int | None = None
-    seat: Seat = ANY_SEAT
-
-
-@dataclass(frozen=True, slots=True)
-class EditGate:
-    """Change these values of the gate ``step`` before it is decided on: earlier votes then count no more."""
-
-    step: str
-    fields: Mapping[str, JsonValue]
-    by: Actor
-    authority: str = ""
-    reason: str = ""
-    version: int | None = None
-    seat: Seat = ANY_SEAT
-
-
-@dataclass(frozen=True, slots=True)
-class RequestChanges:
-    """Send the run back to the step that the gate names for it, to be done anew in the light of ``comment``."""
-
-    step: str
-    by: Actor
-    comment: str
-    authority: str = ""
-    version: int | None = None
-    seat: Seat = ANY_SEAT
-
-
-@dataclass(frozen=True, slots=True)
-class Delegate:
-    """Let ``to`` decide at this gate for ``by``, who has the right to."""
-
-    step: str
-    by: Actor
-    to: Actor
-    authority: str = ""
-    reason: str = ""
-    version: int | None = None
-    seat: Seat = ANY_SEAT
-
-
-@dataclass(frozen=True, slots=True)
-class Snooze:
-    """Do not remind ``by`` before ``until``; everything else takes its course."""
-
-    step: str
-    by: Actor
-    until: int
-    version: int | None = None
-    seat: Seat = ANY_SEAT
 
 
 @dataclass(frozen=True, slots=True)
@@ -334,8 +263,6 @@ StepReport = Succeed | Fail | HandBack
 StepNote = BeginEffect | RecordEffect | LogLine | NoteProgress
 Steering = Cancel | Pause | Resume | Redrive | RetryFrom | SkipStep | SetOutput | Settle | Move | Label
 """What operators ask for."""
-AtGate = Vote | EditGate | RequestChanges | Delegate | Snooze
-"""What people do at a gate."""
 Command = Look | StepReport | StepNote | AtGate | Present | Steering | Signal | ChildEnded
 
 
@@ -374,40 +301,6 @@ class NotOpen:
 
 
 @dataclass(frozen=True, slots=True)
-class Outdated:
-    """What the person saw is no longer what is decided on: ``version`` is. Nothing was recorded."""
-
-    step: str
-    version: int
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyVoted:
-    """The person's approval is on record already, and counts; nothing was changed."""
-
-    ballot: Ballot
-
-
-@dataclass(frozen=True, slots=True)
-class NotAsked:
-    """The gate does not ask any of the names under which the person counts; it asks ``asked``."""
-
-    asked: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonNeeded:
-    """The gate wants a reason for this."""
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidFields:
-    """One sentence for each value that cannot be so; nothing was changed."""
-
-    problems: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class NotAllowed:
     """It cannot be done, whoever asks; ``reason`` says why, and what can be done."""
 
@@ -421,6 +314,4 @@ class EffectKnown:
     result: JsonValue
 
 
-GateRefusal = Outdated | AlreadyVoted | NotAsked | ReasonNeeded | InvalidFields
-"""Why nothing was recorded at a gate that is open."""
 Reply = Accepted | Nothing | Ended | Stale | AlreadyDecided | NotOpen | NotAllowed | GateRefusal | EffectKnown

@@ -50,7 +50,10 @@ class Asking:
 
 
 def askings(log: Iterable[Recorded], gate: str) -> list[Asking]:
-    """Every asking of ``gate``: of the step at that path, or, for one inside of a loop, in all items and passes."""
+    """Every asking of the gate at the path ``gate``; or of that id, or place in the definition, wherever it has asked.
+
+    A gate inside of a loop asks in each item and pass.
+    """
     closed: list[Asking] = []
     open_: dict[str, Asking] = {}
     for one in log:
@@ -117,8 +120,8 @@ def _ends(event: e.Event) -> bool:
     return not isinstance(event, going_on)
 
 
-def _names(path: str) -> tuple[str, str]:
-    return path, paths.template_of(path)
+def _names(path: str) -> tuple[str, str, str]:
+    return path, paths.template_of(path), path.rpartition("/")[2]
 
 
 def _renamed(open_: Mapping[str, Asking], names: Mapping[str, str]) -> Iterator[tuple[str, Asking]]:

@@ -15,7 +15,7 @@ from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.errors import InvalidInput
 from engine.core.expressions import ExpressionError, Template
-from engine.core.graph import Plan
+from engine.core.graph import Plan, PlannedStep
 from engine.core.state import RunState, StepStatus
 from engine.core.values import Held
 
@@ -99,18 +99,27 @@ def reusable(state: RunState, plan: Plan, step: str) -> list[Reusable]:
     """The results of ``state`` with which a fork of it on ``plan`` begins that does ``step``, and what follows, anew.
 
     Those are the steps of the workflow that have ended, as has everything that they need, and that both definitions
-    have; one that failed only if the workflow goes on in spite of it.
+    have; one that failed only if the workflow goes on in spite of it. A gate that covers a step that is done anew asks
+    anew: what was approved in one run is not what another one does.
     """
     anew = set(downstream(plan, step))
     found: dict[str, Reusable] = {}
     for id_, needs in in_order(plan):
-        known = state.step(id_)
-        failed = known.status is StepStatus.FAILED and not plan.steps[id_].step.continue_on_error
-        if id_ in anew or id_ not in state.plan.steps or failed or known.status not in _REUSED:
+        known, planned = state.step(id_), plan.steps[id_]
+        if id_ in anew or not _may_be_reused(state, planned):
+            continue
+        covers = planned.gate.approval.covers if planned.gate is not None else ()
+        if any(one in anew or not _may_be_reused(state, plan.steps[one]) for one in covers):
             continue
         if all(need in found for need in needs):
             found[id_] = Reusable(id_, _REUSED[known.status], known.output)
     return list(found.values())
+
+
+def _may_be_reused(state: RunState, planned: PlannedStep) -> bool:
+    known = state.step(planned.id)
+    failed = known.status is StepStatus.FAILED and not planned.step.continue_on_error
+    return planned.id in state.plan.steps and not failed and known.status in _REUSED
 
 
 def downstream(plan: Plan, step: str) -> list[str]:

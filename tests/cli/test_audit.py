@@ -17,11 +17,14 @@ from bot.console.audit import described, lines
 from engine.catalog import Catalog
 from engine.core import commands as c
 from engine.core.events import Actor
+from engine.core.gate_history import askings
 from engine.core.loader import load_yaml
 from engine.deploying import ALL
 from engine.engine import Engine, EngineSettings
 from engine.gates import UnknownGate
 from engine.steps.registry import Registry, step
+from tests.core.driver import Run
+from tests.core.driver import workflow as core_workflow
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "approvals.md"
 ANA = Actor(via="slack", id="U0ANA", name="Ana Ruiz")
@@ -99,6 +102,12 @@ async def story(folder: Path) -> AsyncGenerator[Story]:
         told = Story(engine, clock)
         await told.begin()
         yield told
+
+
+@pytest.fixture
+def loop() -> Run:
+    gate = {"id": "ok", "approval": {"title": "${{ item }}?", "approvers": ["@web"]}}
+    return Run(core_workflow({"id": "each", "for_each": {"items": ["a", "b"], "max_items": 2}, "steps": [gate]}))
 
 
 def alike(text: str) -> str:
@@ -180,3 +189,10 @@ async def test_what_was_changed_behind_its_back_is_told(tmp_path: Path) -> None:
     assert isinstance(proof, dict)
     assert proof["verified"] is False
     assert "DOES NOT HOLD" in "\n".join(lines(report))
+
+
+def test_a_gate_in_a_loop_is_found_by_its_path_and_by_its_id(loop: Run) -> None:
+    found = [asking.path for asking in askings(loop.log, "ok")]
+    assert found == ["each[0]/ok", "each[1]/ok"]
+    assert [asking.path for asking in askings(loop.log, "each[1]/ok")] == ["each[1]/ok"]
+    assert len(askings(loop.log, "each[]/ok")) == 2

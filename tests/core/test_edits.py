@@ -9,6 +9,7 @@ from engine.core import events as e
 from engine.core.failures import FailureClass
 from engine.core.gates import Gate
 from engine.core.graph import Plan
+from engine.core.starting import reusable
 from engine.core.state import RunStatus, StepStatus
 from tests.core.definitions import CHILD
 from tests.core.driver import BEN, CAT, Run, workflow
@@ -143,6 +144,15 @@ def test_a_covered_child_run_starts_with_what_was_approved_or_not_at_all() -> No
     good = Run(workflow(gate(covers=["ship"]), call), children=children)
     good.vote("go")
     assert "CHILD_STARTED" in good.types
+
+
+def test_a_fork_asks_again_for_what_it_does_itself() -> None:
+    run = release(covers=["ship"])
+    run.vote("go")
+    assert [one.step for one in reusable(run.state, run.plan, "ship")] == []
+    free = release()
+    free.vote("go")
+    assert [one.step for one in reusable(free.state, free.plan, "ship")] == ["go"], "nothing was approved but to go on"
 
 
 def test_an_operator_goes_on_without_a_gate_in_their_own_name() -> None:
