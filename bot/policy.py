@@ -13,6 +13,7 @@ from enum import StrEnum
 from bot.blocks.words import either, one_line
 from bot.directory import Person, Target
 from engine.core.roles import INCLUDES, Role
+from engine.core.state import RunState
 
 
 class Act(StrEnum):
@@ -21,7 +22,7 @@ class Act(StrEnum):
     LOOK = "see runs and workflows"
     START = "start runs"
     PAUSE = "pause a run of somebody else"
-    RESUME = "resume a run of somebody else"
+    RESUME = "resume a run that somebody else has started or paused"
     CANCEL = "cancel a run of somebody else"
     REDRIVE = "redrive a run of somebody else"
     RETRY = "do steps anew"
@@ -46,6 +47,14 @@ NEEDS: Mapping[Act, Role] = {
 
 OF_THE_STARTER = frozenset({Act.PAUSE, Act.RESUME, Act.CANCEL, Act.REDRIVE})
 """What whoever started a run may do to it without a role: nothing there is done twice, and no decision is left out."""
+
+
+def is_own(act: Act, user: str, run: RunState) -> bool:
+    """Whether ``act`` is to a run that the Slack user has started. A pause by somebody else is not theirs to end."""
+    by = run.started.by
+    held_by = None if run.paused is None else run.paused.by
+    others_hold = act is Act.RESUME and held_by is not None and (held_by.via, held_by.id) != ("slack", user)
+    return (by.via, by.id) == ("slack", user) and not others_hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +106,7 @@ _ASK = "nothing was changed. Ask a full member of this workspace."
 def may(act: Act, person: Person | None, holders: Sequence[Holder], *, is_starter: bool = False) -> Verdict:
     """Whether ``person`` may do ``act``. ``holders``: those who have roles, for the run's workflow or the workspace.
 
-    ``is_starter``: it is about a run that they have started.
+    ``is_starter``: it is about a run of their own (``is_own``).
     """
     member = _member(person)
     if isinstance(member, Refused):

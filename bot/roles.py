@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from bot.blocks.words import Asked
 from bot.directory import PERSON_ID, Directory, Target
-from bot.policy import NEEDS, Act, Allowed, Holder, Verdict, may, may_start
+from bot.policy import NEEDS, Act, Allowed, Holder, Verdict, is_own, may, may_start
 from engine.core.definition import Workflow
 from engine.core.roles import EVERYONE, Grant, Role, giving, people_with_role
 from engine.core.state import RunState
@@ -87,8 +87,7 @@ class Roles:
 
     async def may_with(self, act: Act, user: str, run: RunState) -> Verdict:
         """Whether they may do it to that run, which may be their own. Raises as ``may``."""
-        by = run.started.by
-        return await self._may(act, user, run.started.workflow, is_starter=(by.via, by.id) == ("slack", user))
+        return await self._may(act, user, run.started.workflow, is_starter=is_own(act, user, run))
 
     async def may_start(self, user: str, workflow: Workflow) -> Verdict:
         """Whether they may start the workflow: by its definition, else by their role. Raises as ``may``."""

@@ -92,7 +92,7 @@ WORDS: Mapping[str, Word] = {
             ("resume RUN [why …]", "lets a paused run go on"),
             examples=("resume 01ks8q the registry is back",),
             role=Role.OPERATOR,
-            more=_ALSO_STARTER,
+            more="Whoever started the run and paused it may do it too.",
         ),
         _word(
             "cancel",

@@ -44,6 +44,10 @@ async def test_a_run_is_held_and_let_go_on_with_the_reason(setup: Setup, simulat
         assert "was so already (‖ Paused)" in await front.type("ben", f"pause {run[:14]}")
         assert await front.type("dana", f"resume {run[:14]}") == f"Resumed wait (`{run[:14]}`)."
         assert (await front.engine.state(run)).paused is None
+        await front.type("dana", f"pause {run[:14]} an incident")
+        refused = await front.type("ben", f"resume {run[:14]}")
+        assert refused.startswith("To resume a run that somebody else has started or paused takes the role operator")
+        assert (await front.engine.state(run)).paused is not None
 
 
 async def test_a_run_that_is_not_named_is_chosen_in_a_form(setup: Setup, simulator: Simulator) -> None:
