@@ -393,6 +393,18 @@ async def test_a_token_that_cannot_be_renewed_is_said_once_and_used_until_it_end
     await company.ask(GLOBEX, "hana", "#general")
 
 
+async def test_the_runs_of_a_workspace_are_left_to_whoever_serves_it(company: Company, sealed: Setup) -> None:
+    await company.install(GLOBEX)
+    async with sealed.engine(SIMPLE) as elsewhere:  # another process, whose appends are found by asking alone
+        ours, theirs = elsewhere.within(f"ws_{GLOBEX}"), elsewhere.within(f"ws_{ACME}")
+        left = (await theirs.start("simple", {}, by=ACTOR, origin={"channel": "C0RELEASES"})).run
+        await ours.start("simple", {}, by=ACTOR, origin={"channel": "C1GENERALX"})
+    await company.simulator.wait_for(lambda: company.globex.channel_messages("#general"), 10_000)
+    query = f"SELECT owner FROM cursors WHERE stream = '{left}'"  # noqa: S608 - an id of ours
+    owners = await company.engine.store.database.read(lambda connection: connection.exec_driver_sql(query).all())
+    assert [tuple(row) for row in owners] == [(None,)]
+
+
 async def test_a_folder_in_a_folder_is_one_workspaces_alone(company: Company, tmp_path: Path) -> None:
     definition = "name: {0}\nsteps: [{{id: one, uses: t.echo, with: {{text: hi}}}}]\n"
     (tmp_path / "shared.yaml").write_text(definition.format("for_all"), encoding="utf-8")
