@@ -125,6 +125,7 @@ def _only_misses_code(state: RunState) -> bool:
 
 
 def progress(state: RunState) -> str:
+    """How far it is."""
     done = sum(state.step(step_id).status in _DONE for step_id in state.plan.steps)
     return f"{done} of {counted(len(state.plan.steps), 'step')} done"
 

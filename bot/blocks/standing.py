@@ -11,7 +11,7 @@ from bot.blocks import loops
 from bot.blocks.flow_lines import awaits_words
 from bot.blocks.gate_words import progress
 from bot.blocks.step_lines import missing_words, uncertain_words
-from bot.blocks.words import attempt, date, either, moment, one_line, short_id
+from bot.blocks.words import attempt, date, either, moment, one_line, short_id, went_wrong
 from engine.core import paths
 from engine.core.state import RunState, StepState, StepStatus
 
@@ -53,7 +53,7 @@ def standing(state: RunState, path: str, step: StepState) -> str:
             so_far = "".join(f" {each}" for each in progress(step.gate))
             return f"{path} waits for {either(step.gate.asked)} to decide: {question}{so_far}"
         case StepStatus.RETRYING:
-            why = one_line(step.failure.message) if step.failure else "no reason given"
+            why = went_wrong(step.failure)
             return f"{path} failed ({why}), retrying at {moment(step.retry_at)}, {attempt(step.attempt, attempts)}."
         case StepStatus.RUNNING:
             which = f", {attempt(step.attempt, attempts)}" if step.attempt > 1 else ""

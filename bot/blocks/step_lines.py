@@ -9,7 +9,7 @@ import re
 from typing import assert_never
 
 from bot.blocks import loops
-from bot.blocks.words import attempt, because, command, listed, named, one_line, short_id
+from bot.blocks.words import attempt, because, command, listed, named, one_line, short_id, went_wrong
 from engine.core import events as e
 from engine.core import paths
 from engine.core.durations import say_duration
@@ -45,7 +45,7 @@ def attempt_line(before: RunState, at: int, event: _Attempt) -> str | None:
         case e.StepFailed():
             return _failed(before, event)
         case e.StepRetried():
-            why = one_line(step.failure.message) if step.failure else "no reason given"
+            why = went_wrong(step.failure)
             when = f"in {say_duration(event.at - at)}" if event.at > at else "now"
             return f"↻ {path} failed ({why}), retrying {when}, {attempt(event.attempt, event.of)}"
         case e.StepHandedBack():
@@ -170,7 +170,7 @@ def _completed(before: RunState, at: int, event: e.StepCompleted, step: StepStat
 
 def _failed(before: RunState, event: e.StepFailed) -> str | None:
     path, kind = event.step, before.plan.node(event.step).kind
-    why = one_line(event.failure.message)
+    why = went_wrong(event.failure)
     if undone := paths.undone_by(path):
         return f"✗ {undone} could not be undone ({why})"
     if kind in CONTAINERS and not loops.in_crowd(before, path):

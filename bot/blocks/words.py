@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from bot.blocks.kit import clip, escape, fit
 from engine.core.events import Actor
+from engine.core.failures import Failure, FailureClass
 from engine.core.graph import Plan
 from engine.core.kinds import InputType
 from engine.core.state import RunState
@@ -105,6 +106,15 @@ def either(names: Sequence[str]) -> str:
     if len(known) > _NAMED + 1:
         known = [*known[:_NAMED], f"{len(known) - _NAMED} others"]
     return known[0] if len(known) == 1 else f"{', '.join(known[:-1])} or {known[-1]}"
+
+
+def went_wrong(failure: Failure | None) -> str:
+    """What failed, with its class, unless that is told by the words or is simply that it may succeed later."""
+    if failure is None:
+        return "no reason given"
+    told = one_line(failure.message)
+    told_by_itself = failure.cls in (FailureClass.TRANSIENT, FailureClass.WORKER_LOST)
+    return told if told_by_itself else f"{failure.cls.value.replace('_', ' ')}: {told}"
 
 
 def because(reason: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from bot.blocks.home import RUNS_SHOWN
@@ -137,15 +139,24 @@ async def test_a_guest_sees_no_runs(setup: Setup, simulator: Simulator) -> None:
         assert "release" not in told
 
 
-async def test_however_much_happens_a_tab_is_published_seldom(setup: Setup, simulator: Simulator) -> None:
+async def test_however_much_happens_a_tab_is_published_once_in_a_while(
+    setup: Setup, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.homes.USUAL", HomePace(pause=3.0, look=600))
     async with serving(setup, simulator, [SIMPLE]) as front:
         await tab(front, BEN)
-        before = len(simulator.calls("views.publish"))
-        for _ in range(10):
+        for _ in range(5):
             assert await front.type("ana", "run simple") == ""
-        runs = await front.runs()
-        for run in runs:
+        for run in await front.runs():
             await front.ended(run)
-        await shows(front, BEN, runs[0][:14])
-        events = sum([len(await front.engine.history(run)) for run in runs])
-        assert len(simulator.calls("views.publish")) - before < events / 2
+        await shows(front, BEN, *(run[:14] for run in await front.runs()))
+        first, *more = simulator.calls("views.publish")
+        assert 1 <= len(more) <= 2
+        assert all(later.at - earlier.at > 2_000 for earlier, later in zip([first, *more], more, strict=False))
+
+
+async def test_what_is_shown_already_is_not_published_again(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [SIMPLE]) as front:
+        await tab(front, BEN)
+        await asyncio.sleep(1.2)  # looked at twice meanwhile; there is nothing to wait for
+        assert len(simulator.calls("views.publish")) == 1
