@@ -1,43 +1,43 @@
-"""What came of a decision that was typed, and who decides for whom; only who asked sees it.
+"""Decisions that are typed: the form that an approval takes, what came of the rest, and who decides for whom.
 
-The one rule: it says what the decision has led to, from the gate as it is then: who is still waited for, or what the
-run does now.
+The one rule: nobody approves what was not before them; the form shows it, and is about that version alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bot.blocks.approval import title_of
-from bot.blocks.kit import Message
+from bot.blocks import gate_forms
+from bot.blocks.approval import click_value, title_of
+from bot.blocks.evidence import evidence
+from bot.blocks.forms import Place, View
+from bot.blocks.kit import Message, clip
 from bot.blocks.operated import named_run
 from bot.blocks.replies import paragraphs, said
-from bot.blocks.words import because, counted, date, either, named, one_line
+from bot.blocks.words import because, date, named
 from engine.core.delegations import Delegation
 from engine.core.events import Actor
 from engine.core.gates import Gate, same
-from engine.core.state import RunState, Verdict
+from engine.core.state import RunState
 
 
-def voted(state: RunState, step: str, *, granted: bool) -> Message:
-    """The vote is recorded; ``state`` is the run since."""
+def approve_form(state: RunState, step: str, gate: Gate, place: Place, why: str) -> View:
+    """Shows what would be approved, as it is now. ``why`` is the reason, as far as it was typed before."""
+    about = replace(place, about=click_value(state, step, gate))
+    view = gate_forms.approve_form(state, gate, about)
+    (what, asked) = view["blocks"]
+    shown = [block for item in evidence(gate) for block in item.blocks()]
+    if why:
+        asked["element"]["initial_value"] = clip(why, gate_forms.LONGEST_REASON)
+    return {**view, "blocks": [what, *shown, asked]}
+
+
+def denied(state: RunState, step: str) -> Message:
+    """The denial is recorded; ``state`` is the run since."""
     gate = state.step(step).gate
-    if gate is None:
-        return said(f"{'Approved' if granted else 'Denied'}. {named_run(state)} has gone on since.")
-    what = f"*{title_of(step, gate)}*"
-    if gate.decision is None:
-        return said(f"Your approval of {what} counts. {_still_needed(gate)}")
-    word = "Approved" if gate.decision.verdict is Verdict.GRANTED else "Denied"
-    then = "goes on" if gate.decision.verdict is Verdict.GRANTED else "takes note of it"
-    return said(f"{word}: {what}. {named_run(state)} {then}.")
-
-
-def _still_needed(gate: Gate) -> str:
-    where = f" of {one_line(gate.current.name)}" if gate.current.name else ""
-    whom = either(gate.asked)
-    if gate.needed is None:
-        return f"Everybody{where} has to approve: {whom}."
-    return f"It takes {counted(gate.needed, 'more approval')}{where}, by {whom}."
+    what = f"Denied: *{title_of(step, gate)}*." if gate is not None else "Denied."
+    return said(f"{what} {named_run(state)} takes note of it.")
 
 
 def nothing_open(state: RunState) -> Message:

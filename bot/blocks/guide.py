@@ -66,11 +66,11 @@ def offer(view: View, value: str) -> Message:
     """A form that cannot be opened by itself, as after a mention: what it is for, and a button that opens it."""
     first = view["blocks"][0]
     wrong = first["text"]["text"] if first["type"] == "section" and first["text"]["text"].startswith("✗") else ""
-    lead = f"*{escape(view['title']['text'])}*: some of it is for you to fill in."
+    lead = f"*{escape(view['title']['text'])}* takes a form."
     told = clip_markup("\n".join(part for part in (lead, wrong) if part), SECTION_LIMIT)
     if not value:
-        return said(f"{told}\nWrite all of it after the mention, or use `/vb` in the channel, which opens a form.")
-    return Message(told, (section(told), actions("offer", [button("Fill it in", FILL_IN, value, "primary")])))
+        return said(f"{told}\nWrite all of it after the mention, or use `/vb` in the channel, which opens it.")
+    return Message(told, (section(told), actions("offer", [button("Open it", FILL_IN, value, "primary")])))
 
 
 def _quoted(word: str) -> str:

@@ -124,7 +124,7 @@ WORDS: Mapping[str, Word] = {
         ),
         _word(
             "approve",
-            ("approve RUN [GATE] [why …]", "approves at a gate, as what it asks about is now"),
+            ("approve RUN [GATE] [why …]", "shows what a gate asks, to approve it as it is now"),
             examples=("approve 01ks8q", "approve 01ks8q publish the notes are right"),
             role=None,
             more=_BY_GATE,

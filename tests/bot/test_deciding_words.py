@@ -10,7 +10,7 @@ from tests.bot.conftest import Setup, gate, until, workflow
 from tests.bot.front import RELEASE, SIMPLE, Front, serving
 
 TWO = workflow(
-    gate("first", title="First?", quorum=2, approvers=["@release-managers", "@oncall"]),
+    gate("first", title="First?"),
     {**gate("second", title="Second?"), "needs": []},
     name="two",
 )
@@ -23,12 +23,19 @@ async def waiting(front: Front, run: str) -> None:
     await until(is_waiting)
 
 
-async def test_a_typed_approval_counts_as_a_click_does(setup: Setup, simulator: Simulator) -> None:
+async def test_a_typed_approval_shows_what_is_approved_and_counts_as_a_click_does(
+    setup: Setup, simulator: Simulator
+) -> None:
     async with serving(setup, simulator, [RELEASE, SIMPLE]) as front:
         run = await front.release()
         assert (await front.type("ben", f"approve {run[:14]}")).startswith("Only @release-managers can decide this")
-        told = await front.type("ana", f"approve {run[:14]} the notes & all")
-        assert told == f"Approved: *Publish?*. release · v1.2.3 (`{run[:14]}`) goes on."
+        assert await front.type("ana", f"approve {run[:14]} the notes & all") == ""
+        form = await front.form("ana")
+        shown = [block["text"]["text"] for block in form.blocks if block["type"] == "section"]
+        assert shown[0].startswith("*Publish?*")
+        assert shown[1] == "*notes*: for v1.2.3"
+        assert (await front.gate(run)).decision is None
+        assert (await simulator.submit_view("ana", form.id, {})).result == "closed"
         decision = (await front.decided(run)).decision
         assert decision is not None
         assert (decision.verdict, decision.reason) == (Verdict.GRANTED, "the notes & all")
@@ -49,9 +56,21 @@ async def test_a_run_that_waits_for_a_decision_is_chosen_from_those_that_do(setu
         assert [option["value"] for option in offered["options"]] == [run]
         sent = {"run": {"choose_run": run}, "why": {"value": "seen"}}
         assert (await simulator.submit_view("ana", form.id, sent)).result == "updated"
+        assert (await simulator.submit_view("ana", (await front.form("ana")).id, {})).result == "closed"
         decision = (await front.decided(run)).decision
         assert decision is not None
         assert decision.reason == "seen"
+
+
+async def test_an_approval_by_a_mention_takes_its_form_behind_a_button(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [RELEASE]) as front:
+        run = await front.release()
+        simulator.post_message("ana", "#releases", f"@vectorbea approve {run[:14]}")
+        assert await front.told("ana", 1) == "*Approve* takes a form."
+        (offered,) = [one for one in simulator.channel_messages("#releases", seen_by="ana") if one.ephemeral]
+        await simulator.click("ana", "#releases", offered.ts, "fill_in")
+        assert (await simulator.submit_view("ana", (await front.form("ana")).id, {})).result == "closed"
+        assert (await front.decided(run)).decision is not None
 
 
 async def test_a_typed_denial_says_why(setup: Setup, simulator: Simulator) -> None:
@@ -66,17 +85,14 @@ async def test_a_typed_denial_says_why(setup: Setup, simulator: Simulator) -> No
         assert (decision.verdict, decision.reason) == (Verdict.DENIED, "not on a Friday")
 
 
-async def test_of_several_gates_one_is_named_and_who_is_still_needed_is_told(
-    setup: Setup, simulator: Simulator
-) -> None:
+async def test_of_several_gates_one_is_named(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator, [TWO]) as front:
         await front.type("ben", "run two")
         (run,) = await front.runs()
         await waiting(front, run)
-        assert "Which gate? There is: first, second. Write:" in await front.type("ana", f"approve {run[:14]}")
-        told = await front.type("ana", f"approve {run[:14]} first")
-        assert told == ("Your approval of *First?* counts. It takes 1 more approval, by @release-managers or @oncall.")
-        assert (await front.type("chen", f"approve {run[:14]} first")).startswith("Approved: *First?*.")
+        assert "Which gate? There is: first, second. Write:" in await front.type("ana", f"deny {run[:14]} no")
+        told = await front.type("ana", f"deny {run[:14]} second not like this")
+        assert told == f"Denied: *Second?*. two (`{run[:14]}`) takes note of it."
 
 
 async def test_somebody_else_decides_once_or_for_a_while(setup: Setup, simulator: Simulator) -> None:
@@ -88,7 +104,8 @@ async def test_somebody_else_decides_once_or_for_a_while(setup: Setup, simulator
         assert "Only @release-managers can" in await front.type("ben", f"delegate {run[:14]} to @chen")
         told = await front.type("ana", f"delegate {run[:14]} to @chen on leave")
         assert told.startswith("Chen Wei may decide on *Publish?* in your place")
-        assert (await front.type("chen", f"approve {run[:14]}")).startswith("Approved: *Publish?*.")
+        assert await front.type("chen", f"approve {run[:14]}") == ""
+        assert (await simulator.submit_view("chen", (await front.form("chen")).id, {})).result == "closed"
         decision = (await front.decided(run)).decision
         assert decision is not None
         assert decision.by is not None

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.blocks import forms, gate_forms, start_forms
+from bot.blocks import decided, forms, gate_forms, start_forms
+from bot.blocks.approval import click_value
 from bot.blocks.forms import Place
 from bot.blocks.vocabulary import WORDS, Word
 from bot.simulator.blockkit import check_view
@@ -15,7 +16,8 @@ from bot.simulator.values import form_state
 from engine.core.definition import Workflow
 from engine.core.inputs import validate_input
 from tests.bot.conftest import gate, workflow
-from tests.bot.scenes import asked
+from tests.bot.scenes import asked, hostile
+from tests.core.driver import Run
 
 PLACE = Place("C1", "wf", "1.2")
 
@@ -267,7 +269,7 @@ def test_a_word_that_lacks_its_run_says_what_it_will_do_with_the_chosen_one(word
     check_view(view, "modal")
     assert view["submit"]["text"] == word.name.capitalize()
     assert word.usages[0].does[1:] in view["blocks"][-1]["elements"][0]["text"]
-    assert (len(view["blocks"]) == 3) is (word.name != "status")
+    assert (len(view["blocks"]) == 3) is ("why" in word.usages[0].typed)
 
 
 def test_a_message_is_given_to_the_input_of_its_name_else_to_one_that_fits() -> None:
@@ -294,6 +296,17 @@ def test_the_denial_says_what_it_will_do_and_reads_the_reason_back() -> None:
     entered = form_state(view["blocks"], {"reason": {"value": "  not today \n"}}, {})
     assert gate_forms.read_reason(entered) == "not today"
     assert json.loads(view["private_metadata"])["thread"] == "1.2"
+
+
+@pytest.mark.parametrize("run", [asked(), hostile()], ids=["asked", "hostile"])
+def test_a_typed_approval_shows_its_evidence_within_slacks_limits(run: Run) -> None:
+    gate = run.state.step("publish").gate
+    assert gate is not None
+    view = decided.approve_form(run.state, "publish", gate, PLACE, "y" * 4_000)
+    check_view(view, "modal")
+    assert "<!" not in "".join(block["text"]["text"] for block in view["blocks"] if block["type"] == "section")
+    assert len(view["blocks"]) > 3
+    assert Place.unpacked(view["private_metadata"]).about == click_value(run.state, "publish", gate)
 
 
 def test_a_notice_is_a_form_without_a_way_to_send_it() -> None:

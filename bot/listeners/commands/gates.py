@@ -1,7 +1,7 @@
 """``approve``, ``deny`` and ``delegate``: deciding without a button, and letting others decide.
 
-The one rule: it takes the way of a click, with the version of the request that stands when the word is typed; by what
-right somebody decides is established there.
+The one rule: it takes the way of a click; by what right somebody decides is established there. An approval is of what
+was shown, so the word only opens the form that shows it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bot.authority import actor
 from bot.blocks import decided, guide, replies
 from bot.blocks.approval import click_value
+from bot.blocks.forms import Place
 from bot.blocks.kit import Message, escape
 from bot.blocks.vocabulary import WORDS
 from bot.blocks.words import one_line
@@ -42,11 +43,27 @@ class Asked:
 
 
 async def approve(desk: Desk, typed: Typed) -> Answer:
-    return await _vote(desk, typed, granted=True)
+    """Show what would be approved, to those who may; sending that approves it."""
+    asked = await _asked(desk, typed)
+    if not isinstance(asked, Asked):
+        return asked
+    outcome = await deciding.check(desk, _value(asked), typed.user)
+    if isinstance(outcome, Refusal):
+        return outcome.message
+    place = Place(typed.where.channel, thread=typed.where.thread)
+    return decided.approve_form(outcome.state, outcome.step, outcome.gate, place, unescape(asked.rest))
 
 
 async def deny(desk: Desk, typed: Typed) -> Answer:
-    return await _vote(desk, typed, granted=False)
+    """Deny, and say why."""
+    asked = await _asked(desk, typed)
+    if not isinstance(asked, Asked):
+        return asked
+    vote = deciding.vote(granted=False, reason=unescape(asked.rest))
+    outcome = await deciding.act(desk, _value(asked), typed.user, vote)
+    if isinstance(outcome, Refusal):
+        return _incomplete(typed, "Why?") if outcome.wants_reason is not None else outcome.message
+    return decided.denied(await desk.run(asked.state.run), asked.step)
 
 
 async def delegate(desk: Desk, typed: Typed) -> Answer:
@@ -71,20 +88,6 @@ async def delegate(desk: Desk, typed: Typed) -> Answer:
     if isinstance(outcome, Refusal):
         return outcome.message
     return decided.delegated(asked.step, asked.gate, to)
-
-
-# Deciding
-
-
-async def _vote(desk: Desk, typed: Typed, *, granted: bool) -> Answer:
-    asked = await _asked(desk, typed)
-    if not isinstance(asked, Asked):
-        return asked
-    vote = deciding.vote(granted=granted, reason=unescape(asked.rest))
-    outcome = await deciding.act(desk, _value(asked), typed.user, vote)
-    if isinstance(outcome, Refusal):
-        return _incomplete(typed, "Why?") if outcome.wants_reason is not None else outcome.message
-    return decided.voted(await desk.run(asked.state.run), asked.step, granted=granted)
 
 
 async def _asked(desk: Desk, typed: Typed) -> Asked | Answer:
