@@ -29,7 +29,7 @@ CARD_WITHIN_S = 60.0
 IMPATIENT_S = 5.0
 """After so long with no decision the people who have clicked click again."""
 
-_THINK_S = 1.5
+_THINK_S = 3.0
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Plan:
     seed: int
     runs: int = 200
     bad: int = 1_000
-    in_flight: int = 25
+    in_flight: int = 20
     weather: Weather = WEATHER
     patience: float = 600.0
     timed: bool = True
