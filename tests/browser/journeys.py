@@ -46,11 +46,48 @@ steps:
 """
 
 
+ANNOUNCE = """
+name: announce
+description: Tell customers something.
+input:
+  what: {type: string}
+steps:
+  - id: draft
+    set: {text: "${{ input.what }}${{ changes.comment == '' ? '' : ', ' + changes.comment }}"}
+  - id: publish
+    approval:
+      title: "Announce ${{ input.what }}?"
+      show: {draft: "${{ steps.draft.output.text }}"}
+      approvers: ["@platform"]
+      quorum: 2
+      edit: {text: {type: string, value: "${{ steps.draft.output.text }}"}}
+      request_changes: draft
+  - id: done
+    set: {said: "${{ steps.publish.output.fields.text }}"}
+"""
+
+NOTICE = """
+name: notice
+description: One person has to agree.
+input:
+  what: {type: string}
+steps:
+  - id: publish
+    approval:
+      title: "Post ${{ input.what }}?"
+      approvers: ["@oncall"]
+      expires_in: 2h
+  - id: done
+    set: {said: "posted ${{ input.what }}"}
+"""
+
+
 def write_workflows(folder: Path) -> Path:
     """The folder of the definitions, for `running_demo`."""
     folder.mkdir(parents=True)
-    (folder / "two_keys.yaml").write_text(TWO_KEYS, encoding="utf-8")
-    (folder / "window.yaml").write_text(WINDOW, encoding="utf-8")
+    named = {"two_keys": TWO_KEYS, "window": WINDOW, "announce": ANNOUNCE, "notice": NOTICE}
+    for name, definition in named.items():
+        (folder / f"{name}.yaml").write_text(definition, encoding="utf-8")
     return folder
 
 
