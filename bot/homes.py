@@ -81,7 +81,6 @@ class Homes:
         self._pace = pace or USUAL
         self._tabs: OrderedDict[str, _Tab] = OrderedDict()
         self._changed = asyncio.Event()
-        engine.observe(self._on_append)
 
     async def open(self, user: str, before: str = "") -> None:
         """Show the tab of the Slack user, with the runs older than ``before``, and keep it up to date for a while."""
@@ -94,17 +93,25 @@ class Homes:
 
     async def run(self) -> None:
         """Keep the tabs up to date until cancelled."""
-        while True:
-            try:
-                async with asyncio.timeout(self._pace.look):
-                    await self._changed.wait()
-            except TimeoutError:
-                self._all_stale()
-            self._changed.clear()
-            await self._refresh()
-            if any(tab.stale for tab in self._tabs.values()):
-                await asyncio.sleep(self._pace.pause / 5)
-                self._changed.set()
+        stop_observing = self._engine.observe(self._on_append)
+        try:
+            while True:
+                await self._look()
+        finally:
+            stop_observing()
+
+    async def _look(self) -> None:
+        """Wait for something new, or for the time to look, and show it."""
+        try:
+            async with asyncio.timeout(self._pace.look):
+                await self._changed.wait()
+        except TimeoutError:
+            self._all_stale()
+        self._changed.clear()
+        await self._refresh()
+        if any(tab.stale for tab in self._tabs.values()):
+            await asyncio.sleep(self._pace.pause / 5)
+            self._changed.set()
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if events and self._tabs:

@@ -319,6 +319,18 @@ async def test_where_it_is_removed_it_stops_and_the_runs_wait(company: Company) 
     assert (await company.seen_by(GLOBEX).state(gone)).status is RunStatus.PAUSED
 
 
+async def test_a_workspace_that_is_let_go_leaves_nothing_behind(company: Company) -> None:
+    def observers() -> int:
+        return len(company.engine._handle._observers)  # pyright: ignore[reportPrivateUsage]
+
+    before = observers()
+    await company.install(GLOBEX)
+    await company.ask(GLOBEX, "hana", "#general")
+    assert observers() > before
+    await company.service.tenants.close()
+    assert observers() == before
+
+
 async def test_a_late_word_of_a_removal_does_not_remove_what_was_installed_since(company: Company) -> None:
     await company.install(GLOBEX)
     run = await company.ask(GLOBEX, "hana", "#general")
