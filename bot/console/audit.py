@@ -56,7 +56,7 @@ def lines(report: GateReport) -> Iterator[str]:
         yield f"ASKED{count}{where}, {key_instant(asking.at)}, event {asking.seq}"
         yield from _seen(asking)
         yield from _rules(asking)
-        yield "  What happened"
+        yield "  What happened" if len(asking.facts) > _shown(asking) else "  Nothing has happened yet"
         yield from _happened(report, asking)
         yield f"  {_outcome(asking)}"
     yield ""
@@ -73,6 +73,10 @@ def _seen(asking: Asking) -> Iterator[str]:
         if isinstance(fact.event, e.ApprovalPresented):
             where = f"{one_line(fact.event.where)}, {key_instant(fact.at)}, event {fact.seq}"
             yield f"  Presented at {where}; sha256 of what was shown {fact.event.digest}"
+
+
+def _shown(asking: Asking) -> int:
+    return sum(isinstance(fact.event, e.ApprovalPresented) for fact in asking.facts)
 
 
 def _version(asking: Asking, version: Version) -> Iterator[str]:

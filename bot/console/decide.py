@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 
+from bot.blocks.words import counted
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, one_line, say
 from bot.console.whoami import me
@@ -50,8 +51,22 @@ async def decide(settings: Settings, ref: str, gate: str, *, granted: bool, reas
             return FAILED
         word = "Approved" if granted else "Denied"
         say(f"{word} {gate} of {run} as {vote.by.name} (command line).")
-        await say_who_goes_on(engine, run)
+        left = still_needed(await engine.state(run), gate)
+        if left:
+            note(left)
+        else:
+            await say_who_goes_on(engine, run)
     return DONE
+
+
+def still_needed(state: RunState, path: str) -> str:
+    """What the gate waits for after an approval that did not decide it; nothing if it is decided."""
+    gate = state.step(path).gate
+    if gate is None or gate.decision is not None:
+        return ""
+    stage = f" in stage {gate.current.name}" if gate.current.name else ""
+    left = "everybody's approval" if gate.needed is None else counted(gate.needed, "more approval")
+    return f"It counts, and the gate waits for {left}{stage}, by {listed(gate.asked)}."
 
 
 def _check_gate(state: RunState, gate: str) -> None:

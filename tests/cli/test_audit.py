@@ -14,6 +14,7 @@ import pytest
 from pydantic import JsonValue
 
 from bot.console.audit import described, lines
+from bot.console.decide import still_needed
 from engine.catalog import Catalog
 from engine.core import commands as c
 from engine.core.events import Actor
@@ -121,6 +122,19 @@ async def test_the_document_shows_what_is_printed(tmp_path: Path) -> None:
         await told.decide()
         report = await told.engine.gates.report(told.run, "agree")
     assert alike("\n".join(lines(report)) + "\n") == alike(shown())
+
+
+async def test_the_command_line_says_what_an_approval_did_not_decide(tmp_path: Path) -> None:
+    async with story(tmp_path) as told:
+        web = c.Seat(("@web",))
+        assert "Nothing has happened yet" in "\n".join(lines(await told.engine.gates.report(told.run, "agree")))
+        await told.act(c.Vote("agree", True, ANA, "in @web", seat=web))
+        first = still_needed(await told.engine.state(told.run), "agree")
+        assert first == "It counts, and the gate waits for 1 more approval in stage team, by @web."
+        await told.act(c.Vote("agree", True, CHEN, "in @web", seat=web))
+        assert "stage security, by @security" in still_needed(await told.engine.state(told.run), "agree")
+        await told.act(c.Vote("agree", True, DANA, "in @security"))
+        assert still_needed(await told.engine.state(told.run), "agree") == ""
 
 
 async def test_json_has_the_same_facts_for_programs(tmp_path: Path) -> None:
