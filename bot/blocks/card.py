@@ -35,6 +35,8 @@ from engine.core.state import AT_WORK, End, Phase, RunState, RunStatus, StepStat
 SHOWN_STEPS = 6
 """Open steps named one by one; the others are counted."""
 
+BAR_CELLS = 10
+
 SOON = 3_600_000
 
 _DONE = (StepStatus.COMPLETED, StepStatus.SKIPPED)
@@ -75,10 +77,11 @@ def card(state: RunState, note: str = "") -> Message:
 def _told(state: RunState, head: str, body: str) -> list[Block]:
     """Where the run is, and what is happening; a failure that is told in a few words is set apart."""
     first, *rest = body.split("\n", 1)
+    lead = f"*{head}* {_bar(state)}".rstrip()
     failed = state.end is not None and state.end.status is RunStatus.FAILED
     if not failed or not 0 < len(first) <= FAILURE_LIMIT:
-        return [section(f"*{head}*\n{body}" if body else f"*{head}*")]
-    return [section(f"*{head}*"), failure(first), *(section(more) for more in rest)]
+        return [section(f"{lead}\n{body}" if body else lead)]
+    return [section(lead), failure(first), *(section(more) for more in rest)]
 
 
 def _part_of(state: RunState) -> str:
@@ -126,8 +129,19 @@ def _only_misses_code(state: RunState) -> bool:
 
 def progress(state: RunState) -> str:
     """How far it is."""
-    done = sum(state.step(step_id).status in _DONE for step_id in state.plan.steps)
-    return f"{done} of {counted(len(state.plan.steps), 'step')} done"
+    return f"{_done(state)} of {counted(len(state.plan.steps), 'step')} done"
+
+
+def _done(state: RunState) -> int:
+    return sum(state.step(step_id).status in _DONE for step_id in state.plan.steps)
+
+
+def _bar(state: RunState) -> str:
+    """The same at a glance, for eyes alone: it is not in the text."""
+    steps = len(state.plan.steps)
+    cells = min(steps, BAR_CELLS)
+    filled = _done(state) * cells // steps
+    return f"{'▰' * filled}{'▱' * (cells - filled)}" if state.end is None and steps > 1 else ""
 
 
 def _now(state: RunState) -> list[str]:

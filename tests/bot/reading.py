@@ -8,11 +8,11 @@ from typing import Any
 
 from bot.blocks.kit import Message, entities
 
-_MARKS = re.compile("[*∗`ˋ~∼_ˍ]")
+_MARKS = re.compile("[*∗`ˋ~∼_ˍ]| [▰▱]+")
 
 
 def unsaid(message: Message) -> list[str]:
-    """The lines that its blocks show and its text does not have; marks of bold and code aside."""
+    """The lines that its blocks show and its text does not have; marks of bold and code and bars aside."""
     text = bare(message.text)
     return [line for line in spoken(message) if line not in text]
 

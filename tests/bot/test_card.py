@@ -30,6 +30,14 @@ def test_a_waiting_card_says_for_whom_until_when_and_what_then() -> None:
     ]
 
 
+def test_a_card_shows_how_far_it_is_at_a_glance_too() -> None:
+    def lead(scene: str) -> str:
+        return card(SCENES[scene].state).blocks[1]["text"]["text"].splitlines()[0]
+
+    assert lead("asked") == "*… Waiting for a decision · 2 of 5 steps done* ▰▰▱▱▱"
+    assert lead("completed") == "*✓ Completed · 5 of 5 steps done*"
+
+
 def test_a_retrying_card_says_why_when_and_which_attempt() -> None:
     assert card(SCENES["retrying"].state).text.splitlines() == [
         "wf · v1.4.2: → Running · 3 of 5 steps done",
