@@ -13,7 +13,6 @@ from typing import Any
 from bot.blocks import gate_forms, gate_replies, replies
 from bot.blocks.approval import CHANGES, DELEGATE, DENY, EDIT, SNOOZE
 from bot.blocks.forms import Place, View
-from bot.blocks.kit import Message
 from bot.blocks.replies import said
 from bot.listeners.deciding import Asking, Refusal, act, check, vote
 from bot.listeners.desk import Ack, Desk, Where
@@ -66,7 +65,7 @@ class Actions:
         if not isinstance(outcome, Refusal):
             return
         if outcome.wants_reason is None:
-            await self._tell(click, outcome.message)
+            await self._desk.tell(click.where, click.trigger_id, outcome.message)
         else:
             await self._open(
                 click, gate_forms.approve_form(outcome.wants_reason.state, outcome.wants_reason.gate, click.place)
@@ -78,7 +77,7 @@ class Actions:
         outcome = await check(self._desk, click.value, click.where.user)
         await ack()
         if isinstance(outcome, Refusal):
-            await self._tell(click, outcome.message)
+            await self._desk.tell(click.where, click.trigger_id, outcome.message)
         else:
             await self._open(click, FORMS[click.action](outcome, click.place))
 
@@ -88,18 +87,11 @@ class Actions:
         outcome = await check(self._desk, click.value, click.where.user)
         await ack()
         if isinstance(outcome, Refusal):
-            await self._tell(click, outcome.message)
+            await self._desk.tell(click.where, click.trigger_id, outcome.message)
         else:
             request = gate_replies.whole(outcome.state, outcome.step, outcome.gate)
             await self._open(click, gate_forms.shown("Request", request))
 
     async def _open(self, click: Click, view: View) -> None:
         if not await self._desk.open(click.trigger_id, view):
-            await self._tell(click, said(replies.FORM_NOT_OPENED))
-
-    async def _tell(self, click: Click, message: Message) -> None:
-        """Tell the person where they clicked, or, where nothing can be posted, in a modal."""
-        if click.where.channel:
-            await self._desk.whisper(click.where, message)
-        else:
-            await self._desk.open(click.trigger_id, gate_forms.shown("Nothing was changed", message))
+            await self._desk.tell(click.where, click.trigger_id, said(replies.FORM_NOT_OPENED))

@@ -17,6 +17,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.authority import actor as actor
 from bot.blocks.forms import View
+from bot.blocks.gate_forms import shown
 from bot.blocks.kit import Message, clip_markup
 from bot.blocks.newer import degrade
 from bot.directory import Directory, Unreadable, error_name, reason_of
@@ -121,6 +122,13 @@ class Desk:
             log.info("Slack did not replace a view: %s", error_name(error))
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             log.warning("Slack did not replace a view: %s", reason_of(error))
+
+    async def tell(self, where: Where, trigger_id: str, message: Message) -> None:
+        """Tell one person where they clicked; where nothing can be posted, as in the App Home, in a modal."""
+        if where.channel:
+            await self.whisper(where, message)
+        else:
+            await self.open(trigger_id, shown("Nothing was changed", message))
 
     async def whisper(self, where: Where, message: Message) -> None:
         """Tell one person, in the thread if there is one, and where the bot may not post, at the response URL."""

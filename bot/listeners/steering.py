@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bot.blocks import operated, replies
@@ -17,7 +16,8 @@ from bot.blocks.forms import View, notice
 from bot.blocks.kit import Message, escape
 from bot.blocks.steering import Clicked, Deed, mark, possible
 from bot.directory import Unreadable
-from bot.listeners.desk import Ack, Desk, NotInTime, Where, actor
+from bot.listeners.actions import Click
+from bot.listeners.desk import Ack, Desk, NotInTime, actor
 from bot.policy import Act, Refused
 from bot.shared import read_history
 from engine.core import commands as c
@@ -45,26 +45,6 @@ _ACTS: Mapping[Deed, Act] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Click:
-    """A click on one of the buttons, in a message or in a view."""
-
-    value: str
-    user: str
-    trigger_id: str
-    where: Where | None
-    view: Mapping[str, Any]
-
-    @classmethod
-    def of(cls, body: dict[str, Any]) -> Click:
-        container, user = body["container"], body["user"]["id"]
-        message: dict[str, Any] = body.get("message") or {}
-        thread = container.get("thread_ts") or message.get("thread_ts", "")
-        channel = container.get("channel_id")
-        where = None if channel is None else Where(user, channel, thread, body.get("response_url", ""))
-        return cls(body["actions"][0].get("value", ""), user, body["trigger_id"], where, body.get("view") or {})
-
-
 class Steering:
     """The listeners of the card's buttons."""
 
@@ -88,13 +68,13 @@ class Steering:
         refused = await self._guarded(self._steer(deed, click))
         await ack()
         if refused is not None:
-            await self._tell(click, refused)
+            await self._desk.tell(click.where, click.trigger_id, refused)
 
     async def _steer(self, deed: Deed, click: Click) -> Message | None:
         """Have it recorded; if it is not, why."""
         clicked = Clicked.read(click.value)
         state = await self._desk.run(clicked.run)
-        verdict = await self._desk.from_slack(self._desk.roles.may_with(_ACTS[deed], click.user, state))
+        verdict = await self._desk.from_slack(self._desk.roles.may_with(_ACTS[deed], click.where.user, state))
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
         if deed not in possible(state) or mark(state, deed) != clicked.mark:
@@ -110,26 +90,27 @@ class Steering:
         shown = await self._guarded(self._newest(click))
         await ack()
         if isinstance(shown, Message):
-            await self._tell(click, shown)
+            await self._desk.tell(click.where, click.trigger_id, shown)
         elif not await self._desk.open(click.trigger_id, shown):
-            await self._tell(click, replies.said(replies.FORM_NOT_OPENED))
+            await self._desk.tell(click.where, click.trigger_id, replies.said(replies.FORM_NOT_OPENED))
 
     async def leaf(self, ack: Ack, body: dict[str, Any]) -> None:
         """Show another page in place of the one that was clicked in."""
         click = Click.of(body)
-        run, page = str(click.view["private_metadata"]), int(click.value)
+        view = body["view"]
+        run, page = str(view["private_metadata"]), int(click.value)
         shown = await self._guarded(self._details(click, run, page))
         await ack()
         if isinstance(shown, Message):
             shown = notice("Details", shown.text)
-        await self._desk.replace(click.view["id"], click.view["hash"], shown)
+        await self._desk.replace(view["id"], view["hash"], shown)
 
     async def _newest(self, click: Click) -> View | Message:
         return await self._details(click, Clicked.read(click.value).run, LAST)
 
     async def _details(self, click: Click, run: str, page: int) -> View | Message:
         workflow = (await self._desk.run(run)).started.workflow
-        verdict = await self._desk.from_slack(self._desk.roles.may(Act.LOOK, click.user, workflow))
+        verdict = await self._desk.from_slack(self._desk.roles.may(Act.LOOK, click.where.user, workflow))
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
         history = await read_history(self._desk.engine, self._plans, run)
@@ -148,10 +129,3 @@ class Steering:
         except Exception:
             log.exception("A click on a run's button failed")
             return replies.said(replies.UNEXPECTED)
-
-    async def _tell(self, click: Click, message: Message) -> None:
-        """Tell the one person: where they clicked, or in a modal over the view that they clicked in."""
-        if click.where is not None:
-            await self._desk.whisper(click.where, message)
-        else:
-            await self._desk.open(click.trigger_id, notice("Not done", message.text))
