@@ -37,6 +37,9 @@ PINGED_AT_ONCE = 20
 
 UNREACHABLE_TOLD = 3
 
+IN_A_ROW = 4
+"""Buttons that stand beside each other."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -232,17 +235,25 @@ def _what_approving_does(state: RunState, step: str, gate: Gate) -> str:
     return goes_on if gate.needed <= 1 else f"{counted(gate.needed, 'approval')} are needed; after that {goes_on}"
 
 
-def buttons(state: RunState, step: str, gate: Gate, block: str = "gate") -> Iterator[Block]:
-    """What can be done at the gate, in rows; ``block`` begins the names of their blocks."""
+def buttons(state: RunState, step: str, gate: Gate) -> Iterator[Block]:
+    """What can be done at the gate: in one row if it is short, else what decides first."""
+    deciding, others = offered(state, step, gate)
+    if len(deciding) + len(others) <= IN_A_ROW or not others:
+        yield actions("gate", [*deciding, *others])
+    else:
+        yield actions("gate", deciding)
+        yield actions("gate_more", others)
+
+
+def offered(state: RunState, step: str, gate: Gate) -> tuple[list[Block], list[Block]]:
+    """The buttons that decide, and the others."""
     value = click_value(state, step, gate)
-    first = [button("Approve", APPROVE, value, "primary"), button("Deny", DENY, value, "danger")]
-    first += [button("Edit", EDIT, value)] if gate.fields else []
-    first += [button("Request changes", CHANGES, value)] if gate.request.request_changes is not None else []
-    second = [button("Delegate", DELEGATE, value)] if gate.request.delegation == "allowed" else []
-    second += [button("Snooze", SNOOZE, value)] if gate.request.remind_every is not None else []
-    yield actions(block, first)
-    if second:
-        yield actions(f"{block}_more", second)
+    deciding = [button("Approve", APPROVE, value, "primary"), button("Deny", DENY, value, "danger")]
+    deciding += [button("Edit", EDIT, value)] if gate.fields else []
+    deciding += [button("Request changes", CHANGES, value)] if gate.request.request_changes is not None else []
+    others = [button("Delegate", DELEGATE, value)] if gate.request.delegation == "allowed" else []
+    others += [button("Snooze", SNOOZE, value)] if gate.request.remind_every is not None else []
+    return deciding, others
 
 
 # Once it asks nobody, or somebody else

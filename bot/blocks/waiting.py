@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from bot.blocks.approval import buttons, click_value, title_of
+from bot.blocks.approval import click_value, offered, title_of
 from bot.blocks.evidence import evidence
 from bot.blocks.forms import FIELD, Place, View, entered_in, modal, option
 from bot.blocks.gate_forms import reason_block, shown
@@ -98,10 +98,9 @@ def _row(each: Waiting) -> Iterator[Block]:
     run = f"{escape(run_title(each.state))} · `{short_id(each.state.run)}`"
     lines = [f"*{title_of(each.step, each.gate)}*", run, *progress(each.gate), if_nobody_decides(each.gate)]
     yield section("\n".join(lines))
-    first, *more = buttons(each.state, each.step, each.gate, f"gate:{each.value}"[:240])
+    deciding, others = offered(each.state, each.step, each.gate)
     look = button("Show", SHOW, each.value)
-    yield {**first, "elements": [*first["elements"], look]}
-    yield from more
+    yield actions(f"gate:{each.value}"[:255], [*deciding, look, *others])
 
 
 # Deciding together
