@@ -197,10 +197,31 @@ async def test_the_approvers_channel_goes_before_their_conversations(bench: Benc
     async with bench.telling():
         run = await bench.start("leads")
         await bench.until(lambda: with_buttons(bench, "eng-leads"))
+        await bench.told(run)
         await bench.vote(run)
         await bench.until(lambda: not with_buttons(bench, "eng-leads"))
         await bench.told(run)
     assert bench.simulator.direct_messages("ana") == []
+
+
+async def test_where_the_approvers_channel_is_closed_too_each_of_them_is_asked(bench: Bench) -> None:
+    for channel in ("#releases", "#eng-leads"):
+        bench.simulator.archive_channel(channel)
+    async with bench.telling():
+        await decided_directly(bench, await bench.start("leads"), "ana")
+
+
+async def test_where_no_approver_is_left_the_default_channel_is_asked(bench: Bench) -> None:
+    """The starter can be told, but nobody who is asked."""
+    bench.simulator.archive_channel("#releases")
+    bench.simulator.set_group("release-managers", ["ana"])
+    bench.simulator.deactivate("ana")
+    async with bench.telling(default_channel="C0OPSXXXXX"):
+        run = await bench.start("gated")
+        await bench.until(lambda: with_buttons(bench, "ops"))
+        await bench.until(lambda: bench.simulator.direct_messages("ben"))
+        await bench.vote(run)
+        await bench.told(run)
 
 
 async def test_approvers_who_cannot_be_written_to_are_asked_in_the_default_channel(bench: Bench) -> None:
