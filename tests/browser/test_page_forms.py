@@ -202,7 +202,7 @@ async def test_elements_of_a_message_act_at_once(desk: Desk, open_page: OpenPage
     ]
     await desk.client.chat_postMessage(channel="C0RELEASES", text="Nightly report", blocks=blocks)
     page = await open_page("ana")
-    await page.get_by_role("button", name="More actions").press("Enter")
+    await page.locator(".with-accessory").get_by_role("button", name="More actions").press("Enter")
     await page.get_by_role("menuitem", name="Mute").click()
     assert (await told(desk, 1))["actions"][0]["selected_option"]["value"] == "mute"
     await page.get_by_role("combobox", name="Snooze for").click()
