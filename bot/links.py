@@ -24,6 +24,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.attending import Attending
 from bot.directory import reason_of
+from bot.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ TROUBLE: Final = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 
 _WsTimeout: Any = aiohttp.ClientWSTimeout  # whose arguments are not typed
 _CLOSING: Final = _WsTimeout(ws_close=2.0)
+
+_ANSWERED_WITHIN_S: Final = 3.0
+"""Slack waits no longer."""
 
 _SOUND_AFTER_S: Final = 30.0
 """A connection that has lasted so long is not held against the next one."""
@@ -129,6 +133,7 @@ class Links:
         self._open: list[Link] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
+        self._arrivals = Pulse()
         self._trouble = ""
 
     async def connected(self) -> None:
@@ -189,6 +194,7 @@ class Links:
                 await link.begun.wait()
                 if not link.said_hello:
                     raise Refused(link.why)
+                self._arrivals.beat()
             except BaseException:
                 await link.socket.close()
                 raise
@@ -247,15 +253,17 @@ class Links:
                 await self._acknowledge(link, answer)
 
     async def _acknowledge(self, link: Link, answer: Payload) -> None:
-        """On the connection that it came by; if that is gone, on another."""
-        for each in (link, *(other for other in self._open if other is not link)):
-            if not each.socket.closed:
-                try:
-                    await each.socket.send_json(answer)
-                except (aiohttp.ClientError, ConnectionError):
-                    continue
-                return
-        log.warning("An acknowledgement did not reach Slack: there is no connection at the moment.")
+        """On the connection that it came by; if that is gone, on another, as soon as there is one."""
+        try:
+            async with asyncio.timeout(_ANSWERED_WITHIN_S):
+                while True:
+                    version = self._arrivals.version
+                    for each in (link, *(other for other in self._open if other is not link)):
+                        if await _sent(each, answer):
+                            return
+                    await self._arrivals.past(version)
+        except TimeoutError:
+            log.warning("An acknowledgement did not reach Slack: there was no connection in time.")
 
     # Helpers
 
@@ -276,6 +284,16 @@ class Links:
         elif self._trouble and not trouble:
             log.info("The connections to Slack are there again.")
         self._trouble = trouble
+
+
+async def _sent(link: Link, answer: Payload) -> bool:
+    if link.socket.closed:
+        return False
+    try:
+        await link.socket.send_json(answer)
+    except (aiohttp.ClientError, ConnectionError):
+        return False
+    return True
 
 
 def _in_words(error: Exception) -> str:
