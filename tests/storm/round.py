@@ -28,7 +28,7 @@ from tests.storm.people import BAD, Crowd
 
 PACE = 30.0
 BOTS = 2
-WEATHER = replace(STORMY, incident_ms=4_000, retry_after_s=60)
+WEATHER = replace(STORMY, incident_ms=4_000, limited=0.01, retry_after_s=30)
 UP_WITHIN_MS = 60_000
 LOOK_EVERY = 1.0
 
@@ -48,7 +48,7 @@ class Plan:
     bad: int = 1_000
     in_flight: int = 20
     weather: Weather = WEATHER
-    patience: float = 600.0
+    patience: float = 900.0
     timed: bool = True
 
     @property
