@@ -34,6 +34,16 @@ def actor(person: Person) -> Actor:
     return Actor(via="slack", id=person.id, name=person.name)
 
 
+def right_at_console(person: Actor, machine: str, *, allowed: bool) -> Right | Refused:
+    """The right of a machine's user at every gate, where the operator's settings give it: whoever has the machine."""
+    if not allowed:
+        return Refused(
+            "The command line may not decide here, nothing was changed; decide in Slack, or let the operator set "
+            "VB_CLI_APPROVALS=yes."
+        )
+    return Right(person, f"the command line of {machine}", c.Seat())
+
+
 async def right_of(engine: Engine, directory: Directory, state: RunState, gate: Gate, user: str) -> Right | Refused:
     """The right of the Slack user ``user`` at ``gate`` now, or why they have none. Raises ``Unreadable``."""
     return await right_by(await given_to(engine, user), directory, state, gate, user)

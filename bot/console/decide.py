@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import platform
 
+from bot.authority import Right, right_at_console
 from bot.blocks.words import counted
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, one_line, say
 from bot.console.whoami import me
+from bot.policy import Refused
 from bot.settings import Settings
 from bot.wiring import reading_engine
 from engine.core import commands as c
@@ -28,22 +30,33 @@ from engine.store.workers import live_workers
 class DecidingIsOff(EngineError):
     """The settings do not let the command line decide."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "The command line may not decide here, nothing was changed; decide in Slack, or let the operator set "
-            "VB_CLI_APPROVALS=yes."
-        )
+
+def right_here(settings: Settings) -> Right:
+    """By what right this machine's user decides. Raises ``DecidingIsOff``."""
+    machine = platform.node() or "this machine"
+    right = right_at_console(me(), machine, allowed=settings.cli_approvals)
+    if isinstance(right, Refused):
+        raise DecidingIsOff(right.sentence)
+    return right
 
 
 async def decide(settings: Settings, ref: str, gate: str, *, granted: bool, reason: str) -> int:
     """Approve or deny ``gate`` of the run ``ref``. Raises ``DecidingIsOff``, and ``Misuse`` for what is no gate."""
-    if not settings.cli_approvals:
-        raise DecidingIsOff
+    right = right_here(settings)
     async with reading_engine(settings) as engine:
         run = await engine.find(ref)
-        _check_gate(await engine.state(run), gate)
-        authority = f"the command line of {platform.node() or 'this machine'}"
-        vote = c.Vote(gate, granted=granted, by=me(), authority=authority, reason=reason)
+        state = await engine.state(run)
+        _check_gate(state, gate)
+        asked = state.step(gate).gate
+        vote = c.Vote(
+            gate,
+            granted=granted,
+            by=right.by,
+            authority=right.authority,
+            reason=reason,
+            version=None if asked is None else asked.version,
+            seat=right.seat,
+        )
         reply = await engine.vote(run, vote)
         now = engine.clock.now()
         if not isinstance(reply, c.Accepted):

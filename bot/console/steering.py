@@ -13,7 +13,7 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
-from bot.console.decide import DecidingIsOff, say_who_goes_on
+from bot.console.decide import right_here, say_who_goes_on
 from bot.console.filters import pairs
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, one_line, say
@@ -55,8 +55,8 @@ async def steer(settings: Settings, ref: str, deed: Deed) -> int:
     async with steering_engine(settings) as engine:
         run = await engine.find(ref)
         before = await engine.state(run)
-        if deed.step is not None and not settings.cli_approvals and _has_gate(before, deed.step):
-            raise DecidingIsOff
+        if deed.step is not None and _has_gate(before, deed.step):
+            right_here(settings)
         reply = await deed.ask(engine, run)
         state = await engine.state(run)
         refused = _refusal(run, reply)
