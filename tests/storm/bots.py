@@ -14,7 +14,6 @@ from functools import partial
 from pathlib import Path
 
 import bot.app
-from bot import directory
 from bot.app import BotSettings, Service
 from bot.shared import Pace
 from bot.slackstep import slack_post
@@ -76,12 +75,13 @@ def live(orders: BotOrders) -> None:
 
 
 def _quicken(pace: float) -> None:
-    """Set the bot's own pauses to the pace of the clock; what Slack allows, it takes from the engine's clock itself."""
+    """Set the bot's own pauses to the pace of the clock; what Slack allows, it takes from the engine's clock itself.
+
+    What it remembers of people keeps its age in real time, since the network between it and Slack is no faster either.
+    """
     usual = Pace()
     quick = replace(usual, card=usual.card / pace, turn=usual.turn / pace)
     setattr(bot.app, "Threads", partial(Threads, pace=quick))  # noqa: B010 - a name of that module is what is meant
-    directory.STALENESS_S /= pace
-    directory.NAMES_STALENESS_S /= pace
 
 
 async def _serve(orders: BotOrders) -> None:
