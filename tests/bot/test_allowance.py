@@ -183,7 +183,7 @@ async def test_neither_what_is_held_up_nor_a_redis_that_hangs_holds_up_an_answer
         for _ in range(3):
             await front.type("ben", "run simple")
         async with Redis(unix_socket_path=lone_redis.url.removeprefix("unix://")) as redis:
-            await redis.execute_command("CLIENT", "PAUSE", 3_000)
+            await redis.execute_command("CLIENT", "PAUSE", 3_000)  # pyright: ignore[reportUnknownMemberType]
             await front.type("ana", "run simple")
             await front.type("ana", "run release")
             await front.form("ana")

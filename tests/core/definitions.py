@@ -42,7 +42,7 @@ def gated(draw: st.DrawFn) -> Workflow:
     first, second = draw(_gates()), draw(_gates())
     number = {"n": {"type": "integer", "min": 0, "value": 1}}
     first |= {"request_changes": "draft", "covers": ["ship"], "edit": number, "on_expiry": "wait"}
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"id": "draft", "set": {"said": "${{ changes.comment }}"}},
         {"id": "gate", "approval": first},
         {"id": "ship", "uses": "noop", "with": {"n": "${{ steps.gate.output.fields.n }}"}},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -80,8 +81,8 @@ class BotOrders:
 
 
 class QuickSender(SlackSender):
-    def connect(self, *services: Any, **more: Any) -> None:
-        super().connect(*services, **{**more, "settle_ms": SETTLE_MS})
+    def connect(self, *services: Any, **more: Any) -> Callable[[], object]:
+        return super().connect(*services, **{**more, "settle_ms": SETTLE_MS})
 
 
 def arm(fuse: Fuse) -> None:
