@@ -20,7 +20,6 @@ from engine.core.durations import parse_duration
 from engine.core.errors import EngineError
 from engine.steps.http_policy import HttpPolicy
 from engine.steps.shell import ShellPolicy
-from engine.store.types import DEFAULT_WORKSPACE
 
 _YES = frozenset({"yes", "true", "on", "1"})
 _NO = frozenset({"no", "false", "off", "0"})
@@ -222,6 +221,8 @@ class Settings(BaseSettings):
     @property
     def workspace(self) -> str:
         """The engine's name of the workspace that commands are about."""
+        from engine.store import DEFAULT_WORKSPACE  # not above: what asks no database starts faster without
+
         return DEFAULT_WORKSPACE if self.given_workspace is None else workspace_of(self.given_workspace)
 
     @property

@@ -30,7 +30,7 @@ def test_the_cookbook_has_no_problems(vb: Vb) -> None:
     done = vb("check", str(COOKBOOK))
     assert done.out == ""
     assert done.code == 0
-    assert done.err.startswith("No problems: await_healthy, ")
+    assert done.err.startswith("No problems: announce_window, await_healthy, ")
 
 
 def test_one_file_may_call_what_lies_beside_it(vb: Vb) -> None:

@@ -17,7 +17,7 @@ from bot.masterkey import NoMasterKey, sealer
 from bot.permissions import may
 from bot.settings import Settings, WrongSetting
 from engine.core.events import Actor
-from engine.core.workspace import DEPLOY, DEPLOY_GATES
+from engine.core.workspace import DEPLOY, DEPLOY_GATES, ROLES
 from engine.store import RunFilter, new_master_key
 
 NOW = 1_795_348_800_000  # 2026-11-22T12:00:00Z
@@ -85,7 +85,7 @@ def test_answers_and_json_are_read_before_anything_is_asked() -> None:
 
 
 def test_by_default_the_command_line_deploys_and_changes_gates_where_it_may_decide() -> None:
-    assert may(Settings.read(), ANA) == {DEPLOY, DEPLOY_GATES}
+    assert may(Settings.read(), ANA) == {DEPLOY, DEPLOY_GATES, ROLES}
     assert may(Settings.read(), EVE) == frozenset()
     assert may(Settings.read(VB_DATABASE_URL="postgresql://host/db"), ANA) == {DEPLOY}
 
@@ -93,7 +93,7 @@ def test_by_default_the_command_line_deploys_and_changes_gates_where_it_may_deci
 def test_named_people_alone_may_deploy_and_change_gates() -> None:
     settings = Settings.read(VB_DEPLOYERS="ana, slack:UBEN", VB_GATE_OWNERS="slack:UEVE")
     assert may(settings, ANA) == {DEPLOY}
-    assert may(settings, EVE) == {DEPLOY, DEPLOY_GATES}, "a name on the command line is not that name in Slack"
+    assert may(settings, EVE) == {DEPLOY, DEPLOY_GATES, ROLES}, "a name on the command line is not that name in Slack"
     assert may(settings, Actor(via="cli", id="1", name="eve")) == frozenset()
     assert may(Settings.read(VB_DEPLOYERS="*"), EVE) == {DEPLOY}
 

@@ -96,7 +96,9 @@ class Life:
             elif step.status is StepStatus.CALLING:
                 self._do(c.ChildEnded(path, step.child, RunStatus.COMPLETED))
             elif step.status is StepStatus.WAITING:
-                for person in (*PEOPLE, ANA):
+                # Somebody new as well: whoever approved in an earlier stage cannot do so in a later one.
+                newcomer = e.Actor(via="slack", id=f"U{self.now}", name="Newcomer")
+                for person in (*PEOPLE, ANA, newcomer):
                     self._do(c.Vote(path, True, person, reason="so", seat=c.Seat(everyone=EVERYBODY)))
             else:
                 self._do(c.Settle(path, "did_not_happen", ANA))

@@ -27,6 +27,7 @@ from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.events import Actor
 from engine.engine import Engine, EngineSettings
+from engine.gates import Gates
 from engine.steps.registry import Registry, step
 from engine.worker import WorkerSettings
 from tests.crash.fuse import Fuse, Trap
@@ -87,7 +88,7 @@ class QuickSender(SlackSender):
 
 def arm(fuse: Fuse) -> None:
     """Put the boundaries around the calls of Slack, and around what is committed on a person's word."""
-    call, start, vote = Outbox.call, Engine.start, Engine.vote
+    call, start, act = Outbox.call, Engine.start, Gates.act
 
     async def armed_call(outbox: Outbox, method: str, *arguments: Any, **more: Any) -> Any:
         fuse.at(f"before {method}")
@@ -104,14 +105,14 @@ def arm(fuse: Fuse) -> None:
         fuse.at("after start")
         return begun
 
-    async def armed_vote(engine: Engine, *arguments: Any) -> Any:
-        reply = await vote(engine, *arguments)
+    async def armed_act(gates: Gates, *arguments: Any) -> Any:
+        reply = await act(gates, *arguments)
         fuse.at("after vote")
         return reply
 
     setattr(Outbox, "call", armed_call)  # noqa: B010 - assigning to a method is what is meant
     setattr(Engine, "start", armed_start)  # noqa: B010
-    setattr(Engine, "vote", armed_vote)  # noqa: B010
+    setattr(Gates, "act", armed_act)  # noqa: B010
 
 
 def hasten() -> None:
