@@ -58,6 +58,11 @@ class Waiting:
         return click_value(self.state, self.step, self.gate)
 
     @property
+    def selectable(self) -> bool:
+        """Whether it can be chosen in a form, whose options hold less than a button does."""
+        return len(self.value) <= _LONGEST_VALUE
+
+    @property
     def name(self) -> str:
         """What it is about, in a few words. Not escaped."""
         return f"{self.gate.request.title.strip() or self.step} · {run_title(self.state)}"
@@ -78,7 +83,7 @@ def waiting(gates: Sequence[Waiting]) -> list[Block]:
     blocks: list[Block] = []
     kept = sorted(gates[:SHOWN], key=lambda each: [one.kind for one in gates].index(each.kind))
     for kind, alike in groupby(kept, lambda each: each.kind):
-        some = [each for each in gates if each.kind == kind]
+        some = [each for each in gates if each.kind == kind and each.selectable]
         blocks += _together(some) if len(some) > 1 else []
         for each in alike:
             blocks += _row(each)
@@ -107,8 +112,8 @@ def _row(each: Waiting) -> Iterator[Block]:
 
 
 def together_form(alike: Sequence[Waiting]) -> View:
-    """Which of these to decide, how and why; all are chosen at first."""
-    fitting = [each for each in alike if len(each.value) <= _LONGEST_VALUE][:AT_ONCE]
+    """Which of these to decide, how and why; all are chosen at first. There is one at least, and all are selectable."""
+    fitting = alike[:AT_ONCE]
     first = fitting[0]
     always = any(each.gate.request.reason == "always" for each in fitting)
     lead = "What you choose here is decided on as it is described now; what has changed by then is left alone."

@@ -151,7 +151,7 @@ class Desk:
             async with self.client.session.post(where.response_url, json=body) as answer:
                 if answer.status >= 400:
                     log.warning("Slack refused an answer at a response URL (status %s).", answer.status)
-        except (aiohttp.ClientError, TimeoutError) as error:
+        except (aiohttp.ClientError, TimeoutError, RuntimeError) as error:  # the last: the bot is stopping
             log.warning("An answer did not reach Slack: %s", reason_of(error))
 
 

@@ -42,7 +42,8 @@ class Together:
         """Show which gates of the kind wait for the person now."""
         click = Click.of(body)
         try:
-            alike = [each for each in await self._waiting(click.where.user) if each.kind == click.value]
+            found = await self._waiting(click.where.user)
+            alike = [each for each in found if each.kind == click.value and each.selectable]
             view = together_form(alike) if alike else shown("Nothing to decide", said(gate_replies.NOTHING_WAITS))
         except NotInTime:
             view = shown("Not now", said(replies.ASK_NOT_IN_TIME))
