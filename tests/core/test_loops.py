@@ -164,6 +164,22 @@ def test_what_failed_inside_is_redriven_and_the_rest_goes_on_where_it_was() -> N
     assert run.refolded() == run.state
 
 
+def test_an_item_that_was_cut_short_by_a_failure_elsewhere_is_redriven_with_it() -> None:
+    several = each(items=[1, 2], max_parallel=2, on_item_failure="continue")
+    run = Run(workflow(noop("each", for_each=several, retry={"attempts": 3}, needs=[]), noop("other", needs=[])))
+    run.look(slots=3)
+    run.succeed("each[0]", "A")
+    run.fail("other", FailureClass.PERMANENT)
+    run.fail("each[1]", FailureClass.TRANSIENT)
+    assert run.state.status is RunStatus.FAILED
+    run.do(c.Redrive(BEN, "mended"))
+    run.look(slots=3)
+    run.succeed("other", "O")
+    run.succeed("each[1]", "B")
+    assert [one["status"] for one in output_of(run, "each")] == ["completed", "completed"]
+    assert run.state.status is RunStatus.COMPLETED
+
+
 def test_a_repeat_that_ran_out_goes_on_with_as_many_passes_again() -> None:
     run = Run(workflow({"id": "p", "repeat": {"until": "steps.a.output == 1", "max": 2}, "steps": [noop("a")]}))
     run.look()

@@ -167,10 +167,10 @@ def _signals(order: Order, facts: list[Fact]) -> Iterator[str]:
 
 
 def _pauses(facts: list[Fact]) -> Iterator[str]:
-    """While a run is paused nothing starts."""
+    """While a run is paused nothing starts, until it fails: what it did is undone and told of all the same."""
     paused = False
     for fact in facts:
-        if fact.type in ("RUN_PAUSED", "RUN_RESUMED"):
+        if fact.type in ("RUN_PAUSED", "RUN_RESUMED", "RUN_UNDOING", "RUN_FAILURE_HANDLING"):
             paused = fact.type == "RUN_PAUSED"
         elif paused and fact.type in ("STEP_STARTED", "CHILD_STARTED"):
             yield f"{fact.type} of {fact.payload['step']} at seq {fact.seq}, while the run was paused"

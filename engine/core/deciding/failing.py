@@ -29,11 +29,13 @@ def fail(draft: Draft, path: str, failure: Failure) -> None:
     attempt = max(step.attempt, 1)
     stopping = state.stopping or halted(state, path)
     node = state.plan.node(path)
-    follows = None if stopping else _what_follows(draft, path, node, failure)
+    follows = _what_follows(draft, path, node, failure)
+    cut_short = stopping and follows is not None  # so nobody has settled for this failure: a redrive takes it along
+    follows = None if stopping else follows
     draft.record(e.StepFailed(step=path, attempt=attempt, failure=failure, again=follows is not None))
     if follows is not None:
         draft.record(follows)
-    elif state.cancel is None and not tolerated(state, path):
+    elif state.cancel is None and (cut_short or not tolerated(state, path)):
         summary = _summary(step, node, failure, draft.now, stopping)
         draft.record(e.StepDeadLettered(step=path, attempts=attempt, summary=summary))
 
