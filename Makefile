@@ -11,8 +11,8 @@ help: ## List the targets
 demo: .venv/.runtime ## Play with Vectorbea in a Slack of its own on this machine (ARGS=--once: watch one run, then exit)
 	@.venv/bin/vb demo $(ARGS)
 
-test: .venv/.dev ## Run the tests, six at a time (ARGS=what pytest takes)
-	@.venv/bin/python -m pytest -n 6 --dist loadgroup $(ARGS)
+test: .venv/.dev ## Run the tests, four at a time (ARGS=what pytest takes)
+	@.venv/bin/python -m pytest -n 4 --dist loadgroup $(ARGS)
 
 # All four always run, so that one run tells all.
 check: .venv/.dev ## Check format, lint, types and the direction of imports
