@@ -19,17 +19,17 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot import transport
-from bot.allowance import sharing
-from bot.attending import Attending
-from bot.installations import Installations, States
-from bot.installing import InstallPages, OAuthApp
 from bot.listeners import LISTENERS, register
 from bot.listeners.departures import Departures
-from bot.steps import SlackSender
-from bot.tenant import Common, Identity, meanwhile
-from bot.tenants import Tenants
-from bot.transport import SlackUnusable
+from bot.receiving import transport
+from bot.receiving.attending import Attending
+from bot.receiving.transport import SlackUnusable
+from bot.sending.allowance import sharing
+from bot.sending.steps import SlackSender
+from bot.workspaces.installations import Installations, States
+from bot.workspaces.installing import InstallPages, OAuthApp
+from bot.workspaces.tenant import Common, Identity, meanwhile
+from bot.workspaces.tenants import Tenants
 from engine.engine import Engine
 from engine.store import NoSealer, Secrets
 
@@ -58,7 +58,7 @@ class BotSettings:
 
     ``default_channel`` (a name or an id) is where runs are told that were not started in a channel. ``api_url`` is for
     workspaces that are not at slack.com, such as the simulator. ``admins``: who is an admin besides those on record.
-    ``folders`` hold the definitions that are kept deployed (``bot.tenant.Common``).
+    ``folders`` hold the definitions that are kept deployed (``bot.workspaces.tenant.Common``).
     """
 
     bot_token: str | None = field(default=None, repr=False)

@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from bot.manifest import COMMAND, EVENTS, SCOPES, manifest, written
+from bot.receiving.transport import SCOPES as NEEDED
 from bot.simulator.webapi import METHODS
-from bot.transport import SCOPES as NEEDED
 from tests.simulator.used_methods import used_methods
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bot.settings import Settings
+    from bot.config.settings import Settings
 
 Dir = Annotated[
     Path | None,
@@ -35,8 +35,8 @@ Limit = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=10_000, h
 
 def settings_of(folder: Path | None) -> Settings:
     """Read before anything else; a wrong one ends the command here."""
+    from bot.config.settings import Settings, WrongSetting
     from bot.console.launch import complain
-    from bot.settings import Settings, WrongSetting
 
     try:
         return Settings.read(folder)

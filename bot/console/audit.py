@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
+from bot.config.settings import Settings
+from bot.config.wiring import reading_engine
 from bot.console.gate_facts import named, told
 from bot.console.launch import DONE, FAILED
 from bot.console.output import clean, one_line, say, say_json
-from bot.settings import Settings
-from bot.wiring import reading_engine
 from engine.core import events as e
 from engine.core.durations import format_duration
 from engine.core.gate_history import Asking, Version

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Final, cast
 
 from bot.blocks.words import counted
+from bot.config.settings import Settings
+from bot.config.wiring import steering_engine
 from bot.console.asked import Asked
 from bot.console.confirm import confirm
 from bot.console.filters import filter_of
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, one_line, progress, say
 from bot.console.whoami import me
-from bot.settings import Settings
-from bot.wiring import steering_engine
 from engine.bulk import Action, Tally
 from engine.core.words import did_you_mean
 

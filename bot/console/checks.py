@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.blocks.words import counted
+from bot.config.known import step_catalog
+from bot.config.settings import Settings
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import clean, note, out, say, say_json
-from bot.known import step_catalog
-from bot.settings import Settings
 from engine.catalog import Catalog
 from engine.core.language import language_schema
 from engine.core.reference import language_page

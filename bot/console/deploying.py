@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bot.blocks.words import counted
+from bot.config.known import step_catalog
+from bot.config.permissions import may
+from bot.config.settings import Settings
+from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import clean, note, one_line, say
 from bot.console.whoami import me
-from bot.known import step_catalog
-from bot.permissions import may
-from bot.settings import Settings
-from bot.wiring import defining_engine
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.words import listed

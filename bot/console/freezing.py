@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.blocks.words import counted
+from bot.config.settings import Settings
+from bot.config.wiring import defining_engine
 from bot.console.filters import instant
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, one_line, say
 from bot.console.whoami import me
-from bot.settings import Settings
-from bot.wiring import defining_engine
 from engine.core.durations import parse_duration, say_duration
 from engine.core.words import listed
 from engine.core.workspace import Freeze

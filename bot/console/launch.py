@@ -21,9 +21,9 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bot.config.settings import Settings, WrongSetting
 from bot.console.logs import to_file, to_terminal
 from bot.console.output import note
-from bot.settings import Settings, WrongSetting
 from engine.core.errors import AmbiguousRun, EngineError, InvalidInput, UnknownRun, UnknownWorkflow
 
 log = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import sys
 import time
 from logging.handlers import RotatingFileHandler
 
+from bot.config.settings import Settings
 from bot.console.output import clean
-from bot.settings import Settings
 
 _MOST_BYTES = 5_000_000
 _OLD_FILES = 3

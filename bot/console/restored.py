@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bot.blocks.words import counted
+from bot.config.settings import Settings
+from bot.config.wiring import reading_engine
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, one_line, out, say
 from bot.console.whoami import me
-from bot.settings import Settings
-from bot.wiring import reading_engine
 from engine.core import commands as c
 from engine.engine import Engine
 from engine.restoring import hold_against

@@ -10,13 +10,13 @@ import re
 from typing import Final
 
 from bot.blocks.words import counted
+from bot.config.settings import Settings
+from bot.config.wiring import reading_engine
 from bot.console.confirm import confirm
 from bot.console.filters import instant
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, progress, say
 from bot.console.whoami import me
-from bot.settings import Settings
-from bot.wiring import reading_engine
 from engine.store import new_master_key
 
 _PERSON: Final = re.compile(r"(slack|cli|api):\S+")

@@ -13,13 +13,13 @@ from datetime import UTC, datetime
 from pydantic import JsonValue
 from rich.text import Text
 
+from bot.config.settings import Settings
+from bot.config.wiring import reading_engine
 from bot.console.asked import Asked
 from bot.console.filters import filter_of
 from bot.console.launch import DONE, FAILED, take_the_hint
 from bot.console.output import note, one_line, out, say, say_json, table
 from bot.console.timeline import Timeline
-from bot.settings import Settings
-from bot.wiring import reading_engine
 from engine.core.durations import say_duration
 from engine.core.events import Actor
 from engine.core.outlook import attention, summary
@@ -66,7 +66,7 @@ async def with_unshown(engine: Engine, runs: Sequence[RunInfo]) -> list[RunInfo]
     asking = [run.id for run in runs if run.attention == "approval"]
     if not asking:
         return list(runs)
-    from bot.postings import unshown  # which brings Slack's libraries
+    from bot.sending.postings import unshown  # which brings Slack's libraries
 
     never_shown = await unshown(engine.store, asking)
     found: list[RunInfo] = []

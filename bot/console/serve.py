@@ -8,16 +8,16 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from bot.app import BotSettings, Service
+from bot.config.known import catalog, steps
+from bot.config.masterkey import sealer
+from bot.config.settings import Settings
+from bot.config.wiring import working_engine
 from bot.console.launch import DONE, Misuse, until_told_to_stop
 from bot.console.output import note
 from bot.console.stopping import say_stopping
-from bot.installing import OAuthApp
-from bot.known import catalog, steps
-from bot.masterkey import sealer
-from bot.settings import Settings
-from bot.slackstep import slack_post
-from bot.steps import SlackSender
-from bot.wiring import working_engine
+from bot.sending.slackstep import slack_post
+from bot.sending.steps import SlackSender
+from bot.workspaces.installing import OAuthApp
 from engine.catalog import Catalog
 
 

@@ -13,13 +13,13 @@ from typing import Final, Literal
 
 from pydantic import JsonValue
 
+from bot.config.settings import Settings
+from bot.config.wiring import steering_engine
 from bot.console.decide import right_here, say_who_goes_on
 from bot.console.filters import pairs
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, one_line, say
 from bot.console.whoami import me
-from bot.settings import Settings
-from bot.wiring import steering_engine
 from engine.core import commands as c
 from engine.core.graph import Kind
 from engine.core.state import AT_WORK, RunState

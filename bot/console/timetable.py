@@ -8,12 +8,12 @@ from __future__ import annotations
 from pydantic import JsonValue
 
 from bot.blocks.words import counted
+from bot.config.settings import Settings
+from bot.config.wiring import defining_engine
 from bot.console.filters import instant
 from bot.console.launch import DONE
 from bot.console.output import note, say, say_json, table
 from bot.console.whoami import me
-from bot.settings import Settings
-from bot.wiring import defining_engine
 from engine.core.durations import say_duration
 from engine.schedules import ScheduleInfo
 from engine.store import to_text

@@ -6,10 +6,10 @@ The one rule: all that is wrong is told, each thing on a line of its own, and th
 from __future__ import annotations
 
 from bot.blocks.words import counted
+from bot.config.settings import Settings
+from bot.config.wiring import migrate, reading_engine
 from bot.console.launch import DONE, FAILED
 from bot.console.output import note, one_line, say
-from bot.settings import Settings
-from bot.wiring import migrate, reading_engine
 from engine.store import Report
 
 

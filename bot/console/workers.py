@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from bot.config.settings import Settings
+from bot.config.wiring import reading_engine
 from bot.console.launch import DONE
 from bot.console.output import note, one_line, say, say_json, table
-from bot.settings import Settings
-from bot.wiring import reading_engine
 from engine.core.durations import say_duration
 from engine.store import WorkerInfo, to_text
 

@@ -15,12 +15,12 @@ from rich.text import Text
 from bot.blocks import timeline
 from bot.blocks.approval import APPROVE
 from bot.blocks.card import card
+from bot.config.settings import Settings
 from bot.console.launch import DONE, until_told_to_stop
 from bot.console.output import note, say
 from bot.console.stopping import say_stopping
 from bot.demo.reading import readable, thread
 from bot.demo.stage import CHANNEL, Stage, stage
-from bot.settings import Settings
 from bot.simulator.errors import PersonError
 from bot.simulator.model import Json, Message
 from engine.core.errors import EngineError

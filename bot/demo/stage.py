@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.app import BotSettings, Service
+from bot.config.known import catalog, steps
+from bot.config.settings import Settings
+from bot.config.wiring import working_engine
 from bot.console.launch import Misuse
 from bot.demo.memory import remembered
 from bot.demo.props import Repository, flaky_site, prepare_downloads
-from bot.known import catalog, steps
-from bot.settings import Settings
+from bot.sending.slackstep import slack_post
+from bot.sending.steps import SlackSender
 from bot.simulator.chaos import Chaos
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Options, Simulator
-from bot.slackstep import slack_post
-from bot.steps import SlackSender
-from bot.wiring import working_engine
 from engine.clock import MovableClock
 from engine.engine import Engine
 from engine.worker import Worker

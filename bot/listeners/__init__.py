@@ -8,13 +8,11 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.attending import Attending
 from bot.blocks import details, guide, home, start_forms
 from bot.blocks import gate_forms as forms
 from bot.blocks.approval import APPROVE
 from bot.blocks.steering import DETAILS, Deed
 from bot.blocks.waiting import SHOW, TOGETHER, TOGETHER_FORM
-from bot.homes import Homes
 from bot.listeners.actions import FORMS, Actions
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
@@ -28,6 +26,8 @@ from bot.listeners.steering import Steering
 from bot.listeners.together import Together
 from bot.listeners.views import Views
 from bot.manifest import COMMAND, RUN_ON_MESSAGE, RUN_WORKFLOW
+from bot.receiving.attending import Attending
+from bot.telling.homes import Homes
 
 LISTENERS = "vectorbea_listeners"
 """Under this name a payload's context has the ``Listeners`` of the workspace that authorized it."""

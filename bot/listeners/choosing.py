@@ -14,11 +14,11 @@ from typing import Any
 from bot.blocks import forms, start_forms
 from bot.blocks.forms import Place
 from bot.blocks.kit import Block, Message
-from bot.directory import Unreadable
 from bot.listeners.commands import answer
 from bot.listeners.commands.typed import Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, Where
-from bot.policy import Act, Refused
+from bot.people.directory import Unreadable
+from bot.people.policy import Act, Refused
 from engine.core.errors import EngineError
 from engine.store import RunFilter
 

@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from bot.authority import Right, right_of
 from bot.blocks import gate_replies, replies
 from bot.blocks.approval import can_be_decided, read_click
 from bot.blocks.kit import Message, escape
 from bot.blocks.replies import said
-from bot.directory import Unreadable
 from bot.listeners.desk import Desk, NotInTime
-from bot.policy import Refused
+from bot.people.authority import Right, right_of
+from bot.people.directory import Unreadable
+from bot.people.policy import Refused
 from engine.core import commands as c
 from engine.core.approval import EditField
 from engine.core.errors import EngineError

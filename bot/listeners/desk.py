@@ -15,13 +15,13 @@ import aiohttp
 from pydantic import JsonValue
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.authority import actor as actor
 from bot.blocks.forms import View
 from bot.blocks.gate_forms import shown
 from bot.blocks.kit import Message, clip_markup
 from bot.blocks.newer import degrade
-from bot.directory import Directory, Unreadable, error_name, reason_of
-from bot.roles import Roles
+from bot.people.authority import actor as actor
+from bot.people.directory import Directory, Unreadable, error_name, reason_of
+from bot.people.roles import Roles
 from engine.core.errors import UnknownRun
 from engine.core.state import RunState
 from engine.engine import Engine

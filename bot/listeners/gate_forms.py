@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from bot.authority import actor
 from bot.blocks import gate_forms as forms
 from bot.blocks import gate_replies
 from bot.blocks.forms import Place, block_of, read_fields
 from bot.blocks.replies import NOT_IN_TIME
-from bot.directory import Unreadable
 from bot.listeners.answers import CLOSED, Answer, replaced, wrong
 from bot.listeners.deciding import Act, Recorded, Refusal, act, check, delegate, edit, request_changes, snooze, vote
 from bot.listeners.desk import Ack, Desk, NotInTime
+from bot.people.authority import actor
+from bot.people.directory import Unreadable
 from engine.core.errors import EngineError
 from engine.core.events import Actor
 

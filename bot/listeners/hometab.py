@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.homes import Homes
 from bot.listeners.desk import Ack
+from bot.telling.homes import Homes
 
 
 class HomeTab:

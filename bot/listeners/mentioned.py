@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from bot.directory import Directory, Unreadable
+from bot.people.directory import Directory, Unreadable
 
 _MENTION = re.compile(r"<(?P<sign>@|#|!subteam\^|!)(?P<id>[^<>|\s]+)(?:\|(?P<label>[^<>\s]*))?>")
 

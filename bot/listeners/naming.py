@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Mapping
 
 from bot.blocks.words import Asked
-from bot.directory import Directory, Unreadable
-from bot.roles import identified
+from bot.people.directory import Directory, Unreadable
+from bot.people.roles import identified
 from engine.core.kinds import InputField, InputType
 
 _KINDS = {InputType.USER: "person", InputType.CHANNEL: "channel"}

@@ -16,10 +16,10 @@ from slack_sdk.errors import SlackClientError
 from bot.blocks import forms, replies
 from bot.blocks.forms import Place, View
 from bot.blocks.kit import Message, clip, escape
-from bot.directory import Unreadable, reason_of
 from bot.listeners.desk import Ack, Desk, NotInTime
 from bot.listeners.mentioned import as_typed, unescape
 from bot.listeners.starting import pick
+from bot.people.directory import Unreadable, reason_of
 from engine.core.errors import EngineError
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from bot.blocks.kit import Message
 from bot.blocks.words import one_line
 from bot.listeners.desk import Desk, Where, actor
 from bot.listeners.naming import with_names
-from bot.policy import Act, Refused
+from bot.people.policy import Act, Refused
 from engine.core.definition import Workflow
 from engine.core.inputs import validate_input
 

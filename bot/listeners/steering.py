@@ -15,11 +15,11 @@ from bot.blocks.details import LAST, details, told
 from bot.blocks.forms import View, notice
 from bot.blocks.kit import Message, escape
 from bot.blocks.steering import Clicked, Deed, mark, possible
-from bot.directory import Unreadable
 from bot.listeners.actions import Click
 from bot.listeners.desk import Ack, Desk, NotInTime, actor
-from bot.policy import Act, Refused
-from bot.shared import read_history
+from bot.people.directory import Unreadable
+from bot.people.policy import Act, Refused
+from bot.telling.shared import read_history
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.errors import EngineError

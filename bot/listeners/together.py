@@ -23,12 +23,12 @@ from bot.blocks.waiting import (
     read_verdict,
     together_form,
 )
-from bot.directory import Unreadable
 from bot.listeners.actions import Click
 from bot.listeners.answers import Answer, replaced, wrong
 from bot.listeners.deciding import Refusal, act, vote
 from bot.listeners.desk import Ack, Desk, NotInTime
-from bot.waiting import waiting_for
+from bot.people.directory import Unreadable
+from bot.people.waiting import waiting_for
 from engine.core.errors import EngineError
 
 

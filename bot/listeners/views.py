@@ -13,11 +13,11 @@ from typing import Any
 from bot.blocks import forms, replies, start_forms
 from bot.blocks.forms import Place, View
 from bot.blocks.kit import escape
-from bot.directory import Unreadable
 from bot.listeners.answers import CLOSED, Answer, replaced, told, wrong
 from bot.listeners.desk import Ack, Desk, NotInTime, Where
 from bot.listeners.naming import with_ids
 from bot.listeners.starting import BadInputs, NotStarted, Started, Wanted, start
+from bot.people.directory import Unreadable
 from engine.core.definition import Workflow
 from engine.core.errors import EngineError
 

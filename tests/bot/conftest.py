@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.directory import Directory
+from bot.people.directory import Directory
+from bot.sending.slackstep import slack_post
+from bot.sending.steps import SlackSender
 from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.model import Message
 from bot.simulator.simulator import Options, Simulator
-from bot.slackstep import slack_post
-from bot.steps import SlackSender
 from engine.catalog import Catalog
 from engine.clock import MovableClock
 from engine.core.definition import Workflow

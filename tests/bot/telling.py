@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.directory import Directory
-from bot.outbox import Outbox
-from bot.shared import Pace
+from bot.people.directory import Directory
+from bot.sending.outbox import Outbox
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
-from bot.threads import Threads
+from bot.telling.shared import Pace
+from bot.telling.threads import Threads
 from engine.core import commands as c
 from engine.core.events import Actor
 from engine.engine import Engine

@@ -16,8 +16,8 @@ from redis.asyncio import Redis
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.allowance import Alone, Sharers, Together, Wish, sharing
-from bot.outbox import FAIR_EVERY, Outbox, PacedClient, Priority
+from bot.sending.allowance import Alone, Sharers, Together, Wish, sharing
+from bot.sending.outbox import FAIR_EVERY, Outbox, PacedClient, Priority
 from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Options, Simulator
@@ -117,7 +117,7 @@ async def test_without_redis_each_process_keeps_to_its_share(
     post, update = Wish(POST, "C1", 1), Wish(UPDATE, None, 1)
     assert [await each.take([post]) for each in (one, one, other, one)] == [[0]] * 4
     await lone_redis.close()
-    with caplog.at_level(logging.INFO, "bot.allowance"):
+    with caplog.at_level(logging.INFO, "bot.sending.allowance"):
         granted = 0
         for second in range(61):
             now = 1_000.0 + second

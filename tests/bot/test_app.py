@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from bot.app import BotSettings, Service
+from bot.receiving.transport import SlackUnusable
 from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace, vectorbea_app
 from bot.simulator.simulator import Simulator
-from bot.transport import SlackUnusable
 from tests.bot.conftest import ACTOR, Setup
 from tests.bot.front import HTTP, SIMPLE, bot_settings, serving
 

@@ -10,7 +10,7 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks.words import Asked
-from bot.directory import NAMES_STALENESS_S, STALENESS_S, Directory, Target, Unreadable, names_of, person_of
+from bot.people.directory import NAMES_STALENESS_S, STALENESS_S, Directory, Target, Unreadable, names_of, person_of
 from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, BEN, CHEN, DANA, EVE, FINN
 from bot.simulator.model import Channel, UserGroup
@@ -191,7 +191,7 @@ async def test_trouble_is_not_a_no_and_is_not_kept(simulator: Simulator, directo
 async def test_a_late_answer_is_kept_for_the_next_question(
     simulator: Simulator, directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.directory.ANSWER_WITHIN_S", 0.05)
+    monkeypatch.setattr("bot.people.directory.ANSWER_WITHIN_S", 0.05)
     simulator.fail_next("users.info", Fault(delay_ms=150))
     with pytest.raises(Unreadable):
         await directory.person(ANA)

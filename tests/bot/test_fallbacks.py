@@ -8,8 +8,8 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.console.runs import with_unshown
-from bot.directory import Directory
-from bot.postings import unshown
+from bot.people.directory import Directory
+from bot.sending.postings import unshown
 from bot.simulator.calls import Fault
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator

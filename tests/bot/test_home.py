@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from bot.blocks.home import RUNS_SHOWN
-from bot.homes import HomePace
 from bot.simulator.model import View
 from bot.simulator.simulator import Simulator
+from bot.telling.homes import HomePace
 from tests.bot.conftest import ACTOR, Setup, workflow
 from tests.bot.front import SIMPLE, Front, serving
 
@@ -23,7 +23,7 @@ NIGHTLY = workflow(
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.homes.USUAL", HomePace(pause=0.1, look=0.5))
+    monkeypatch.setattr("bot.telling.homes.USUAL", HomePace(pause=0.1, look=0.5))
 
 
 async def tab(front: Front, who: str) -> View:
@@ -142,7 +142,7 @@ async def test_a_guest_sees_no_runs(setup: Setup, simulator: Simulator) -> None:
 async def test_however_much_happens_a_tab_is_published_once_in_a_while(
     setup: Setup, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.homes.USUAL", HomePace(pause=3.0, look=600))
+    monkeypatch.setattr("bot.telling.homes.USUAL", HomePace(pause=3.0, look=600))
     async with serving(setup, simulator, [SIMPLE]) as front:
         await tab(front, BEN)
         for _ in range(5):

@@ -86,11 +86,11 @@ async def test_a_bad_signature_is_refused_and_the_operator_is_told_once(
         await front.release()
         payload = await a_click(front)
         payload["user"]["id"] = ANA
-        with caplog.at_level(logging.WARNING, "bot.transport"):
+        with caplog.at_level(logging.WARNING, "bot.receiving.transport"):
             for _ in range(3):
                 status, _ = await post(front, {"payload": json.dumps(payload)}, secret="wrong")
                 assert status == 401
-        said = [record.getMessage() for record in caplog.records if record.name == "bot.transport"]
+        said = [record.getMessage() for record in caplog.records if record.name == "bot.receiving.transport"]
         assert len(said) == 1
         assert "check SLACK_SIGNING_SECRET" in said[0]
         (run,) = await front.runs()

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from bot import memo
-from bot.memo import Memo
+from bot.people import memo
+from bot.people.memo import Memo
 
 
 class Source:

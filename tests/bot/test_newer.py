@@ -8,9 +8,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.blocks.card import card
 from bot.blocks.kit import Message
 from bot.blocks.newer import degrade, is_newer
-from bot.newer import REMEMBERED_S, NewerBlocks
-from bot.outbox import Outbox, Priority, Refused
-from bot.postings import Item, Postings, Target
+from bot.sending.newer import REMEMBERED_S, NewerBlocks
+from bot.sending.outbox import Outbox, Priority, Refused
+from bot.sending.postings import Item, Postings, Target
 from bot.simulator.calls import Fault
 from bot.simulator.simulator import Simulator
 from tests.bot.conftest import ACTOR, ORIGIN, Setup, workflow

@@ -12,8 +12,8 @@ import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks.kit import Message
-from bot.outbox import Outbox, OutcomeUnknown, Priority, Refused
-from bot.postings import EVENT_TYPE, Item, Posted, Postings, Target
+from bot.sending.outbox import Outbox, OutcomeUnknown, Priority, Refused
+from bot.sending.postings import EVENT_TYPE, Item, Posted, Postings, Target
 from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace
 from bot.simulator.model import Message as SlackMessage
@@ -112,7 +112,7 @@ async def test_without_a_connection_it_waits_and_says_so_once(caplog: pytest.Log
         port: int = free.getsockname()[1]
     later = Simulator(demo_workspace())
     away = Outbox(AsyncWebClient(token=later.bot_token, base_url=f"http://127.0.0.1:{port}/api/"))
-    with caplog.at_level(logging.INFO, "bot.outbox"):
+    with caplog.at_level(logging.INFO, "bot.sending.outbox"):
         waiting = asyncio.create_task(away.call(POST, HELLO, Priority.CARD, repeatable=False))
         async with asyncio.timeout(5):
             while not caplog.records:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bot.known import all_steps
-from bot.ownsteps import own_steps
-from bot.settings import Settings, WrongSetting
+from bot.config.known import all_steps
+from bot.config.ownsteps import own_steps
+from bot.config.settings import Settings, WrongSetting
 from engine.core.failures import FailureClass
 from engine.core.loader import load_yaml
 from engine.steps.context import Recorded, StepContext

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.pacing import CHANNELS_KEPT, METHODS, TIER_2, Budget, Rhythm, buckets
+from bot.sending.pacing import CHANNELS_KEPT, METHODS, TIER_2, Budget, Rhythm, buckets
 from bot.simulator.webapi import METHODS as SLACKS
 
 POST, UPDATE = "chat.postMessage", "chat.update"

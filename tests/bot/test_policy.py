@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.blocks.words import Asked
-from bot.directory import Person, Standing, Target
-from bot.policy import NEEDS, OF_THE_STARTER, Act, Allowed, Holder, Refused, may, may_decide, may_start
+from bot.people.directory import Person, Standing, Target
+from bot.people.policy import NEEDS, OF_THE_STARTER, Act, Allowed, Holder, Refused, may, may_decide, may_start
 from engine.core.roles import INCLUDES, Role
 
 ANA = Person("U1", "ana", "Ana")

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.directory import Directory
-from bot.outbox import Outbox
+from bot.people.directory import Directory
+from bot.sending.outbox import Outbox
 from bot.simulator.calls import Fault
 from bot.simulator.model import Channel
 from bot.simulator.simulator import Simulator

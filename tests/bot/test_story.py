@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.agenda import Agenda, Place, Telling
 from bot.blocks.words import Asked
-from bot.outbox import Priority
-from bot.postings import Posted, Target
-from bot.story import Ask, Remind, Story, Unsettled
+from bot.sending.outbox import Priority
+from bot.sending.postings import Posted, Target
+from bot.telling.agenda import Agenda, Place, Telling
+from bot.telling.story import Ask, Remind, Story, Unsettled
 from engine.core import commands as c
 from engine.store import Delivery
 from tests.bot.scenes import GATE, asked, completed, retrying

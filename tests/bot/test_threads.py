@@ -9,10 +9,10 @@ from itertools import pairwise
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.directory import Directory
-from bot.shared import Pace
+from bot.people.directory import Directory
 from bot.simulator.calls import Fault
 from bot.simulator.simulator import Simulator
+from bot.telling.shared import Pace
 from engine.core import commands as c
 from tests.bot.conftest import Setup, World, ended, gate, until, workflow
 from tests.bot.telling import ANA, CHAIN, GATED, Bench

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.directory import Directory
-from bot.shared import Pace
+from bot.people.directory import Directory
 from bot.simulator.calls import Fault
 from bot.simulator.simulator import Simulator
+from bot.telling.shared import Pace
 from engine.core import commands as c
 from engine.store import Deliveries
 from tests.bot.conftest import ACTOR, Setup, ended, until

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bot.blocks.waiting import TOGETHER
-from bot.directory import Directory
+from bot.people.directory import Directory
+from bot.people.waiting import waiting_for
 from bot.simulator.demo import ANA, BEN
 from bot.simulator.model import View
 from bot.simulator.simulator import Simulator
-from bot.waiting import waiting_for
 from engine.core import commands as c
 from engine.core.events import Actor
 from engine.core.state import RunStatus, Verdict

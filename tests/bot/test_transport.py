@@ -19,9 +19,9 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.attending import Attending
-from bot.links import LINKS, Envelope, Links, Patience, Payload
-from bot.once import Once
+from bot.receiving.attending import Attending
+from bot.receiving.links import LINKS, Envelope, Links, Patience, Payload
+from bot.receiving.once import Once
 from bot.simulator.calls import Fault
 from bot.simulator.http_delivery import signature
 from bot.simulator.simulator import Simulator
@@ -177,7 +177,7 @@ async def silent() -> AsyncIterator[str]:
 async def test_a_connection_without_a_hello_is_given_up(
     simulator: Simulator, client: AsyncWebClient, app: App, silent: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.INFO, "bot.links"):
+    with caplog.at_level(logging.INFO, "bot.receiving.links"):
         async with linked(simulator, client, app, *[silent] * LINKS):
             await both(simulator)
             await told(simulator, "hello")

@@ -20,15 +20,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.app import BotSettings, Service
 from bot.blocks.approval import APPROVE
-from bot.installations import Installations, NotRenewed, States
-from bot.installing import OAuthApp
-from bot.leaving import REMOVED
 from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, GUS, HANA, demo_workspace, other_workspace
 from bot.simulator.http_delivery import signature
 from bot.simulator.model import Message, Organization
 from bot.simulator.people import People
 from bot.simulator.simulator import Options, Simulator
+from bot.workspaces.installations import Installations, NotRenewed, States
+from bot.workspaces.installing import OAuthApp
+from bot.workspaces.leaving import REMOVED
 from engine.core.roles import Role
 from engine.core.state import RunStatus
 from engine.definitions import Frozen

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from bot.blocks.card import card
 from bot.simulator.model import Message
-from bot.story import Story
+from bot.telling.story import Story
 from engine.engine import Engine
 from engine.store import Deliveries
 

@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from bot.cli import app
+from bot.config.masterkey import NoMasterKey, sealer
+from bot.config.permissions import may
+from bot.config.settings import Settings, WrongSetting
 from bot.console.asked import Asked
 from bot.console.filters import filter_of, instant
 from bot.console.launch import Misuse
 from bot.console.steering import json_of, label, settle
-from bot.masterkey import NoMasterKey, sealer
-from bot.permissions import may
-from bot.settings import Settings, WrongSetting
 from engine.core.events import Actor
 from engine.core.workspace import DEPLOY, DEPLOY_GATES, ROLES
 from engine.store import RunFilter, new_master_key

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.config.settings import Settings
 from bot.console.launch import complain
 from bot.console.start import start_run
-from bot.settings import Settings
 from engine.core.errors import EngineError
 from tests.cli.conftest import Vb, run_in
 

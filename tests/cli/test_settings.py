@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.chainkey import BYTES, NoChainKey, chain_key
-from bot.settings import Settings, WrongSetting
+from bot.config.chainkey import BYTES, NoChainKey, chain_key
+from bot.config.settings import Settings, WrongSetting
 
 README = (Path(__file__).parent.parent.parent / "README.md").read_text(encoding="utf-8")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bot.config.settings import Settings, WrongSetting
 from bot.console.launch import Misuse
 from bot.console.manifest import print_manifest
 from bot.console.serve import slack_settings
 from bot.manifest import written
-from bot.settings import Settings, WrongSetting
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
 from engine.store import new_master_key

@@ -15,14 +15,14 @@ from functools import partial
 from typing import Any
 
 import bot.app
-from bot import pacing
 from bot.app import BotSettings, Service
-from bot.outbox import Outbox, OutcomeUnknown
-from bot.shared import Pace
+from bot.sending import pacing
+from bot.sending.outbox import Outbox, OutcomeUnknown
+from bot.sending.slackstep import slack_post
+from bot.sending.steps import SlackSender
 from bot.simulator.demo import BEN
-from bot.slackstep import slack_post
-from bot.steps import SlackSender
-from bot.threads import Threads
+from bot.telling.shared import Pace
+from bot.telling.threads import Threads
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.events import Actor

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from bot.app import BotSettings
+from bot.sending.steps import SlackSender
 from bot.simulator.calls import Fault
 from bot.simulator.courier import Parcel
 from bot.simulator.demo import demo_workspace
 from bot.simulator.errors import PersonError
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
-from bot.steps import SlackSender
 from engine.core.state import RunStatus, StepStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine

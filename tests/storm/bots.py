@@ -15,10 +15,10 @@ from pathlib import Path
 
 import bot.app
 from bot.app import BotSettings, Service
-from bot.shared import Pace
-from bot.slackstep import slack_post
-from bot.steps import SlackSender
-from bot.threads import Threads
+from bot.sending.slackstep import slack_post
+from bot.sending.steps import SlackSender
+from bot.telling.shared import Pace
+from bot.telling.threads import Threads
 from engine.catalog import Catalog
 from engine.clock import MovableClock
 from engine.engine import Engine, EngineSettings

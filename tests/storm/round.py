@@ -13,9 +13,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from bot.app import BotSettings
+from bot.sending.steps import SlackSender
 from bot.simulator.chaos import STORMY, Chaos, Weather
 from bot.simulator.simulator import Options, Simulator
-from bot.steps import SlackSender
 from engine.clock import MovableClock
 from engine.engine import Engine
 from tests.crash.killing import bring_up, stop

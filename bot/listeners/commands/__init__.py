@@ -13,10 +13,10 @@ from typing import Any
 from bot.blocks import guide, replies
 from bot.blocks.kit import Message, clip, escape
 from bot.blocks.vocabulary import WORDS
-from bot.directory import Unreadable
 from bot.listeners.commands import auditing, gates, operating, roles, runs, schedules, workflows
 from bot.listeners.commands.typed import Answer, Listener, Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, ephemeral
+from bot.people.directory import Unreadable
 from engine.core.errors import EngineError
 from engine.core.words import did_you_mean
 

@@ -10,7 +10,7 @@ from bot.console.audit import lines
 from bot.listeners.commands.runs import which_run
 from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.desk import Desk
-from bot.policy import Act, Refused
+from bot.people.policy import Act, Refused
 from engine.core.words import listed
 
 

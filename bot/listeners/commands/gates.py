@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.authority import actor
 from bot.blocks import decided, guide, replies
 from bot.blocks.approval import click_value
 from bot.blocks.forms import Place
@@ -21,8 +20,9 @@ from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.deciding import Refusal
 from bot.listeners.desk import Desk
 from bot.listeners.mentioned import unescape
-from bot.policy import Refused, may_hand_over
-from bot.roles import identified
+from bot.people.authority import actor
+from bot.people.policy import Refused, may_hand_over
+from bot.people.roles import identified
 from engine.core.durations import parse_duration
 from engine.core.events import Actor
 from engine.core.gates import Gate

@@ -16,7 +16,7 @@ from bot.listeners.commands.runs import which_run
 from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.desk import Desk, actor
 from bot.listeners.mentioned import unescape
-from bot.policy import Act, Refused, Verdict
+from bot.people.policy import Act, Refused, Verdict
 from engine.core import commands as c
 from engine.core.deciding.operators import dead_steps
 from engine.core.errors import UnknownWorkflow

@@ -11,12 +11,12 @@ from bot.blocks import guide, replies, rights
 from bot.blocks.kit import Message, escape
 from bot.blocks.vocabulary import WORDS
 from bot.blocks.words import Asked, one_line
-from bot.directory import Unreadable
 from bot.listeners.commands.typed import Answer, Typed
 from bot.listeners.desk import Desk, actor
 from bot.listeners.mentioned import unescape
-from bot.policy import Act, Refused
-from bot.roles import identified
+from bot.people.directory import Unreadable
+from bot.people.policy import Act, Refused
+from bot.people.roles import identified
 from engine.core.events import Actor
 from engine.core.roles import EVERYONE, Grant, Role, role_named
 from engine.core.words import did_you_mean

@@ -8,7 +8,7 @@ from bot.blocks.forms import Place
 from bot.blocks.vocabulary import WORDS
 from bot.listeners.commands.typed import Answer, Typed
 from bot.listeners.desk import Desk
-from bot.policy import Act, Refused
+from bot.people.policy import Act, Refused
 
 LISTED = 12
 

@@ -9,7 +9,7 @@ from bot.blocks.words import counted
 from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.desk import Desk, actor
 from bot.listeners.mentioned import unescape
-from bot.policy import Act, Refused
+from bot.people.policy import Act, Refused
 from engine.core.words import did_you_mean
 
 PAUSE, RESUME = "pause", "resume"

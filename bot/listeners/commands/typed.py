@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from bot.blocks.forms import View
 from bot.blocks.kit import Message
-from bot.directory import Directory
 from bot.listeners.desk import Desk, Where
 from bot.listeners.mentioned import as_ids, as_typed
+from bot.people.directory import Directory
 
 Answer = Message | View | None
 """A message for the person, a modal to open, or nothing to say."""

@@ -9,7 +9,7 @@ from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.desk import Desk
 from bot.listeners.naming import with_ids
 from bot.listeners.starting import BadInputs, NotStarted, Wanted, pick, start
-from bot.policy import Act, Refused
+from bot.people.policy import Act, Refused
 from engine.core.definition import Workflow
 from engine.core.inputs import parse_pairs
 

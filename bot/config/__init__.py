@@ -1,0 +1,1 @@
+"""The environment becomes settings, and settings an open engine; with the keys that sign and seal the history."""

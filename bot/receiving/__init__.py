@@ -1,0 +1,1 @@
+"""How Slack reaches the bot: each delivery once, over connections that leave no gap, or by signed HTTP."""

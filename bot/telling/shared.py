@@ -1,0 +1,104 @@
+"""What the narrators of one process have in common: the engine, the ways to Slack, and how fast they go.
+
+The one rule: a run is read here as the log has it, from its first event, by the definition that it began with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from bot.people.directory import Directory
+from bot.sending.postings import Postings
+from bot.telling.agenda import Place
+from bot.telling.places import Places
+from bot.telling.story import Story
+from engine.core import events as e
+from engine.core.errors import UnknownRun
+from engine.core.graph import Kind, Plan
+from engine.core.state import Recorded
+from engine.engine import Engine
+from engine.plans import Plans
+from engine.store import Deliveries
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Times in seconds. ``lease``: of a run's cursor; a post must end within it, and after a kill the run waits for it.
+
+    ``card``, ``turn``: between two updates of a card, and before one that means something else. ``read``: between two
+    looks at the log. ``linger``: how long quiet runs stay.
+    """
+
+    lease: float = 10.0
+    card: float = 3.0
+    turn: float = 1.0
+    read: float = 0.1
+    linger: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all narrators of a process share."""
+
+    engine: Engine
+    postings: Postings
+    places: Places
+    directory: Directory
+    owner: str
+    plans: Plans
+    pace: Pace = field(default_factory=Pace)
+
+    @property
+    def cursors(self) -> Deliveries:
+        return self.postings.deliveries
+
+    async def load(self, run: str) -> Story:
+        """The run from its beginning. Raises ``UnknownRun`` and ``UnknownEvent``."""
+        plan, events = await read_history(self.engine, self.plans, run)
+        story = Story(run, plan, events[0])
+        story.read(events[1:], self.plans.known)
+        return story
+
+    async def read(self, story: Story, events: Sequence[Recorded]) -> None:
+        """Take in what the log has after the story's last event."""
+        await _know_moves(self.plans, events)
+        story.read(events, self.plans.known)
+
+    async def place(self, story: Story) -> Place | None:
+        """Where the run is to be told; None where it is not.
+
+        A child run is told where the run was started that it is a part of. One that does some items of a loop is told
+        only if people are asked in it: the loop sums it up.
+        """
+        if story.state.started.part is not None and not _asks_people(story.state.plan):
+            return None
+        started = story.state.started
+        while started.parent is not None:
+            started = (await self.engine.state(started.parent.run)).started
+        channel, thread = (str(started.origin.get(name) or "") for name in ("channel", "thread"))
+        return await self.places.find(story, channel, self.engine.clock.now(), thread)
+
+
+async def read_history(engine: Engine, plans: Plans, run: str) -> tuple[Plan, list[Recorded]]:
+    """The definition that the run began with, and all its events; ``plans`` then knows those it was moved to.
+
+    Raises ``UnknownRun`` and ``UnknownEvent``.
+    """
+    events = await engine.history(run)
+    first = events[0].event
+    if not isinstance(first, e.RunStarted):
+        raise UnknownRun(run)
+    plan = await plans.of(first.definition, first.part)
+    await _know_moves(plans, events)
+    return plan, events
+
+
+async def _know_moves(plans: Plans, events: Sequence[Recorded]) -> None:
+    for one in events:
+        if isinstance(one.event, e.RunMoved):
+            await plans.of(one.event.definition)
+
+
+def _asks_people(plan: Plan) -> bool:
+    return any(node.kind is Kind.GATE for node in plan.nodes.values())

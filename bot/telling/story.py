@@ -1,0 +1,352 @@
+"""One run as its thread tells it: what the log says, what has been said, and so what is still to be said.
+
+The one rule: no I/O. Events and deliveries go in; which messages are missing comes out. The same events and deliveries
+always call for the same messages under the same keys, so that whoever takes over a run goes on where the last one was.
+
+Keys of deliveries, each unique in its run:
+
+    card, card:dm, card:default   the run's root message: where it was started, in a direct message to its starter, in
+                                  the default channel
+    card:N                        the N-th root message where it was started; those before it were deleted
+    timeline:FIRST                the lines of the events from seq FIRST to the intent's ``last``
+    approval:ASKED:N              a gate's request; N is 0 in the thread, K for rung K of the ladder, and above the
+                                  ladder for the channels among the approvers
+    approval:ASKED:sSvV:N         the same for a later stage S, opened after the edit with the seq V
+    approval:ASKED:…dm:USER       its copy in a direct message to that person (an id)
+    approval:ASKED:…default       the same in the default channel, where nothing else of it can be shown
+    approval:ASKED:…nowhere       never posted: the request could not be shown anywhere
+    approval:ASKED:…~M            the M-th message of that request; those before it are gone
+    reminder:ASKED:COUNT          the COUNT-th reminder of that gate
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from bot.blocks.approval import can_be_decided
+from bot.blocks.timeline import Line, first_line, lines
+from bot.sending.postings import DELETED, GONE, NOWHERE, Posted
+from engine.core import events as e
+from engine.core.fold import NO_PLANS, begin
+from engine.core.graph import Plan
+from engine.core.hours import later
+from engine.core.state import Gate, Recorded, RunState, StepStatus
+from engine.store import Delivery, JsonObject
+
+CARD = "card"
+CARD_IN_DM = "card:dm"
+CARD_IN_DEFAULT = "card:default"
+TIMELINE = "timeline:"
+APPROVAL = "approval:"
+REMINDER = "reminder:"
+DIRECT = "dm:"
+
+DIRECTLY_AT_MOST = 50
+"""People of one gate who are written to directly; whoever comes after them is asked in the thread only."""
+
+ASKED_ANEW = 3
+"""How often a request whose message is gone is posted again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A message that asks for a decision. ``place``: the channel it goes to (``#name``); None is the run's thread.
+
+    ``stage``, ``version``: the stage of the gate that it asks, and what that decides on. ``direct``: the id of the one
+    person to whom it is written instead; ``given_by`` has let them decide. ``last``: the resort that is left.
+    """
+
+    key: str
+    step: str
+    gate: Gate
+    pinged: tuple[str, ...]
+    rung: int = 0
+    place: str | None = None
+    stage: int = 0
+    version: int = 0
+    direct: str = ""
+    given_by: str = ""
+    last: Literal["", "default", "nowhere"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remind:
+    key: str
+    step: str
+    gate: Gate
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A post that was begun before a crash, and that nothing calls for any more. It may be there, with its buttons."""
+
+    key: str
+    seq: int
+    intent: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A gate's message that is in Slack, with what its intent says about it."""
+
+    key: str
+    step: str
+    gate: Gate
+    posted: Posted
+    intent: JsonObject
+
+
+class Story:
+    """A run so far. Made from its first event; ``read`` takes the others in order."""
+
+    def __init__(self, run: str, plan: Plan, first: Recorded) -> None:
+        if not isinstance(first.event, e.RunStarted):
+            raise ValueError(f"{run} does not begin with RUN_STARTED")
+        self.state: RunState = begin(run, plan, first.event, first.at)
+        self.pending: list[Line] = [first_line(self.state)]
+        self.presented: dict[str, str] = {}
+        self.posted: dict[str, Posted] = {}
+        self.has_thread = self.is_seen = True
+        """Whether the run is told at all, and whether those who are asked can see where."""
+        self.has_default = False
+        self.members: dict[str, tuple[str, ...]] = {}
+        """The ids of the people who count as a name, for the names whose people are asked in direct messages."""
+        self._gates: dict[int, Gate] = {}
+        self._intents: dict[str, JsonObject] = {}
+        self._begun: dict[int, int] = {}
+        self._unknown: dict[str, Delivery] = {}
+
+    def read(self, events: Sequence[Recorded], plans: Mapping[str, Plan] = NO_PLANS) -> None:
+        """Take in what the log has after ``state.seq``. ``plans`` has the definitions that the run was moved to."""
+        told, self.state = lines(self.state, events, plans, self._gates)
+        self.pending += told
+        for recorded in events:
+            if isinstance(recorded.event, e.ApprovalPresented):
+                self.presented[recorded.event.where] = recorded.event.digest
+
+    def resume(self, seq: int, deliveries: Sequence[Delivery]) -> None:
+        """Take in how far the run has been told: up to ``seq``, and by ``deliveries``."""
+        told = seq
+        self._begun.clear()
+        self._unknown = {
+            one.key: one for one in deliveries if one.receipt is None and one.key.startswith((APPROVAL, REMINDER))
+        }
+        for delivery in deliveries:
+            self._intents[delivery.key] = delivery.intent
+            if delivery.receipt is not None:
+                self.posted[delivery.key] = Posted.of(delivery.receipt)
+            if delivery.key.startswith(TIMELINE):
+                first, last = int(delivery.key.removeprefix(TIMELINE)), int(delivery.intent["last"])
+                if delivery.receipt is not None:
+                    told = max(told, last)
+                else:
+                    self._begun[first] = last
+        self.told(told)
+
+    def told(self, seq: int) -> None:
+        """Everything up to ``seq`` has been said, or will not be."""
+        self.pending = [line for line in self.pending if line.seq > seq]
+        self._begun = {first: last for first, last in self._begun.items() if last > seq}
+
+    def record(self, key: str, posted: Posted, intent: JsonObject | None = None) -> None:
+        """The message ``key`` is where ``posted`` says, and shows what it says."""
+        self.posted[key] = posted
+        self._unknown.pop(key, None)
+        if intent is not None:
+            self._intents[key] = intent
+
+    # What is missing
+
+    def next_lines(self) -> tuple[int, list[Line]] | None:
+        """The lines to tell next, and the seq that names their message.
+
+        A message that was begun before a crash is finished with exactly the events that it was begun for.
+        """
+        if self._begun:
+            first = min(self._begun)
+            return first, [line for line in self.pending if first <= line.seq <= self._begun[first]]
+        return (self.pending[0].seq, self.pending) if self.pending else None
+
+    def begun_until(self, first: int) -> int | None:
+        """The last event of a message that was begun before a crash."""
+        return self._begun.get(first)
+
+    def missing_asks(self) -> Iterator[Ask]:
+        """Requests that ought to be in Slack and are not; those of gates that are decided by now ought not."""
+        for step, gate in self._waiting_gates():
+            asks = [*_asks(step, gate)]
+            wanted = gate.request.direct_messages or not self.is_seen
+            direct = [*_directly(asks, self.state.started.by, self.members)] if wanted else []
+            yield from self._missing((*asks, *direct)) if self.is_seen else self._missing_unseen(asks, direct)
+
+    def _missing(self, asks: Iterable[Ask]) -> Iterator[Ask]:
+        return (again for ask in asks if (again := self._still_to_ask(ask)) is not None)
+
+    def _missing_unseen(self, asks: Sequence[Ask], direct: Sequence[Ask]) -> Iterator[Ask]:
+        """Where those asked do not see the thread: their channels are asked, else each of them, else the default
+        channel. If none of it can be shown, that is put on record.
+        """
+        if self.has_thread:
+            yield from self._missing(ask for ask in asks if not ask.place)
+        key = asks[0].key.rpartition(":")[0]
+        ways: list[Sequence[Ask]] = [[ask for ask in asks if ask.place], direct]
+        if self.has_default:
+            ways.append([replace(asks[0], key=f"{key}:default", last="default")])
+        ways.append([replace(asks[0], key=f"{key}:{NOWHERE}", last="nowhere")])
+        strangers = any(who not in self.members for who in asks[0].gate.asked if not who.startswith("#"))
+        for way in ways:
+            if way is direct and strangers:
+                return  # until it is known who they are
+            missing = [*self._missing(way)]
+            yield from missing
+            if missing or any(self._is_shown(ask) for ask in way):
+                return
+
+    def _is_shown(self, ask: Ask) -> bool:
+        return any(
+            not posted.failed for key, posted in self.posted.items() if key == ask.key or key.startswith(f"{ask.key}~")
+        )
+
+    def _still_to_ask(self, ask: Ask) -> Ask | None:
+        """The request, under a key of its own if a message of it is gone; None if it is there, or was tried enough."""
+        key, gone = ask.key, DELETED if ask.direct else GONE
+        for number in range(2, ASKED_ANEW + 3):
+            posted = self.posted.get(key)
+            if posted is None:
+                return replace(ask, key=key)
+            if posted.failed not in gone:
+                return None
+            key = f"{ask.key}~{number}"
+        return None
+
+    def doubt(self, gate: Gate) -> None:
+        """Have the gate's messages shown again, which tells whether they are still there."""
+        for shown in list(self.shown_gates()):
+            if shown.gate.asked_seq == gate.asked_seq:
+                self.posted[shown.key] = replace(shown.posted, digest="")
+
+    def missing_reminders(self) -> Iterator[Remind]:
+        """The last reminder of each waiting gate, if it was not sent; those before it are stale."""
+        for step, gate in self._waiting_gates():
+            key = f"{REMINDER}{gate.asked_seq}:{gate.reminded}"
+            if gate.reminded and key not in self.posted:
+                yield Remind(key, step, gate, gate.reminded)
+
+    def unsettled(self) -> Iterator[Unsettled]:
+        """Requests and reminders whose outcome is unknown, and that will not be posted in the normal course."""
+        wanted = (
+            {each.key for each in (*self.missing_asks(), *self.missing_reminders())} if self._unknown else set[str]()
+        )
+        for key, delivery in self._unknown.items():
+            if key not in wanted:
+                yield Unsettled(key, delivery.seq, delivery.intent)
+
+    def shown_gates(self) -> Iterator[Shown]:
+        """The messages about gates that are in Slack."""
+        for key, posted in self.posted.items():
+            if not key.startswith(APPROVAL) or posted.failed:
+                continue
+            intent = self._intents[key]
+            gate = self._gates.get(int(key.split(":")[1]))
+            if gate is not None:
+                yield Shown(key, self._step_of(gate, intent["step"]), gate, posted, intent)
+
+    def _step_of(self, gate: Gate, asked: str) -> str:
+        """The step of the gate, which was ``asked`` when the message was made and may have another name since."""
+        waiting = (step for step, known in self._waiting_gates() if known.asked_seq == gate.asked_seq)
+        return next(waiting, asked)
+
+    def unpresented(self) -> Iterator[Shown]:
+        """Messages about waiting gates whose present content is not on record."""
+        for shown in self.shown_gates():
+            digest = shown.posted.digest
+            if digest and can_be_decided(self.state, shown.gate) and self.presented.get(shown.posted.where) != digest:
+                yield shown
+
+    def unreached(self, gate: Gate) -> Iterator[tuple[str, str]]:
+        """The people, by name, to whom the gate's request could not be written directly, and why."""
+        for key, posted in self.posted.items():
+            unreached = posted.failed and posted.failed not in DELETED
+            if unreached and key.startswith(f"{APPROVAL}{gate.asked_seq}:") and f":{DIRECT}" in key:
+                yield str(self._intents[key]["name"]), posted.failed
+
+    def strangers(self) -> Iterator[str]:
+        """Names whose people are to be told apart, and are not known yet."""
+        for _, gate in self._waiting_gates():
+            if gate.request.direct_messages or gate.given or gate.snoozed or not self.is_seen:
+                yield from (who for who in gate.asked if not who.startswith("#") and who not in self.members)
+
+    def quiet(self, gate: Gate) -> frozenset[str]:
+        """The ids of those whom the gate's last reminder does not concern."""
+        request, starter = gate.request, self.state.started.by
+        at = later(request.hours, gate.asked_at, (request.remind_every or 0) * gate.reminded)
+        found = {one.by.id for one in gate.snoozed if one.until > at}
+        found |= {person.id for ballot in gate.votes for person in (ballot.by, ballot.seat)}
+        return frozenset(found if request.allow_self else {*found, starter.id})
+
+    def people(self) -> Iterator[str]:
+        """Everybody whom an open gate has asked, or will ask."""
+        for _, gate in self._waiting_gates():
+            yield from _ever_asked(gate.request)
+
+    def _waiting_gates(self) -> Iterator[tuple[str, Gate]]:
+        for step, known in self.state.opened(StepStatus.WAITING):
+            if known.gate is not None and can_be_decided(self.state, known.gate):
+                yield step, known.gate
+
+
+def asked_in(events: Iterable[Recorded]) -> Iterator[str]:
+    """Everybody whom these events ask, or will ask."""
+    for recorded in events:
+        if isinstance(recorded.event, e.ApprovalRequested):
+            yield from _ever_asked(recorded.event)
+
+
+def _ever_asked(request: e.ApprovalRequested) -> Iterator[str]:
+    yield from request.approvers
+    yield from (who for stage in request.stages for who in stage.approvers)
+    yield from (rung.to for rung in request.escalate)
+
+
+def _asks(step: str, gate: Gate) -> Iterator[Ask]:
+    """Every message that the gate calls for by now, the first request first."""
+    ladder, key = gate.request.escalate, f"{APPROVAL}{gate.asked_seq}:"
+    if gate.stage == 0:
+        yield from _stage_asks(Ask(key, step, gate, gate.current.approvers), len(ladder) + 1)
+    else:
+        following = Ask(f"{key}s{gate.stage}v{gate.version}:", step, gate, gate.current.approvers)
+        yield from _stage_asks(replace(following, stage=gate.stage, version=gate.version), 1)
+    for rung, asked in enumerate(ladder[: gate.escalated], 1):
+        place = asked.to if asked.to.startswith("#") else None
+        yield Ask(f"{key}{rung}", step, gate, (asked.to,), rung, place)
+
+
+def _stage_asks(stage: Ask, first: int) -> Iterator[Ask]:
+    """One message in the thread, and one in each channel among those asked, numbered from ``first`` on."""
+    people = tuple(who for who in stage.pinged if not who.startswith("#"))
+    yield replace(stage, key=f"{stage.key}0", pinged=people or stage.pinged)
+    for position, who in enumerate(stage.pinged):
+        if who.startswith("#"):
+            yield replace(stage, key=f"{stage.key}{first + position}", pinged=(who,), place=who)
+
+
+def _people(names: Iterable[str], members: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
+    return ((who, user) for who in names for user in members.get(who, ()))
+
+
+def _directly(asks: Sequence[Ask], starter: e.Actor, members: Mapping[str, Sequence[str]]) -> Iterator[Ask]:
+    """The copies in direct messages: one for each person, for whatever they were asked as first."""
+    found: dict[str, Ask] = {}
+    for ask in asks:
+        for who, user in _people(ask.pinged, members):
+            if user != starter.id or ask.gate.request.allow_self:
+                key = f"{ask.key.rpartition(':')[0]}:{DIRECT}{user}"
+                found.setdefault(key, replace(ask, key=key, pinged=(who,), place=None, direct=user))
+    for one in asks[0].gate.delegated:
+        key = f"{APPROVAL}{asks[0].gate.asked_seq}:{DIRECT}{one.to.id}"
+        given = replace(asks[0], key=key, pinged=(), place=None, direct=one.to.id, given_by=one.by.name)
+        found.setdefault(key, given)
+    yield from list(found.values())[:DIRECTLY_AT_MOST]
