@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import bot.app
 from bot.app import BotSettings, Service
 from bot.sending import pacing
 from bot.sending.outbox import Outbox, OutcomeUnknown
@@ -23,6 +22,7 @@ from bot.sending.steps import SlackSender
 from bot.simulator.demo import BEN
 from bot.telling.shared import Pace
 from bot.telling.threads import Threads
+from bot.workspaces import tenant
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.events import Actor
@@ -117,7 +117,8 @@ def arm(fuse: Fuse) -> None:
 
 def hasten() -> None:
     """Short leases and pauses, and no limits of Slack, in this process."""
-    setattr(bot.app, "Threads", partial(Threads, pace=PACE, settle_ms=SETTLE_MS))  # noqa: B010
+    assert tenant.Threads is Threads
+    setattr(tenant, "Threads", partial(Threads, pace=PACE, settle_ms=SETTLE_MS))  # noqa: B010
     for name in ("POSTS_PER_CHANNEL", "TIER_3", "ANY_OTHER"):
         setattr(pacing, name, PLENTY)
     pacing.METHODS.update(dict.fromkeys(pacing.METHODS, PLENTY))

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-import bot.app
 from bot.app import BotSettings, Service
 from bot.sending.slackstep import slack_post
 from bot.sending.steps import SlackSender
 from bot.telling.shared import Pace
 from bot.telling.threads import Threads
+from bot.workspaces import tenant
 from engine.catalog import Catalog
 from engine.clock import MovableClock
 from engine.engine import Engine, EngineSettings
@@ -81,7 +81,8 @@ def _quicken(pace: float) -> None:
     """
     usual = Pace()
     quick = replace(usual, card=usual.card / pace, turn=usual.turn / pace)
-    setattr(bot.app, "Threads", partial(Threads, pace=quick))  # noqa: B010 - a name of that module is what is meant
+    assert tenant.Threads is Threads
+    setattr(tenant, "Threads", partial(Threads, pace=quick))  # noqa: B010 - a name of that module is what is meant
 
 
 async def _serve(orders: BotOrders) -> None:
