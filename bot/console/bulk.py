@@ -14,8 +14,9 @@ from bot.console.asked import Asked
 from bot.console.confirm import confirm
 from bot.console.filters import filter_of
 from bot.console.launch import DONE, FAILED, Misuse
-from bot.console.output import note, one_line, progress, say
+from bot.console.output import note, progress, say
 from bot.console.whoami import me
+from bot.text.plain import one_line
 from engine.bulk import Action, Tally
 from engine.core.words import did_you_mean
 

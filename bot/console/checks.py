@@ -12,7 +12,8 @@ from bot.blocks.words import counted
 from bot.config.known import step_catalog
 from bot.config.settings import Settings
 from bot.console.launch import DONE, FAILED, Misuse
-from bot.console.output import clean, note, out, say, say_json
+from bot.console.output import note, out, say, say_json
+from bot.text.plain import clean
 from engine.catalog import Catalog
 from engine.core.language import language_schema
 from engine.core.reference import language_page

@@ -12,7 +12,8 @@ from bot.config.wiring import reading_engine
 from bot.console.asked import Asked
 from bot.console.filters import filter_of
 from bot.console.launch import DONE
-from bot.console.output import note, one_line, say, say_json
+from bot.console.output import note, say, say_json
+from bot.text.plain import one_line
 from engine.bulk import DeadRun
 from engine.core.durations import say_duration
 from engine.store import to_text

@@ -12,10 +12,11 @@ from bot.blocks.words import counted
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
 from bot.console.launch import DONE, FAILED, Misuse
-from bot.console.output import note, one_line, say
+from bot.console.output import note, say
 from bot.console.whoami import me
 from bot.people.authority import Right, right_at_console
 from bot.people.policy import Refused
+from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.core import paths
 from engine.core.durations import say_duration

@@ -14,8 +14,9 @@ from bot.config.permissions import may
 from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, FAILED, Misuse
-from bot.console.output import clean, note, one_line, say
+from bot.console.output import note, say
 from bot.console.whoami import me
+from bot.text.plain import clean, one_line
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.words import listed

@@ -12,8 +12,9 @@ from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.filters import instant
 from bot.console.launch import DONE, Misuse
-from bot.console.output import note, one_line, say
+from bot.console.output import note, say
 from bot.console.whoami import me
+from bot.text.plain import one_line
 from engine.core.durations import parse_duration, say_duration
 from engine.core.words import listed
 from engine.core.workspace import Freeze

@@ -11,7 +11,7 @@ import time
 from logging.handlers import RotatingFileHandler
 
 from bot.config.settings import Settings
-from bot.console.output import clean
+from bot.text.plain import clean
 
 _MOST_BYTES = 5_000_000
 _OLD_FILES = 3

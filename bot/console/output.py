@@ -1,19 +1,19 @@
 """Text for a terminal or a pipe.
 
-The one rule: no data can steer the terminal. Every control character is shown as a space or a mark, and a line is never
-broken where nobody wrote a break.
+The one rule: what is printed has gone through ``bot.text.plain``, so that no data can steer the terminal.
 """
 
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pydantic import JsonValue
 from rich.console import Console
 from rich.text import Text
+
+from bot.text.plain import clean, one_line
 
 out = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
 err = Console(soft_wrap=True, highlight=False, markup=False, emoji=False, stderr=True)
@@ -61,19 +61,3 @@ def progress() -> Generator[Callable[[str], None]]:
         return
     with err.status("") as status:
         yield status.update
-
-
-def clean(text: str) -> str:
-    """``text`` with control characters (escape sequences, direction marks) made visible; line breaks stay."""
-    return "".join(char if char == "\n" or not _steers(char) else "�" for char in text.replace("\t", " "))
-
-
-def one_line(text: str, limit: int = 300) -> str:
-    """Data within a line: on one line, clean, cut to ``limit`` characters."""
-    flat = clean(" ".join(text.split()))
-    return flat if len(flat) <= limit else f"{flat[: limit - 1]}…"
-
-
-def _steers(char: str) -> bool:
-    # Cc: escape sequences begin with one; Cf: joins emoji too, but turns the reading direction as well.
-    return unicodedata.category(char) in ("Cc", "Cf", "Cs") and char != "\u200d"

@@ -13,8 +13,9 @@ from bot.blocks.words import counted
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
 from bot.console.launch import DONE, FAILED, Misuse
-from bot.console.output import note, one_line, out, say
+from bot.console.output import note, out, say
 from bot.console.whoami import me
+from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.engine import Engine
 from engine.restoring import hold_against

@@ -14,9 +14,10 @@ from bot.config.permissions import may
 from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, FAILED, Misuse
-from bot.console.output import note, one_line, say, say_json, table
+from bot.console.output import note, say, say_json, table
 from bot.console.whoami import me
 from bot.people.roles import grants_of
+from bot.text.plain import one_line
 from engine.core.roles import EVERYONE, Grant, Role, role_named
 from engine.engine import Engine
 from engine.store import to_text

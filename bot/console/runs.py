@@ -18,8 +18,9 @@ from bot.config.wiring import reading_engine
 from bot.console.asked import Asked
 from bot.console.filters import filter_of
 from bot.console.launch import DONE, FAILED, take_the_hint
-from bot.console.output import note, one_line, out, say, say_json, table
+from bot.console.output import note, out, say, say_json, table
 from bot.console.timeline import Timeline
+from bot.text.plain import one_line
 from engine.core.durations import say_duration
 from engine.core.events import Actor
 from engine.core.outlook import attention, summary

@@ -17,11 +17,12 @@ from bot.config.known import catalog, steps
 from bot.config.settings import Settings
 from bot.config.wiring import starting_engine, working_engine
 from bot.console.launch import DONE, FAILED, Misuse, take_the_hint
-from bot.console.output import err, note, one_line, out, say, say_json
+from bot.console.output import err, note, out, say, say_json
 from bot.console.runs import described, outputs_of
 from bot.console.stopping import say_stopping
 from bot.console.timeline import Timeline
 from bot.console.whoami import me
+from bot.text.plain import one_line
 from engine.catalog import Catalog
 from engine.core import events as e
 from engine.core.durations import say_duration

@@ -18,8 +18,9 @@ from bot.config.wiring import steering_engine
 from bot.console.decide import right_here, say_who_goes_on
 from bot.console.filters import pairs
 from bot.console.launch import DONE, FAILED, Misuse
-from bot.console.output import note, one_line, say
+from bot.console.output import note, say
 from bot.console.whoami import me
+from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.core.graph import Kind
 from engine.core.state import AT_WORK, RunState

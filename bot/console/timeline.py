@@ -13,7 +13,7 @@ from typing import NamedTuple, assert_never
 from pydantic import JsonValue
 from rich.text import Text
 
-from bot.console.output import one_line
+from bot.text.plain import one_line
 from engine.core import events as e
 from engine.core.durations import format_duration
 from engine.core.graph import Plan

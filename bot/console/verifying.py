@@ -9,7 +9,8 @@ from bot.blocks.words import counted
 from bot.config.settings import Settings
 from bot.config.wiring import migrate, reading_engine
 from bot.console.launch import DONE, FAILED
-from bot.console.output import note, one_line, say
+from bot.console.output import note, say
+from bot.text.plain import one_line
 from engine.store import Report
 
 

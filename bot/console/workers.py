@@ -12,7 +12,8 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
 from bot.console.launch import DONE
-from bot.console.output import note, one_line, say, say_json, table
+from bot.console.output import note, say, say_json, table
+from bot.text.plain import one_line
 from engine.core.durations import say_duration
 from engine.store import WorkerInfo, to_text
 

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from bot.console.output import clean
 from bot.simulator.model import Message
 from bot.simulator.workspace import Workspace
+from bot.text.plain import clean
 
 _TOKEN = re.compile(r"<([^<>]+)>")
 _DATE = re.compile(r"!date\^(\d+)\^([^|^]*)(?:\^[^|]*)?\|(.*)", re.DOTALL)

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from bot.console.audit import described, lines
 from bot.console.decide import still_needed
+from bot.text.gate_report import described, lines
 from engine.catalog import Catalog
 from engine.core import commands as c
 from engine.core.events import Actor

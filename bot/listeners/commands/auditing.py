@@ -6,11 +6,11 @@ from bot.blocks import audited, guide, replies
 from bot.blocks.kit import escape
 from bot.blocks.vocabulary import WORDS
 from bot.blocks.words import short_id
-from bot.console.audit import lines
 from bot.listeners.commands.runs import which_run
 from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.desk import Desk
 from bot.people.policy import Act, Refused
+from bot.text.gate_report import lines
 from engine.core.words import listed
 
 

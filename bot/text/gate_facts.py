@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from bot.console.output import one_line
+from bot.text.plain import one_line
 from engine.core import events as e
 from engine.core.gate_history import Asking
 from engine.core.instants import key_instant

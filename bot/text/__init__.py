@@ -1,0 +1,1 @@
+"""Pure: data → plain text, for terminals, reports and programs."""
