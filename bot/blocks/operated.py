@@ -59,6 +59,8 @@ def refused(state: RunState, reply: c.Reply) -> Message | None:
         case c.NotAllowed(reason):
             mark = "" if reason.endswith("?") else "."
             return said(f"{named_run(state)} was left as it is: {escape(reason)}{mark}")
+        case c.Nothing():
+            return so_already(state)
         case c.Ended():
             return said(f"{named_run(state)} has ended already ({status_words(state)}); nothing was changed.")
         case _:

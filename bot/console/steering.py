@@ -55,19 +55,17 @@ async def steer(settings: Settings, ref: str, deed: Deed) -> int:
     """Do it to the run ``ref``. Raises ``DecidingIsOff`` if it would decide for a gate that it may not decide."""
     async with steering_engine(settings) as engine:
         run = await engine.find(ref)
-        before = await engine.state(run)
-        if deed.step is not None and _has_gate(before, deed.step):
+        if deed.step is not None and _has_gate(await engine.state(run), deed.step):
             right_here(settings)
         reply = await deed.ask(engine, run)
-        state = await engine.state(run)
         refused = _refusal(run, reply)
         if refused:
             note(refused)
             return FAILED
-        if state.seq == before.seq:
+        if isinstance(reply, c.Nothing):
             say(f"{run} was so already; nothing was changed.")
             return DONE
-        say(one_line(deed.done(state), 600))
+        say(one_line(deed.done(await engine.state(run)), 600))
         if deed.goes_on:
             await say_who_goes_on(engine, run)
     return DONE

@@ -268,12 +268,12 @@ Command = Look | StepReport | StepNote | AtGate | Present | Steering | Signal | 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The command changed the run, or had done so before."""
+    """The command changed the run; so had a report, a vote or a signal that is known already, when it came first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """There was nothing to do."""
+    """There was nothing to do: what was asked for is so already, and nothing was recorded for it."""
 
 
 @dataclass(frozen=True, slots=True)

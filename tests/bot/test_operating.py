@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from bot.simulator.demo import DANA
 from bot.simulator.simulator import Simulator
 from engine.core.events import Actor
@@ -48,6 +50,17 @@ async def test_a_run_is_held_and_let_go_on_with_the_reason(setup: Setup, simulat
         refused = await front.type("ben", f"resume {run[:14]}")
         assert refused.startswith("To resume a run that somebody else has started or paused takes the role operator")
         assert (await front.engine.state(run)).paused is not None
+
+
+async def test_of_two_who_ask_for_the_same_at_once_one_is_told_that_it_is_so(
+    setup: Setup, simulator: Simulator
+) -> None:
+    async with serving(setup, simulator, [HOLD]) as front:
+        run = await started(front, "ben", "hold")
+        await asyncio.gather(*(front.type(who, f"pause {run[:14]}") for who in ("ben", "dana")))
+        told = sorted(front.whispers("ben")[-1:] + front.whispers("dana")[-1:])
+        assert [text.startswith("Paused hold") for text in told] == [True, False]
+        assert "was so already (‖ Paused)" in told[1]
 
 
 async def test_a_run_that_is_not_named_is_chosen_in_a_form(setup: Setup, simulator: Simulator) -> None:

@@ -240,6 +240,8 @@ class Life:
             if refused:
                 return self._do(c.Look(command.claim, refused))
         self._apply(decision)
+        if isinstance(command, c.Steering):
+            assert decision.events or not isinstance(decision.reply, c.Accepted), "nothing was done, and told so"
         return decision.reply
 
     def _report(self, command: c.Succeed | c.Fail) -> None:

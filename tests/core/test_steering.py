@@ -189,6 +189,25 @@ def test_labels_are_set_and_taken_away() -> None:
     assert "at most" in refused(run, c.Label({f"l{n}": "x" for n in range(30)}, BEN))
 
 
+@pytest.mark.parametrize("command", [c.Pause(BEN), c.Pause(ANA, order=7), c.Label({"env": "prod"}, BEN)])
+def test_what_is_so_already_is_told_whatever_else_happens_at_that_moment(command: c.Command) -> None:
+    run = Run(workflow({"id": "go", "approval": {"title": "Go?", "approvers": ["@ana"], "remind_every": "1m"}}))
+    run.look()
+    assert run.do(command) == c.Accepted()
+    assert run.do(command, after=60_000) == c.Nothing()
+    assert run.new == ["APPROVAL_REMINDED"]
+
+
+def test_there_is_nothing_to_do_where_nobody_holds_the_run_or_it_is_stopping() -> None:
+    run = Run(workflow(noop("a")))
+    run.look()
+    assert run.do(c.Resume(BEN)) == c.Nothing()
+    assert run.do(c.Resume(ANA, order=7)) == c.Nothing()
+    assert run.do(c.Label({"env": None}, BEN)) == c.Nothing()
+    run.do(c.Cancel(BEN))
+    assert run.do(c.Cancel(ANA)) == c.Nothing()
+
+
 def test_a_pause_does_not_hold_back_what_undoes_a_cancelled_run() -> None:
     run = Run(workflow(noop("a", undo={"uses": "noop"}), noop("b")))
     run.look()

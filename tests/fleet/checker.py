@@ -306,7 +306,7 @@ class Case:
     def check_cancels(self, cancels: list[dict[str, Any]]) -> Iterator[str]:
         if self.timeline.cancel is not None and self.story.cancel_after is None and not self._parent_stops:
             yield "it was cancelled by nobody"
-        if any(line["reply"] == "Accepted" for line in cancels) and self.timeline.cancel is None:
+        if any(line["reply"] in ("Accepted", "Nothing") for line in cancels) and self.timeline.cancel is None:
             yield "to cancel it was accepted, and forgotten"
 
 

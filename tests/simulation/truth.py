@@ -239,7 +239,7 @@ def _answers(order: Order, disk: Disk, facts: list[Fact]) -> Iterator[str]:
         yield wrong
     ended = ending(facts)
     match order.cancel_reply:
-        case c.Accepted() if ended not in (None, "cancelled"):
+        case c.Accepted() | c.Nothing() if ended not in (None, "cancelled"):
             yield f"whoever cancelled it was told that it is so, but it {ended}"
         case c.Ended(status) if status.value != ended:
             yield f"whoever cancelled it was told that it had {status.value}, but it {ended}"

@@ -132,10 +132,7 @@ async def _done(
 ) -> Answer:
     reply = await ask()
     state = await desk.run(order.state.run)
-    refused = operated.refused(state, reply)
-    if refused is not None:
-        return refused
-    return operated.so_already(state) if state.seq == order.state.seq else told(state)
+    return operated.refused(state, reply) or told(state)
 
 
 async def _may_start(desk: Desk, user: str, state: RunState) -> Verdict:

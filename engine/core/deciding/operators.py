@@ -1,6 +1,7 @@
 """What operators may do to a run: hold it, stop it, try again, skip, set, settle, move, label.
 
-The one rule: each is an event with its person and reason, or a refusal that says what can be done instead.
+The one rule: each is an event with its person and reason, or a refusal that says what can be done instead. Where the
+run is so already there is no event, and the answer is ``Nothing``.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def dead_steps(state: RunState) -> Iterator[str]:
 
 def _cancel(draft: Draft, command: c.Cancel) -> Reply:
     if draft.state.cancel is not None:
-        return c.Accepted()
+        return c.Nothing()
     if draft.state.phase is not Phase.FORWARD:
         return NotAllowed("the run has failed, and ends by itself once it has undone what it did and told of it")
     draft.record(e.RunCancelRequested(by=command.by, reason=command.reason))
@@ -81,24 +82,27 @@ def _hold(draft: Draft, command: c.Pause | c.Resume) -> Reply:
     if command.order is not None:
         return _hold_with_parent(draft, command, command.order)
     if isinstance(command, c.Resume):
-        if state.own_pause is not None:
-            draft.record(e.RunResumed(by=command.by, reason=command.reason))
-        elif state.parent_pause is not None:
+        if state.own_pause is None and state.parent_pause is not None:
             return NotAllowed("the run that it is a part of is paused; resume that one")
+        if state.own_pause is None:
+            return c.Nothing()
+        draft.record(e.RunResumed(by=command.by, reason=command.reason))
         return c.Accepted()
     if state.stopping or state.phase is not Phase.FORWARD:
         return NotAllowed("the run is stopping already; it cannot be paused")
-    if state.own_pause is None:
-        draft.record(e.RunPaused(by=command.by, reason=command.reason))
+    if state.own_pause is not None:
+        return c.Nothing()
+    draft.record(e.RunPaused(by=command.by, reason=command.reason))
     return c.Accepted()
 
 
 def _hold_with_parent(draft: Draft, command: c.Pause | c.Resume, order: int) -> Reply:
     """Words of the parent may overtake each other: only a newer one than the last counts."""
     pauses = isinstance(command, c.Pause)
-    if order > draft.state.parent_order and pauses != (draft.state.parent_pause is not None):
-        held = e.RunPaused if pauses else e.RunResumed
-        draft.record(held(by=command.by, reason=command.reason, order=order))
+    if order <= draft.state.parent_order or pauses == (draft.state.parent_pause is not None):
+        return c.Nothing()
+    held = e.RunPaused if pauses else e.RunResumed
+    draft.record(held(by=command.by, reason=command.reason, order=order))
     return c.Accepted()
 
 
@@ -205,9 +209,12 @@ def _move(draft: Draft, command: c.Move) -> Reply:
 
 
 def _label(draft: Draft, command: c.Label) -> Reply:
-    kept = {**draft.state.labels, **{name: value for name, value in command.labels.items() if value is not None}}
+    had = draft.state.labels
+    kept = {**had, **{name: value for name, value in command.labels.items() if value is not None}}
     if len(kept) > MOST_LABELS:
         return NotAllowed(f"a run has at most {MOST_LABELS} labels")
+    if all(had.get(name) == value for name, value in command.labels.items()):
+        return c.Nothing()
     draft.record(e.RunLabelled(labels=dict(command.labels), by=command.by))
     return c.Accepted()
 
