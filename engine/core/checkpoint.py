@@ -32,7 +32,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 8
+VERSION = 9
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -151,7 +151,8 @@ def _step(step: StepState) -> dict[str, Any]:
     if step.effects:
         data["effects"] = {name: [*effect[:2], _held(effect.result)] for name, effect in sorted(step.effects.items())}
     if step.loop is not None:
-        data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), *step.loop[8:]]
+        data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), *step.loop[8:11]]
+        data["history"] = [_held(one) for one in step.loop.history]
     if step.gate is not None:
         data["gate"] = dump_gate(step.gate)
     return data
@@ -174,7 +175,9 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
         )
     if "loop" in data:
         items, *counts, last, rested, failed, base = data["loop"]
-        found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), rested=rested, failed=failed, base=base)
+        past = tuple(_unheld(one) for one in data["history"])
+        ends = {"rested": rested, "failed": failed, "base": base, "history": past}
+        found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), **ends)
     if "gate" in data:
         found["gate"] = read_gate(data["gate"])
     return StepState(status=StepStatus(data["status"]), **found)

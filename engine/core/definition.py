@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
 
+from engine.core.agents import Agent
 from engine.core.approval import Approval
 from engine.core.durations import Duration
 from engine.core.kinds import (
@@ -34,12 +35,12 @@ from engine.core.kinds import (
 )
 
 DEFAULT_TIMEOUT = 600_000
-KINDS = ("uses", "approval", "set", "sleep", "wait_for", "workflow", "steps")
+KINDS = ("uses", "agent", "approval", "set", "sleep", "wait_for", "workflow", "steps")
 
 
 class Step(Model):
-    """One node of the graph. What it does is said by exactly one of: ``uses``, ``approval``, ``set``, ``sleep``,
-    ``wait_for``, ``workflow``, or ``steps`` with ``for_each`` or ``repeat``.
+    """One node of the graph. What it does is said by exactly one of: ``uses``, ``agent``, ``approval``, ``set``,
+    ``sleep``, ``wait_for``, ``workflow``, or ``steps`` with ``for_each`` or ``repeat``.
 
     Without ``needs`` it follows the step before it, whether that ran or was skipped. With ``needs`` it waits for those,
     and is skipped if all of them were skipped.
@@ -51,6 +52,8 @@ class Step(Model):
     """The step's code, by name or by name and version; without one, the latest when the definition is loaded."""
     with_: dict[str, JsonValue] = Field(default={}, alias="with")
     """The arguments of ``uses``, with expressions anywhere in them."""
+    agent: Agent | None = None
+    """A model that calls tools until it has an answer."""
     approval: Approval | None = None
     """A gate: people decide."""
     set_: dict[Name, JsonValue] | None = Field(default=None, alias="set", min_length=1)
@@ -85,6 +88,8 @@ class Step(Model):
     @model_validator(mode="after")
     def _one_kind(self) -> Step:
         given = [kind for kind in KINDS if getattr(self, "set_" if kind == "set" else kind) is not None]
+        if given == ["agent", "steps"] and self.repeat is not None:
+            return self  # as it is pinned
         if len(given) != 1:
             raise ValueError(f"a step has exactly one of: {', '.join(KINDS)}")
         if self.steps is not None and (self.for_each is None) == (self.repeat is None):

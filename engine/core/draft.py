@@ -74,6 +74,31 @@ class DraftStep:
         return None if not isinstance(name, str) else (path if call is None else (*path, "name"), name)
 
     @property
+    def calls(self) -> Iterator[tuple[Path, str]]:
+        """The workflows that it may call: its own, and those that are tools of its agent."""
+        if self.called is not None:
+            yield self.called
+        for path, tool in self.tools:
+            name = text(tool.get("workflow"))
+            if name is not None:
+                yield (*path, "workflow"), name
+
+    @property
+    def tools(self) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        """Those of its agent, each with its place."""
+        agent = mapping(self.data.get("agent")) or {}
+        for at, tool in enumerate(sequence(agent.get("tools")) or ()):
+            yield (*self.path, "agent", "tools", at), mapping(tool) or {}
+
+    @property
+    def gates(self) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+        """What says whom it asks: its own gate, and those before its agent's tools."""
+        for path, owner in ((self.path, self.data), *self.tools):
+            gate = mapping(owner.get("approval"))
+            if gate is not None:
+                yield (*path, "approval"), gate
+
+    @property
     def call_input(self) -> Mapping[str, Any] | None:
         """What the called workflow is given; None if it is written but is no mapping."""
         return mapping((mapping(self.data.get("workflow")) or {}).get("input", {}))
@@ -98,6 +123,7 @@ class DraftStep:
         yield from _spots((*self.path, "workflow"), self.data.get("workflow"), single, "input")
         yield from _spots((*self.path, "approval"), gate, Sight.STEP, "title", "show", "approvers", "stages", "edit")
         yield from _spots((*self.path, "approval"), gate, Sight.STEP, "escalate")
+        yield from self._agent_spots()
         yield from _spots((*self.path, "wait_for"), self.data.get("wait_for"), Sight.STEP, "correlation")
         yield from _spots((*self.path, "sleep"), self.data.get("sleep"), Sight.STEP)
         yield from _spots((*self.path, "undo"), self.data.get("undo"), Sight.UNDO, "with")
@@ -106,6 +132,14 @@ class DraftStep:
         until = text((mapping(self.data.get("repeat")) or {}).get("until"))
         if until is not None:
             yield Spot((*self.path, "repeat", "until"), until, Sight.PASS, is_condition=True)
+
+    def _agent_spots(self) -> Iterator[Spot]:
+        """What its model is told, and what tools are given and whom their gates ask."""
+        path, agent = (*self.path, "agent"), mapping(self.data.get("agent")) or {}
+        yield from _spots(path, agent, Sight.STEP, "prompt", "system")
+        for place, tool in self.tools:
+            yield from _spots(place, tool, Sight.STEP, "with")
+            yield from _spots((*place, "approval"), tool.get("approval"), Sight.STEP, "approvers", "escalate")
 
 
 class GroupKind(Enum):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel
 
+from engine.core.agents import Agent, Tool, ToolApproval
 from engine.core.approval import Approval, EditField, Hours, Rung, Stage
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import (
@@ -55,6 +56,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "id": "tag",
         "uses": "git.tag@1",
         "with": '{repo: ., name: "${{ input.version }}"}',
+        "agent": '{model: "openai:gpt-5-mini", prompt: "Why is it slow?", max_turns: 10, max_tokens: 1000}',
         "approval": '{title: "Publish ${{ input.version }}?", approvers: ["@release-managers"]}',
         "set": '{total: "${{ input.count * 2 }}"}',
         "sleep": "3d",
@@ -70,6 +72,36 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "continue_on_error": "true",
         "repeatable": "false",
         "undo": '{uses: http.request, with: {url: "https://example.com", method: DELETE}}',
+    },
+    Agent: {
+        "model": "openai:gpt-5-mini",
+        "prompt": "Find out why ${{ input.site }} is slow.",
+        "system": "You look after our web servers.",
+        "tools": "[{uses: http.request, description: Fetches a page., with: {method: GET}}]",
+        "max_turns": "10",
+        "max_tokens": "1000",
+        "tokens": "50000",
+        "time": "30m",
+        "cost": "0.50 USD",
+        "temperature": "0.2",
+        "output": "{type: object, properties: {cause: {type: string}}, required: [cause]}",
+    },
+    Tool: {
+        "uses": "http.request",
+        "workflow": "restart_site",
+        "name": "fetch",
+        "description": "Fetches a page of the site.",
+        "with": "{method: GET}",
+        "approval": '{approvers: ["@oncall"], expires_in: 1h}',
+        "retry": "{attempts: 3}",
+    },
+    ToolApproval: {
+        "approvers": '["@oncall"]',
+        "quorum": "2",
+        "allow_self": "true",
+        "expires_in": "4h",
+        "on_expiry": "wait",
+        "escalate": '[{after: 15m, to: "@leads"}]',
     },
     Approval: {
         "title": "Publish ${{ input.version }}?",

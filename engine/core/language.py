@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import GenerateJsonSchema
 
+from engine.core.agents import REQUIRED
 from engine.core.definition import KINDS, Workflow
 from engine.core.durations import format_duration, parse_duration
 from engine.core.examples import EXAMPLES
@@ -36,6 +37,9 @@ def language_schema() -> Schema:
         schema.pop("title", None)
     for model, member in _SHORT.items():
         definitions[model.__name__] = _with_short_form(definitions[model.__name__], member)
+    required = {"const": REQUIRED, "description": "Those with the role approver decide."}
+    definitions["ToolApproval"] = {"anyOf": [required, definitions["ToolApproval"]]}
+    definitions["Tool"]["oneOf"] = [{"required": ["uses"]}, {"required": ["workflow"]}]
     definitions["Sleep"]["anyOf"][1]["oneOf"] = [{"required": ["for"]}, {"required": ["until"]}]
     definitions["Step"]["oneOf"] = [{"required": [kind]} for kind in KINDS]
     definitions["Step"]["dependentRequired"] = {"repeat": ["steps"]}

@@ -9,7 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.core.agent_parts import parts_of
+from engine.core.agents import Agent
 from engine.core.definition import Step, Workflow
+from engine.core.kinds import Repeat
 from engine.core.stepspec import Catalog
 
 
@@ -33,9 +36,16 @@ class _Pins:
         if step.workflow is not None and step.workflow.definition is None:
             definition = self.callees[step.workflow.name].hash
             changed["workflow"] = step.workflow.model_copy(update={"definition": definition})
-        if step.steps is not None:
+        if step.agent is not None and step.steps is None:
+            changed |= self._parts(step, step.agent)
+        elif step.steps is not None:
             changed["steps"] = self.steps(step.steps)
         return step.model_copy(update=changed) if changed else step
+
+    def _parts(self, step: Step, agent: Agent) -> dict[str, object]:
+        repeat, steps = parts_of(step, agent, self.catalog, self.callees)
+        inside = self.steps(tuple(Step.model_validate(one) for one in steps))
+        return {"repeat": Repeat.model_validate(repeat), "steps": inside}
 
     def _code(self, step: Step, uses: str) -> dict[str, object]:
         name, _, version = uses.partition("@")

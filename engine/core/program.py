@@ -44,6 +44,7 @@ LOCAL_ROOTS = {
     "index": "inside for_each",
     "iteration": "inside repeat",
     "previous": "inside repeat",
+    "history": "inside an agent",
     "failure": "in on_failure and undo",
 }
 """Roots that exist in some places only, and where."""

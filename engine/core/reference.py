@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from engine.core.agents import Agent, Tool, ToolApproval
 from engine.core.approval import Approval, EditField, Hours, Rung, Stage
 from engine.core.definition import Step, Workflow
 from engine.core.examples import EXAMPLES
@@ -36,6 +37,9 @@ HEADINGS: Mapping[type[BaseModel], str] = {
     Step: "A step: `steps`, `on_failure`",
     Retry: "Retries: `retry`",
     RetryRule: "Retries by class: `retry.classes.<class>`",
+    Agent: "An agent: `agent`",
+    Tool: "What it may call: `agent.tools`",
+    ToolApproval: "The gate before a call: `agent.tools.approval`",
     Approval: "A gate: `approval`",
     Stage: "Stages: `approval.stages`",
     EditField: "Values that may be edited: `approval.edit.<name>`",
@@ -91,6 +95,7 @@ _ROOTS: Mapping[str, tuple[str, str]] = {
     "index": ("", "its place in the list, from 0"),
     "iteration": ("", "which pass it is, from 1"),
     "previous": ("", "the outputs of the pass before, by step; null in the first"),
+    "history": ("", "what its passes gave; it is asked with that by itself"),
     "failure": ("", ""),
 }
 

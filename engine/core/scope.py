@@ -139,10 +139,16 @@ def _of_unit(state: RunState, unit: str, values: Values) -> dict[str, JsonValue]
     repeats = state.plan.node(of).kind is Kind.REPEAT
     held = loop.last if repeats else loop.items
     known: dict[str, JsonValue] = {"iteration" if repeats else "index": number}
-    if isinstance(held, At) and held.seq not in values:
+    if state.plan.node(of).step.agent is not None and _are_known(loop.history, values):
+        known["history"] = [resolve(one, values) for one in loop.history]
+    if not _are_known([held], values):
         return known  # nobody refers to it here, or ``needed`` had asked for it
     value = resolve(held, values)
     return known | ({"previous": value} if repeats else {"item": cast("list[JsonValue]", value)[number - loop.first]})
+
+
+def _are_known(held: Iterable[Held], values: Values) -> bool:
+    return all(not isinstance(one, At) or one.seq in values for one in held)
 
 
 def _held(state: RunState, path: str, root: str, name: str) -> Iterator[At]:
@@ -150,13 +156,13 @@ def _held(state: RunState, path: str, root: str, name: str) -> Iterator[At]:
         found = _find(state, path, name)
         if found is not None and isinstance(found.output, At):
             yield found.output
-    if root not in ("item", "index", "iteration", "previous"):
+    if root not in ("item", "index", "iteration", "previous", "history"):
         return
     for unit in _units(path):
         loop = state.step(paths.loop_of(unit) or "").loop
-        for held in (loop.items, loop.last) if loop is not None else ():
-            if isinstance(held, At):
-                yield held
+        if loop is not None:
+            seen = loop.history if root == "history" else (loop.items, loop.last)
+            yield from (held for held in seen if isinstance(held, At))
 
 
 def _changes(state: RunState) -> dict[str, JsonValue]:

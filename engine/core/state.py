@@ -101,6 +101,7 @@ class Loop(NamedTuple):
 
     ``last`` is what the pass before gave; ``rested``: the pause after that pass is over. ``failed`` is the unit that
     failed first, which is why the others are stopped. ``base`` passes were made before the loop was redriven.
+    ``history`` is what each pass of an agent gave.
     """
 
     items: Held = None
@@ -114,6 +115,7 @@ class Loop(NamedTuple):
     rested: bool = False
     failed: str = ""
     base: int = 0
+    history: tuple[Held, ...] = ()
 
     @property
     def units(self) -> int:

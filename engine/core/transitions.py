@@ -200,7 +200,10 @@ def _unit_ended(state: RunState, path: str, unit: str, value: StepState) -> RunS
         failures=holder.loop.failures + fails,
         failed=holder.loop.failed or (unit if fails else ""),
     )
-    if state.plan.node(path).kind is Kind.REPEAT:
+    node = state.plan.node(path)
+    if node.kind is Kind.REPEAT:
+        if node.step.agent is not None and not fails:
+            loop = loop._replace(history=(*loop.history, value.output))
         return put(state, path, holder._replace(loop=loop._replace(last=value.output)))
     return launch(put(state, path, holder._replace(loop=loop)), path)
 

@@ -12,6 +12,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from engine.core.agents import Agent, Tool, ToolApproval
 from engine.core.approval import Approval, EditField, Hours, Rung, Stage
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import (
@@ -30,7 +31,7 @@ from engine.core.kinds import (
 from engine.core.problems import Finding, Path
 from engine.core.words import did_you_mean, kind, listed
 
-LATER = frozenset({"agent", "budget", "correct", "env", "limits", "llm", "models", "rate_limit", "secrets"})
+LATER = frozenset({"budget", "correct", "env", "limits", "llm", "models", "rate_limit", "secrets"})
 """Words that are planned: a plain sentence is better than a guess at a typing slip."""
 ELSEWHERE = {
     "cron": "write it under schedule",
@@ -65,6 +66,13 @@ _NAMED = (
 _SHAPES: Mapping[str, str] = {
     "steps.#.uses": _USES,
     "steps.#.undo.uses": _USES,
+    "steps.#.agent.model": "a provider and its model, such as openai:gpt-5-mini",
+    "steps.#.agent.cost": "an amount such as 0.50 USD",
+    "steps.#.agent.tools.#.uses": _USES,
+    "steps.#.agent.tools.#.name": _NAMES,
+    "steps.#.agent.tools.#.workflow": _NAMES,
+    "steps.#.agent.tools.#.approval.approvers.#": _WHO,
+    "steps.#.agent.tools.#.approval.escalate.#.to": _WHO,
     "steps.#.approval.approvers.#": _WHO,
     "steps.#.approval.stages.#.approvers.#": _WHO,
     "steps.#.approval.escalate.#.to": _WHO,
@@ -80,11 +88,13 @@ _SHAPES: Mapping[str, str] = {
 _EITHER: Mapping[str, str] = {
     "steps.#.sleep.for": "a duration such as 30s, 15m or 3d, or an expression in ${{ }}",
     "steps.#.for_each.items": "a list, or an expression in ${{ }} that gives one",
+    "steps.#.agent.tools.#.approval.quorum": _QUORUM,
     "steps.#.approval.quorum": _QUORUM,
     "steps.#.approval.stages.#.quorum": _QUORUM,
 }
 """What may be of two kinds; the library complains of each kind by itself."""
 _SHORT: Mapping[str, str] = {
+    "steps.#.agent.tools.#.approval": "required, or a mapping that says who decides",
     "steps.#.sleep": "a duration such as 30s or 3d, or a mapping with for or until",
     "steps.#.wait_for": "the name of a signal, or a mapping with signal",
     "steps.#.workflow": "the name of a workflow, or a mapping with name and input",
@@ -95,6 +105,11 @@ _CAPS: Mapping[str, str] = {
     "steps.#.for_each.items": "give a list, or an expression such as ${{ input.sites }}",
     "steps.#.repeat.max": "say how many passes there may be, such as max: 10",
     "steps.#.repeat.until": "give the condition that ends it, such as steps.check.output.healthy",
+    "steps.#.agent.model": "say which model, such as openai:gpt-5-mini",
+    "steps.#.agent.prompt": "say what it is to do",
+    "steps.#.agent.max_turns": "say how often the model may be asked, such as max_turns: 10",
+    "steps.#.agent.max_tokens": "say how long one answer may be, such as max_tokens: 1000",
+    "steps.#.agent.tools.#.description": "say what the tool does, for the model",
     "steps.#.wait_for.signal": "give the name of the signal, such as payment_received",
     "steps.#.workflow.name": "give the name of the workflow to run",
     "steps.#.approval.stages.#.name": "say what people call the stage, such as security",
@@ -192,6 +207,12 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "steps.#.approval.edit.*": EditField,
     "steps.#.approval.escalate.#": Rung,
     "steps.#.approval.hours": Hours,
+    "steps.#.agent": Agent,
+    "steps.#.agent.tools.#": Tool,
+    "steps.#.agent.tools.#.retry": Retry,
+    "steps.#.agent.tools.#.retry.classes.*": RetryRule,
+    "steps.#.agent.tools.#.approval": ToolApproval,
+    "steps.#.agent.tools.#.approval.escalate.#": Rung,
     "steps.#.sleep": Sleep,
     "steps.#.wait_for": WaitFor,
     "steps.#.wait_for.payload.*": InputField,
@@ -200,7 +221,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "steps.#.repeat": Repeat,
 }
 _FREE = re.compile(
-    r"^(input|labels|schedule\.#\.input|steps\.#\.(?:set|with|workflow\.input|wait_for\.payload|approval\.edit|(?:undo\.)?retry\.classes))"
+    r"^(input|labels|schedule\.#\.input|steps\.#\.(?:set|with|agent\.tools\.#\.with|agent\.output|workflow\.input|wait_for\.payload|approval\.edit|(?:undo\.|agent\.tools\.#\.)?retry\.classes))"
     r"\.[^.]*"
 )
 """Mappings whose keys the author chooses."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from engine.catalog import SUFFIXES, Catalog
+from engine.core.agent_parts import TURN_CODE
 from engine.core.definition import Workflow
 from engine.core.draft import Draft
 from engine.core.errors import InvalidDefinition
@@ -67,13 +68,22 @@ def _called(workflow: Workflow) -> Iterator[str]:
             yield step.workflow.definition
 
 
+def _code_of(draft: Draft) -> Iterator[str]:
+    """The code that its steps name, its agents and their tools included."""
+    yield from (step.uses or "" for step in draft.runnable())
+    for step in draft.steps:
+        if "agent" in step.data:
+            yield TURN_CODE
+        yield from (str(tool.get("uses", "")) for _, tool in step.tools)
+
+
 def _known_steps(drafts: Iterable[Draft], registry: Registry) -> Mapping[str, StepSpec]:
     """Every step that these definitions use; those that the registry does not have take and give anything."""
     known = dict(registry.catalog())
     used: dict[str, set[int]] = {}
     for draft in drafts:
-        for step in draft.runnable():
-            name, _, version = (step.uses or "").partition("@")
+        for uses in _code_of(draft):
+            name, _, version = uses.partition("@")
             if name and name not in known:
                 used.setdefault(name, set()).add(int(version) if version.isdigit() else 1)
     return known | {name: StepSpec({n: VersionSpec() for n in sorted(versions)}) for name, versions in used.items()}

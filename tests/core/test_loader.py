@@ -117,7 +117,7 @@ def test_what_is_no_definition_at_all(text: str, problem: str) -> None:
         ("    uses: set\n    id: other", 7, ".id: is written twice, first on line 5"),
         ("    uses: set\n    nedes: [first]", 7, ".nedes: is not a word that belongs here; did you mean needs?"),
         ("    llm: {model: x}", 6, ".llm: is not supported by this version"),
-        ("    needs: [first]", 5, ": a step has exactly one of: uses, approval"),
+        ("    needs: [first]", 5, ": a step has exactly one of: uses, agent, approval"),
         ("    uses: set\n    needs: first", 7, ".needs: must be a list (you wrote first); write [first]"),
         ("    uses: set\n    needs: [it]", 7, ".needs[1]: a step cannot need itself"),
         ("    uses: set\n    timeout: 30", 7, ".timeout: 30 is not a duration; write a number with its unit"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from engine.core.checks.agents import check_agents
 from engine.core.checks.arguments import check_call_types, check_uses
 from engine.core.checks.calls import Callees, check_calls
 from engine.core.checks.expressions import check_expressions
@@ -36,6 +37,7 @@ def check_all(draft: Draft, catalog: Catalog | None, callees: Callees | None) ->
     yield from check_gates(scopes)
     outputs = Outputs(scopes, catalog, callees)
     yield from check_expressions(scopes, outputs)
+    yield from check_agents(draft, catalog, callees, outputs)
     if catalog is not None:
         yield from check_uses(draft, catalog, outputs)
     if callees is not None:

@@ -14,7 +14,7 @@ from engine.core.checks.outputs import Outputs, of_fields
 from engine.core.checks.types import ANY
 from engine.core.checks.values import check_value
 from engine.core.draft import Draft, DraftGroup, DraftStep, Sight, Spot, texts
-from engine.core.problems import Finding
+from engine.core.problems import Finding, Path
 from engine.core.stepspec import Catalog, VersionSpec
 from engine.core.words import did_you_mean, listed
 
@@ -50,21 +50,28 @@ def _uses(
     """``code`` is what names a step's code: ``step`` itself, or its compensation."""
     if code.uses is None:
         return
-    name, _, version = code.uses.partition("@")
-    spec, path = catalog.get(name), (*code.path, "uses")
-    if spec is None:
-        yield Finding(path, f"there is no step named {name}", did_you_mean(name, sorted(catalog)))
-    elif version and (not version.isdigit() or int(version) not in spec.versions):
-        versions = listed([str(known) for known in spec.versions])
-        yield Finding(path, f"{name} has no version {version}", f"there is: {versions}")
+    found = spec_of(code.uses, (*code.path, "uses"), catalog)
+    if isinstance(found, Finding):
+        yield found
     elif code.arguments is not None:
         spot = Spot((*code.path, "with"), "", sight)
         type_of = partial(outputs.of_text, spot=spot, group=group, step=step)
-        found = spec.version(int(version) if version else None)
-        yield from _names(code, name, found)
+        yield from _names(code, code.uses.partition("@")[0], found)
         wanted = outputs.of_schema(found.arguments)
         for argument, value in code.arguments.items():
             yield from check_value((*spot.path, argument), value, wanted.members.get(argument, ANY), type_of)
+
+
+def spec_of(uses: str, path: Path, catalog: Catalog) -> VersionSpec | Finding:
+    """What is known of the code that ``uses``, written at ``path``, names; or what is wrong with that name."""
+    name, _, version = uses.partition("@")
+    spec = catalog.get(name)
+    if spec is None:
+        return Finding(path, f"there is no step named {name}", did_you_mean(name, sorted(catalog)))
+    if version and (not version.isdigit() or int(version) not in spec.versions):
+        versions = listed([str(known) for known in spec.versions])
+        return Finding(path, f"{name} has no version {version}", f"there is: {versions}")
+    return spec.version(int(version) if version else None)
 
 
 def _names(code: DraftStep, name: str, spec: VersionSpec) -> Iterator[Finding]:

@@ -28,23 +28,22 @@ def calls_of(draft: Draft) -> dict[str, Path]:
     """The names of the workflows that the draft calls, each with the first place where it does."""
     found: dict[str, Path] = {}
     for step in draft.steps:
-        if (called := step.called) is not None:
-            found.setdefault(called[1], called[0])
+        for path, name in step.calls:
+            found.setdefault(name, path)
     return found
 
 
 def check_calls(draft: Draft, callees: Callees) -> Iterator[Finding]:
     """Unknown workflows, inputs that do not fit, calls in a circle, and callees that cannot be loaded."""
     for step in draft.steps:
-        if (called := step.called) is None:
-            continue
-        path, name = called
-        callee = callee_of(name, draft, callees)
-        if callee is None:
-            yield Finding(path, f"there is no workflow {name}", did_you_mean(name, sorted(callees.drafts)))
-            continue
-        yield from _input(step, name, callee)
-        yield from _pinned(step, name, callees)
+        for path, name in step.calls:
+            if callee_of(name, draft, callees) is None:
+                yield Finding(path, f"there is no workflow {name}", did_you_mean(name, sorted(callees.drafts)))
+        called = step.called
+        callee = None if called is None else callee_of(called[1], draft, callees)
+        if called is not None and callee is not None:
+            yield from _input(step, called[1], callee)
+            yield from _pinned(step, called[1], callees)
     yield from _circles(draft, callees)
 
 

@@ -31,10 +31,11 @@ def check_gates(scopes: Scopes) -> Iterator[Finding]:
     """What is wrong with a gate by what else the definition says."""
     for group in scopes.draft.groups:
         for step in group.steps:
+            for path, gate in step.gates:
+                yield from _people(gate, path)
             gate = mapping(step.data.get("approval"))
             if gate is not None:
                 path: Path = (*step.path, "approval")
-                yield from _people(gate, path)
                 yield from _quorums(gate, path)
                 yield from _fields(gate, path)
                 yield from _covers(gate, path, scopes, group, step)

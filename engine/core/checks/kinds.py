@@ -17,6 +17,7 @@ ITEMS_IN_ONE_RUN = 50
 """A for_each of more items runs them in child runs."""
 
 _NOUNS = {
+    "agent": "an agent",
     "approval": "a gate",
     "set": "set",
     "sleep": "a pause",
@@ -25,6 +26,7 @@ _NOUNS = {
     "steps": "a group of steps",
 }
 _MEANINGLESS = {
+    ("agent", "with"): "what it is told goes under agent, what a tool is given under its with",
     ("approval", "with"): "what people are to see goes under approval.show",
     ("set", "with"): "the values go under set itself",
     ("sleep", "with"): "",

@@ -34,6 +34,16 @@ _GATE: dict[str, Type] = {
     "at": WHOLE,
     "approved_by": list_of(TEXT),
 }
+_ANSWER = record(
+    {
+        "text": TEXT,
+        "value": ANY,
+        "turns": WHOLE,
+        "usage": record({"input_tokens": WHOLE, "output_tokens": WHOLE}),
+        "cost": NUMBER,
+    }
+)
+"""What an agent gives."""
 _RUN = record({"id": TEXT, "workflow": TEXT, "started_by": TEXT, "started_at": WHOLE}, closed=False)
 _FAILURE = record(dict.fromkeys(("step", "kind", "reason", "class"), TEXT), closed=False)
 _OF_INPUT = {InputType.INTEGER: WHOLE, InputType.NUMBER: NUMBER, InputType.BOOLEAN: TRUTH}
@@ -194,6 +204,8 @@ class Outputs:
         if step.uses is not None:
             version = version_of(step.uses, self._catalog)
             return ANY if version is None else self.of_schema(version.result)
+        if "agent" in step.data:
+            return _ANSWER
         if "approval" in step.data:
             edit = mapping((mapping(step.data["approval"]) or {}).get("edit")) or {}
             fields = {name: edit_field_of(raw) for name, raw in edit.items()}

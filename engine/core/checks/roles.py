@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.core.draft import Draft, mapping, strings
+from engine.core.draft import Draft, strings
 from engine.core.problems import Finding, Path
 from engine.core.roles import BY_ROLE, Role
 from engine.core.words import did_you_mean
@@ -19,9 +19,9 @@ def check_roles(draft: Draft) -> Iterator[Finding]:
     """Every role among those who may start it and those who are asked."""
     yield from _named(("who_can_run",), draft.data.get("who_can_run"))
     for step in draft.steps:
-        gate = mapping(step.data.get("approval")) or {}
-        for word in _ASKS:
-            yield from _named((*step.path, "approval", word), gate.get(word))
+        for path, gate in step.gates:
+            for word in _ASKS:
+                yield from _named((*path, word), gate.get(word))
 
 
 def _named(path: Path, written: object) -> Iterator[Finding]:

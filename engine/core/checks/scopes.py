@@ -63,8 +63,10 @@ class Scopes:
                 yield Finding(spot.path, f"there is no {root} here; it exists {LOCAL_ROOTS[root]}", advice)
 
     def has_root(self, root: str, spot: Spot, group: DraftGroup, step: DraftStep | None) -> bool:
-        """Whether ``item``, ``index``, ``iteration``, ``previous`` or ``failure`` means anything at this spot."""
+        """Whether one of the names that exist in some places only means anything at this spot."""
         kinds = {at.kind for at in (group, *group.around())} if step is not None else set[GroupKind]()
+        if root == "history":
+            return any(at.holder is not None and "agent" in at.holder.data for at in (group, *group.around()))
         if root == "failure":
             return spot.sight is Sight.UNDO or GroupKind.ON_FAILURE in kinds
         if spot.sight is Sight.PASS:

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from engine.core import events as e
 from engine.core import paths
+from engine.core.agent_parts import answer_of
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.failing import fail, words_of
 from engine.core.deciding.places import at_work_inside
@@ -119,12 +120,16 @@ def _repeat(draft: Draft, path: str, step: StepState, loop: Loop) -> bool:
 
 
 def _end_repeat(draft: Draft, path: str, loop: Loop, met: bool) -> None:
-    settings = draft.state.plan.node(path).step.repeat
+    node = draft.state.plan.node(path)
+    settings = node.step.repeat
     if not met and settings is not None and settings.on_max is OnMax.FAIL:
         words = f"after {loop.launched} passes its condition is still not met: {settings.until}"
         fail(draft, path, Failure(cls=FailureClass.PERMANENT, message=words, known=True))
         return
     outputs = draft.resolved([loop.last])[0]
+    if node.step.agent is not None:
+        draft.record(e.StepCompleted(step=path, attempt=1, output=answer_of(outputs)))
+        return
     output: JsonValue = {"iterations": loop.launched, "met": met, "outputs": outputs}
     draft.record(e.StepCompleted(step=path, attempt=1, output=output))
 
