@@ -14,8 +14,8 @@ from typing import Any
 
 from engine.core import commands as c
 from engine.core import events as e
-from engine.core.children import child_start
-from engine.core.deciding.advance import BY_ENGINE
+from engine.core.children import child_start, is_stopped_along
+from engine.core.deciding.draft import BY_ENGINE
 from engine.core.errors import EngineError, UnknownRun
 from engine.core.outlook import Due, DueKind, due
 from engine.core.state import Recorded, RunState, StepStatus
@@ -94,7 +94,8 @@ class Errands:
             return
         output = await self._handle.recall.value(child.run, end.output)
         words = f"{end.step}: {end.reason}" if end.step else end.reason
-        await self._submit(parent.run, c.ChildEnded(parent.step, child.run, end.status, output, words))
+        told = c.ChildEnded(parent.step, child.run, end.status, output, words, is_stopped_along(child))
+        await self._submit(parent.run, told)
 
     async def _find_children(self, parent: RunState) -> None:
         """Start those that are not there, and take in the ends of those that have ended."""
@@ -163,9 +164,10 @@ def _hold(state: RunState) -> c.Pause | c.Resume:
 
 
 def _cancel(state: RunState) -> c.Cancel:
+    """What the children of a run that stops must hear."""
     if state.cancel is not None:
-        return c.Cancel(state.cancel.by, state.cancel.reason)
-    return c.Cancel(BY_ENGINE, f"{state.run}, which it was a part of, is stopping")
+        return c.Cancel(state.cancel.by, state.cancel.reason, state.seq)
+    return c.Cancel(BY_ENGINE, f"{state.run}, which it was a part of, is stopping", state.seq)
 
 
 async def _leniently(errand: Coroutine[Any, Any, None]) -> None:

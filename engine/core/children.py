@@ -50,3 +50,8 @@ def child_start(parent: RunState, event: e.ChildStarted) -> e.RunStarted:
         outer=event.outer,
         keys_around=around,
     )
+
+
+def is_stopped_along(child: RunState) -> bool:
+    """Whether the child was cancelled for no other reason than that its parent was stopping."""
+    return child.cancel is not None and child.cancel.order is not None

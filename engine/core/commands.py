@@ -150,8 +150,11 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
+    """``order`` is given by a parent that is stopping, and is the seq in its stream at which it was."""
+
     by: Actor
     reason: str = ""
+    order: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,13 +253,17 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class ChildEnded:
-    """The child run ``run`` of ``step`` has ended: with an output, or with a reason why it has none."""
+    """The child run ``run`` of ``step`` has ended: with an output, or with a reason why it has none.
+
+    ``stopped_along``: it was cancelled for no other reason than that its parent was stopping.
+    """
 
     step: str
     run: str
     status: RunStatus
     output: JsonValue = None
     reason: str = ""
+    stopped_along: bool = False
 
 
 StepReport = Succeed | Fail | HandBack

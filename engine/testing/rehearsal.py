@@ -12,8 +12,8 @@ from pathlib import Path
 
 from engine.core import commands as c
 from engine.core import events as e
-from engine.core.children import child_start
-from engine.core.deciding.advance import BY_ENGINE
+from engine.core.children import child_start, is_stopped_along
+from engine.core.deciding.draft import BY_ENGINE
 from engine.core.definition import Workflow
 from engine.core.errors import InvalidInput
 from engine.core.graph import Plan
@@ -152,7 +152,7 @@ class _Stage:
     def _stop_children(self, case: Case) -> None:
         cancel = case.state.cancel
         reason = f"{case.run}, which it was a part of, is stopping" if cancel is None else cancel.reason
-        self._to_children(case, c.Cancel(BY_ENGINE if cancel is None else cancel.by, reason))
+        self._to_children(case, c.Cancel(BY_ENGINE if cancel is None else cancel.by, reason, case.state.seq))
 
     def _to_children(self, case: Case, command: c.Cancel | c.Pause | c.Resume) -> None:
         for _, step in case.state.opened(StepStatus.CALLING):
@@ -166,7 +166,8 @@ class _Stage:
             return
         caller = self._world.cases[parent.run]
         told = self._told(case)
-        command = c.ChildEnded(parent.step, case.run, end.status, told.output, told.reason)
+        along = is_stopped_along(case.state)
+        command = c.ChildEnded(parent.step, case.run, end.status, told.output, told.reason, along)
         self._world.later(0, partial(self._tell, caller, command))
 
     def _tell(self, caller: Case, command: c.ChildEnded) -> None:

@@ -201,7 +201,8 @@ class Life:
 
     def _child_ends(self, pick: Pick) -> None:
         call = pick(self._calls())
-        self._do(c.ChildEnded(call.step, call.run, pick(ENDS), "from the child", "as it went"))
+        along = pick([True, False])
+        self._do(c.ChildEnded(call.step, call.run, pick(ENDS), "from the child", "as it went", along))
 
     def _steer(self, pick: Pick) -> None:
         self._do(pick(STEERING)(ANA))

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.core import commands as c
 from engine.core import events as e
+from engine.core.children import is_stopped_along
 from engine.core.definition import Workflow
 from engine.core.durations import LONGEST
 from engine.core.failures import FailureClass
@@ -24,13 +25,13 @@ def noop(id_: str, **more: Any) -> dict[str, Any]:
     return {"id": id_, "uses": "noop", **more}
 
 
-def calling(**more: Any) -> Run:
+def calling(then: dict[str, Any] | None = None, **more: Any) -> Run:
     call = {
         "id": "call",
         "workflow": {"name": "child", "definition": CHILD.hash, "input": {"n": "${{ 1 + 2 }}"}},
         **more,
     }
-    return Run(workflow(call, noop("after")), children={CHILD.hash: Plan.of(CHILD)})
+    return Run(workflow(call, then or noop("after")), children={CHILD.hash: Plan.of(CHILD)})
 
 
 def test_a_sleep_costs_a_timer_and_nothing_else() -> None:
@@ -139,6 +140,54 @@ def test_in_the_place_of_a_cancelled_child_a_redriven_step_gets_another() -> Non
     assert run.new == ["RUN_REOPENED", "STEP_REDRIVEN", "CHILD_STARTED"]
     assert run.state.step("call").child != child
     assert run.refolded() == run.state
+
+
+def stopping_with_a_child(**more: Any) -> Run:
+    """A run that a failure has stopped while its child was at work."""
+    run = calling(noop("other", needs=[]), **more)
+    run.look()
+    run.fail("other", FailureClass.PERMANENT)
+    return run
+
+
+def stopped_along(run: Run) -> c.ChildEnded:
+    return c.ChildEnded("call", run.state.step("call").child, RunStatus.CANCELLED, None, "stopping", stopped_along=True)
+
+
+def test_in_the_place_of_a_child_that_stopped_along_a_run_that_was_redriven_meanwhile_gets_another() -> None:
+    run = stopping_with_a_child()
+    told = stopped_along(run)
+    run.do(c.Redrive(BEN, "mended"))
+    run.do(told)
+    assert run.new == ["STEP_FAILED", "STEP_REDRIVEN", "CHILD_STARTED"]
+    assert run.state.step("call").child != told.run
+    run.look()
+    run.succeed("other")
+    run.do(c.ChildEnded("call", run.state.step("call").child, RunStatus.COMPLETED))
+    assert run.state.status is RunStatus.COMPLETED
+    assert run.refolded() == run.state
+
+
+def test_a_child_that_somebody_cancelled_is_not_replaced() -> None:
+    run = stopping_with_a_child()
+    run.do(c.Redrive(BEN, "mended"))
+    run.do(c.ChildEnded("call", run.state.step("call").child, RunStatus.CANCELLED, reason="enough"))
+    assert run.new == ["STEP_FAILED", "STEP_DEAD_LETTERED", "RUN_FAILED"]
+
+
+def test_a_child_says_whether_it_was_stopped_along() -> None:
+    for order, along in ((None, False), (7, True)):
+        child = Run(CHILD, n=1)
+        child.do(c.Cancel(BEN, "enough", order))
+        assert is_stopped_along(child.state) is along
+
+
+def test_a_redrive_takes_along_a_child_that_stopped_along_also_where_its_failure_would_be_tolerated() -> None:
+    run = stopping_with_a_child(continue_on_error=True)
+    run.do(stopped_along(run))
+    assert run.state.status is RunStatus.FAILED
+    run.do(c.Redrive(BEN, "mended"))
+    assert run.state.step("call").status is StepStatus.CALLING
 
 
 def test_a_run_that_stops_waits_for_its_child_to_end() -> None:

@@ -19,7 +19,8 @@ from tests.engine.desk import Desk, desk
 from tests.store.build import query
 
 INNER = workflow({"id": "h", "uses": "t.hold@1"}, name="inner")
-OUTER = pin(workflow({"id": "call", "workflow": "inner"}, name="outer"), {}, {"inner": INNER})
+CALL: dict[str, object] = {"id": "call", "workflow": "inner"}
+OUTER = pin(workflow(CALL, name="outer"), {}, {"inner": INNER})
 
 
 @pytest.fixture
@@ -73,6 +74,29 @@ async def test_a_cancellation_whose_word_was_lost_reaches_the_child(setup: Setup
     assert state.status is RunStatus.CANCELLED
     assert state.end is not None
     assert state.end.reason == "enough"
+
+
+async def test_where_the_word_of_a_stop_comes_after_the_redrive_another_child_takes_the_place(here: Desk) -> None:
+    broken: dict[str, object] = {"id": "broken", "set": {"n": "${{ 1 / 0 }}"}, "needs": []}
+    run = await call(here, pin(workflow(CALL, broken, name="outer"), {}, {"inner": INNER}))
+    stopping = await here.handle.state(run)
+    assert stopping.stopping
+    await here.handle.submit(run, c.SkipStep("broken", BEN, "not needed"))
+    errands = Errands(here.log, here.handle, Plans(here.log))
+    errands.check(stopping)
+    await errands.close()
+    first = await here.handle.state(stopping.step("call").child)
+    assert first.status is RunStatus.CANCELLED
+    assert first.cancel is not None
+    assert first.cancel.order == stopping.seq, "it says at which place in its parent's history to look for the reason"
+    errands.check(await here.handle.state(run))
+    await errands.close()
+    state = await here.handle.state(run)
+    assert not state.stopping
+    assert first.run != state.step("call").child
+    errands.check(state)
+    await errands.close()
+    assert await children(here, run) == [first.run, state.step("call").child]
 
 
 async def test_a_child_that_handles_a_failure_is_not_stopped_by_it(setup: Setup, world: World, here: Desk) -> None:

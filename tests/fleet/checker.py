@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
-from tests.fleet.evidence import Evidence, Run
+from tests.fleet.evidence import Event, Evidence, Run
 from tests.fleet.recorder import Payment
 from tests.fleet.stories import Expected, Story
 from tests.fleet.timeline import TERMINAL, Step, Timeline, fields
@@ -99,7 +99,7 @@ def _by_run_of(lines: Any, fact: str) -> dict[str, list[dict[str, Any]]]:
 
 
 class Case:
-    """One run before its story. A child run stops when its ``parent`` does."""
+    """One run before its story. A child run is stopped when its ``parent`` is stopping."""
 
     def __init__(self, run: Run, story: Story, parent: Case | None = None) -> None:
         self.run = run
@@ -221,11 +221,6 @@ class Case:
         if step.ended == "completed" and expected.votes is None:
             yield from _check_output(path, step, expected)
 
-    @property
-    def _parent_stops(self) -> bool:
-        """Whether the run that this is a part of stopped."""
-        return self.parent is not None and self.parent.end != "completed"
-
     def _cut_short(self, step: Step) -> bool:
         """In a run that stops, a step may be left as it is, and a failed attempt is not made again."""
         return self.end != "completed" and step.decision is None and step.ended in (None, "failed")
@@ -304,10 +299,18 @@ class Case:
             yield f"{path}: who started the run was let decide"
 
     def check_cancels(self, cancels: list[dict[str, Any]]) -> Iterator[str]:
-        if self.timeline.cancel is not None and self.story.cancel_after is None and not self._parent_stops:
+        request = self.timeline.cancel
+        if request is not None and self.story.cancel_after is None and not self._was_stopped_along(request):
             yield "it was cancelled by nobody"
-        if any(line["reply"] in ("Accepted", "Nothing") for line in cancels) and self.timeline.cancel is None:
+        if any(line["reply"] in ("Accepted", "Nothing") for line in cancels) and request is None:
             yield "to cancel it was accepted, and forgotten"
+
+    def _was_stopped_along(self, request: Event) -> bool:
+        """Whether the run that this is a part of was stopping at the place in its history that the request names.
+
+        It may have been redriven since, and have completed.
+        """
+        return self.parent is not None and request.data.get("order") in self.parent.timeline.stopping
 
 
 def _check_output(path: str, step: Step, expected: Expected) -> Iterator[str]:

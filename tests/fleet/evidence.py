@@ -7,7 +7,7 @@ time, independently.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,6 +50,12 @@ class Run:
         text = self.key.removeprefix(KEY)
         return int(text) if self.key.startswith(KEY) and text.isdigit() else None
 
+    @property
+    def parent(self) -> str | None:
+        """The run that this one does a step of."""
+        parent = self.events[0].data.get("parent") if self.events else None
+        return None if parent is None else parent["run"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
@@ -62,6 +68,17 @@ class Evidence:
     strays: Sequence[str] = ()
     workers: Sequence[dict[str, Any]] = ()
     faults: Sequence[dict[str, Any]] = ()
+
+    def families(self, members: Collection[str]) -> set[str]:
+        """These runs, those that they are parts of, and all parts of those."""
+        parents = {run.id: run.parent for run in self.runs}
+
+        def head(run: str) -> str:
+            parent = parents.get(run)
+            return run if parent is None else head(parent)
+
+        heads = {head(run) for run in members}
+        return {run for run in parents if head(run) in heads}
 
 
 async def gather(url: str, payments: Sequence[Payment], folder: Path) -> Evidence:

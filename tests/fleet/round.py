@@ -215,8 +215,11 @@ async def _keep_saying(url: str, suffered: Counter[str], began: float, say: Say)
 
 
 def _keep(evidence: Evidence, findings: list[Finding], folder: Path) -> None:
-    """Write the histories of the runs of which something was found, to be looked at when the servers are gone."""
-    strange = {finding.run for finding in findings}
+    """Write the histories of the runs of which something was found, to be looked at when the servers are gone.
+
+    With those of their families: why a run was stopped is in its parent's.
+    """
+    strange = evidence.families({finding.run for finding in findings})
     with (folder / "histories.jsonl").open("w") as file:
         for run in evidence.runs:
             for event in run.events if run.id in strange else ():

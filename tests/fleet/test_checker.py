@@ -237,30 +237,93 @@ def test_a_child_run_that_nobody_asked_for_is_found() -> None:
     assert [str(each) for each in check(Evidence(runs=[stray]), lambda _: STORY)] == ["run_2: nobody started it"]
 
 
-def test_a_child_run_is_held_to_its_own_story() -> None:
-    told = replace(STORY, steps={"note": replace(STORY.steps["note"], failures=())}, output={"value": "vv"})
-    call = Expected(path="call", ends="completed", kind="child", output={"value": "vv"}, child=told)
-    asked = ("CHILD_STARTED", {"step": "call", "run": "run_2"})
-    ended = ("STEP_COMPLETED", {"step": "call", "output": {"value": "vv"}})
-    parent = [("RUN_STARTED", {"input": GIVEN}), asked, ended, COMPLETED]
-    child = [("RUN_STARTED", {"input": GIVEN}), started("note"), done("note", "zz"), COMPLETED]
-    runs = [
-        Run(
-            id=id_,
-            key=key,
-            status="completed",
-            ended_at=1,
-            last_seq=4,
-            events=[Event(place, kind, place, data) for place, (kind, data) in enumerate(events, 1)],
-            open_work=None,
-        )
-        for id_, key, events in ((RUN, "fleet/7", parent), ("run_2", "", child))
+CHILD = replace(STORY, steps={"note": replace(STORY.steps["note"], failures=())}, output={"value": "vv"})
+CALL = Expected(path="call", ends="completed", kind="child", output={"value": "vv"}, child=CHILD)
+GAVE: tuple[str, dict[str, Any]] = ("STEP_COMPLETED", {"step": "call", "output": {"value": "vv"}})
+MADE: tuple[str, dict[str, Any]] = ("RUN_COMPLETED", {"output": {"value": "vv"}})
+
+
+def called(run: str) -> tuple[str, dict[str, Any]]:
+    return "CHILD_STARTED", {"step": "call", "run": run}
+
+
+def a_run(id_: str, status: str, *facts: tuple[str, dict[str, Any]], parent: str | None = None) -> Run:
+    first = {"input": GIVEN, "parent": None if parent is None else {"run": parent, "step": "call"}}
+    events = enumerate([("RUN_STARTED", first), *facts], 1)
+    return Run(
+        id=id_,
+        key="fleet/7" if parent is None else "",
+        status=status,
+        ended_at=1,
+        last_seq=1 + len(facts),
+        events=[Event(place, kind, place, data) for place, (kind, data) in events],
+        open_work=None,
+    )
+
+
+def family(order: int | None) -> list[Run]:
+    """A run that failed, as a step's workers were lost; its child was cancelled; redriven, it completed with another.
+
+    ``order``: at which of the run's events, says the child, the run was stopping.
+    """
+    lost = [started("other"), failed("other", "worker_lost"), ("STEP_RETRIED", {"step": "other", "at": 0})]
+    parent: list[tuple[str, dict[str, Any]]] = [
+        called("run_2"),
+        *lost,
+        *lost[:-1],
+        failed("call", "cancelled"),
+        ("RUN_FAILED", {"step": "other", "reason": "lost"}),
+        ("RUN_REOPENED", {}),
+        ("STEP_REDRIVEN", {"step": "other"}),
+        ("STEP_REDRIVEN", {"step": "call"}),
+        called("run_3"),
+        started("other"),
+        done("other", "cc"),
+        GAVE,
+        COMPLETED,
     ]
-    found = [str(each) for each in check(Evidence(runs=runs), lambda _: replace(STORY, steps={"call": call}))]
+    stopped: list[tuple[str, dict[str, Any]]] = [
+        ("RUN_CANCEL_REQUESTED", {"by": {"id": "engine"}, "order": order}),
+        CANCELLED,
+    ]
+    return [
+        a_run(RUN, "completed", *parent),
+        a_run("run_2", "cancelled", *stopped, parent=RUN),
+        a_run("run_3", "completed", started("note"), done("note", "aa"), MADE, parent=RUN),
+    ]
+
+
+def judged(*runs: Run) -> list[str]:
+    other = Expected(path="other", ends="completed", output={"value": "cc"})
+    steps = {"call": CALL, "other": other} if len(runs) > 2 else {"call": CALL}
+    return [str(each) for each in check(Evidence(runs=list(runs)), lambda _: replace(STORY, steps=steps))]
+
+
+def test_a_child_run_is_held_to_its_own_story() -> None:
+    found = judged(
+        a_run(RUN, "completed", called("run_2"), GAVE, COMPLETED),
+        a_run("run_2", "completed", started("note"), done("note", "zz"), COMPLETED, parent=RUN),
+    )
     assert found == [
         "run_2: (story 7) it gave None, but had to give {'value': 'vv'}",
         "run_2: (story 7) note gave {'value': 'zz'}, but had to give {'value': 'aa'}",
     ]
+
+
+def test_a_child_run_may_be_cancelled_where_its_parent_was_stopping_though_that_has_completed_since() -> None:
+    lost, redriven = 7, 12
+    for order in range(lost, redriven):
+        assert judged(*family(order)) == []
+    nobody = ["run_2: (story 7) it was cancelled by nobody"]
+    for order in (None, lost - 1, redriven, 99):
+        assert judged(*family(order)) == nobody, order
+
+
+def test_the_histories_of_a_whole_family_are_kept() -> None:
+    stranger = a_run("run_9", "completed", COMPLETED)
+    evidence = Evidence(runs=[*family(None), stranger])
+    assert evidence.families({"run_2"}) == {RUN, "run_2", "run_3"}
+    assert evidence.families(set()) == set()
 
 
 @pytest.mark.parametrize("what", WRONG)

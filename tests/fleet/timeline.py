@@ -16,6 +16,8 @@ TERMINAL = {"RUN_COMPLETED": "completed", "RUN_FAILED": "failed", "RUN_CANCELLED
 BOOKKEEPING = frozenset({"LATE_RESULT_REFUSED", "COST_RECORDED", "RUN_REOPENED"})
 DECISIONS = {"APPROVAL_GRANTED": "granted", "APPROVAL_DENIED": "denied", "APPROVAL_EXPIRED": "expired"}
 LOST = "worker_lost"
+INSIDE = frozenset("[#/!")
+"""A path with one of these is that of something inside of a step, or of what undoes one."""
 
 
 @dataclass(kw_only=True)
@@ -58,7 +60,10 @@ class Step:
 
 
 class Timeline:
-    """``steps`` by path, ``end`` the terminal event, ``wrong`` what the order of the events alone makes wrong."""
+    """``steps`` by path, ``end`` the terminal event, ``wrong`` what the order of the events alone makes wrong.
+
+    ``stopping``: the seqs after which it was stopping, as it was to be cancelled or one of its own steps had failed.
+    """
 
     def __init__(self, events: list[Event], expected: Callable[[str], Expected | None]) -> None:
         self.steps: dict[str, Step] = {}
@@ -66,6 +71,7 @@ class Timeline:
         self.cancel: Event | None = None
         self.undoing: tuple[str, ...] = ()
         self.handling = False
+        self.stopping: set[int] = set()
         self.wrong: list[str] = []
         self._expected = expected
         self._paused = False
@@ -74,10 +80,19 @@ class Timeline:
         self._last = Event(0, "", 0, {})
         for event in events:
             self._follow(event)
+            if self.cancel is not None or any(self._stops(path, step) for path, step in self.steps.items()):
+                self.stopping.add(event.seq)
             self._last = event
 
     def step(self, path: str) -> Step:
         return self.steps.get(path, Step())
+
+    def _stops(self, path: str, step: Step) -> bool:
+        """Whether the step is why the run stops: one of its own, not of what is inside of it, or undoes or tells."""
+        if step.ended != "failed" or not INSIDE.isdisjoint(path):
+            return False
+        expected = self._expected(path)
+        return expected is None or not expected.tolerated
 
     def _complain(self, event: Event, what: str) -> None:
         self.wrong.append(f"seq {event.seq}: {what}")

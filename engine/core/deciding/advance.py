@@ -10,7 +10,7 @@ from engine.core import paths
 from engine.core.commands import Claim, SlotFree
 from engine.core.deciding.attempts import CLAIM_GRACE
 from engine.core.deciding.covers import unapproved
-from engine.core.deciding.draft import Draft
+from engine.core.deciding.draft import BY_ENGINE, Draft
 from engine.core.deciding.failing import fail, words_of
 from engine.core.deciding.loops import go_on
 from engine.core.deciding.opening import call_again, open_step
@@ -19,8 +19,6 @@ from engine.core.deciding.signals import match
 from engine.core.expressions import ExpressionError
 from engine.core.graph import Kind
 from engine.core.state import AT_WORK, Phase, RunState, StepState, StepStatus
-
-BY_ENGINE = e.Actor(via="engine", id="engine", name="the engine")
 
 
 def advance(draft: Draft, claim: Claim | None) -> None:
@@ -168,6 +166,3 @@ def _end(draft: Draft) -> None:
     decision = state.steps[path].gate.decision if state.steps[path].gate else None  # pyright: ignore[reportOptionalMemberAccess]
     kind = "failure" if decision is None else "expired" if decision.by is None else "denied"
     draft.record(e.RunFailed(step=path, kind=kind, reason=words_of(state, path)))
-
-
-__all__ = ["BY_ENGINE", "advance"]

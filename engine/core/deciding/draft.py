@@ -20,6 +20,7 @@ from engine.core.state import Recorded, RunState
 from engine.core.values import At, Held, Values, ValuesNeeded
 
 NO_VALUES: Values = Map()
+BY_ENGINE = e.Actor(via="engine", id="engine", name="the engine")
 
 
 @dataclass(frozen=True, slots=True)

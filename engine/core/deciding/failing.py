@@ -6,7 +6,7 @@ The one rule: every failure of a step passes here, whatever kind of step it is a
 from __future__ import annotations
 
 from engine.core import events as e
-from engine.core.deciding.draft import Draft
+from engine.core.deciding.draft import BY_ENGINE, Draft
 from engine.core.deciding.places import halted, tolerated
 from engine.core.durations import say_duration
 from engine.core.failures import RETRIED, Failure, FailureClass
@@ -20,21 +20,29 @@ LOSSES_ALLOWED = 2
 
 _RETRIED_KINDS = frozenset({Kind.USES, Kind.CALL})
 _ONCE = Retry()
+_STOPPED_ALONG = "its run was cancelled only because this one was stopping, and this one goes on"
 _UNKNOWN_OUTCOME = frozenset({FailureClass.WORKER_LOST, FailureClass.TIMEOUT, FailureClass.TRANSIENT})
 
 
-def fail(draft: Draft, path: str, failure: Failure) -> None:
-    """Record the failure of ``path`` and what follows from it: another attempt, a question, or the dead letters."""
+def fail(draft: Draft, path: str, failure: Failure, *, stopped_along: bool = False) -> None:
+    """Record the failure of ``path`` and what follows from it: another attempt, a question, or the dead letters.
+
+    ``stopped_along``: it failed for no other reason than that the run was stopping. Where that is over, as somebody has
+    redriven what had failed, it is tried again.
+    """
     state, step = draft.state, draft.state.step(path)
     attempt = max(step.attempt, 1)
     stopping = state.stopping or halted(state, path)
     node = state.plan.node(path)
     follows = _what_follows(draft, path, node, failure)
-    cut_short = stopping and follows is not None  # so nobody has settled for this failure: a redrive takes it along
+    # Then nobody has settled for this failure: a redrive takes it along.
+    cut_short = stopping and (stopped_along or follows is not None)
     follows = None if stopping else follows
     draft.record(e.StepFailed(step=path, attempt=attempt, failure=failure, again=follows is not None))
     if follows is not None:
         draft.record(follows)
+    elif stopped_along and not stopping:
+        draft.record(e.StepRedriven(step=path, by=BY_ENGINE, reason=_STOPPED_ALONG))
     elif state.cancel is None and (cut_short or not tolerated(state, path)):
         summary = _summary(step, node, failure, draft.now, stopping)
         draft.record(e.StepDeadLettered(step=path, attempts=attempt, summary=summary))

@@ -73,7 +73,7 @@ def _cancel(draft: Draft, command: c.Cancel) -> Reply:
         return c.Nothing()
     if draft.state.phase is not Phase.FORWARD:
         return NotAllowed("the run has failed, and ends by itself once it has undone what it did and told of it")
-    draft.record(e.RunCancelRequested(by=command.by, reason=command.reason))
+    draft.record(e.RunCancelRequested(by=command.by, reason=command.reason, order=command.order))
     return c.Accepted()
 
 

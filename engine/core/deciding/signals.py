@@ -73,7 +73,7 @@ def child_ended(draft: Draft, command: c.ChildEnded) -> Reply:
         message=words + (f": {command.reason}" if command.reason else ""),
         known=True,
     )
-    fail(draft, path, failure)
+    fail(draft, path, failure, stopped_along=cancelled and command.stopped_along)
     return c.Accepted()
 
 

@@ -102,9 +102,12 @@ class RunResumed(EventModel):
 
 
 class RunCancelRequested(EventModel):
+    """``order`` is there if it was the run's parent that was stopping: the seq in its stream at which it was."""
+
     type: ClassVar[str] = "RUN_CANCEL_REQUESTED"
     by: Actor
     reason: str = ""
+    order: int | None = None
 
 
 class RunTimedOut(EventModel):
