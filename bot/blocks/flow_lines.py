@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from bot.blocks import loops
+from bot.blocks.agent_lines import calls_line
 from bot.blocks.words import counted, date, named, one_line, short_id
 from engine.core import events as e
 from engine.core.graph import Kind
@@ -19,13 +20,15 @@ def flow_line(before: RunState, at: int, event: e.FlowEvent, after: RunState) ->
     """The line for ``event``; None for one inside of a loop that is summed up, and for what is not worth a line."""
     if isinstance(event, e.SignalReceived):
         return f"· The signal {event.signal} came from {named(event.by)}; it is kept until a step waits for it"
+    if isinstance(event, e.ForEachStarted) and (line := calls_line(before, event)) is not None:
+        return line
     if loops.in_crowd(before, event.step):
         return None
     match event:
         case e.ForEachStarted():
             return _items(event, after)
         case e.IterationStarted():
-            if not loops.is_told_pass(event.iteration):
+            if not loops.is_told_pass(event.iteration) or before.plan.node(event.step).step.agent is not None:
                 return None
             return f"↻ {event.step}: {loops.how_far(after, event.step)}"
         case e.TimerSet():

@@ -31,7 +31,8 @@ def how_far(state: RunState, path: str) -> str:
         return ""
     settings = state.plan.node(path).step.repeat
     if settings is not None:
-        return f"pass {loop.launched} of at most {settings.max:,}"
+        word = "pass" if state.plan.node(path).step.agent is None else "turn"
+        return f"{word} {loop.launched} of at most {settings.max:,}"
     parts = [f"{done(state, path, loop):,} of {loop.total:,} done"]
     retrying = sum(1 for one, _ in state.opened(StepStatus.RETRYING) if paths.is_inside(one, path))
     parts += [f"{retrying} retrying"] if retrying else []

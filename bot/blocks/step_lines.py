@@ -9,6 +9,7 @@ import re
 from typing import assert_never
 
 from bot.blocks import loops
+from bot.blocks.agent_lines import took_words
 from bot.blocks.words import attempt, because, command, listed, named, one_line, short_id, went_wrong
 from engine.core import events as e
 from engine.core import paths
@@ -156,6 +157,9 @@ def _completed(before: RunState, at: int, event: e.StepCompleted, step: StepStat
             return None  # its steps have their own lines
         case Kind.EACH if step.loop is not None:
             return f"✓ {path} done{took}: {loops.items_words(step.loop)}"
+        case Kind.REPEAT if node.step.agent is not None:
+            words = took_words(event.output)
+            return f"✓ {path} done{took}{f': {words}' if words else ''}"
         case Kind.REPEAT if step.loop is not None:
             passes = "1 pass" if step.loop.launched == 1 else f"{step.loop.launched:,} passes"
             return f"✓ {path} done{took}: {passes}"

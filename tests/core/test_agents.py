@@ -230,9 +230,13 @@ def test_every_mistake_in_an_agent_is_a_problem_with_its_line() -> None:
         "12: ~.tools[3].workflow: there is no workflow other",
         "13: ~.tools[4].with.methood: t.fetch takes no methood; did you mean method?",
         "14: ~.tools[5].with.url: must be text; it is a number; put it in quotes",
-        "14: ~.tools[5].approval.approvers[1]: there is no role chief; "
-        + "there is: viewer, runner, approver, operator, admin",
+        (
+            "14: ~.tools[5].approval.approvers[1]: there is no role chief; "
+            "there is: viewer, runner, approver, operator, admin"
+        ),
         "15: ~.tools[6].workflow: there is no workflow nowhere",
-        "16: steps.research.with: an agent takes no with; "
-        + "what it is told goes under agent, what a tool is given under its with",
+        (
+            "16: steps.research.with: an agent takes no with; "
+            "what it is told goes under agent, what a tool is given under its with"
+        ),
     ]

@@ -1,0 +1,45 @@
+"""Agents in words: which turn it is, what the model wants to have done, and what it all took.
+
+The one rule: whatever a model causes to be done is told before it is done, in a line of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from pydantic import JsonValue
+
+from bot.blocks.loops import how_far
+from bot.blocks.words import counted, listed
+from engine.core import events as e
+from engine.core import paths
+from engine.core.agents import CALLS
+from engine.core.state import RunState
+
+
+def calls_line(state: RunState, event: e.ForEachStarted) -> str | None:
+    """``→ research, turn 2 of at most 10, calls fetch (url: https://…)``; None if it is no agent that calls."""
+    turn = paths.group_of(event.step)
+    agent = paths.loop_of(turn) or ""
+    if not agent or state.plan.node(agent).step.agent is None or event.step != paths.in_group(turn, CALLS):
+        return None
+    if not event.items:
+        return None
+    wanted = [_call(cast("Mapping[str, Any]", item)) for item in event.items if isinstance(item, dict)]
+    return f"→ {agent}, {how_far(state, agent)}, calls {listed(wanted)}"
+
+
+def took_words(output: JsonValue) -> str:
+    """``4 turns, 1,234 tokens, $0.03`` of an agent's output; empty where that lies beside the log."""
+    if not isinstance(output, dict) or "turns" not in output:
+        return ""
+    answer = cast("Mapping[str, Any]", output)
+    tokens = answer["usage"]["input_tokens"] + answer["usage"]["output_tokens"]
+    cost = f", ${answer['cost']:.4f}" if answer["cost"] else ""
+    return f"{counted(answer['turns'], 'turn')}, {counted(tokens, 'token')}{cost}"
+
+
+def _call(call: Mapping[str, Any]) -> str:
+    given = ", ".join(f"{name}: {value}" for name, value in call.get("arguments", {}).items())
+    return f"{call.get('tool', '')} ({given})" if given else str(call.get("tool", ""))

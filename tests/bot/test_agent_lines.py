@@ -1,0 +1,42 @@
+"""What a thread says of an agent: what it wants done, in which turn, and what it all took."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.blocks import timeline
+from engine.core.fold import begin
+from engine.core.state import Recorded
+from engine.testing import Rehearsed, denied_by
+from tests.core.test_agents import DONE, Model, calling, rehearse
+
+
+def told(run: Rehearsed) -> list[str]:
+    at = run.state.started_at
+    state = begin(run.state.run, run.state.plan, run.state.started, at)
+    later = [Recorded(seq, at, event) for seq, event in enumerate(run.events[1:], start=2)]
+    lines, _ = timeline.lines(state, later, {run.state.definition: run.state.plan})
+    return [line.text for line in lines]
+
+
+def test_every_call_is_told_and_what_became_of_those_that_failed(tmp_path: Path) -> None:
+    answers = (calling(("fetch", {"url": "https://x"})), calling(("restart", {"name": "web-1"}), ("fetch", {})), DONE)
+    denied = denied_by("Ana", reason="not at noon")
+    run = rehearse(tmp_path, Model(*answers)).run(
+        site="https://x", decide={"research#2/calls[0]/approve_restart": denied}
+    )
+    assert run.completed
+    lines = told(run)
+    assert lines[:2] == [
+        "→ research, turn 1 of at most 4, calls fetch (url: https://x)",
+        "→ research, turn 2 of at most 4, calls restart (name: web-1), fetch",
+    ]
+    assert lines[2].startswith("… research#2/calls[0]/approve_restart waits for @oncall; if nobody decides")
+    assert lines[-4:-1] == [
+        "✗ research#2/calls[0] failed (permanent: approve_restart: denied by Ana: not at noon)",
+        (
+            "✗ research#2/calls[1] failed (invalid input: fetch: item.arguments has no url; it has nothing "
+            "(in ${{ item.arguments.url }}))"
+        ),
+        "✓ research done in under 1 s: 3 turns, 45 tokens, $0.0300",
+    ]
