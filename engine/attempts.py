@@ -19,7 +19,7 @@ from engine.core.commands import Claim, Command
 from engine.core.durations import say_duration
 from engine.core.errors import EngineError, UnknownEvent
 from engine.core.expressions import ExpressionError
-from engine.core.failures import Failure, FailureClass, StepError, classify
+from engine.core.failures import Failure, FailureClass, NotYet, StepError, classify
 from engine.core.graph import PlannedStep
 from engine.core.scope import scope
 from engine.core.state import RunState, StepState
@@ -188,6 +188,8 @@ class Attempt:
             if lost.outdated is not None:
                 raise lost.outdated from None
             return None
+        except NotYet as later:
+            return c.Postpone(self.key.step, self.key.token, self._step.worker, later.wait, later.words)
         except ExpressionError as error:
             return self._failed(Failure(cls=FailureClass.INVALID_INPUT, message=str(error), known=True))
         except Exception as error:  # noqa: BLE001 - whatever a step raises is its failure, and is classified

@@ -213,6 +213,15 @@ def forked() -> Run:
     return run
 
 
+def put_off() -> Run:
+    run = Run(workflow(noop("a")))
+    run.look()
+    run.do(c.Postpone("a", run.state.step("a").token, "w1", 12_000, "openai's limit"))
+    run.look(after=12_000)
+    run.succeed("a")
+    return run
+
+
 SCENES: tuple[Callable[[], Run], ...] = (
     *(
         gates,
@@ -227,6 +236,7 @@ SCENES: tuple[Callable[[], Run], ...] = (
         children,
         in_line_and_cancelled,
         forked,
+        put_off,
     ),
 )
 

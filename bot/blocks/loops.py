@@ -34,7 +34,9 @@ def how_far(state: RunState, path: str) -> str:
         word = "pass" if state.plan.node(path).step.agent is None else "turn"
         return f"{word} {loop.launched} of at most {settings.max:,}"
     parts = [f"{done(state, path, loop):,} of {loop.total:,} done"]
-    retrying = sum(1 for one, _ in state.opened(StepStatus.RETRYING) if paths.is_inside(one, path))
+    retrying = sum(
+        1 for one, step in state.opened(StepStatus.RETRYING) if not step.postponed and paths.is_inside(one, path)
+    )
     parts += [f"{retrying} retrying"] if retrying else []
     parts += [_failed(loop)] if loop.failures else []
     return ", ".join(parts)

@@ -52,6 +52,8 @@ def standing(state: RunState, path: str, step: StepState) -> str:
             question = one_line(step.gate.request.title, 200)
             so_far = "".join(f" {each}" for each in progress(step.gate))
             return f"{path} waits for {either(step.gate.asked)} to decide: {question}{so_far}"
+        case StepStatus.RETRYING if step.postponed:
+            return f"{path} waits for {one_line(step.postponed)}, and goes on at {moment(step.retry_at)}."
         case StepStatus.RETRYING:
             why = went_wrong(step.failure)
             return f"{path} failed ({why}), retrying at {moment(step.retry_at)}, {attempt(step.attempt, attempts)}."

@@ -26,6 +26,7 @@ _Attempt = (
     | e.StepFailed
     | e.StepRetried
     | e.StepHandedBack
+    | e.StepPostponed
     | e.StepSkipped
     | e.StepAwaitedWorker
     | e.StepLogged
@@ -51,6 +52,8 @@ def attempt_line(before: RunState, at: int, event: _Attempt) -> str | None:
             return f"↻ {path} failed ({why}), retrying {when}, {attempt(event.attempt, event.of)}"
         case e.StepHandedBack():
             return f"↻ {path} was handed back by a worker that is stopping; another one starts it again"
+        case e.StepPostponed():
+            return f"… {path} is waiting {say_duration(event.until - at)} for {one_line(event.words)}"
         case e.StepSkipped():
             said = event.by is not None  # then the reason itself says that it was skipped, and by whom
             return f"– {path} {'' if said else 'skipped: '}{one_line(event.reason)}"

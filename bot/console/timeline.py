@@ -31,6 +31,7 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.ApprovalExpired: _BAD,
     e.RunCancelled: _BAD,
     e.StepRetried: _WAITS,
+    e.StepPostponed: _WAITS,
     e.StepAwaitedWorker: _WAITS,
     e.ApprovalRequested: _WAITS,
     e.ApprovalEscalated: _WAITS,
@@ -57,6 +58,7 @@ Attempts = (
     | e.StepFailed
     | e.StepRetried
     | e.StepHandedBack
+    | e.StepPostponed
     | e.StepProgressed
     | e.LateResultRefused
 )
@@ -205,6 +207,8 @@ def _of_attempt(event: Attempts, at: int, attempt: str, took: str | None) -> Fie
             return {"attempt": attempt, "class": event.failure.cls.value, "reason": event.failure.message}
         case e.StepRetried():
             return {"attempt": f"{event.attempt}/{event.of}", "in": _span(event.at - at)}
+        case e.StepPostponed():
+            return {"attempt": attempt, "in": _span(event.until - at), "for": event.words}
         case e.StepProgressed():
             return {"attempt": attempt, "cursor": event.cursor}
         case e.LateResultRefused():

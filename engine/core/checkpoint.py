@@ -47,6 +47,7 @@ _PLAIN = (
         "started_at",
         "ended_at",
         "retry_at",
+        "postponed",
     ),
     *("awaited", "awaited_at", "missing", "dead", "generation", "keyed_as", "wake_at", "child"),
 )

@@ -108,6 +108,17 @@ class HandBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Postpone:
+    """The attempt has done nothing, and may start again in ``wait`` ms; ``words`` name what it waits for."""
+
+    step: str
+    token: int
+    worker: str
+    wait: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class NoteProgress:
     """How far a long step has come, for its next attempt."""
 
@@ -266,7 +277,7 @@ class ChildEnded:
     stopped_along: bool = False
 
 
-StepReport = Succeed | Fail | HandBack
+StepReport = Succeed | Fail | HandBack | Postpone
 StepNote = BeginEffect | RecordEffect | LogLine | NoteProgress
 Steering = Cancel | Pause | Resume | Redrive | RetryFrom | SkipStep | SetOutput | Settle | Move | Label
 """What operators ask for."""

@@ -20,6 +20,7 @@ from engine.core.deciding.attempts import (
     declare_lost,
     hand_back,
     note,
+    postpone,
     report,
     report_too_late,
 )
@@ -90,6 +91,8 @@ def _apply(draft: Draft, command: Command) -> Reply:
             return report(draft, command)
         case c.HandBack():
             return hand_back(draft, command)
+        case c.Postpone():
+            return postpone(draft, command)
         case c.BeginEffect() | c.RecordEffect() | c.LogLine() | c.NoteProgress():
             return note(draft, command)
         case c.Vote() | c.EditGate() | c.RequestChanges() | c.Delegate() | c.Snooze():

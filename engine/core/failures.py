@@ -4,6 +4,7 @@ The one rule: a class is decided here, in code, before anybody acts on a failure
 
     StepError                  raised by step code that knows what happened
     └── class, retry_after     carried to the Failure
+    NotYet                     no failure at all: the attempt is put off
     any other exception        mapped by the table in ``classify``
 """
 
@@ -59,6 +60,19 @@ class StepError(Exception):
         super().__init__(message)
         self.cls = cls
         self.retry_after = retry_after
+
+
+class NotYet(Exception):
+    """Raised by a step that may not go on before ``wait`` ms have passed, and has done nothing yet.
+
+    Its attempt is put off, and costs nothing: the same one starts again then. ``words`` name what is waited for, such
+    as ``openai's limit``.
+    """
+
+    def __init__(self, words: str, wait: int) -> None:
+        super().__init__(f"waits for {words}")
+        self.words = words
+        self.wait = wait
 
 
 _TABLE: tuple[tuple[type[BaseException], FailureClass], ...] = (

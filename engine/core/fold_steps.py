@@ -19,7 +19,14 @@ _ENDED_STATUS = {
 }
 
 _AttemptEvent = (
-    e.StepStarted | e.StepCompleted | e.StepFailed | e.StepRetried | e.StepHandedBack | e.StepSkipped | e.StepUncertain
+    e.StepStarted
+    | e.StepCompleted
+    | e.StepFailed
+    | e.StepRetried
+    | e.StepHandedBack
+    | e.StepPostponed
+    | e.StepSkipped
+    | e.StepUncertain
 )
 _NoteEvent = (
     e.StepAwaitedWorker
@@ -54,6 +61,7 @@ def evolve_step(state: RunState, event: e.StepEvent) -> RunState:
             | e.StepFailed()
             | e.StepRetried()
             | e.StepHandedBack()
+            | e.StepPostponed()
             | e.StepSkipped()
             | e.StepUncertain()
         ):
@@ -82,6 +90,9 @@ def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> R
             return _back(state, path, step._replace(status=StepStatus.UNCERTAIN, ended_at=0))
         case e.StepHandedBack():
             return put(state, path, step._replace(status=StepStatus.READY, worker="", losses=0))
+        case e.StepPostponed():
+            later = {"retry_at": event.until, "postponed": event.words, "worker": "", "losses": 0}
+            return put(state, path, step._replace(status=StepStatus.RETRYING, **later))
         case e.StepSkipped():
             skipped = step._replace(status=StepStatus.SKIPPED, ended_at=state.at, failure=None, dead="")
             return settle(state, path, skipped)
@@ -124,6 +135,7 @@ def _started(step: StepState, event: e.StepStarted, state: RunState) -> StepStat
         since=step.since or state.at,
         started_at=state.at,
         retry_at=0,
+        postponed="",
         awaited=False,
         missing=False,
     )

@@ -134,7 +134,9 @@ def summary(state: RunState) -> str:
     doing: dict[str, list[str]] = {}
     for path in state.open:
         step = state.steps[path]
-        if words := _DOING.get(step.status):
+        if step.postponed:
+            doing.setdefault(f"waiting for {step.postponed}:", []).append(path)
+        elif words := _DOING.get(step.status):
             again = f" (attempt {step.attempt})" if step.status is StepStatus.RETRYING else ""
             doing.setdefault(words, []).append(path + (_progress(step.gate) if step.gate is not None else again))
     parts = [f"{words} {', '.join(steps[:3])}" for words, steps in doing.items()]

@@ -135,8 +135,9 @@ class StepState(NamedTuple):
     """One step. ``token`` is the seq of the STEP_STARTED that counts: results of any other attempt are refused.
 
     ``since`` is when its first attempt began. ``generation`` is part of its effects' keys, and grows when it is known
-    that they did not happen or are to happen anew. ``dead`` says why it will not be tried again by itself. ``keyed_as``
-    is the path in its effects' keys, if it has been renamed since it began.
+    that they did not happen or are to happen anew. ``dead`` says why it will not be tried again by itself;
+    ``postponed``, what an attempt waits for that was put off until ``retry_at``. ``keyed_as`` is the path in its
+    effects' keys, if it has been renamed since it began.
     """
 
     status: StepStatus = StepStatus.PENDING
@@ -150,6 +151,7 @@ class StepState(NamedTuple):
     started_at: int = 0
     ended_at: int = 0
     retry_at: int = 0
+    postponed: str = ""
     awaited: bool = False
     awaited_at: int = 0
     missing: bool = False

@@ -149,6 +149,14 @@ def logged() -> Run:
     return run
 
 
+def postponed() -> Run:
+    run = release()
+    run.look()
+    token = run.state.steps["changes"].token
+    run.do(c.Postpone("changes", token, "w1", 12_000, "openai's <limit>"))
+    return run
+
+
 def late() -> Run:
     run = release()
     run.look()
@@ -174,6 +182,7 @@ def scenes() -> dict[str, Run]:
         "awaited": awaited(),
         "lost": lost(),
         "logged": logged(),
+        "postponed": postponed(),
         "late": late(),
         "skipped": skipped(),
         "asked": asked(),

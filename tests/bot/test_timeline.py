@@ -103,6 +103,7 @@ def test_inputs_that_equal_their_default_are_not_told() -> None:
                 "✓ Completed in under 1 s",
             ],
         ),
+        ("postponed", [TOLD[0], "… changes is waiting 12 s for openai's &lt;limit&gt;"]),
         (
             "logged",
             [

@@ -60,6 +60,11 @@ HISTORY: list[tuple[int, e.Event, str]] = [
     ),
     (5, e.StepRetried(step="deploy", attempt=2, of=5, at=NOON + 30_005), "STEP_RETRIED deploy attempt=2/5 in=30s"),
     (6, e.StepHandedBack(step="deploy", attempt=2, worker="w"), "STEP_HANDED_BACK deploy attempt=2/5 worker=w"),
+    (
+        7,
+        e.StepPostponed(step="deploy", attempt=2, until=NOON + 12_007, words="openai's limit"),
+        'STEP_POSTPONED deploy attempt=2/5 in=12s for="openai\'s limit"',
+    ),
     (7, e.StepAwaitedWorker(step="deploy", uses="set@1"), "STEP_AWAITED_WORKER deploy uses=set@1"),
     (
         8,

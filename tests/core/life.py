@@ -155,6 +155,7 @@ class Life:
             c.BeginEffect(step, token, "pay", f"key/{step}"),
             c.RecordEffect(step, token, "pay", "receipt"),
             c.HandBack(step, token, "w1"),
+            c.Postpone(step, token, "w1", 12_000, "openai's limit"),
             c.LogLine(step, token, "half done"),
             c.NoteProgress(step, token, {"page": 3}),
         ]

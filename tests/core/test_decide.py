@@ -9,7 +9,7 @@ import pytest
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.failures import FailureClass
-from engine.core.outlook import due, something_ready
+from engine.core.outlook import due, something_ready, summary
 from engine.core.state import RunStatus, StepStatus
 from tests.core.driver import BEN, Run
 
@@ -236,6 +236,25 @@ def test_a_step_handed_back_starts_again_elsewhere(make: Any) -> None:
     run.look(worker="w2")
     assert run.state.step("a").attempt == 1
     assert run.state.step("a").worker == "w2"
+
+
+def test_an_attempt_that_is_put_off_starts_again_in_its_time_and_costs_none(make: Any) -> None:
+    run = make(noop("a"))
+    run.look()
+    token = run.state.step("a").token
+    run.do(c.Postpone("a", token, "w1", 12_000, "openai's limit"))
+    assert run.new == ["STEP_POSTPONED"]
+    assert run.do(c.Succeed("a", token, "w1", "late")) == c.Stale()
+    planned = due(run.state, run.now)
+    assert planned is not None
+    assert planned.at == run.now + 12_000
+    assert summary(run.state) == "waiting for openai's limit: a"
+    run.look(after=11_999)
+    assert run.new == []
+    run.look(after=1)
+    assert run.new == ["STEP_STARTED"]
+    assert (run.state.step("a").attempt, run.state.step("a").postponed) == (1, "")
+    assert run.refolded() == run.state
 
 
 def test_a_worker_without_the_code_leaves_the_step_and_says_so_once(make: Any) -> None:

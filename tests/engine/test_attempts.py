@@ -12,7 +12,7 @@ from engine.attempts import Attempt, Limits, Stop
 from engine.core import commands as c
 from engine.core.errors import UnknownEvent
 from engine.core.events import EVENTS, RunPaused
-from engine.core.failures import Failure, FailureClass, StepError
+from engine.core.failures import Failure, FailureClass, NotYet, StepError
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.handle import Answer
 from engine.steps.context import StepContext
@@ -257,6 +257,17 @@ async def test_a_step_that_fails_while_it_is_stopped_was_stopped(bench: Bench, w
         case Stop.LOST:
             assert answer is None
             assert state.step("a").status is StepStatus.RUNNING
+
+
+async def test_a_step_that_may_not_go_on_yet_is_put_off(bench: Bench) -> None:
+    @step("t.hold")
+    async def hold() -> str:
+        raise NotYet("openai's limit", 12_000)
+
+    state = await bench.outcome(hold)
+    put_off = state.step("a")
+    assert (put_off.status, put_off.postponed, put_off.attempt) == (StepStatus.RETRYING, "openai's limit", 1)
+    assert put_off.retry_at == state.at + 12_000
 
 
 async def test_the_result_of_a_lost_attempt_is_refused_and_told(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""What workers report: results, failures, attempts handed back, effects, progress; and attempts whose worker is gone.
+"""What workers report: results, failures, attempts handed back or put off, effects, progress; and lost workers.
 
 The one rule: only the attempt whose token counts changes anything.
 """
@@ -46,6 +46,15 @@ def hand_back(draft: Draft, command: c.HandBack) -> Reply:
     if step is None:
         return c.Stale()
     draft.record(e.StepHandedBack(step=command.step, attempt=step.attempt, worker=command.worker))
+    return c.Accepted()
+
+
+def postpone(draft: Draft, command: c.Postpone) -> Reply:
+    step = _current(draft, command.step, command.token)
+    if step is None:
+        return c.Stale()
+    until = draft.now + max(command.wait, 0)
+    draft.record(e.StepPostponed(step=command.step, attempt=step.attempt, until=until, words=command.words))
     return c.Accepted()
 
 
@@ -100,4 +109,13 @@ def _current(draft: Draft, path: str, token: int) -> StepState | None:
     return state if state.status is StepStatus.RUNNING and state.token == token else None
 
 
-__all__ = ["CLAIM_GRACE", "LOSSES_ALLOWED", "declare_lost", "hand_back", "note", "report", "report_too_late"]
+__all__ = [
+    "CLAIM_GRACE",
+    "LOSSES_ALLOWED",
+    "declare_lost",
+    "hand_back",
+    "note",
+    "postpone",
+    "report",
+    "report_too_late",
+]

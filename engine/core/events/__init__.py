@@ -75,6 +75,7 @@ from engine.core.events.steps import (
     StepLogged,
     StepMissing,
     StepOutputSet,
+    StepPostponed,
     StepProgressed,
     StepRedriven,
     StepRetried,
@@ -108,6 +109,7 @@ StepEvent = (
     | StepFailed
     | StepRetried
     | StepHandedBack
+    | StepPostponed
     | StepSkipped
     | StepAwaitedWorker
     | StepLogged
@@ -266,6 +268,7 @@ __all__ = [
     "StepLogged",
     "StepMissing",
     "StepOutputSet",
+    "StepPostponed",
     "StepProgressed",
     "StepRedriven",
     "StepRetried",

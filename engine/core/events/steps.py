@@ -62,6 +62,19 @@ class StepHandedBack(EventModel):
     worker: str
 
 
+class StepPostponed(EventModel):
+    """The attempt may not go on before ``until``; it starts again then, and this costs the step none of its attempts.
+
+    ``words`` name what it waits for.
+    """
+
+    type: ClassVar[str] = "STEP_POSTPONED"
+    step: str
+    attempt: int
+    until: int
+    words: str
+
+
 class StepSkipped(EventModel):
     """``by`` is there if an operator skipped it."""
 
