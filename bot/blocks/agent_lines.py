@@ -24,8 +24,8 @@ def calls_line(state: RunState, event: e.ForEachStarted) -> str | None:
     agent = paths.loop_of(turn) or ""
     if not agent or state.plan.node(agent).step.agent is None or event.step != paths.in_group(turn, CALLS):
         return None
-    if not event.items:
-        return None
+    if not isinstance(event.items, list) or not event.items:
+        return None  # none, or they lie beside the log
     wanted = [_call(cast("Mapping[str, Any]", item)) for item in event.items if isinstance(item, dict)]
     return f"→ {agent}, {how_far(state, agent)}, calls {listed(wanted)}"
 
