@@ -21,6 +21,7 @@ ON_FAILURE = "on_failure"
 UNDO = "!undo"
 
 _NUMBERS = re.compile(r"(?<=[\[#:])\d+|\d+(?=:)")
+_EMPTY = re.compile(r"(?:\[:?\]|#)$")
 _INSTANCE = re.compile(r"(?:\[\d+(?::\d+)?\]|#\d+)$")
 
 
@@ -68,6 +69,12 @@ def number_of(path: str) -> int:
     if found is None:
         raise ValueError(f"{path} is no item and no pass of a loop")
     return int(found[1])
+
+
+def around_template(template: str) -> list[str]:
+    """The templates of the loops around, the outermost first: ``each``, ``each[]/poll`` for ``each[]/poll#/check``."""
+    found = [_EMPTY.sub("", template[: at.end()]) for at in re.finditer(r"(?:\[:?\]|#)(?=/|$)", template)]
+    return [one for one in found if one != template]
 
 
 def undo(path: str) -> str:

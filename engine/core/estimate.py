@@ -1,0 +1,281 @@
+"""What a run may cost before it starts: low, likely and high, step by step, each with its reasons.
+
+The one rule: it is a guess, is always called an estimate, and says what it was made from. What holds is the budget.
+
+Tokens are reckoned at four characters each. Money is in millionths of a US dollar.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, cast
+
+from pydantic import JsonValue
+
+from engine.core import paths
+from engine.core.agent_parts import TURN_CODE
+from engine.core.expressions import Compiled, ExpressionError, Template, compile_value
+from engine.core.graph import Kind, Plan, PlannedStep
+from engine.core.words import listed
+
+CHARACTERS_PER_TOKEN = 4
+LLM_CODE = "llm"
+UNKNOWN_TEXT = (0, 500, 10_000)
+"""Tokens of what an expression gives that is not known before the run: at least, likely, at most."""
+TOOL_RESULT = (20, 500, 10_000)
+"""Tokens that each turn of an agent adds to what the next one is told, besides the model's own answer."""
+LIKELY_TURNS, LIKELY_PASSES = 3, 2
+
+
+class Price(NamedTuple):
+    """Millionths of a US dollar for a million tokens, in and out."""
+
+    input: int
+    output: int
+
+
+class Range(NamedTuple):
+    low: int
+    likely: int
+    high: int
+
+    def plus(self, other: Range) -> Range:
+        return Range(*(a + b for a, b in zip(self, other, strict=True)))
+
+    def times(self, other: Range) -> Range:
+        return Range(*(a * b for a, b in zip(self, other, strict=True)))
+
+
+NOTHING = Range(0, 0, 0)
+ONCE = Range(1, 1, 1)
+
+
+class Past(NamedTuple):
+    """What a step cost in earlier runs of the same workflow: in so many of them, that much on average."""
+
+    runs: int
+    average: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepEstimate:
+    """One step that asks a model; ``step`` is its place in the definition, child runs' steps behind ``>``.
+
+    ``cost`` is None where the model has no known price.
+    """
+
+    step: str
+    model: str
+    calls: Range
+    cost: Range | None
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """``cost`` leaves out the steps in ``unpriced``, whose model has no known price."""
+
+    steps: tuple[StepEstimate, ...]
+    cost: Range
+    unpriced: tuple[str, ...] = ()
+
+
+Prices = Callable[[str], Price | None]
+"""The price of a model by ``provider:name``; free ones have a price of zero."""
+
+
+def estimate(
+    plan: Plan, given: Mapping[str, JsonValue], prices: Prices, past: Mapping[str, Past] | None = None
+) -> Estimate:
+    """What a run of ``plan`` may cost that is started with ``given``, as far as the inputs are known by then.
+
+    ``past`` is by the step's place in the definition.
+    """
+    steps = tuple(_priced(one, prices, past or {}) for one in _asked(plan, given, "", ONCE, ()))
+    cost = NOTHING
+    for one in steps:
+        cost = cost.plus(one.cost or NOTHING)
+    return Estimate(steps, cost, tuple(one.step for one in steps if one.cost is None))
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A place where a model is asked: how often, with how many tokens in and out each time, and why one thinks so."""
+
+    step: str
+    model: str
+    calls: Range
+    tokens_in: Range
+    tokens_out: Range
+    reasons: tuple[str, ...]
+
+
+def _asked(
+    plan: Plan, given: Mapping[str, JsonValue], prefix: str, times: Range, why: tuple[str, ...]
+) -> Iterator[_Asking]:
+    scope = {"input": given}
+    for template, node in plan.nodes.items():
+        often, reasons = _often(plan, template, node, scope)
+        often, reasons = often.times(times), (*why, *reasons)
+        if node.kind is Kind.CALL and node.step.workflow is not None:
+            child = plan.children.get(node.step.workflow.definition or "")
+            if child is not None:
+                inputs = _known_input(node, scope)
+                yield from _asked(child, inputs, f"{prefix}{template} > ", often, reasons)
+        elif _code(node) in (LLM_CODE, TURN_CODE):
+            yield _asking(f"{prefix}{template}", plan, node, often, reasons, scope)
+
+
+def _code(node: PlannedStep) -> str:
+    return (node.step.uses or "").partition("@")[0] if node.kind is Kind.USES else ""
+
+
+def _known_input(node: PlannedStep, scope: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """What the child is given, as far as it is known before the run."""
+    known: dict[str, JsonValue] = {}
+    for name, value in node.arguments.values.items():
+        try:
+            known[name] = value.render(scope)
+        except ExpressionError:
+            continue
+    return known
+
+
+def _asking(
+    step: str, plan: Plan, node: PlannedStep, often: Range, why: tuple[str, ...], scope: Mapping[str, Any]
+) -> _Asking:
+    words = node.step.with_
+    most = cast("int", words.get("max_tokens", 0))
+    out = Range(max(1, most // 10), max(1, most // 2), most)
+    prompt, reasons = _prompt(words, scope)
+    attempts = node.step.retry.attempts
+    calls = often.times(Range(1, 1, attempts))
+    reasons = (*why, *reasons, f"at most {most:,} tokens out each time")
+    if attempts > 1:
+        reasons = (*reasons, f"at most {attempts} attempts")
+    if _code(node) == TURN_CODE:
+        # What a turn is told grows by each turn before it; on average by half of them.
+        turns = _turns(plan, node)
+        grown = out.plus(Range(*TOOL_RESULT)).times(Range(*((count - 1) // 2 for count in turns)))
+        prompt = prompt.plus(grown)
+        step = step.removesuffix(f"#/{node.id}")
+    return _Asking(step, str(words.get("model", "")), calls, prompt, out, reasons)
+
+
+def _turns(plan: Plan, node: PlannedStep) -> Range:
+    repeat = plan.nodes[paths.around_template(node.template)[-1]].step.repeat
+    most = 1 if repeat is None else repeat.max
+    return Range(1, min(LIKELY_TURNS, most), most)
+
+
+def _prompt(words: Mapping[str, JsonValue], scope: Mapping[str, Any]) -> tuple[Range, tuple[str, ...]]:
+    """Tokens of what the model is told at first."""
+    total, unknown = NOTHING, 0
+    for name in ("system", "prompt", "tools", "output"):
+        found, missing = _tokens(words.get(name), scope)
+        total, unknown = total.plus(found), unknown + missing
+    told = f"a prompt of about {total.likely:,} tokens"
+    if unknown:
+        told += f", {unknown} of its parts not known before the run"
+    return total, (told,)
+
+
+def _tokens(value: JsonValue, scope: Mapping[str, Any]) -> tuple[Range, int]:
+    """Of a text with expressions or of JSON, and how many expressions are not known yet."""
+    if value is None or value == "" or value == []:
+        return NOTHING, 0
+    try:
+        return _counted(compile_value(value).render(scope)), 0
+    except ExpressionError:
+        pass
+    if not isinstance(value, str):
+        return Range(*UNKNOWN_TEXT), 1
+    total, unknown = NOTHING, 0
+    for part in Template.parse(value).parts:
+        if isinstance(part, str):
+            total = total.plus(_counted(part))
+            continue
+        found = _rendered(compile_value(f"${{{{ {part.source} }}}}"), scope)
+        total = total.plus(Range(*UNKNOWN_TEXT) if found is None else _counted(found))
+        unknown += found is None
+    return total, unknown
+
+
+def _rendered(part: Compiled, scope: Mapping[str, Any]) -> JsonValue:
+    try:
+        return part.render(scope)
+    except ExpressionError:
+        return None
+
+
+def _counted(value: JsonValue) -> Range:
+    count = -(-len(value if isinstance(value, str) else str(value)) // CHARACTERS_PER_TOKEN)
+    return Range(count, count, count)
+
+
+def _often(plan: Plan, template: str, node: PlannedStep, scope: Mapping[str, Any]) -> tuple[Range, tuple[str, ...]]:
+    """How often the step at ``template`` runs in one run, and why."""
+    often, reasons = ONCE, ()
+    holders = [plan.nodes[one] for one in paths.around_template(template) if one in plan.nodes]
+    for holder in (*holders, node):
+        if holder.condition is not None:
+            often = often.times(Range(0, 1, 1))
+            reasons = (*reasons, f"{holder.id} may be skipped")
+        if holder is node:
+            continue
+        if holder.kind is Kind.EACH:
+            count = _items(holder, scope)
+            often = often.times(count)
+            reasons = (*reasons, f"{holder.id} has {_said(count)} items")
+        elif holder.kind is Kind.REPEAT and holder.step.repeat is not None:
+            most = holder.step.repeat.max
+            is_agent = holder.step.agent is not None
+            count = Range(1, min(LIKELY_TURNS if is_agent else LIKELY_PASSES, most), most)
+            often = often.times(count)
+            reasons = (*reasons, f"{holder.id} takes {_said(count)} {'turns' if is_agent else 'passes'}")
+    if template.startswith(f"{paths.ON_FAILURE}/"):
+        often, reasons = often.times(Range(0, 0, 1)), (*reasons, "only after a failure")
+    return often, reasons
+
+
+def _items(holder: PlannedStep, scope: Mapping[str, Any]) -> Range:
+    settings = holder.step.for_each
+    found = _rendered(holder.items, scope) if holder.items is not None else None
+    if isinstance(found, list):
+        return Range(len(found), len(found), len(found))
+    most = 0 if settings is None else settings.max_items
+    return Range(0, -(-most // 2), most)
+
+
+def _said(count: Range) -> str:
+    return f"{count.high:,}" if count.low == count.high else f"{count.low:,} to {count.high:,}"
+
+
+def _priced(asking: _Asking, prices: Prices, past: Mapping[str, Past]) -> StepEstimate:
+    price = prices(asking.model)
+    known = StepEstimate(asking.step, asking.model, asking.calls, None, asking.reasons)
+    if price is None:
+        return replace(known, reasons=(*asking.reasons, f"the price of {asking.model} is not known"))
+    one = Range(
+        *(
+            _rounded_up(tokens_in * price.input + tokens_out * price.output)
+            for tokens_in, tokens_out in zip(asking.tokens_in, asking.tokens_out, strict=True)
+        )
+    )
+    cost = one.times(asking.calls)
+    before = past.get(asking.step)
+    if before is None:
+        return replace(known, cost=cost)
+    likely = min(max(before.average, cost.low), cost.high)
+    runs = "the last run" if before.runs == 1 else f"the last {before.runs} runs"
+    return replace(known, cost=cost._replace(likely=likely), reasons=(*asking.reasons, f"likely, as in {runs}"))
+
+
+def _rounded_up(millionths_of_micros: int) -> int:
+    return -(-millionths_of_micros // 1_000_000)
+
+
+def unpriced_words(found: Estimate) -> str:
+    """What to do about models without a price; empty where there are none."""
+    return f"no price is known for {listed(list(found.unpriced))}; set one" if found.unpriced else ""
