@@ -22,6 +22,7 @@ from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, NotYet, StepError, classify
 from engine.core.graph import PlannedStep
 from engine.core.scope import scope
+from engine.core.spending import Cost, Spend
 from engine.core.state import RunState, StepState
 from engine.core.values import size_of
 from engine.handle import Answer, Handle
@@ -249,13 +250,16 @@ class _LogRecorder:
         self._key_of = key_of
         self._limits = limits
 
-    async def begin(self, name: str) -> Recorded | None:
-        reply = await self._submit(c.BeginEffect(self._key.step, self._key.token, name, self._key_of(name)))
+    async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
+        reply = await self._submit(c.BeginEffect(self._key.step, self._key.token, name, self._key_of(name), spend))
         return Recorded(reply.result) if isinstance(reply, c.EffectKnown) else None
 
-    async def record(self, name: str, result: JsonValue) -> None:
+    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> None:
         self._limits.refuse(result, f"the result of the effect {name}")
-        await self._submit(c.RecordEffect(self._key.step, self._key.token, name, result))
+        await self._submit(c.RecordEffect(self._key.step, self._key.token, name, result, cost))
+
+    async def unsent(self, name: str) -> None:
+        await self._submit(c.CancelEffect(self._key.step, self._key.token, name))
 
     async def log(self, text: str) -> None:
         await self._submit(c.LogLine(self._key.step, self._key.token, text))

@@ -14,6 +14,7 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core.failures import FailureClass
 from engine.core.graph import Plan
+from engine.core.spending import Cost, Spend
 from engine.core.state import RunStatus
 from tests.core.definitions import CHILD
 from tests.core.driver import ANA, BEN, CAT, DAN, EVE, Run, workflow
@@ -222,6 +223,20 @@ def put_off() -> Run:
     return run
 
 
+def spending() -> Run:
+    """A cost that was told, one that nobody knows, and an effect that never left."""
+    run = Run(workflow(noop("a", retry={"attempts": 3})))
+    run.look()
+    spend, token = Spend(500_000, "gpt-x", "openai"), run.state.step("a").token
+    run.do(c.BeginEffect("a", token, "first", "run_t/a/first/1", spend))
+    run.do(c.RecordEffect("a", token, "first", "42", Cost(120_000, {"output_tokens": 9})))
+    run.do(c.BeginEffect("a", token, "second", "run_t/a/second/1", spend))
+    run.do(c.CancelEffect("a", token, "second"))
+    run.do(c.BeginEffect("a", token, "third", "run_t/a/third/1", spend))
+    run.look(after=100_000, worker="w2")
+    return run
+
+
 SCENES: tuple[Callable[[], Run], ...] = (
     *(
         gates,
@@ -237,6 +252,7 @@ SCENES: tuple[Callable[[], Run], ...] = (
         in_line_and_cancelled,
         forked,
         put_off,
+        spending,
     ),
 )
 

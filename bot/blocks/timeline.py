@@ -13,6 +13,7 @@ from bot.blocks.flow_lines import flow_line
 from bot.blocks.gate_lines import gate_line
 from bot.blocks.kit import Message, clip_markup
 from bot.blocks.loops import how_far, is_milestone
+from bot.blocks.money_lines import money_line
 from bot.blocks.run_lines import run_line
 from bot.blocks.step_lines import asking_line, attempt_line, decided_line
 from bot.blocks.words import chosen_inputs, counted, named, one_line, plain, short_id
@@ -118,6 +119,8 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
         return flow_line(before, at, event, after)
     if isinstance(event, e.ApprovalEvent):
         return gate_line(before, at, event)
+    if isinstance(event, e.SpendingEvent):
+        return money_line(event)
     match event:
         case e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded():
             return None

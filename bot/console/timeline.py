@@ -17,6 +17,7 @@ from bot.text.plain import one_line
 from engine.core import events as e
 from engine.core.durations import format_duration
 from engine.core.graph import Plan
+from engine.core.money import say_money
 from engine.core.state import Recorded
 
 _GOOD, _BAD, _WAITS, _QUIET = "green", "red", "yellow", "dim"
@@ -45,6 +46,7 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.StepProgressed: _QUIET,
     e.EffectStarted: _QUIET,
     e.EffectRecorded: _QUIET,
+    e.EffectUnsent: _QUIET,
     e.ApprovalPresented: _QUIET,
 }
 
@@ -137,6 +139,8 @@ class Timeline:
             return event.step, _of_gate(event, at, _span(at - self._asked.get(event.step, at)))
         if isinstance(event, e.FlowEvent):
             return "" if isinstance(event, e.SignalReceived) else event.step, _of_flow(event, at)
+        if isinstance(event, e.SpendingEvent):
+            return event.step, _of_money(event)
         if isinstance(event, e.StepsReset):
             return ",".join(event.steps), {"by": _named(event.by), "reason": event.reason}
         if isinstance(event, Attempts):
@@ -242,7 +246,8 @@ def _of_step(event: _Step) -> Fields:
         case e.StepLogged():
             return {"text": event.text}
         case e.EffectStarted():
-            return {"effect": event.effect, "key": event.key}
+            reserved = say_money(event.reserved) if event.reserved else None
+            return {"effect": event.effect, "key": event.key, "reserved": reserved}
         case e.EffectRecorded():
             return {"effect": event.effect}
         case e.StepDeadLettered():
@@ -318,6 +323,18 @@ def _of_act(event: _Act, at: int, waited: str) -> Fields:
             return {"by": _named(event.by), "to": _named(event.to), "as": event.authority, "reason": event.reason}
         case e.ApprovalSnoozed():
             return {"by": _named(event.by), "for": _span(event.until - at)}
+        case _:
+            assert_never(event)
+
+
+def _of_money(event: e.SpendingEvent) -> Fields:
+    match event:
+        case e.CostRecorded():
+            assumed = "yes" if event.assumed else None
+            told: Fields = {"effect": event.effect, "cost": say_money(event.cost), "assumed": assumed}
+            return {**told, "reserved": say_money(event.reserved), "model": event.model, **event.usage}
+        case e.EffectUnsent():
+            return {"effect": event.effect, "released": say_money(event.reserved) if event.reserved else None}
         case _:
             assert_never(event)
 

@@ -32,7 +32,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 9
+VERSION = 10
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -59,7 +59,7 @@ def to_text(state: RunState) -> str:
         "run": state.run,
         "definition": state.definition,
         "started": _dump(state.started),
-        "places": [state.seq, state.at, state.started_at, state.deadline, state.reopened],
+        "places": [state.seq, state.at, state.started_at, state.deadline, state.reopened, state.reserved, state.spent],
         "flags": [state.queued, state.timed_out, state.undone],
         "phase": state.phase.value,
         "pauses": [_dump(state.own_pause), _dump(state.parent_pause), state.parent_order, state.held_at],
@@ -96,7 +96,7 @@ def restore(parsed: Parsed, plan: Plan) -> RunState:
     """The state that was written, on its plan."""
     data = parsed.data
     started = e.RunStarted.model_validate(data["started"])
-    seq, at, started_at, deadline, reopened = data["places"]
+    seq, at, started_at, deadline, reopened, reserved, spent = data["places"]
     queued, timed_out, undone = data["flags"]
     own, parents, order, held_at = data["pauses"]
     end = data["end"]
@@ -128,6 +128,8 @@ def restore(parsed: Parsed, plan: Plan) -> RunState:
         kept=Map({place: Kept(name, correlation, _unheld(held)) for place, name, correlation, held in data["kept"]}),
         signals=Map(data["signals"]),
         changes=_read_changes(data["changes"]),
+        reserved=reserved,
+        spent=spent,
         end=None if end is None else End(RunStatus(end[0]), *end[1:5], output=_unheld(end[5])),
     )
 
@@ -150,7 +152,7 @@ def _step(step: StepState) -> dict[str, Any]:
     if step.log:
         data["log"] = step.log
     if step.effects:
-        data["effects"] = {name: [*effect[:2], _held(effect.result)] for name, effect in sorted(step.effects.items())}
+        data["effects"] = {name: _effect(effect) for name, effect in sorted(step.effects.items())}
     if step.loop is not None:
         data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), *step.loop[8:11]]
         data["history"] = [_held(one) for one in step.loop.history]
@@ -171,9 +173,7 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
     if "log" in data:
         found["log"] = tuple(data["log"])
     if "effects" in data:
-        found["effects"] = Map(
-            {name: Effect(key, known, _unheld(result)) for name, (key, known, result) in data["effects"].items()}
-        )
+        found["effects"] = Map({name: _read_effect(effect) for name, effect in data["effects"].items()})
     if "loop" in data:
         items, *counts, last, rested, failed, base = data["loop"]
         past = tuple(_unheld(one) for one in data["history"])
@@ -182,6 +182,15 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
     if "gate" in data:
         found["gate"] = read_gate(data["gate"])
     return StepState(status=StepStatus(data["status"]), **found)
+
+
+def _effect(effect: Effect) -> list[Any]:
+    return [*effect[:2], _held(effect.result), *effect[3:]]
+
+
+def _read_effect(data: list[Any]) -> Effect:
+    key, known, result, reserved, model, provider, accounts = data
+    return Effect(key, known, _unheld(result), reserved, model, provider, tuple(accounts))
 
 
 def _changes(changes: Changes | None) -> list[Any] | None:

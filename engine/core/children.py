@@ -11,6 +11,7 @@ import hashlib
 from pydantic import JsonValue
 
 from engine.core import events as e
+from engine.core.spending import scopes
 from engine.core.starting import Terms, terms
 from engine.core.state import RunState
 
@@ -49,6 +50,8 @@ def child_start(parent: RunState, event: e.ChildStarted) -> e.RunStarted:
         part=event.part,
         outer=event.outer,
         keys_around=around,
+        charged_around=scopes(parent.run, started),
+        timezone=started.timezone,
     )
 
 

@@ -29,6 +29,7 @@ from engine.core.gate_commands import Snooze as Snooze
 from engine.core.gate_commands import Vote as Vote
 from engine.core.gates import GateDecision
 from engine.core.graph import Plan
+from engine.core.spending import Cost, Spend
 from engine.core.state import RunStatus
 
 
@@ -129,18 +130,33 @@ class NoteProgress:
 
 @dataclass(frozen=True, slots=True)
 class BeginEffect:
+    """``spend`` is what it may cost at most; None: nothing."""
+
     step: str
     token: int
     effect: str
     key: str
+    spend: Spend | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordEffect:
+    """``cost`` is what it has cost; None for one that was begun without a ``spend``."""
+
     step: str
     token: int
     effect: str
     result: JsonValue
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CancelEffect:
+    """It is certain that the effect that was begun never left."""
+
+    step: str
+    token: int
+    effect: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +294,7 @@ class ChildEnded:
 
 
 StepReport = Succeed | Fail | HandBack | Postpone
-StepNote = BeginEffect | RecordEffect | LogLine | NoteProgress
+StepNote = BeginEffect | RecordEffect | CancelEffect | LogLine | NoteProgress
 Steering = Cancel | Pause | Resume | Redrive | RetryFrom | SkipStep | SetOutput | Settle | Move | Label
 """What operators ask for."""
 Command = Look | StepReport | StepNote | AtGate | Present | Steering | Signal | ChildEnded

@@ -28,6 +28,7 @@ from engine.core.deciding.draft import NO_VALUES, Decision, Draft
 from engine.core.deciding.gates import at_gate, present
 from engine.core.deciding.operators import steer, steer_ended
 from engine.core.deciding.signals import child_ended, receive
+from engine.core.deciding.spending import reservations, settle_left
 from engine.core.deciding.timers import fire_timers
 from engine.core.fold import begin
 from engine.core.graph import Plan
@@ -60,8 +61,10 @@ def decide(state: RunState, command: Command, now: int, values: Values = NO_VALU
     draft = Draft(state, now, values, command.refused if isinstance(command, c.Look) else frozenset())
     if state.end is not None:
         return _after_end(draft, command, state.end.status)
+    under_way = reservations(state)
     fire_timers(draft)
     reply = c.Ended(draft.state.end.status) if draft.state.end else _apply(draft, command)
+    settle_left(draft, under_way)
     advance(draft, _claim_of(command))
     return draft.decision(reply)
 
@@ -93,7 +96,7 @@ def _apply(draft: Draft, command: Command) -> Reply:
             return hand_back(draft, command)
         case c.Postpone():
             return postpone(draft, command)
-        case c.BeginEffect() | c.RecordEffect() | c.LogLine() | c.NoteProgress():
+        case c.BeginEffect() | c.RecordEffect() | c.CancelEffect() | c.LogLine() | c.NoteProgress():
             return note(draft, command)
         case c.Vote() | c.EditGate() | c.RequestChanges() | c.Delegate() | c.Snooze():
             return at_gate(draft, command)

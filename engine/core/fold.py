@@ -30,6 +30,7 @@ from engine.core import events as e
 from engine.core import paths
 from engine.core.fold_flow import evolve_flow
 from engine.core.fold_gates import evolve_gate
+from engine.core.fold_spending import evolve_spending
 from engine.core.fold_steps import evolve_step
 from engine.core.graph import Plan
 from engine.core.moving import moved
@@ -87,6 +88,8 @@ def evolve(state: RunState, recorded: Recorded, plans: Plans = NO_PLANS) -> RunS
         return evolve_gate(state, event)
     if isinstance(event, e.FlowEvent):
         return evolve_flow(state, event)
+    if isinstance(event, e.SpendingEvent):
+        return evolve_spending(state, event)
     if isinstance(event, e.RunCompleted | e.RunFailed | e.RunCancelled):
         return _over(state, _end_of(event, state.seq, state.at))
     if isinstance(event, e.RunMoved):

@@ -114,9 +114,11 @@ def _noted(state: RunState, event: _NoteEvent, step: StepState) -> RunState:
         case e.StepDeadLettered():
             return put(state, path, step._replace(dead=event.summary))
         case e.EffectStarted():
-            return put(state, path, step._replace(effects=step.effects.set(event.effect, Effect(event.key))))
+            begun = Effect(event.key, False, None, event.reserved, event.model, event.provider, event.accounts)
+            state = state._replace(reserved=state.reserved + event.reserved)
+            return put(state, path, step._replace(effects=step.effects.set(event.effect, begun)))
         case e.EffectRecorded():
-            made = Effect(step.effects[event.effect].key, recorded=True, result=held(event.result, state.seq))
+            made = step.effects[event.effect]._replace(recorded=True, result=held(event.result, state.seq))
             return put(state, path, step._replace(effects=step.effects.set(event.effect, made)))
         case e.LateResultRefused():
             return state

@@ -89,11 +89,18 @@ class Changes(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """A side effect that was begun; ``recorded`` tells whether its outcome is known."""
+    """A side effect that was begun; ``recorded`` tells whether its outcome is known.
+
+    ``reserved`` is what is still set aside for it, of these ``accounts``.
+    """
 
     key: str
     recorded: bool = False
     result: Held = None
+    reserved: int = 0
+    model: str = ""
+    provider: str = ""
+    accounts: tuple[str, ...] = ()
 
 
 class Loop(NamedTuple):
@@ -197,7 +204,9 @@ class RunState(NamedTuple):
 
     ``undoable`` are the completed steps that can be compensated, in the order of their completion; ``undoing`` are
     those whose compensation is still to come, the next one first. ``held_at`` is the seq of the last pause or
-    resumption, and ``parent_order`` that of the parent's which was the last to reach this run.
+    resumption, and ``parent_order`` that of the parent's which was the last to reach this run. ``reserved`` is what is
+    set aside for effects under way, and ``spent`` what the others have cost, in millionths of a dollar; without what
+    child runs spend.
     """
 
     run: str
@@ -227,6 +236,8 @@ class RunState(NamedTuple):
     kept: Map[int, Kept] = Map()
     signals: Map[str, int] = Map()
     changes: Changes | None = None
+    reserved: int = 0
+    spent: int = 0
     end: End | None = None
 
     def step(self, step: str) -> StepState:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, StepError
+from engine.core.money import Micros
+from engine.core.spending import Cost, Spend
 from engine.steps.jsonvalue import to_json_value
 
 T = TypeVar("T")
@@ -26,6 +28,22 @@ WHOLE_STEP = "-"
 """Stands for the step as a whole in its key. No effect can be named so."""
 
 
+class Unsent(StepError):
+    """Raised by an effect that certainly never left, such as for a name that no server has: it has cost nothing.
+
+    An error of another kind says the same by an attribute ``sent`` that is False.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What an effect gives that was begun with a ``Spend``: its result, and what it has cost in micro-dollars."""
+
+    result: object
+    cost: Micros
+    usage: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An effect that an earlier attempt (or the one that a crash cut short) has made and recorded."""
@@ -36,12 +54,19 @@ class Recorded:
 class EffectRecorder(Protocol):
     """The log, as one attempt of one step sees it. Each call returns when its event is durable."""
 
-    async def begin(self, name: str) -> Recorded | None:
-        """EFFECT_STARTED for ``name``; or, if that effect has been recorded before, its record and no event."""
+    async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
+        """EFFECT_STARTED for ``name``; or, if that effect has been recorded before, its record and no event.
+
+        What it may ``spend`` is then set aside.
+        """
         ...
 
-    async def record(self, name: str, result: JsonValue) -> None:
-        """EFFECT_RECORDED: from here on ``result`` stands for the effect in every later attempt."""
+    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> None:
+        """EFFECT_RECORDED: from here on ``result`` stands for the effect in every later attempt; and its ``cost``."""
+        ...
+
+    async def unsent(self, name: str) -> None:
+        """EFFECT_UNSENT: it never left, and nothing is set aside for it any more."""
         ...
 
     async def log(self, text: str) -> None:
@@ -92,23 +117,33 @@ class StepContext:
         """The key under which a system downstream recognises ``effect`` of this step when it is asked again."""
         return effect_key(self.run, self._keyed_as, effect, self.generation)
 
-    async def effect(self, name: str, fn: Callable[[str], Awaitable[object]]) -> JsonValue:
+    async def effect(
+        self, name: str, fn: Callable[[str], Awaitable[object]], *, spend: Spend | None = None
+    ) -> JsonValue:
         """The result of ``fn(key)`` as JSON, made at most once after it was recorded: then ``fn`` is not called.
 
         ``fn`` is called again by a later attempt, with the same key, if it failed or if its outcome was never recorded.
+        With ``spend``, the most that it can cost is set aside before, from all budgets that apply, and ``fn`` gives
+        ``Paid``; unless it fails as ``Unsent``, an effect that fails counts as the most that it could have cost.
         ``StepError`` for a bad or repeated name, for a result that is not JSON, and once the attempt is cancelled.
         """
         self._claim(name)
         self.check_cancelled()
-        recorded = await self._effects.begin(name)
+        recorded = await self._effects.begin(name, spend)
         if recorded is not None:
             return recorded.result
-        made = await fn(self.key_for(name))
+        try:
+            made = await fn(self.key_for(name))
+        except Exception as error:
+            if isinstance(error, Unsent) or getattr(error, "sent", None) is False:
+                await self._effects.unsent(name)
+            raise
+        made, cost = _paid(name, made) if spend is not None else (made, None)
         try:
             result = to_json_value(made)
         except ValueError as error:
             raise StepError(f"the result of the effect {name!r} {error}", FailureClass.INVALID_OUTPUT) from None
-        await self._effects.record(name, result)
+        await self._effects.record(name, result, cost)
         return result
 
     async def log(self, text: str) -> None:
@@ -158,6 +193,13 @@ class StepContext:
         if name in self._begun:
             raise StepError(f"the step has two effects named {name!r}; give each effect a name of its own")
         self._begun.add(name)
+
+
+def _paid(name: str, made: object) -> tuple[object, Cost]:
+    if not isinstance(made, Paid):
+        words = f"the effect {name!r} may spend money, and does not say what it has cost; return Paid(result, cost)"
+        raise StepError(words, FailureClass.INVALID_OUTPUT)
+    return made.result, Cost(made.cost, made.usage)
 
 
 def _in_event_loop() -> bool:

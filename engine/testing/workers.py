@@ -20,6 +20,7 @@ from engine.core.durations import say_duration
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, classify
 from engine.core.graph import PlannedStep
+from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry, StepFunction, UnknownStep
 from engine.testing.script import RehearsalError
@@ -143,14 +144,17 @@ class _Recorder:
         self._called = called
         self._token = token
 
-    async def begin(self, name: str) -> Recorded | None:
+    async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
         called = self._called
         key = effect_key(called.run, called.step, name, called.generation)
-        reply = self._submit(c.BeginEffect(called.step, self._token, name, key))
+        reply = self._submit(c.BeginEffect(called.step, self._token, name, key, spend))
         return Recorded(reply.result) if isinstance(reply, c.EffectKnown) else None
 
-    async def record(self, name: str, result: JsonValue) -> None:
-        self._submit(c.RecordEffect(self._called.step, self._token, name, result))
+    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> None:
+        self._submit(c.RecordEffect(self._called.step, self._token, name, result, cost))
+
+    async def unsent(self, name: str) -> None:
+        self._submit(c.CancelEffect(self._called.step, self._token, name))
 
     async def log(self, text: str) -> None:
         self._submit(c.LogLine(self._called.step, self._token, text))

@@ -9,6 +9,7 @@ from engine.core import events as e
 from engine.core.decide import start
 from engine.core.failures import FailureClass
 from engine.core.graph import Plan
+from engine.core.spending import Cost, Spend
 from engine.core.state import RunStatus
 from tests.core.driver import ANA, BEN, Run, workflow
 
@@ -149,6 +150,20 @@ def uncertain() -> Run:
     return run
 
 
+def paying() -> Run:
+    """What one effect has cost is known, what another one did is not, and a third never left."""
+    run = Run(workflow(noop("ask", retry={"attempts": 3}), noop("after")))
+    run.look()
+    token = run.state.step("ask").token
+    run.do(c.BeginEffect("ask", token, "first", "k1", Spend(500_000, "gpt-x", "openai")))
+    run.do(c.RecordEffect("ask", token, "first", "42", Cost(120_000)))
+    run.do(c.BeginEffect("ask", token, "second", "k2", Spend(500_000, "gpt-x", "openai")))
+    run.do(c.CancelEffect("ask", token, "second"))
+    run.do(c.BeginEffect("ask", token, "third", "k3", Spend(500_000, "gpt-x", "openai")))
+    run.look(after=60 * MINUTE, worker="w2")
+    return run
+
+
 def settled(answer: Literal["happened", "did_not_happen", "fail"]) -> Run:
     run = uncertain()
     run.do(c.Settle("charge", answer, ANA, None, "I looked"))
@@ -278,6 +293,7 @@ def flow_scenes() -> dict[str, Run]:
         "calling": calling(),
         "called": called(),
         "uncertain": uncertain(),
+        "paying": paying(),
         "happened": settled("happened"),
         "did_not_happen": settled("did_not_happen"),
         "let_fail": settled("fail"),

@@ -22,10 +22,13 @@ EXAMPLE = PAGE.split("```python\n", 1)[1].split("```", 1)[0]
 class Forgetful:
     """Records nothing: each effect is the first."""
 
-    async def begin(self, name: str) -> Recorded | None:
+    async def begin(self, name: str, spend: Any) -> Recorded | None:
         return None
 
-    async def record(self, name: str, result: Any) -> None:
+    async def record(self, name: str, result: Any, cost: Any) -> None:
+        pass
+
+    async def unsent(self, name: str) -> None:
         pass
 
     async def log(self, text: str) -> None:

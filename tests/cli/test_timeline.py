@@ -165,6 +165,16 @@ HISTORY: list[tuple[int, e.Event, str]] = [
     ),
     (
         70_000,
+        e.CostRecorded(step="deploy", effect="ask", cost=120_000, reserved=500_000, model="gpt-x", usage={"tokens": 9}),
+        "COST_RECORDED deploy effect=ask cost=$0.12 reserved=$0.50 model=gpt-x tokens=9",
+    ),
+    (
+        70_000,
+        e.EffectUnsent(step="deploy", effect="ask", reserved=5),
+        "EFFECT_UNSENT deploy effect=ask released=$0.000005",
+    ),
+    (
+        70_000,
         e.StepDeadLettered(step="deploy", attempts=5, summary="Tried 5 times."),
         'STEP_DEAD_LETTERED deploy attempts=5 summary="Tried 5 times."',
     ),

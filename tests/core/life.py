@@ -14,6 +14,7 @@ from engine.core.decide import Decision, decide, start
 from engine.core.definition import Workflow
 from engine.core.failures import Failure, FailureClass
 from engine.core.outlook import due
+from engine.core.spending import Cost, Spend
 from engine.core.state import AT_WORK, Recorded, RunState, RunStatus, StepStatus
 from tests.core.definitions import plan_of
 
@@ -154,6 +155,9 @@ class Life:
         commands: list[c.Command] = [
             c.BeginEffect(step, token, "pay", f"key/{step}"),
             c.RecordEffect(step, token, "pay", "receipt"),
+            c.BeginEffect(step, token, "ask", f"ask/{step}", Spend(500_000)),
+            c.RecordEffect(step, token, "ask", "answer", Cost(pick([0, 200_000, 500_000, 600_000]))),
+            c.CancelEffect(step, token, "ask"),
             c.HandBack(step, token, "w1"),
             c.Postpone(step, token, "w1", 12_000, "openai's limit"),
             c.LogLine(step, token, "half done"),
@@ -257,6 +261,8 @@ class Life:
     def _apply(self, decision: Decision) -> None:
         self.state = decision.state
         self.log.extend(decision.events)
+        under_way = [effect for _, step in self.state.opened(StepStatus.RUNNING) for effect in step.effects.values()]
+        assert self.state.reserved == sum(effect.reserved for effect in under_way), "only for effects under way"
         for path, step in self.state.opened(StepStatus.RUNNING):
             if (path, step.token) not in self.tokens:
                 self.tokens.append((path, step.token))

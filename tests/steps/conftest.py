@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 from pydantic import JsonValue
 
+from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -21,15 +22,22 @@ class Notebook:
     results: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     events: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
-    async def begin(self, name: str) -> Recorded | None:
+    async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
         if name in self.results:
             return Recorded(self.results[name])
         self.events.append(("started", name))
+        if spend is not None:
+            self.events.append(("reserved", str(spend.worst)))
         return None
 
-    async def record(self, name: str, result: JsonValue) -> None:
+    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> None:
         self.results[name] = result
         self.events.append(("recorded", name))
+        if cost is not None:
+            self.events.append(("cost", str(cost.micros)))
+
+    async def unsent(self, name: str) -> None:
+        self.events.append(("unsent", name))
 
     async def log(self, text: str) -> None:
         self.events.append(("log", text))

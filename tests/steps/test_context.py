@@ -3,7 +3,8 @@
 import pytest
 
 from engine.core.failures import FailureClass, StepError
-from engine.steps.context import StepContext
+from engine.core.spending import Spend
+from engine.steps.context import Paid, StepContext, Unsent
 
 from .conftest import Notebook
 
@@ -105,3 +106,45 @@ async def test_waiting_in_the_loop_is_refused_instead_of_hanging(ctx: StepContex
 
 async def _nothing(_: str) -> None:
     return None
+
+
+async def test_an_effect_that_may_cost_something_says_before_how_much_and_after_what_it_was(
+    notebook: Notebook, ctx: StepContext
+) -> None:
+    async def ask(key: str) -> Paid:
+        return Paid("42", 120_000)
+
+    assert await ctx.effect("ask", ask, spend=Spend(500_000)) == "42"
+    assert notebook.events == [
+        ("started", "ask"),
+        ("reserved", "500000"),
+        ("recorded", "ask"),
+        ("cost", "120000"),
+    ]
+
+
+class Away(ConnectionError):
+    sent = False
+
+
+@pytest.mark.parametrize(
+    ("error", "unsent"), [(Unsent("no such host"), True), (Away(), True), (ConnectionError(), False)]
+)
+async def test_only_what_certainly_never_left_is_released(
+    notebook: Notebook, ctx: StepContext, error: Exception, unsent: bool
+) -> None:
+    async def ask(key: str) -> Paid:
+        raise error
+
+    with pytest.raises(type(error)):
+        await ctx.effect("ask", ask, spend=Spend(500_000))
+    assert (("unsent", "ask") in notebook.events) is unsent
+
+
+async def test_an_effect_that_may_cost_something_has_to_say_what_it_was(notebook: Notebook, ctx: StepContext) -> None:
+    async def ask(key: str) -> str:
+        return "42"
+
+    with pytest.raises(StepError, match=r"return Paid\(result, cost\)"):
+        await ctx.effect("ask", ask, spend=Spend(500_000))
+    assert ("recorded", "ask") not in notebook.events

@@ -12,6 +12,7 @@ from engine.core import events as e
 from engine.core.commands import LostLease, Reply
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.failing import LOSSES_ALLOWED, fail
+from engine.core.deciding.spending import begin_effect, settle, unsent
 from engine.core.failures import Failure, FailureClass
 from engine.core.state import StepState, StepStatus
 
@@ -84,22 +85,29 @@ def note(draft: Draft, command: c.StepNote) -> Reply:
         case c.NoteProgress():
             draft.record(e.StepProgressed(step=command.step, attempt=step.attempt, cursor=command.cursor))
             return c.Accepted()
-        case c.BeginEffect() | c.RecordEffect():
+        case c.BeginEffect() | c.RecordEffect() | c.CancelEffect():
             return _effect(draft, command, step)
         case _:
             assert_never(command)
 
 
-def _effect(draft: Draft, command: c.BeginEffect | c.RecordEffect, step: StepState) -> Reply:
+def _effect(draft: Draft, command: c.BeginEffect | c.RecordEffect | c.CancelEffect, step: StepState) -> Reply:
     known = step.effects.get(command.effect)
     if known is not None and known.recorded:
         return c.EffectKnown(draft.resolved([known.result])[0])
-    if isinstance(command, c.RecordEffect):
-        if known is None:
-            return c.Stale()
-        draft.record(e.EffectRecorded(step=command.step, effect=command.effect, result=command.result))
-    elif known is None:
-        draft.record(e.EffectStarted(step=command.step, effect=command.effect, key=command.key))
+    if isinstance(command, c.BeginEffect):
+        # What it may cost is set aside for each try, once that of the one before is settled.
+        if known is None or (command.spend is not None and not known.reserved):
+            begin_effect(draft, command.step, command.effect, command.key, command.spend)
+        return c.Accepted()
+    if known is None:
+        return c.Stale()
+    if isinstance(command, c.CancelEffect):
+        unsent(draft, command.step, command.effect, known)
+        return c.Accepted()
+    draft.record(e.EffectRecorded(step=command.step, effect=command.effect, result=command.result))
+    if known.reserved or command.cost is not None:
+        settle(draft, command.step, command.effect, known, command.cost)
     return c.Accepted()
 
 

@@ -63,6 +63,7 @@ from engine.core.events.runs import (
     RunTimedOut,
     RunUndoing,
 )
+from engine.core.events.spending import CostRecorded, EffectUnsent
 from engine.core.events.steps import (
     EffectRecorded,
     EffectStarted,
@@ -151,7 +152,8 @@ ApprovalEvent = (
     | ApprovalDenied
     | ApprovalExpired
 )
-Event = RunEvent | StepEvent | FlowEvent | ApprovalEvent
+SpendingEvent = CostRecorded | EffectUnsent
+Event = RunEvent | StepEvent | FlowEvent | ApprovalEvent | SpendingEvent
 
 EVENTS: dict[str, type[Event]] = {cls.type: cls for cls in get_args(Event)}
 
@@ -229,8 +231,10 @@ __all__ = [
     "AskedLater",
     "AskedStage",
     "ChildStarted",
+    "CostRecorded",
     "EffectRecorded",
     "EffectStarted",
+    "EffectUnsent",
     "Event",
     "FlowEvent",
     "ForEachStarted",
@@ -259,6 +263,7 @@ __all__ = [
     "SignalAwaited",
     "SignalMatched",
     "SignalReceived",
+    "SpendingEvent",
     "StepAwaitedWorker",
     "StepCompleted",
     "StepDeadLettered",

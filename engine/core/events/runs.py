@@ -50,7 +50,8 @@ class RunStarted(EventModel):
 
     ``origin`` is the asking surface's own note (such as where to report), opaque here. Two starts with one
     ``dedupe_key`` in one workspace are one run. ``priority`` is 0 (low) to 2 (high). ``keys_around`` are the
-    concurrency keys of the runs that it is done for, the outermost first.
+    concurrency keys of the runs that it is done for, the outermost first, and ``charged_around`` the budgets that those
+    are charged to. ``timezone`` is the workspace's, in which its days and months are counted.
     """
 
     type: ClassVar[str] = "RUN_STARTED"
@@ -70,6 +71,8 @@ class RunStarted(EventModel):
     outer: dict[str, JsonValue] = Field(default={})
     forked_from: Fork | None = None
     keys_around: tuple[str, ...] = ()
+    charged_around: tuple[str, ...] = ()
+    timezone: str = "UTC"
 
 
 class RunAdmitted(EventModel):

@@ -100,12 +100,20 @@ class StepLogged(EventModel):
 
 
 class EffectStarted(EventModel):
-    """``key`` is about to be handed to the outside; whether it arrived is unknown until EFFECT_RECORDED."""
+    """``key`` is about to be handed to the outside; whether it arrived is unknown until EFFECT_RECORDED.
+
+    Where it may cost something, ``reserved`` is the most that it can cost, in millionths of a dollar, and ``accounts``
+    are charged with it until COST_RECORDED or EFFECT_UNSENT.
+    """
 
     type: ClassVar[str] = "EFFECT_STARTED"
     step: str
     effect: str
     key: str
+    reserved: int = 0
+    model: str = ""
+    provider: str = ""
+    accounts: tuple[str, ...] = ()
 
 
 class EffectRecorded(EventModel):

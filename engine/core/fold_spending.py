@@ -1,0 +1,26 @@
+"""The arms of the fold for money: what is set aside, what was spent."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from engine.core import events as e
+from engine.core.state import RunState
+from engine.core.transitions import put
+
+
+def evolve_spending(state: RunState, event: e.SpendingEvent) -> RunState:
+    state = state._replace(reserved=state.reserved - event.reserved)
+    step = state.step(event.step)
+    known = step.effects.get(event.effect)
+    match event:
+        case e.CostRecorded():
+            state = state._replace(spent=state.spent + event.cost)
+            if known is None:
+                return state  # what has ended, or was begun anew, no longer knows its effects
+            paid = step.effects.set(event.effect, known._replace(reserved=0))
+            return put(state, event.step, step._replace(effects=paid))
+        case e.EffectUnsent():
+            return put(state, event.step, step._replace(effects=step.effects.delete(event.effect)))
+        case _:
+            assert_never(event)
