@@ -39,6 +39,7 @@ class Fact:
     payload: dict[str, Any]
 
 
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
 _FACTS = "SELECT stream, seq, type, at, payload FROM events"
 _WATCH = """
     CREATE TEMP TRIGGER watch AFTER INSERT ON main.events
@@ -63,10 +64,11 @@ class Disk:
         self.on_commit: Callable[[Sequence[Fact]], None] | None = None
         self._inserted: list[Fact] = []
         self.dialect = self._engine.dialect
-        self._empty = sqlite3.connect(":memory:")
         with self._connection.begin():
             upgrade(self._connection)
-        self.raw.backup(self._empty)
+        # One of SQLAlchemy's transactions is open for good: what begins and ends is said to SQLite itself.
+        self._connection.begin()
+        self._filled = [name for (name,) in self.rows(_TABLES) if not self.rows(f"SELECT 1 FROM {name} LIMIT 1")]
         # The store reads SQLite's clock by strftime('%s') and ('%f'); here it reads ours.
         self.raw.create_function("strftime", 2, self._strftime)
         self.raw.create_function("inserted", 5, self._note)
@@ -74,7 +76,8 @@ class Disk:
 
     def clear(self) -> None:
         """Back to what a fresh database is."""
-        self._empty.backup(self.raw)
+        for table in self._filled:
+            self.raw.execute(f"DELETE FROM {table}")
 
     def rows(self, query: str, *parameters: object) -> list[Any]:
         """Plain SQL, for those who check from outside."""
@@ -83,17 +86,20 @@ class Disk:
     def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One transaction, now."""
         self._inserted.clear()
-        with self._connection.begin():
-            self.raw.execute("BEGIN IMMEDIATE")
+        self.raw.execute("BEGIN IMMEDIATE")
+        try:
             result = transaction(self._connection, *args, **kwargs)
+        except BaseException:
+            self.raw.execute("ROLLBACK")
+            raise
+        self.raw.execute("COMMIT")
         if self._inserted and self.on_commit is not None:
             self.on_commit(tuple(self._inserted))
         return result
 
     def read(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A read, now."""
-        with self._connection.begin():
-            return query(self._connection, *args, **kwargs)
+        return query(self._connection, *args, **kwargs)
 
     def facts(self, stream: str) -> list[Fact]:
         """All events of the stream, in order."""
