@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import URL, create_engine
+from sqlalchemy import URL, create_engine, delete
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
@@ -23,6 +23,7 @@ from engine.store.database import Database, P, T, Transaction
 from engine.store.errors import StoreError
 from engine.store.instants import from_text
 from engine.store.migrate import upgrade
+from engine.store.schema import metadata
 from tests.simulation.edges import Cable
 
 _URL = URL.create("sqlite", database=":memory:")
@@ -39,7 +40,7 @@ class Fact:
     payload: dict[str, Any]
 
 
-_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+_EMPTYING = tuple(str(delete(table)) for table in metadata.tables.values())
 _FACTS = "SELECT stream, seq, type, at, payload FROM events"
 _WATCH = """
     CREATE TEMP TRIGGER watch AFTER INSERT ON main.events
@@ -68,7 +69,6 @@ class Disk:
             upgrade(self._connection)
         # One of SQLAlchemy's transactions is open for good: what begins and ends is said to SQLite itself.
         self._connection.begin()
-        self._filled = [name for (name,) in self.rows(_TABLES) if not self.rows(f"SELECT 1 FROM {name} LIMIT 1")]
         # The store reads SQLite's clock by strftime('%s') and ('%f'); here it reads ours.
         self.raw.create_function("strftime", 2, self._strftime)
         self.raw.create_function("inserted", 5, self._note)
@@ -76,8 +76,8 @@ class Disk:
 
     def clear(self) -> None:
         """Back to what a fresh database is."""
-        for table in self._filled:
-            self.raw.execute(f"DELETE FROM {table}")
+        for emptying in _EMPTYING:
+            self.raw.execute(emptying)
 
     def rows(self, query: str, *parameters: object) -> list[Any]:
         """Plain SQL, for those who check from outside."""
