@@ -27,9 +27,9 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.errors import AmbiguousRun, UnknownRun
+from engine.core.freezes import Freeze
 from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
-from engine.core.workspace import Freeze
 from engine.core.workspace_events import WorkflowDeployed
 from engine.definitions import Definitions
 from engine.deploying import Deployer, Deployment

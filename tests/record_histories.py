@@ -237,6 +237,23 @@ def spending() -> Run:
     return run
 
 
+def held() -> Run:
+    """By a switch before it starts, while it runs, and when it begins an effect; lifted each time."""
+    run = Run(workflow(noop("a")))
+    run.throw("workspace")
+    run.look()
+    run.throw()
+    run.look()
+    run.throw("step:noop")
+    run.do(c.HandBack("a", run.state.step("a").token, "w1", held=True))
+    run.throw()
+    run.look()
+    run.do(c.BeginEffect("a", run.state.step("a").token, "ask", "k1", under=("provider:local",)))
+    run.throw("provider:local")
+    run.do(c.BeginEffect("a", run.state.step("a").token, "tell", "k2", under=("provider:local",)))
+    return run
+
+
 SCENES: tuple[Callable[[], Run], ...] = (
     *(
         gates,
@@ -253,6 +270,7 @@ SCENES: tuple[Callable[[], Run], ...] = (
         forked,
         put_off,
         spending,
+        held,
     ),
 )
 

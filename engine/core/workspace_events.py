@@ -1,5 +1,5 @@
 """Facts about a workspace: which definitions are deployed, which schedules are paused, which changes are frozen,
-who has which role, who decides for whom.
+who has which role, who decides for whom, what is stopped.
 
 The one rule: a closed union of its own, in the workspace's own stream. What the store itself writes there (anchors,
 prunings, erasures) is none of these, and is skipped by whoever folds them.
@@ -141,6 +141,29 @@ class DelegationEnded(EventModel):
     reason: str = ""
 
 
+class SwitchThrown(EventModel):
+    """From here on no step starts, and no effect begins, that is under ``key`` (``engine.core.switches``).
+
+    ``epoch`` is the number that this made of it, for all workspaces together.
+    """
+
+    type: ClassVar[str] = "SWITCH_THROWN"
+    key: str
+    by: Actor
+    reason: str
+    epoch: int
+
+
+class SwitchLifted(EventModel):
+    """Undoes the SWITCH_THROWN of the same key: what it held goes on."""
+
+    type: ClassVar[str] = "SWITCH_LIFTED"
+    key: str
+    by: Actor
+    reason: str = ""
+    epoch: int
+
+
 WorkspaceEvent = (
     WorkflowDeployed
     | WorkflowRetired
@@ -153,6 +176,8 @@ WorkspaceEvent = (
     | RoleRevoked
     | DelegationStarted
     | DelegationEnded
+    | SwitchThrown
+    | SwitchLifted
 )
 
 WORKSPACE_EVENTS: dict[str, type[WorkspaceEvent]] = {cls.type: cls for cls in get_args(WorkspaceEvent)}

@@ -45,8 +45,9 @@ PUSH: Final[Mapping[DueKind, int]] = {
     "child": 10_000,
     "queued": 10_000,
     "awaited": 10_000,
+    "held": 2_000,
 }
-_AT_ONCE: Final = ("ready", "running")
+_AT_ONCE: Final = ("ready", "running", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ def take_due(
 
 
 def make_all_due(connection: Connection, now: int) -> int:
-    """Make every run due that is ready or running, after activations were lost; how many. The others keep their time.
+    """Make every run due that is ready, running or held, after activations were lost; how many.
 
-    At `now`, or by the database's clock where that is earlier.
+    The others keep their time. At `now`, or by the database's clock where that is earlier.
     """
     return connection.execute(_MAKE_ALL_DUE, {"now": now}).rowcount
 

@@ -65,6 +65,12 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         e.StepPostponed(step="deploy", attempt=2, until=NOON + 12_007, words="openai's limit"),
         'STEP_POSTPONED deploy attempt=2/5 in=12s for="openai\'s limit"',
     ),
+    (
+        7,
+        e.StepHeld(step="deploy", attempt=2, cause="switch", keys=("workspace",), words="Ana stopped all", epoch=1),
+        'STEP_HELD deploy attempt=2/5 by=workspace reason="Ana stopped all"',
+    ),
+    (7, e.StepReleased(step="deploy"), "STEP_RELEASED deploy"),
     (7, e.StepAwaitedWorker(step="deploy", uses="set@1"), "STEP_AWAITED_WORKER deploy uses=set@1"),
     (
         8,
