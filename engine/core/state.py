@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from immutables import Map
 
@@ -37,8 +37,6 @@ class StepStatus(StrEnum):
     """A loop, or one item or pass of it: what is inside is at work."""
     UNCERTAIN = "uncertain"
     """Until a person says what became of it."""
-    HELD = "held"
-    """By a switch that is thrown or a budget that is used up, until a person lifts it."""
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -93,8 +91,7 @@ class Changes(NamedTuple):
 class Effect(NamedTuple):
     """A side effect that was begun; ``recorded`` tells whether its outcome is known.
 
-    ``reserved`` is what is still set aside for it, of these ``accounts``. ``under`` are the switches that stop it,
-    beside those of its step.
+    ``reserved`` is what is still set aside for it, of these ``accounts``.
     """
 
     key: str
@@ -104,18 +101,6 @@ class Effect(NamedTuple):
     model: str = ""
     provider: str = ""
     accounts: tuple[str, ...] = ()
-    under: tuple[str, ...] = ()
-
-
-class Hold(NamedTuple):
-    """What holds a step, as STEP_HELD says; ``at`` is since when."""
-
-    cause: Literal["switch", "budget"]
-    keys: tuple[str, ...]
-    words: str
-    epoch: int
-    at: int
-    until: int | None = None
 
 
 class Loop(NamedTuple):
@@ -190,7 +175,6 @@ class StepState(NamedTuple):
     awaits: e.SignalAwaited | None = None
     child: str = ""
     loop: Loop | None = None
-    hold: Hold | None = None
 
 
 class GroupState(NamedTuple):
@@ -311,6 +295,4 @@ class RunState(NamedTuple):
         return bool(statuses) and statuses <= _WAITS
 
 
-_WAITS = frozenset({
-    StepStatus.WAITING, StepStatus.SLEEPING, StepStatus.LISTENING, StepStatus.UNCERTAIN, StepStatus.HELD
-})  # fmt: skip
+_WAITS = frozenset({StepStatus.WAITING, StepStatus.SLEEPING, StepStatus.LISTENING, StepStatus.UNCERTAIN})
