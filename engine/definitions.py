@@ -11,9 +11,10 @@ from typing import NamedTuple
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.errors import EngineError, UnknownWorkflow, UnloadedWorkflow
+from engine.core.freezes import Freeze, frozen
 from engine.core.problems import Problem
 from engine.core.words import nearest
-from engine.core.workspace import Freeze, WorkspaceState, frozen
+from engine.core.workspace import WorkspaceState
 from engine.plans import Plans, called_by
 from engine.workspace import Workspace
 

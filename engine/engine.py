@@ -27,9 +27,9 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.errors import AmbiguousRun, UnknownRun
+from engine.core.freezes import Freeze
 from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
-from engine.core.workspace import Freeze
 from engine.core.workspace_events import WorkflowDeployed
 from engine.definitions import Definitions
 from engine.deploying import Deployer, Deployment
@@ -41,7 +41,6 @@ from engine.gates import Gates
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
 from engine.keepalive import KeepAlive
-from engine.keyring import Keyring
 from engine.operations import Operations
 from engine.own_runs import OwnRuns
 from engine.plans import Plans
@@ -132,7 +131,6 @@ class Engine:
         self._own = OwnRuns(self._handle, workspace)
         self.workspace = Workspace(self.store, self.clock, workspace)
         self.definitions = Definitions(self.workspace, self.catalog, self._plans)
-        self.keyring = Keyring(self.store, self.workspace)
         self.deployer = Deployer(self.workspace, self.definitions, self._plans, self.registry.catalog())
         self._starter = Starter(
             definitions=self.definitions,

@@ -134,7 +134,7 @@ class Errands:
         for _, step in state.opened(StepStatus.LISTENING):
             if step.awaits is not None and step.awaits.correlation is not None:
                 await self._collect(state, step.awaits.signal, step.awaits.correlation)
-        if next_look is not None and next_look.kind is DueKind.TIMER:
+        if next_look is not None and next_look.kind in (DueKind.TIMER, DueKind.HELD):
             await self._store.rest(state.run, state.seq, next_look.at)
 
     async def _collect(self, state: RunState, signal: str, correlation: str) -> None:

@@ -10,11 +10,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pydantic import JsonValue
 
+from engine.brakes import Brakes
 from engine.clock import Clock
 from engine.core import checkpoint
 from engine.core import commands as c
@@ -24,6 +25,7 @@ from engine.core.decide import Decision, decide, start
 from engine.core.errors import UnknownRun
 from engine.core.fold import evolve, fold
 from engine.core.graph import Plan
+from engine.core.outlook import is_held
 from engine.core.state import Recorded, RunState
 from engine.core.values import ValuesNeeded
 from engine.plans import PlanNeeded, Plans
@@ -33,6 +35,7 @@ from engine.remembered import Remembered, Seen
 from engine.store import (
     Append,
     Appended,
+    AtEpoch,
     Conflict,
     Duplicate,
     Head,
@@ -81,11 +84,15 @@ class _Submitted:
 
 @dataclass(slots=True)
 class _Case:
-    """What is known while a batch is being settled. ``fresh``: the run was just read from the log."""
+    """What is known while a batch is being settled. ``fresh``: the run was just read from the log.
+
+    ``looked``: what holds its steps was read meanwhile, since something of it may be held no longer.
+    """
 
     known: Seen
     fresh: bool
     refused: frozenset[Condition] = frozenset()
+    looked: bool = False
     values: dict[int, JsonValue] = field(default_factory=dict[int, JsonValue])
     conflicts: int = 0
 
@@ -106,6 +113,7 @@ class Handle:
         self._clock = clock
         self._plans = plans
         self.recall = recall
+        self.brakes = Brakes(log)
         self._woken = woken
         self._saving: set[asyncio.Task[None]] = set()
         self._known = Remembered()
@@ -204,6 +212,9 @@ class Handle:
 
     async def _try(self, run: str, batch: list[_Submitted], case: _Case) -> bool:
         """Decide once and append; whether that settled it. Otherwise ``case`` has what was learned."""
+        if not case.looked and is_held(case.known.state):
+            await self.brakes.refresh()
+            case.looked = True
         decisions = self._decide(case.known.state, batch, case)
         if not any(decision.events for decision in decisions):
             if case.fresh:
@@ -224,6 +235,9 @@ class Handle:
             case Conflict():
                 case.known, case.fresh = await self._fresh(run), True
                 case.conflicts += 1
+                return False
+            case Refused(AtEpoch()):
+                await self.brakes.refresh()
                 return False
             case Refused(guard):
                 case.refused |= {condition_of(guard, case.known.state)}
@@ -283,10 +297,7 @@ class Handle:
         known = dict(case.values)
         decisions: list[Decision] = []
         for submitted in batch:
-            command = submitted.command
-            if isinstance(command, c.Look) and case.refused:
-                command = replace(command, refused=command.refused | case.refused)
-            decision = decide(state, command, now, known)
+            decision = decide(state, submitted.command, now, known, c.Around(self.brakes.known, case.refused))
             # The next one may need what this one has decided on, which no log has yet.
             known |= {one.seq: e.value_of(one.event) for one in decision.events}
             decisions.append(decision)

@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 from pydantic import JsonValue
 
 from engine.core import events as e
-from engine.core.commands import Condition, LostLease, SlotFree
+from engine.core.commands import AtEpoch, Condition, LostLease, SlotFree
 from engine.core.decide import Decision
 from engine.core.outlook import Due, DueKind, attention, due, summary
 from engine.core.state import Recorded, RunState, StepStatus
@@ -31,6 +31,7 @@ from engine.store import (
     Waiting,
     from_text,
 )
+from engine.store import AtEpoch as EpochGuard
 from engine.store import SlotFree as SlotGuard
 
 LONGEST_INLINE: Final = 65_536
@@ -144,12 +145,16 @@ def condition_of(guard: Guard, state: RunState) -> Condition:
     """The condition of a decision that the store refused as ``guard``."""
     if isinstance(guard, SlotGuard):
         return SlotFree(guard.key.removeprefix(f"{state.started.workspace}/"), guard.limit)
+    if isinstance(guard, EpochGuard):
+        return AtEpoch(guard.epoch)
     return LostLease(guard.owner, guard.cap or 0)
 
 
 def _guard(condition: Condition, state: RunState) -> Guard:
     if isinstance(condition, SlotFree):
         return SlotGuard(slot_key(state, condition.key), condition.limit)
+    if isinstance(condition, AtEpoch):
+        return EpochGuard(condition.epoch)
     return LeaseExpired(condition.owner, condition.cap)
 
 

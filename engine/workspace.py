@@ -12,12 +12,14 @@ from collections.abc import Callable
 
 from engine.clock import Clock
 from engine.core import delegations as dg
+from engine.core import freezes as fz
 from engine.core import workspace as ws
 from engine.core import workspace_events as w
 from engine.core.errors import EngineError
 from engine.core.events.base import Actor
 from engine.core.roles import Grant, Role
-from engine.store import Append, Appended, Head, KeyChange, Log, NewEvent, StoredEvent, from_text
+from engine.core.switches import EVERYTHING
+from engine.store import Append, Appended, Head, Log, NewEpoch, NewEvent, StoredEvent, from_text
 from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED
 
 TRIES = 50
@@ -60,14 +62,8 @@ class Workspace:
         await asyncio.shield(self._next)
         return self._state
 
-    async def submit(
-        self,
-        make: Callable[[ws.WorkspaceState], ws.Command],
-        keys: Callable[[tuple[w.WorkspaceEvent, ...]], tuple[KeyChange, ...]] = lambda events: (),
-    ) -> tuple[w.WorkspaceEvent, ...]:
+    async def submit(self, make: Callable[[ws.WorkspaceState], ws.Command]) -> tuple[w.WorkspaceEvent, ...]:
         """Decide on the command that ``make`` makes of the newest state; the events that are durable on return.
-
-        ``keys`` gives what becomes of sealed keys with these events.
 
         Raises ``WorkspaceRefused``. ``make`` is called again for each try, so that what it compares is what there is.
         """
@@ -84,20 +80,20 @@ class Workspace:
                 return ()
             at = max([now, *(from_text(one.at) for one in await self._store.events_at(self.name, [head.seq]))])
             events = tuple(NewEvent(one.type, one.version, at, w.encode(one)) for one in verdict)
-            append = Append(stream=self.name, after=head, events=events, keys=keys(verdict))
+            append = Append(stream=self.name, after=head, events=events, epoch=_epoch_of(verdict))
             if isinstance(await self._store.append(append), Appended):
                 await self.state()
                 return verdict
         raise WorkspaceRefused(f"others write to {self.name} all the time; try again")
 
-    async def freeze(self, workflows: tuple[str, ...], until: int | None, *, by: Actor, reason: str) -> ws.Freeze:
+    async def freeze(self, workflows: tuple[str, ...], until: int | None, *, by: Actor, reason: str) -> fz.Freeze:
         """Begin a change freeze of these workflows, or of all; ``until`` an instant, or until it is lifted."""
-        begun = await self.submit(lambda _: ws.StartFreeze(workflows, until, by, reason))
+        begun = await self.submit(lambda _: fz.StartFreeze(workflows, until, by, reason))
         return next(freeze for _, freeze in sorted(self._state.freezes.items(), reverse=True) if freeze.event in begun)
 
     async def lift(self, freeze: int | None, *, by: Actor, reason: str = "") -> int:
         """Lift the freeze of that id, or all that hold (None); how many."""
-        return len(await self.submit(lambda _: ws.LiftFreeze(freeze, by, reason)))
+        return len(await self.submit(lambda _: fz.LiftFreeze(freeze, by, reason)))
 
     async def delegate(self, start: dg.StartDelegation) -> dg.Delegation:
         """Let somebody decide for somebody else for a while. Raises ``WorkspaceRefused``."""
@@ -157,6 +153,19 @@ class Workspace:
             if one.type not in _STORES_OWN:
                 state = ws.evolve(state, one.seq, from_text(one.at), w.decode(one.type, one.version, one.payload))
         self._state, self._head = state, head
+
+
+def _epoch_of(events: tuple[w.WorkspaceEvent, ...]) -> NewEpoch | None:
+    """How these events change what holds steps, if they do."""
+    for one in events:
+        match one:
+            case w.SwitchThrown(key=key, epoch=epoch):
+                return NewEpoch(epoch, throws=key)
+            case w.SwitchLifted(key=key, epoch=epoch):
+                return NewEpoch(epoch, lifts=key, frees=True, everywhere=key == EVERYTHING)
+            case _:
+                pass
+    return None
 
 
 def _heard(task: asyncio.Task[None]) -> None:

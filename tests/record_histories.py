@@ -14,7 +14,6 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core.failures import FailureClass
 from engine.core.graph import Plan
-from engine.core.keys import Use
 from engine.core.spending import Cost, Spend
 from engine.core.state import RunStatus
 from tests.core.definitions import CHILD
@@ -238,11 +237,20 @@ def spending() -> Run:
     return run
 
 
-def keys() -> Run:
+def held() -> Run:
+    """By a switch before it starts, while it runs, and when it begins an effect; lifted each time."""
     run = Run(workflow(noop("a")))
+    run.throw("workspace")
     run.look()
-    run.do(c.UseKey("a", run.state.step("a").token, Use("openai", "default", "pk_1", "WXYZ", "0123456789ab")))
-    run.succeed("a")
+    run.throw()
+    run.look()
+    run.throw("step:noop")
+    run.do(c.HandBack("a", run.state.step("a").token, "w1", held=True))
+    run.throw()
+    run.look()
+    run.do(c.BeginEffect("a", run.state.step("a").token, "ask", "k1", under=("provider:local",)))
+    run.throw("provider:local")
+    run.do(c.BeginEffect("a", run.state.step("a").token, "tell", "k2", under=("provider:local",)))
     return run
 
 
@@ -262,7 +270,7 @@ SCENES: tuple[Callable[[], Run], ...] = (
         forked,
         put_off,
         spending,
-        keys,
+        held,
     ),
 )
 

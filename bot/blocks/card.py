@@ -51,6 +51,7 @@ _SIGNS = {
     RunStatus.CANCELLED: "■ Cancelled",
 }
 _WAITS = {
+    StepStatus.HELD: "■ Held",
     StepStatus.UNCERTAIN: "? Waiting for an answer",
     StepStatus.WAITING: "… Waiting for a decision",
     StepStatus.LISTENING: "… Waiting for a signal",
@@ -100,7 +101,7 @@ def meaning(state: RunState) -> Hashable:
         if step.gate
         else (path, step.status, step.missing, step.dead)
         for path, step in state.steps.items()
-        if step.gate or step.status is StepStatus.UNCERTAIN or step.missing or step.dead
+        if step.gate or step.status in (StepStatus.UNCERTAIN, StepStatus.HELD) or step.missing or step.dead
     )
     return status_words(state), frozenset(needed)
 

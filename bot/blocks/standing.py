@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from bot.blocks import loops
 from bot.blocks.flow_lines import awaits_words
 from bot.blocks.gate_words import progress
-from bot.blocks.step_lines import missing_words, uncertain_words
+from bot.blocks.step_lines import held_words, missing_words, uncertain_words
 from bot.blocks.words import attempt, date, either, moment, one_line, short_id, went_wrong
 from engine.core import paths
 from engine.core.state import RunState, StepState, StepStatus
 
 _ORDER = (
+    StepStatus.HELD,
     StepStatus.UNCERTAIN,
     StepStatus.WAITING,
     StepStatus.RETRYING,
@@ -78,6 +79,8 @@ def _waiting(state: RunState, path: str, step: StepState) -> str:
             return f"{path}: {loops.how_far(state, path)}{pause}."
         case StepStatus.LISTENING if step.awaits is not None:
             return f"{path} waits for {awaits_words(state, step.awaits)}."
+        case StepStatus.HELD if step.hold is not None:
+            return f"{held_words(path, step.hold)}."
         case StepStatus.SLEEPING:
             return f"{path} sleeps until {date(step.wake_at)}."
         case _ if step.missing:

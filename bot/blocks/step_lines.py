@@ -10,13 +10,13 @@ from typing import assert_never
 
 from bot.blocks import loops
 from bot.blocks.agent_lines import took_words
-from bot.blocks.words import attempt, because, command, listed, named, one_line, short_id, went_wrong
+from bot.blocks.words import attempt, because, command, date, listed, named, one_line, short_id, went_wrong
 from engine.core import events as e
 from engine.core import paths
 from engine.core.durations import say_duration
 from engine.core.graph import CONTAINERS, Kind
 from engine.core.outlook import MISSING_AFTER
-from engine.core.state import Phase, RunState, StepState
+from engine.core.state import Hold, Phase, RunState, StepState
 
 _FIRST = re.compile(r"[^\[#/!]+")
 """The workflow's own step that a path begins with."""
@@ -27,6 +27,8 @@ _Attempt = (
     | e.StepRetried
     | e.StepHandedBack
     | e.StepPostponed
+    | e.StepHeld
+    | e.StepReleased
     | e.StepSkipped
     | e.StepAwaitedWorker
     | e.StepLogged
@@ -50,10 +52,8 @@ def attempt_line(before: RunState, at: int, event: _Attempt) -> str | None:
             why = went_wrong(step.failure)
             when = f"in {say_duration(event.at - at)}" if event.at > at else "now"
             return f"↻ {path} failed ({why}), retrying {when}, {attempt(event.attempt, event.of)}"
-        case e.StepHandedBack():
-            return f"↻ {path} was handed back by a worker that is stopping; another one starts it again"
-        case e.StepPostponed():
-            return f"… {path} is waiting {say_duration(event.until - at)} for {one_line(event.words)}"
+        case e.StepHandedBack() | e.StepPostponed() | e.StepHeld() | e.StepReleased():
+            return _put_off(at, event)
         case e.StepSkipped():
             said = event.by is not None  # then the reason itself says that it was skipped, and by whom
             return f"– {path} {'' if said else 'skipped: '}{one_line(event.reason)}"
@@ -64,6 +64,23 @@ def attempt_line(before: RunState, at: int, event: _Attempt) -> str | None:
         case e.LateResultRefused():
             how = "result" if event.outcome == "completed" else "failure"
             return f"· {path}: a late {how} of a lost attempt was refused; it changed nothing"
+        case _:
+            assert_never(event)
+
+
+def _put_off(at: int, event: e.StepHandedBack | e.StepPostponed | e.StepHeld | e.StepReleased) -> str:
+    """The line about an attempt that ends, or does not begin, without having failed."""
+    path = event.step
+    match event:
+        case e.StepHandedBack():
+            return f"↻ {path} was handed back by a worker that is stopping; another one starts it again"
+        case e.StepPostponed():
+            return f"… {path} is waiting {say_duration(event.until - at)} for {one_line(event.words)}"
+        case e.StepHeld():
+            hold = Hold(event.cause, event.keys, event.words, event.epoch, at, event.until)
+            return f"■ {held_words(path, hold)}"
+        case e.StepReleased():
+            return f"→ nothing holds {path} any more; it goes on"
         case _:
             assert_never(event)
 
@@ -129,6 +146,14 @@ def uncertain_words(run: str, path: str, effects: tuple[str, ...]) -> str:
     )
 
 
+def held_words(path: str, hold: Hold) -> str:
+    """Why the step does not go on, since when, and what lets it; without a full stop."""
+    ways = " and ".join(command("lift", one_line(key, 80)) for key in hold.keys) if hold.cause == "switch" else ""
+    until = f"it goes on by itself {date(hold.until)}" if hold.until is not None else ""
+    lets = " or ".join(part for part in (f"{ways} lets it go on" if ways else "", until) if part)
+    return f"{path} is held since {date(hold.at)}: {one_line(hold.words, 320)}" + (f"; {lets}" if lets else "")
+
+
 def _after_dead(state: RunState) -> str:
     if state.phase is not Phase.FORWARD or state.undoable:
         return ""
@@ -146,6 +171,8 @@ def _stands_out(before: RunState, event: _Attempt) -> bool:
             return event.by is not None
         case e.StepAwaitedWorker():
             return loops.first_of_its_kind(before, event.step, "awaited")
+        case e.StepHeld():
+            return loops.first_of_its_kind(before, event.step, "hold")
         case _:
             return False
 

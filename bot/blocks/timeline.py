@@ -122,9 +122,7 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
     if isinstance(event, e.SpendingEvent):
         return money_line(event)
     match event:
-        case (
-            e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded() | e.KeyUsed()
-        ):
+        case e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded():
             return None
         case e.StepDeadLettered() | e.StepUncertain() | e.StepMissing():
             return asking_line(before, event)

@@ -16,8 +16,8 @@ from bot.console.output import note, say
 from bot.console.whoami import me
 from bot.text.plain import one_line
 from engine.core.durations import parse_duration, say_duration
+from engine.core.freezes import Freeze
 from engine.core.words import listed
-from engine.core.workspace import Freeze
 
 
 async def freeze(settings: Settings, workflows: Sequence[str], *, reason: str, until: str | None) -> int:

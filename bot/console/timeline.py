@@ -41,13 +41,13 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.RunPaused: _WAITS,
     e.StepMissing: _WAITS,
     e.StepUncertain: _WAITS,
+    e.StepHeld: _WAITS,
     e.RunTimedOut: _BAD,
     e.StepDeadLettered: _BAD,
     e.StepProgressed: _QUIET,
     e.EffectStarted: _QUIET,
     e.EffectRecorded: _QUIET,
     e.EffectUnsent: _QUIET,
-    e.KeyUsed: _QUIET,
     e.ApprovalPresented: _QUIET,
 }
 
@@ -62,8 +62,8 @@ Attempts = (
     | e.StepRetried
     | e.StepHandedBack
     | e.StepPostponed
+    | e.StepHeld
     | e.StepProgressed
-    | e.KeyUsed
     | e.LateResultRefused
 )
 
@@ -215,10 +215,11 @@ def _of_attempt(event: Attempts, at: int, attempt: str, took: str | None) -> Fie
             return {"attempt": f"{event.attempt}/{event.of}", "in": _span(event.at - at)}
         case e.StepPostponed():
             return {"attempt": attempt, "in": _span(event.until - at), "for": event.words}
+        case e.StepHeld():
+            until = None if event.until is None else _span(event.until - at)
+            return {"attempt": attempt, "by": ",".join(event.keys), "for": until, "reason": event.words}
         case e.StepProgressed():
             return {"attempt": attempt, "cursor": event.cursor}
-        case e.KeyUsed():
-            return {"attempt": attempt, "key": f"{event.provider}/{event.name}", "ends_in": event.last_four}
         case e.LateResultRefused():
             return {"attempt": attempt, "outcome": event.outcome, "worker": event.worker}
         case _:
@@ -228,6 +229,7 @@ def _of_attempt(event: Attempts, at: int, attempt: str, took: str | None) -> Fie
 _Step = (
     e.StepSkipped
     | e.StepAwaitedWorker
+    | e.StepReleased
     | e.StepLogged
     | e.EffectStarted
     | e.EffectRecorded
@@ -247,6 +249,8 @@ def _of_step(event: _Step) -> Fields:
             return {"by": None if event.by is None else _named(event.by), "reason": event.reason}
         case e.StepAwaitedWorker() | e.StepMissing():
             return {"uses": event.uses}
+        case e.StepReleased():
+            return {}
         case e.StepLogged():
             return {"text": event.text}
         case e.EffectStarted():

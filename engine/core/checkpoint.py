@@ -22,6 +22,7 @@ from engine.core.state import (
     Effect,
     End,
     GroupState,
+    Hold,
     Kept,
     Loop,
     Phase,
@@ -32,7 +33,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 10
+VERSION = 11
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -156,6 +157,8 @@ def _step(step: StepState) -> dict[str, Any]:
     if step.loop is not None:
         data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), *step.loop[8:11]]
         data["history"] = [_held(one) for one in step.loop.history]
+    if step.hold is not None:
+        data["hold"] = step.hold
     if step.gate is not None:
         data["gate"] = dump_gate(step.gate)
     return data
@@ -179,6 +182,9 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
         past = tuple(_unheld(one) for one in data["history"])
         ends = {"rested": rested, "failed": failed, "base": base, "history": past}
         found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), **ends)
+    if "hold" in data:
+        cause, keys, *more = data["hold"]
+        found["hold"] = Hold(cause, tuple(keys), *more)
     if "gate" in data:
         found["gate"] = read_gate(data["gate"])
     return StepState(status=StepStatus(data["status"]), **found)
@@ -189,8 +195,8 @@ def _effect(effect: Effect) -> list[Any]:
 
 
 def _read_effect(data: list[Any]) -> Effect:
-    key, known, result, reserved, model, provider, accounts = data
-    return Effect(key, known, _unheld(result), reserved, model, provider, tuple(accounts))
+    key, known, result, reserved, model, provider, accounts, under = data
+    return Effect(key, known, _unheld(result), reserved, model, provider, tuple(accounts), tuple(under))
 
 
 def _changes(changes: Changes | None) -> list[Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
 
@@ -29,9 +29,9 @@ from engine.core.gate_commands import Snooze as Snooze
 from engine.core.gate_commands import Vote as Vote
 from engine.core.gates import GateDecision
 from engine.core.graph import Plan
-from engine.core.keys import Use
 from engine.core.spending import Cost, Spend
 from engine.core.state import RunStatus
+from engine.core.switches import NONE_THROWN, Switches
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,31 @@ class SlotFree:
     limit: int
 
 
-Condition = LostLease | SlotFree
+@dataclass(frozen=True, slots=True)
+class AtEpoch:
+    """Condition of a decision: what holds steps is as it was at ``epoch`` (``engine.core.switches``)."""
+
+    epoch: int
+
+
+Condition = LostLease | SlotFree | AtEpoch
+
+
+class Around(NamedTuple):
+    """What is known of the world around a run: the switches, and conditions that are known not to hold."""
+
+    switches: Switches = NONE_THROWN
+    refused: frozenset[Condition] = frozenset()
+
+
+ALONE = Around()
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Do whatever is due. With a claim, start what is ready. ``refused`` are conditions that are known not to hold."""
+    """Do whatever is due. With a claim, start what is ready."""
 
     claim: Claim | None = None
-    refused: frozenset[Condition] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +118,12 @@ class Fail:
 
 @dataclass(frozen=True, slots=True)
 class HandBack:
-    """A stopping worker gives the attempt back."""
+    """A stopping worker gives the attempt back; or, with ``held``, one that has ended it because of a switch."""
 
     step: str
     token: int
     worker: str
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +148,15 @@ class NoteProgress:
 
 @dataclass(frozen=True, slots=True)
 class BeginEffect:
-    """``spend`` is what it may cost at most; None: nothing."""
+    """``spend`` is what it may cost at most; None: nothing. ``under``: the switches that stop it, beside those of its
+    step and of whom it is paid to."""
 
     step: str
     token: int
     effect: str
     key: str
     spend: Spend | None = None
+    under: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +177,6 @@ class CancelEffect:
     step: str
     token: int
     effect: str
-
-
-@dataclass(frozen=True, slots=True)
-class UseKey:
-    """The attempt is about to be given a key."""
-
-    step: str
-    token: int
-    use: Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +314,7 @@ class ChildEnded:
 
 
 StepReport = Succeed | Fail | HandBack | Postpone
-StepNote = BeginEffect | RecordEffect | CancelEffect | UseKey | LogLine | NoteProgress
+StepNote = BeginEffect | RecordEffect | CancelEffect | LogLine | NoteProgress
 Steering = Cancel | Pause | Resume | Redrive | RetryFrom | SkipStep | SetOutput | Settle | Move | Label
 """What operators ask for."""
 Command = Look | StepReport | StepNote | AtGate | Present | Steering | Signal | ChildEnded
@@ -352,10 +362,15 @@ class NotAllowed:
 
 
 @dataclass(frozen=True, slots=True)
+class NowHeld:
+    """The step is held, and its attempt is over: nothing is to be begun."""
+
+
+@dataclass(frozen=True, slots=True)
 class EffectKnown:
     """The effect's outcome is on record: use it, do not repeat the effect."""
 
     result: JsonValue
 
 
-Reply = Accepted | Nothing | Ended | Stale | AlreadyDecided | NotOpen | NotAllowed | GateRefusal | EffectKnown
+Reply = Accepted | Nothing | Ended | Stale | AlreadyDecided | NotOpen | NotAllowed | GateRefusal | NowHeld | EffectKnown

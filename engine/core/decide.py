@@ -1,9 +1,9 @@
 """What happens next: ``decide`` gives the events that a command leads to, and what its sender is told.
 
-The one rule: it is a function of (state, command, now) and of nothing else. Timers that are due are fired before the
-command is looked at, so that a late click finds the gate expired; the end of a run is guarded once, at the top.
-Afterwards ``advance`` takes the run as far as it goes: skips, opens gates and loops, starts what the claim allows,
-undoes, ends it. The parts are in ``engine.core.deciding``.
+The one rule: it is a function of (state, command, now, what is known around the run) and of nothing else. Timers that
+are due are fired before the command is looked at, so that a late click finds the gate expired; the end of a run is
+guarded once, at the top. Afterwards ``advance`` takes the run as far as it goes: skips, opens gates and loops, starts
+what the claim allows, undoes, ends it. The parts are in ``engine.core.deciding``.
 """
 
 from __future__ import annotations
@@ -53,12 +53,14 @@ def start(
     return draft.decision(c.Accepted())
 
 
-def decide(state: RunState, command: Command, now: int, values: Values = NO_VALUES) -> Decision:
+def decide(
+    state: RunState, command: Command, now: int, values: Values = NO_VALUES, around: c.Around = c.ALONE
+) -> Decision:
     """What ``command`` leads to at ``now``. The given state is not changed; with no events the result's is the same.
 
     Raises ``ValuesNeeded`` if an expression needs values that the state holds by their place, and ``values`` lacks.
     """
-    draft = Draft(state, now, values, command.refused if isinstance(command, c.Look) else frozenset())
+    draft = Draft(state, now, values, around)
     if state.end is not None:
         return _after_end(draft, command, state.end.status)
     under_way = reservations(state)
@@ -96,7 +98,7 @@ def _apply(draft: Draft, command: Command) -> Reply:
             return hand_back(draft, command)
         case c.Postpone():
             return postpone(draft, command)
-        case c.BeginEffect() | c.RecordEffect() | c.CancelEffect() | c.UseKey() | c.LogLine() | c.NoteProgress():
+        case c.BeginEffect() | c.RecordEffect() | c.CancelEffect() | c.LogLine() | c.NoteProgress():
             return note(draft, command)
         case c.Vote() | c.EditGate() | c.RequestChanges() | c.Delegate() | c.Snooze():
             return at_gate(draft, command)

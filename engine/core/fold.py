@@ -4,7 +4,7 @@ The rules of a step, all of them; the arms for steps, loops and gates are in the
 
     pending ──needs ended──▶ ready ──STEP_STARTED──▶ running ──STEP_COMPLETED──▶ completed
                               │ ▲                     │ │ └─────STEP_FAILED────▶ failed ──STEP_RETRIED──▶ retrying
-                              │ └──STEP_HANDED_BACK───┘ │                          │                         │
+                              │ ├──STEP_HANDED_BACK───┘ │                          │                         │
                               │                         ◀──────────────────STEP_STARTED──────────────────────┘
                               │                             └──STEP_UNCERTAIN─▶ uncertain ─STEP_SETTLED▶ ended, or ready
                               ├──APPROVAL_REQUESTED──▶ waiting ──APPROVAL_GRANTED──▶ completed
@@ -13,6 +13,7 @@ The rules of a step, all of them; the arms for steps, loops and gates are in the
                               ├──SIGNAL_AWAITED──▶ listening ──SIGNAL_MATCHED──▶ completed (or TIMER_FIRED: by policy)
                               ├──CHILD_STARTED──▶ calling ──STEP_COMPLETED, STEP_FAILED──▶ as above
                               ├──FOR_EACH_STARTED, ITERATION_STARTED──▶ open ──STEP_COMPLETED, STEP_FAILED──▶ as above
+                              ├──STEP_HELD──▶ held ──STEP_RELEASED──▶ ready (also from running and retrying)
                               └──STEP_SKIPPED──▶ skipped
 
 and of a run: forward; then, if it fails or is cancelled, what it did is undone; then ``on_failure``. Each phase has

@@ -8,7 +8,7 @@ from immutables import Map
 
 from engine.core import events as e
 from engine.core.failures import Failure, FailureClass
-from engine.core.state import ENDED_STEP, Effect, RunState, StepState, StepStatus
+from engine.core.state import ENDED_STEP, Effect, Hold, RunState, StepState, StepStatus
 from engine.core.transitions import begin, forget, holders, may_begin, put, reopen, settle, unsettle
 from engine.core.values import held
 
@@ -25,6 +25,8 @@ _AttemptEvent = (
     | e.StepRetried
     | e.StepHandedBack
     | e.StepPostponed
+    | e.StepHeld
+    | e.StepReleased
     | e.StepSkipped
     | e.StepUncertain
 )
@@ -36,7 +38,6 @@ _NoteEvent = (
     | e.StepDeadLettered
     | e.EffectStarted
     | e.EffectRecorded
-    | e.KeyUsed
     | e.LateResultRefused
 )
 
@@ -63,6 +64,8 @@ def evolve_step(state: RunState, event: e.StepEvent) -> RunState:
             | e.StepRetried()
             | e.StepHandedBack()
             | e.StepPostponed()
+            | e.StepHeld()
+            | e.StepReleased()
             | e.StepSkipped()
             | e.StepUncertain()
         ):
@@ -94,8 +97,13 @@ def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> R
         case e.StepPostponed():
             later = {"retry_at": event.until, "postponed": event.words, "worker": "", "losses": 0}
             return put(state, path, step._replace(status=StepStatus.RETRYING, **later))
+        case e.StepHeld():
+            hold = Hold(event.cause, event.keys, event.words, event.epoch, state.at, event.until)
+            return put(state, path, step._replace(status=StepStatus.HELD, hold=hold, worker="", postponed=""))
+        case e.StepReleased():
+            return put(state, path, step._replace(status=StepStatus.READY, hold=None))
         case e.StepSkipped():
-            skipped = step._replace(status=StepStatus.SKIPPED, ended_at=state.at, failure=None, dead="")
+            skipped = step._replace(status=StepStatus.SKIPPED, ended_at=state.at, failure=None, dead="", hold=None)
             return settle(state, path, skipped)
         case _:
             assert_never(event)
@@ -115,13 +123,15 @@ def _noted(state: RunState, event: _NoteEvent, step: StepState) -> RunState:
         case e.StepDeadLettered():
             return put(state, path, step._replace(dead=event.summary))
         case e.EffectStarted():
-            begun = Effect(event.key, False, None, event.reserved, event.model, event.provider, event.accounts)
+            begun = Effect(
+                event.key, False, None, event.reserved, event.model, event.provider, event.accounts, event.under
+            )
             state = state._replace(reserved=state.reserved + event.reserved)
             return put(state, path, step._replace(effects=step.effects.set(event.effect, begun)))
         case e.EffectRecorded():
             made = step.effects[event.effect]._replace(recorded=True, result=held(event.result, state.seq))
             return put(state, path, step._replace(effects=step.effects.set(event.effect, made)))
-        case e.KeyUsed() | e.LateResultRefused():
+        case e.LateResultRefused():
             return state
         case _:
             assert_never(event)
@@ -155,6 +165,7 @@ def _completed(state: RunState, path: str, output: object) -> StepState:
         cursor=None,
         awaits=None,
         wake_at=0,
+        hold=None,
     )
 
 

@@ -114,8 +114,10 @@ def _unbegun(path: str, step: StepState) -> StepState:
 
     Whether anybody has its code is to be seen anew.
     """
-    if step.status not in (StepStatus.READY, StepStatus.RETRYING):
+    if step.status not in (StepStatus.READY, StepStatus.HELD, StepStatus.RETRYING):
         return step
+    if step.status is StepStatus.HELD:
+        step = step._replace(status=StepStatus.READY, hold=None)  # what holds it holds it again
     waits = step.status is StepStatus.READY and paths.loop_of(path) is None
     return step._replace(status=StepStatus.PENDING if waits else step.status, awaited=False, missing=False)
 

@@ -34,6 +34,8 @@ class DueKind(StrEnum):
     CHILD = "child"
     QUEUED = "queued"
     AWAITED = "awaited"
+    HELD = "held"
+    """A step of it is held, whatever else it waits for: whoever lifts what holds it finds it by this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,13 @@ def due(state: RunState, now: int) -> Due | None:
     times = [one for path in state.open if (one := _step_due(state, path, now)) is not None]
     if state.deadline is not None and not state.stopping:
         times.append(Due(max(state.deadline, now), DueKind.TIMER))
-    return min(times, key=lambda one: one.at, default=Due(now + SOME_DAY, DueKind.TIMER))
+    first = min(times, key=lambda one: one.at, default=Due(now + SOME_DAY, DueKind.TIMER))
+    return Due(first.at, DueKind.HELD) if is_held(state) else first
+
+
+def is_held(state: RunState) -> bool:
+    """Whether something of the run is to go on once what holds it is lifted."""
+    return state.end is None and not state.stopping and any(True for _ in state.opened(StepStatus.HELD))
 
 
 def _step_due(state: RunState, path: str, now: int) -> Due | None:
@@ -68,6 +76,8 @@ def _step_due(state: RunState, path: str, now: int) -> Due | None:
             return None if timer is None else Due(timer, DueKind.TIMER)
         case StepStatus.SLEEPING | StepStatus.LISTENING | StepStatus.OPEN:
             return Due(max(step.wake_at, now), DueKind.TIMER) if step.wake_at else None
+        case StepStatus.HELD if step.hold is not None and step.hold.until is not None:
+            return Due(max(step.hold.until, now), DueKind.HELD)
         case StepStatus.READY | StepStatus.RETRYING if state.paused is None and not halted(state, path):
             if step.retry_at > now:
                 return Due(step.retry_at, DueKind.TIMER)
@@ -105,7 +115,7 @@ def attention(state: RunState) -> str:
     if state.end is not None:
         return "dead_letter" if state.end.status is RunStatus.FAILED and state.end.kind == "failure" else ""
     found = {_asks(state.steps[path]) for path in state.open}
-    for word in ("uncertain", "missing_step", "approval"):
+    for word in ("uncertain", "missing_step", "approval", "held"):
         if word in found:
             return word
     return "paused" if state.paused is not None else ""
@@ -116,6 +126,8 @@ def _asks(step: StepState) -> str:
         return "approval"
     if step.status is StepStatus.UNCERTAIN:
         return "uncertain"
+    if step.status is StepStatus.HELD:
+        return "held"
     return "missing_step" if step.missing else ""
 
 
@@ -137,10 +149,17 @@ def summary(state: RunState) -> str:
         if step.postponed:
             doing.setdefault(f"waiting for {step.postponed}:", []).append(path)
         elif words := _DOING.get(step.status):
-            again = f" (attempt {step.attempt})" if step.status is StepStatus.RETRYING else ""
-            doing.setdefault(words, []).append(path + (_progress(step.gate) if step.gate is not None else again))
+            doing.setdefault(words, []).append(path + _about(step))
     parts = [f"{words} {', '.join(steps[:3])}" for words, steps in doing.items()]
     return "; ".join(parts) or "about to start"
+
+
+def _about(step: StepState) -> str:
+    if step.gate is not None:
+        return _progress(step.gate)
+    if step.hold is not None:
+        return f" ({step.hold.words})"
+    return f" (attempt {step.attempt})" if step.status is StepStatus.RETRYING else ""
 
 
 def _progress(gate: Gate) -> str:
@@ -156,6 +175,7 @@ _DOING = {
     StepStatus.CALLING: "running",
     StepStatus.RETRYING: "will retry",
     StepStatus.WAITING: "waiting for a decision on",
+    StepStatus.HELD: "held at",
     StepStatus.UNCERTAIN: "waiting for a person to say what became of",
     StepStatus.LISTENING: "waiting for a signal at",
     StepStatus.SLEEPING: "sleeping at",

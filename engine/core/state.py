@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from immutables import Map
 
@@ -37,6 +37,8 @@ class StepStatus(StrEnum):
     """A loop, or one item or pass of it: what is inside is at work."""
     UNCERTAIN = "uncertain"
     """Until a person says what became of it."""
+    HELD = "held"
+    """By a switch that is thrown or a budget that is used up, until a person lifts it."""
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -91,7 +93,8 @@ class Changes(NamedTuple):
 class Effect(NamedTuple):
     """A side effect that was begun; ``recorded`` tells whether its outcome is known.
 
-    ``reserved`` is what is still set aside for it, of these ``accounts``.
+    ``reserved`` is what is still set aside for it, of these ``accounts``. ``under`` are the switches that stop it,
+    beside those of its step.
     """
 
     key: str
@@ -101,6 +104,18 @@ class Effect(NamedTuple):
     model: str = ""
     provider: str = ""
     accounts: tuple[str, ...] = ()
+    under: tuple[str, ...] = ()
+
+
+class Hold(NamedTuple):
+    """What holds a step, as STEP_HELD says; ``at`` is since when."""
+
+    cause: Literal["switch", "budget"]
+    keys: tuple[str, ...]
+    words: str
+    epoch: int
+    at: int
+    until: int | None = None
 
 
 class Loop(NamedTuple):
@@ -175,6 +190,7 @@ class StepState(NamedTuple):
     awaits: e.SignalAwaited | None = None
     child: str = ""
     loop: Loop | None = None
+    hold: Hold | None = None
 
 
 class GroupState(NamedTuple):
@@ -295,4 +311,6 @@ class RunState(NamedTuple):
         return bool(statuses) and statuses <= _WAITS
 
 
-_WAITS = frozenset({StepStatus.WAITING, StepStatus.SLEEPING, StepStatus.LISTENING, StepStatus.UNCERTAIN})
+_WAITS = frozenset({
+    StepStatus.WAITING, StepStatus.SLEEPING, StepStatus.LISTENING, StepStatus.UNCERTAIN, StepStatus.HELD
+})  # fmt: skip

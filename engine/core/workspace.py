@@ -1,7 +1,7 @@
 """What a workspace is at one moment, as a fold of its events, and what can be asked of it.
 
 The one rule: it is decided here, by ``decide``, from the state, a command and the time; nobody else says what is
-deployed, paused or frozen, who has which role, and which keys are kept.
+deployed, paused or frozen, and who has which role.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from typing import NamedTuple, assert_never
 from immutables import Map
 
 from engine.core import delegations as dg
-from engine.core import keys as ks
+from engine.core import freezes as fz
+from engine.core import switches as sw
 from engine.core import workspace_events as w
 from engine.core.events.base import Actor
-from engine.core.instants import say_instant
-from engine.core.key_events import KeyEvent
 from engine.core.roles import FOUNDING, Grant, GrantKey, Role, giving
-from engine.core.words import listed
 
 DEPLOY = "deploy"
 DEPLOY_GATES = "deploy.gates"
@@ -35,21 +33,6 @@ class Deployed(NamedTuple):
     at: int
     by: Actor
     retired: w.WorkflowRetired | None = None
-
-
-class Freeze(NamedTuple):
-    """A change freeze; ``id`` is the seq of the event that began it."""
-
-    id: int
-    at: int
-    event: w.FreezeStarted
-
-    def covers(self, workflow: str, now: int) -> bool:
-        """Whether it holds for runs of ``workflow`` now."""
-        return self.holds(now) and (not self.event.workflows or workflow in self.event.workflows)
-
-    def holds(self, now: int) -> bool:
-        return self.event.until is None or now < self.event.until
 
 
 class Paused(NamedTuple):
@@ -68,10 +51,10 @@ class WorkspaceState(NamedTuple):
     sources: Map[tuple[str, str], str] = Map()
     paused: Map[tuple[str, int], Paused] = Map()
     skipped: Map[tuple[str, int], int] = Map()
-    freezes: Map[int, Freeze] = Map()
+    freezes: Map[int, fz.Freeze] = Map()
     roles: Map[GrantKey, Grant] = Map({grant.key: grant for grant in FOUNDING})
     delegations: Map[int, dg.Delegation] = Map()
-    keys: Map[ks.KeyPlace, ks.Key] = Map()
+    switches: Map[str, sw.Switch] = Map()
 
     @property
     def grants(self) -> tuple[Grant, ...]:
@@ -85,13 +68,13 @@ class WorkspaceState(NamedTuple):
         found = self.workflows.get(workflow)
         return None if found is None or found.retired is not None else found
 
-    def freeze(self, workflow: str, now: int) -> Freeze | None:
+    def freeze(self, workflow: str, now: int) -> fz.Freeze | None:
         """The freeze that keeps runs of ``workflow`` from starting now, if there is one."""
         return next((one for one in self.holding(now) if one.covers(workflow, now)), None)
 
-    def holding(self, now: int) -> Iterator[Freeze]:
+    def holding(self, now: int) -> Iterator[fz.Freeze]:
         """The freezes that hold now, the oldest first."""
-        return (freeze for _, freeze in sorted(self.freezes.items()) if freeze.holds(now))
+        return fz.holding(self.freezes, now)
 
 
 EMPTY = WorkspaceState()
@@ -100,12 +83,6 @@ EMPTY = WorkspaceState()
 def evolve(state: WorkspaceState, seq: int, at: int, event: w.WorkspaceEvent) -> WorkspaceState:
     """The state after one event. Every event has its arm; an omission fails type checking."""
     state = state._replace(seq=seq)
-    if isinstance(event, KeyEvent):
-        return state._replace(keys=ks.evolve(state.keys, at, event))
-    return _evolve(state, seq, at, event)
-
-
-def _evolve(state: WorkspaceState, seq: int, at: int, event: w.GeneralEvent) -> WorkspaceState:
     match event:
         case w.WorkflowDeployed():
             deployed = Deployed(event.definition, at, event.by)
@@ -124,9 +101,20 @@ def _evolve(state: WorkspaceState, seq: int, at: int, event: w.GeneralEvent) -> 
         case w.ScheduleSkipped():
             return state._replace(skipped=state.skipped.set((event.workflow, event.schedule), event.last))
         case w.FreezeStarted():
-            return state._replace(freezes=state.freezes.set(seq, Freeze(seq, at, event)))
+            return state._replace(freezes=state.freezes.set(seq, fz.Freeze(seq, at, event)))
         case w.FreezeLifted():
             return state._replace(freezes=state.freezes.delete(event.freeze))
+        case w.SwitchThrown() | w.SwitchLifted():
+            return state._replace(switches=sw.evolve(state.switches, at, event))
+        case _:
+            return _evolve_people(state, seq, at, event)
+
+
+_OfPeople = w.RoleGranted | w.RoleRevoked | w.DelegationStarted | w.DelegationEnded
+
+
+def _evolve_people(state: WorkspaceState, seq: int, at: int, event: _OfPeople) -> WorkspaceState:
+    match event:
         case w.RoleGranted():
             grant = Grant(event.role, event.to, event.name, event.workflow, at, event.by, event.reason)
             return state._replace(roles=state.roles.set(grant.key, grant))
@@ -199,23 +187,6 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class StartFreeze:
-    workflows: tuple[str, ...]
-    until: int | None
-    by: Actor
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class LiftFreeze:
-    """Lift the freeze of that id, or all that hold (None)."""
-
-    freeze: int | None
-    by: Actor
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class GrantRole:
     """Give somebody a role. ``if_no_admin``: only while nobody is an admin, for the first one of a workspace."""
 
@@ -243,9 +214,9 @@ class RevokeRole:
 
 
 _AboutPeople = GrantRole | RevokeRole | dg.StartDelegation | dg.EndDelegation
-Command = (
-    Deploy | Retire | PauseSchedule | ResumeSchedule | Skip | StartFreeze | LiftFreeze | _AboutPeople | ks.KeyCommand
-)
+_AboutTime = PauseSchedule | ResumeSchedule | Skip | fz.StartFreeze | fz.LiftFreeze
+_AboutStopping = sw.ThrowSwitch | sw.LiftSwitch
+Command = Deploy | Retire | _AboutTime | _AboutPeople | _AboutStopping
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,20 +253,22 @@ def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
         case Skip(event=event):
             known = state.skipped.get((event.workflow, event.schedule))
             return () if known is not None and known >= event.last else (event,)
-        case StartFreeze():
-            return _freeze(command, now)
-        case LiftFreeze():
-            return _lift(state, command, now)
         case GrantRole():
             return _grant(state, command)
         case RevokeRole():
             return _revoke(state, command)
         case dg.StartDelegation() | dg.EndDelegation():
-            verdict = dg.decide(state.delegations, command, now)
-            return Refused(verdict) if isinstance(verdict, str) else verdict
+            return _unless_words(dg.decide(state.delegations, command, now))
+        case fz.StartFreeze() | fz.LiftFreeze():
+            return _unless_words(fz.decide(state.freezes, command, now))
+        case sw.ThrowSwitch() | sw.LiftSwitch():
+            return _unless_words(sw.decide(state.switches, command))
         case _:
-            verdict = ks.decide(state.keys, command)
-            return Refused(verdict) if isinstance(verdict, str) else verdict
+            assert_never(command)
+
+
+def _unless_words(verdict: tuple[w.WorkspaceEvent, ...] | str) -> Verdict:
+    return Refused(verdict) if isinstance(verdict, str) else verdict
 
 
 def _deploy(state: WorkspaceState, command: Deploy, now: int) -> Verdict:
@@ -337,7 +310,7 @@ def _gates(state: WorkspaceState, command: Deploy, change: Change, now: int) -> 
         )
     freeze = state.freeze(change.workflow, now)
     if freeze is not None:
-        return Refused(f"{frozen(freeze, change.workflow)}; no gate changes meanwhile: {said}")
+        return Refused(f"{fz.frozen(freeze, change.workflow)}; no gate changes meanwhile: {said}")
     return None
 
 
@@ -361,27 +334,6 @@ def _pause(state: WorkspaceState, command: PauseSchedule) -> Verdict:
         workflow=command.workflow, schedule=command.schedule, by=command.by, reason=command.reason
     )
     return (paused,)
-
-
-def _freeze(command: StartFreeze, now: int) -> Verdict:
-    if not command.reason.strip():
-        return Refused("a freeze needs a reason; people who cannot start a run are told it")
-    if command.until is not None and command.until <= now:
-        return Refused("the freeze would be over already; give a later end, or none")
-    started = w.FreezeStarted(
-        workflows=command.workflows, until=command.until, by=command.by, reason=command.reason.strip()
-    )
-    return (started,)
-
-
-def _lift(state: WorkspaceState, command: LiftFreeze, now: int) -> Verdict:
-    known = [freeze.id for freeze in state.holding(now)]
-    if command.freeze is None:
-        return tuple(w.FreezeLifted(freeze=one, by=command.by, reason=command.reason) for one in known)
-    if command.freeze not in known:
-        there = f"there is: {listed([str(one) for one in known])}" if known else "nothing is frozen"
-        return Refused(f"no freeze {command.freeze} holds; {there}")
-    return (w.FreezeLifted(freeze=command.freeze, by=command.by, reason=command.reason),)
 
 
 def _grant(state: WorkspaceState, command: GrantRole) -> Verdict:
@@ -416,9 +368,3 @@ def _revoke(state: WorkspaceState, command: RevokeRole) -> Verdict:
         role=command.role, to=command.to, workflow=command.workflow, by=command.by, reason=command.reason
     )
     return (revoked,)
-
-
-def frozen(freeze: Freeze, workflow: str) -> str:
-    """Who froze the workflow, why, and until when, without a full stop."""
-    until = f" until {say_instant(freeze.event.until)}" if freeze.event.until is not None else " until it is lifted"
-    return f"{workflow} is frozen by {freeze.event.by.name}{until}: {freeze.event.reason}"

@@ -1,5 +1,5 @@
 """Facts about a workspace: which definitions are deployed, which schedules are paused, which changes are frozen,
-who has which role, who decides for whom, which keys and secrets are kept.
+who has which role, who decides for whom, what is stopped.
 
 The one rule: a closed union of its own, in the workspace's own stream. What the store itself writes there (anchors,
 prunings, erasures) is none of these, and is skipped by whoever folds them.
@@ -13,7 +13,6 @@ from pydantic import ValidationError
 
 from engine.core.errors import UnknownEvent
 from engine.core.events.base import Actor, EventModel
-from engine.core.key_events import KeyEvent
 from engine.core.roles import Role
 
 
@@ -142,7 +141,30 @@ class DelegationEnded(EventModel):
     reason: str = ""
 
 
-GeneralEvent = (
+class SwitchThrown(EventModel):
+    """From here on no step starts, and no effect begins, that is under ``key`` (``engine.core.switches``).
+
+    ``epoch`` is the number that this made of it, for all workspaces together.
+    """
+
+    type: ClassVar[str] = "SWITCH_THROWN"
+    key: str
+    by: Actor
+    reason: str
+    epoch: int
+
+
+class SwitchLifted(EventModel):
+    """Undoes the SWITCH_THROWN of the same key: what it held goes on."""
+
+    type: ClassVar[str] = "SWITCH_LIFTED"
+    key: str
+    by: Actor
+    reason: str = ""
+    epoch: int
+
+
+WorkspaceEvent = (
     WorkflowDeployed
     | WorkflowRetired
     | SchedulePaused
@@ -154,8 +176,9 @@ GeneralEvent = (
     | RoleRevoked
     | DelegationStarted
     | DelegationEnded
+    | SwitchThrown
+    | SwitchLifted
 )
-WorkspaceEvent = GeneralEvent | KeyEvent
 
 WORKSPACE_EVENTS: dict[str, type[WorkspaceEvent]] = {cls.type: cls for cls in get_args(WorkspaceEvent)}
 

@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from engine.store.commit import commit_batch
 from engine.store.prepare import prepare
-from engine.store.schema import runs
+from engine.store.schema import IDENTIFIER, runs
 from engine.store.statements import Statements
 from engine.store.streams import lock_head, next_place
 from engine.store.types import Append, Appended, Head, NewEvent
@@ -24,17 +24,20 @@ MOST_HEADS: Final = 500
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode
 
+# Made once: it is asked again and again, and takes longer to make than to run.
+_CHANGED: Final = (
+    select(runs.c.id, runs.c.last_seq, runs.c.head_hash)
+    .where(runs.c.workspace == bindparam("workspace", type_=IDENTIFIER), ~runs.c.anchored)
+    .order_by(runs.c.id)
+    .limit(MOST_HEADS)
+)
+
 
 def anchor_some(connection: Connection, statements: Statements, key: bytes, workspace: str, now: int) -> int | None:
     """Anchor up to MOST_HEADS heads that changed since they were last anchored; how many, None if another was first."""
     lock_head(connection, workspace)
-    changed = (
-        select(runs.c.id, runs.c.last_seq, runs.c.head_hash)
-        .where(runs.c.workspace == workspace, ~runs.c.anchored)
-        .order_by(runs.c.id)
-        .limit(MOST_HEADS)
-    )
-    heads = {run: Head(seq, digest) for run, seq, digest in connection.execute(changed)}
+    changed = connection.execute(_CHANGED, {"workspace": workspace})
+    heads = {run: Head(seq, digest) for run, seq, digest in changed}
     if not heads:
         return 0
     after, at = next_place(connection, workspace, now)

@@ -5,9 +5,9 @@ The one rule: the caller knows what events mean; it is asked to fold them again,
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from engine.store.chain import checkpoint_mac
 from engine.store.erase import BLANK
@@ -15,7 +15,7 @@ from engine.store.errors import StoreError
 from engine.store.finding import Finding
 from engine.store.opening import checkpoint_place, open_text
 from engine.store.prepare import run_values
-from engine.store.schema import checkpoints
+from engine.store.schema import IDENTIFIER, checkpoints
 from engine.store.sealing import Keys
 from engine.store.types import DueKind, RunRow, StoredEvent
 
@@ -24,6 +24,11 @@ Fold: TypeAlias = Callable[[str, list[StoredEvent]], tuple[RunRow, int | None, D
 
 # The text that a checkpoint of this fold version has after these events; None for a version of another release.
 Refold: TypeAlias = Callable[[str, list[StoredEvent], int], str | None]
+
+# Made once: it is asked for every run, and takes longer to make than to run.
+_CHECKPOINTS: Final = (
+    select(checkpoints).where(checkpoints.c.stream == bindparam("stream", type_=IDENTIFIER)).order_by(checkpoints.c.seq)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,7 @@ def checkpoint_findings(
     connection: Connection, against: Against, stream: str, events: list[StoredEvent]
 ) -> tuple[int, list[Finding]]:
     """How many checkpoints the run has, and which are not the state that its events, in order and whole, lead to."""
-    query = select(checkpoints).where(checkpoints.c.stream == stream).order_by(checkpoints.c.seq)
-    rows = connection.execute(query).all()
+    rows = connection.execute(_CHECKPOINTS, {"stream": stream}).all()
     wrong = [(row.seq, _wrong(connection, against, row, events)) for row in rows]
     return len(rows), [Finding(stream, seq, f"the checkpoint {what}") for seq, what in wrong if what is not None]
 

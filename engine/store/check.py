@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, bindparam, select
 
 from engine.store.caches import Against, cache_findings, checkpoint_findings, erased_findings
 from engine.store.chain import event_hash, head_mac
@@ -18,11 +18,19 @@ from engine.store.errors import StoreError
 from engine.store.finding import Finding
 from engine.store.opening import open_events
 from engine.store.prepare import WORKSPACE_PREFIX
-from engine.store.schema import events, open_work, runs, workspaces
+from engine.store.schema import IDENTIFIER, events, open_work, runs, workspaces
 from engine.store.streams import COLUMNS
 from engine.store.types import Head, StoredEvent
 
 _PAGE: Final = 1000
+
+# Made once: they are asked for every stream, and take longer to make than to run.
+_STREAM = bindparam("stream", type_=IDENTIFIER)
+_EVENTS: Final = select(*COLUMNS).where(events.c.stream == _STREAM).order_by(events.c.seq).limit(_PAGE)
+_FURTHER: Final = _EVENTS.where(events.c.seq > bindparam("after", type_=BigInteger))
+_RUN: Final = select(*runs.c).where(runs.c.id == _STREAM)
+_WORK: Final = select(*open_work.c).where(open_work.c.run == _STREAM)
+_WORKSPACE: Final = select(*workspaces.c).where(workspaces.c.id == _STREAM)
 
 
 @dataclass(slots=True)
@@ -102,8 +110,8 @@ def check_stream(connection: Connection, against: Against, stream: str) -> Check
         walk.step(event)
         if against.reads:
             kept.append(event)
-    row = connection.execute(select(*runs.c).where(runs.c.id == stream)).one_or_none()
-    work = connection.execute(select(*open_work.c).where(open_work.c.run == stream)).one_or_none()
+    row = connection.execute(_RUN, {"stream": stream}).one_or_none()
+    work = connection.execute(_WORK, {"stream": stream}).one_or_none()
     walk.end(row)
     checked = Checked(walk.count, walk.findings)
     if row is None:
@@ -123,7 +131,7 @@ def _check_workspace(connection: Connection, against: Against, stream: str) -> C
         checked.claims.extend(claims_of(event))
         if (key_id := erased_key(event)) is not None:
             checked.erased_keys.add(key_id)
-    walk.end(connection.execute(select(*workspaces.c).where(workspaces.c.id == stream)).one_or_none())
+    walk.end(connection.execute(_WORKSPACE, {"stream": stream}).one_or_none())
     checked.events = walk.count
     return checked
 
@@ -151,11 +159,9 @@ def _check_caches(
 
 def read_events(connection: Connection, stream: str) -> Iterator[StoredEvent]:
     """All events of a stream in order, a page in memory at a time."""
-    after = None
+    page = connection.execute(_EVENTS, {"stream": stream}).all()
     while True:
-        query = select(*COLUMNS).where(events.c.stream == stream).order_by(events.c.seq).limit(_PAGE)
-        page = connection.execute(query if after is None else query.where(events.c.seq > after)).all()
         yield from (StoredEvent(*row) for row in page)
         if len(page) < _PAGE:
             return
-        after = page[-1].seq
+        page = connection.execute(_FURTHER, {"stream": stream, "after": page[-1].seq}).all()

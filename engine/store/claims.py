@@ -6,9 +6,9 @@ later with a head at least as far; a pruned run is gone and its last head is on 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import BigInteger, Connection, bindparam, select
 
 from engine.store.anchors import ANCHORED, anchored_heads
 from engine.store.chain import pruned_mac
@@ -16,7 +16,7 @@ from engine.store.finding import Finding
 from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED, facts_of
 from engine.store.prepare import WORKSPACE_PREFIX
 from engine.store.prune import pruned_runs
-from engine.store.schema import data_keys, events, pruned
+from engine.store.schema import IDENTIFIER, data_keys, events, pruned
 from engine.store.types import Head, StoredEvent
 
 _PAGE = 500
@@ -29,6 +29,13 @@ _FACTS = (
     pruned.c.last_seq,
     pruned.c.head_hash,
 )
+
+# Made once: they are asked for every claim, and take longer to make than to run.
+_RUN = bindparam("run", type_=IDENTIFIER)
+_PLACE: Final = select(events.c.hash).where(events.c.stream == _RUN, events.c.seq == bindparam("seq", type_=BigInteger))
+_PRUNED: Final = select(*_FACTS, pruned.c.mac).where(pruned.c.run == _RUN)
+_PRUNED_PAGE: Final = select(*_FACTS, pruned.c.mac).where(pruned.c.run > _RUN).order_by(pruned.c.run).limit(_PAGE)
+_KEYS: Final = select(data_keys.c.id, data_keys.c.wrapped).order_by(data_keys.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +68,7 @@ def claim_findings(connection: Connection, key: bytes, claims: Sequence[Claim]) 
     """The claims that are not true."""
     findings: list[Finding] = []
     for claim in claims:
-        place = select(events.c.hash).where(events.c.stream == claim.run, events.c.seq == claim.head.seq)
-        digest = connection.scalar(place)
+        digest = connection.scalar(_PLACE, {"run": claim.run, "seq": claim.head.seq})
         if claim.kind == "anchored" and digest == claim.head.hash:
             continue
         last = pruned_head(connection, key, claim.run) if digest is None else None
@@ -87,14 +93,13 @@ def _wrong(claim: Claim, digest: str | None, last: Head | None) -> str | None:
 
 def pruned_head(connection: Connection, key: bytes, run: str) -> Head | None:
     """The last head of a run that was pruned by us; None if it was not, or if somebody else says so."""
-    row = connection.execute(select(*_FACTS, pruned.c.mac).where(pruned.c.run == run)).one_or_none()
+    row = connection.execute(_PRUNED, {"run": run}).one_or_none()
     return Head(row.last_seq, row.head_hash) if row is not None and _is_ours(key, row) else None
 
 
 def pruned_findings(connection: Connection, key: bytes, after: str) -> tuple[str, int, list[Finding]]:
     """Check the seals of a page of `pruned`, past the run `after`: the last run, how many, and what is wrong."""
-    query = select(*_FACTS, pruned.c.mac).where(pruned.c.run > after).order_by(pruned.c.run).limit(_PAGE)
-    rows = connection.execute(query).all()
+    rows = connection.execute(_PRUNED_PAGE, {"run": after}).all()
     forged = [row.run for row in rows if not _is_ours(key, row)]
     what = "the seal on what is left of the pruned run is not right: it was changed, or the run was removed by others"
     return rows[-1].run if rows else after, len(rows), [Finding(run, None, what) for run in forged]
@@ -103,9 +108,8 @@ def pruned_findings(connection: Connection, key: bytes, after: str) -> tuple[str
 def key_findings(connection: Connection, erased: set[str]) -> list[Finding]:
     """Keys that are destroyed without a word in any stream, or whole in spite of one. `erased`: those with one, but for
     the newest, which are looked for again."""
-    rows = connection.execute(select(data_keys.c.id, data_keys.c.wrapped).order_by(data_keys.c.id))
     findings: list[Finding] = []
-    for key_id, wrapped in rows.all():
+    for key_id, wrapped in connection.execute(_KEYS).all():
         if wrapped is None and key_id not in erased and not _is_on_record(connection, key_id):
             findings.append(Finding(key_id, None, "this data key was destroyed, but nobody is on record for it"))
         elif wrapped is not None and key_id in erased:

@@ -8,14 +8,25 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from engine.store import data_keys, keyring
+from engine.store import data_keys, epochs
 from engine.store.blobs import put_blobs
 from engine.store.expand import BatchStatement, Row
 from engine.store.prepare import Prepared
 from engine.store.signals import write_listeners
 from engine.store.slots import Slots
 from engine.store.statements import Statements
-from engine.store.types import Append, Appended, Conflict, Duplicate, Guard, Head, LeaseExpired, Outcome, Refused
+from engine.store.types import (
+    Append,
+    Appended,
+    AtEpoch,
+    Conflict,
+    Duplicate,
+    Guard,
+    Head,
+    LeaseExpired,
+    Outcome,
+    Refused,
+)
 
 
 def commit_batch(
@@ -31,9 +42,13 @@ def commit_batch(
         data_keys.hold(connection, used)
     slots = Slots.lock(connection, statements.slots, [item.append for item in batch])
     refused = slots.refused() | _refused(connection, statements, batch)
+    if len(batch) == 1:
+        refused |= epochs.refused(connection, batch[0])
     tried = [item for item in batch if item.append.stream not in refused]
     won = _move_heads(connection, statements, tried)
     _write(connection, statements, [item for item in tried if item.append.stream in won])
+    if len(batch) == 1 and won:
+        epochs.move(connection, batch[0])
     woken = slots.write(won)
     lost = [item for item in batch if item.append.stream not in won]
     if repeated and lost:
@@ -68,7 +83,8 @@ def _refused(connection: Connection, statements: Statements, batch: Sequence[Pre
 
 def _move_heads(connection: Connection, statements: Statements, batch: Sequence[Prepared]) -> set[str]:
     by_statement: dict[BatchStatement, list[Row]] = {}
-    for item in batch:
+    # Workspaces last: whoever moves the epoch has their heads still to lock, while others may wait for it.
+    for item in sorted(batch, key=lambda item: item.is_workspace):
         by_statement.setdefault(_head_statement(statements, item), []).append(item.head_row)
     won: set[str] = set()
     for statement, rows in by_statement.items():
@@ -105,7 +121,6 @@ def _write(connection: Connection, statements: Statements, winners: Sequence[Pre
         ({"id": item.append.stream} for item in winners if item.starts and not item.is_workspace),
     )
     write_listeners(connection, statements.signals, appends)
-    keyring.write(connection, appends)
 
 
 def _work_row(append: Append, due: int) -> Row:
@@ -130,12 +145,16 @@ def _already_there(connection: Connection, statements: Statements, lost: Sequenc
 
 
 def _conflicts(connection: Connection, statements: Statements, lost: Sequence[Prepared]) -> dict[str, Outcome]:
-    """Why these heads did not move: a run has the deduplication key already, or another writer was first."""
+    """Why these heads did not move: a run has the key already, another writer was first, or the epoch has moved."""
     outcomes: dict[str, Outcome] = {}
+    epochs_of = {(item.append.stream, item.append.after): item.epoch for item in lost}
     runs = [_loser_row(item) for item in lost if not item.is_workspace]
     for row in _rows(connection, statements.find_runs, runs):
         first: str | None = row.first if row.last_seq is None else None
-        outcomes[row.id] = _conflict(row) if first is None else Duplicate(first)
+        conflict = _conflict(row)
+        epoch = epochs_of.get((row.id, conflict.head))  # it did not move although it is the one: so the epoch has
+        refused = conflict if epoch is None else Refused(AtEpoch(epoch))
+        outcomes[row.id] = refused if first is None else Duplicate(first)
     workspaces: list[Row] = [{"id": item.append.stream} for item in lost if item.is_workspace]
     for row in _rows(connection, statements.find_workspaces, workspaces):
         outcomes[row.id] = _conflict(row)

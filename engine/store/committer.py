@@ -1,8 +1,8 @@
 """Group commit: appends that wait together share one transaction.
 
 The one rule: a transaction begins as soon as the database is idle, and whatever arrives meanwhile forms the next
-batch, at most one append per stream, and one that asks for a slot per concurrency key, in the order of arrival. No
-append waits for others to come.
+batch, at most one append per stream, and one that asks for a slot per concurrency key, in the order of arrival; one
+that moves the epoch is alone. No append waits for others to come.
 """
 
 import asyncio
@@ -77,7 +77,12 @@ class Committer:
         for waiting in self._waiting:
             append = waiting.item.append
             asked = {guard.key for guard in append.guards if isinstance(guard, SlotFree)}
-            if append.stream in batch or len(batch) == _LARGEST_BATCH or not keys.isdisjoint(asked):
+            if append.epoch is not None and not batch:
+                batch[append.stream] = waiting
+                later = [one for one in self._waiting if one is not waiting]
+                break
+            full = append.epoch is not None or len(batch) == _LARGEST_BATCH
+            if full or append.stream in batch or not keys.isdisjoint(asked):
                 later.append(waiting)
             else:
                 batch[append.stream] = waiting

@@ -91,11 +91,11 @@ def get_run(connection: Connection, stream: str) -> RunInfo | None:
 
 def ended(connection: Connection, ids: Collection[str]) -> list[str]:
     """Those of these runs that have ended."""
-    query = select(runs.c.id).where(runs.c.id.in_(list(ids)), runs.c.ended_at.is_not(None))
-    return list(connection.scalars(query))
+    return list(connection.scalars(_ENDED, {"ids": list(ids)}))
 
 
-# Made once: every worker asks it again and again.
+# Made once: every worker asks them again and again.
+_ENDED: Final = select(runs.c.id).where(runs.c.id.in_(bindparam("ids", expanding=True)), runs.c.ended_at.is_not(None))
 _HEADS: Final = select(runs.c.id, runs.c.last_seq).where(runs.c.id.in_(bindparam("ids", expanding=True)))
 
 

@@ -11,6 +11,7 @@ from engine.store import (
     checkpoints,
     data_keys,
     definitions,
+    epochs,
     erase,
     leases,
     lists,
@@ -250,11 +251,15 @@ class Log:
         return taken
 
     async def make_all_due(self, now: int) -> int:
-        """Make every run due that is ready or running (not those that wait); how many were not due before.
+        """Make every run due that is ready, running or held (not those that wait); how many were not due before.
 
         At `now`, or by the database's clock where that is earlier.
         """
         return await self.database.write(open_work.make_all_due, now)
+
+    async def switches(self) -> tuple[int, list[StoredEvent]]:
+        """The epoch, and the events by which the switches that are thrown now were, of all workspaces."""
+        return await self.database.read(epochs.read)
 
     async def rest(self, run: str, seq: int, due: int) -> None:
         """The run, looked at after its event `seq`, has nothing to do before `due`: it is not swept again until then.

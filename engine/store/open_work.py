@@ -10,6 +10,7 @@ it takes and not what is due.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
 from typing import Any, Final
 
@@ -17,9 +18,11 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     Connection,
+    Executable,
+    Integer,
     Select,
-    and_,
     any_,
+    bindparam,
     case,
     func,
     literal,
@@ -28,9 +31,10 @@ from sqlalchemy import (
     union_all,
     update,
 )
+from sqlalchemy.engine import Dialect
 
 from engine.store.dbclock import now_ms
-from engine.store.schema import open_work, runs
+from engine.store.schema import IDENTIFIER, open_work, runs
 from engine.store.types import HIGH, LOW, NORMAL, DueKind, DueRun
 
 # For how many ms a run that was taken is left alone, by what it waits for.
@@ -41,8 +45,9 @@ PUSH: Final[Mapping[DueKind, int]] = {
     "child": 10_000,
     "queued": 10_000,
     "awaited": 10_000,
+    "held": 2_000,
 }
-_AT_ONCE: Final = ("ready", "running")
+_AT_ONCE: Final = ("ready", "running", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +92,11 @@ def take_due(
 
 
 def make_all_due(connection: Connection, now: int) -> int:
-    """Make every run due that is ready or running, after activations were lost; how many. The others keep their time.
+    """Make every run due that is ready, running or held, after activations were lost; how many.
 
-    At `now`, or by the database's clock where that is earlier.
+    The others keep their time. At `now`, or by the database's clock where that is earlier.
     """
-    given = literal(now, BigInteger)
-    at = case((now_ms() < given, now_ms()), else_=given)
-    lost = open_work.c.kind.in_(_AT_ONCE)
-    return connection.execute(update(open_work).values(due=at).where(lost, open_work.c.due > at)).rowcount
+    return connection.execute(_MAKE_ALL_DUE, {"now": now}).rowcount
 
 
 def rest(connection: Connection, run: str, seq: int, due: int) -> None:
@@ -103,10 +105,8 @@ def rest(connection: Connection, run: str, seq: int, due: int) -> None:
     Left as it is if it has events since, if somebody has just made it due, or if it is due later anyway.
     """
     # The head is locked first: an append that is on its way sets a time of its own.
-    if connection.scalar(select(runs.c.last_seq).where(runs.c.id == run).with_for_update()) != seq:
-        return
-    swept = and_(open_work.c.run == run, open_work.c.due > now_ms(), open_work.c.due < due)
-    connection.execute(update(open_work).values(due=due).where(swept))
+    if connection.scalar(_HEAD, {"id": run}) == seq:
+        connection.execute(_REST, {"resting": run, "until": due})
 
 
 def next_due(connection: Connection) -> int | None:
@@ -139,26 +139,55 @@ def _all_lanes() -> Select[Any, Any, Any]:
     return lanes.where(known.c.workspace.is_not(None))
 
 
-# Made once: it is asked at every sweep, and takes longer to make than to run.
+def _make_all_due() -> Executable:
+    given = bindparam("now", type_=BigInteger)
+    at = case((now_ms() < given, now_ms()), else_=given)
+    return update(open_work).values(due=at).where(open_work.c.kind.in_(_AT_ONCE), open_work.c.due > at)
+
+
+def _rest() -> Executable:
+    until = bindparam("until", type_=BigInteger)
+    resting = open_work.c.run == bindparam("resting", type_=IDENTIFIER)
+    return update(open_work).values(due=until).where(resting, open_work.c.due > now_ms(), open_work.c.due < until)
+
+
+# Made once, as is what `_taking` gives: a statement takes longer to make than to run.
 _LANES: Final = _all_lanes()
+_MAKE_ALL_DUE: Final = _make_all_due()
+_HEAD: Final = select(runs.c.last_seq).where(runs.c.id == bindparam("id", type_=IDENTIFIER)).with_for_update()
+_REST: Final = _rest()
 
 
 def _take(connection: Connection, lane: Lane, now: int, limit: int, push: Mapping[DueKind, int]) -> list[DueRun]:
-    here = (open_work.c.workspace == lane.workspace, open_work.c.priority == lane.priority)
-    due = select(open_work.c.run).where(*here, open_work.c.due <= now).order_by(open_work.c.due).limit(limit)
+    given = {"lane": lane.workspace, "urgency": lane.priority, "now": now, "most": limit}
+    times = {_time_of(kind): now + ms for kind, ms in push.items()}
+    swept = connection.scalars(_taking(connection.dialect, tuple(push)), given | times)
+    return [DueRun(run, lane.workspace, lane.priority) for run in swept]
+
+
+@lru_cache(maxsize=8)
+def _taking(dialect: Dialect, kinds: tuple[DueKind, ...]) -> Executable:
+    here = (
+        open_work.c.workspace == bindparam("lane", type_=IDENTIFIER),
+        open_work.c.priority == bindparam("urgency", type_=Integer),
+    )
+    due = select(open_work.c.run).where(*here, open_work.c.due <= bindparam("now", type_=BigInteger))
+    due = due.order_by(open_work.c.due).limit(bindparam("most", type_=Integer))
     taken = due.with_for_update(skip_locked=True).cte("taken")
     found = select(taken.c.run)
-    if connection.dialect.name == "postgresql":
+    if dialect.name == "postgresql":
         # As an array each is looked up by its key; joined, all open work is read for them.
         these = open_work.c.run == any_(func.array(found.scalar_subquery()))
     else:
         these = open_work.c.run.in_(found)
-    pushed = update(open_work).values(due=_pushed(now, push)).where(these)
-    swept = connection.scalars(pushed.returning(open_work.c.run))
-    return [DueRun(run, lane.workspace, lane.priority) for run in swept]
+    return update(open_work).values(due=_pushed(kinds)).where(these).returning(open_work.c.run)
 
 
-def _pushed(now: int, push: Mapping[DueKind, int]) -> ColumnElement[int]:
-    times = {kind: literal(now + ms, BigInteger) for kind, ms in push.items()}
+def _pushed(kinds: tuple[DueKind, ...]) -> ColumnElement[int]:
+    times = {kind: bindparam(_time_of(kind), type_=BigInteger) for kind in kinds}
     # A kind that a newer release wrote is looked at as often as what is ready.
     return case(*((open_work.c.kind == kind, time) for kind, time in times.items()), else_=times["ready"])
+
+
+def _time_of(kind: DueKind) -> str:
+    return f"then_{kind}"

@@ -13,7 +13,7 @@ from engine.store.expand import Row
 from engine.store.instants import to_text
 from engine.store.opening import sealed_append
 from engine.store.sealing import DataKey, is_sealed
-from engine.store.types import HIGH, LOW, NORMAL, Append, Blob, Head, RunRow
+from engine.store.types import HIGH, LOW, NORMAL, Append, AtEpoch, Blob, Head, RunRow
 
 WORKSPACE_PREFIX: Final = "ws_"
 
@@ -36,6 +36,11 @@ class Prepared:
     def is_workspace(self) -> bool:
         """Whether its stream is a workspace's, whose head lies in another table."""
         return self.append.stream.startswith(WORKSPACE_PREFIX)
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch that it depends on."""
+        return _epoch(self.append)
 
     @property
     def starts(self) -> bool:
@@ -62,6 +67,7 @@ def prepare(append: Append, key: bytes, data_key: DataKey | None = None) -> Prep
         "id": stream,
         "after_seq": append.after.seq,
         "after_hash": append.after.hash,
+        "epoch": _epoch(append),
         "last_seq": head.seq,
         "head_hash": head.hash,
         "head_mac": head_mac(key, stream, head.seq, head.hash),
@@ -70,6 +76,10 @@ def prepare(append: Append, key: bytes, data_key: DataKey | None = None) -> Prep
     if run is not None:
         head_row |= run_values(run) | {"data_key": None if data_key is None else data_key.id}
     return Prepared(append, head, head_row, tuple(rows), "" if data_key is None else data_key.id)
+
+
+def _epoch(append: Append) -> int | None:
+    return next((guard.epoch for guard in append.guards if isinstance(guard, AtEpoch)), None)
 
 
 def run_values(run: RunRow) -> dict[str, str | int | None]:
@@ -99,8 +109,8 @@ def _check(append: Append) -> None:
     if append.stream.startswith(WORKSPACE_PREFIX):
         if append.run is not None or isinstance(append.due, int):
             raise ValueError(f"{append.stream}: a workspace's stream has no run row and no open work")
-    elif append.keys:
-        raise ValueError(f"{append.stream}: keys are kept by workspaces, not by runs")
+    elif append.epoch is not None:
+        raise ValueError(f"{append.stream}: only a workspace's stream says what holds steps")
     elif append.after.seq == 0 and append.run is None:
         raise ValueError(f"{append.stream}: the first append of a run must carry its row")
     if any("\0" in new.payload for new in append.events):

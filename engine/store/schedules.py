@@ -61,8 +61,7 @@ class Schedules:
 
 
 def _all(connection: Connection, workspace: str) -> list[ScheduleRow]:
-    mine = select(schedules).where(schedules.c.workspace == workspace)
-    rows = connection.execute(mine.order_by(schedules.c.workflow, schedules.c.number))
+    rows = connection.execute(_ALL, {"workspace": workspace})
     return [ScheduleRow(row.workflow, row.number, row.spec, row.next_at) for row in rows]
 
 
@@ -86,7 +85,12 @@ def _due(workspace: Any, now: Any) -> tuple[ColumnElement[bool], ...]:
     return (schedules.c.workspace == workspace, schedules.c.next_at <= now, schedules.c.claimed_until <= now_ms())
 
 
-# Made once: it is asked every second.
+# Made once: they are asked again and again.
+_ALL: Final = (
+    select(schedules)
+    .where(schedules.c.workspace == bindparam("workspace", type_=IDENTIFIER))
+    .order_by(schedules.c.workflow, schedules.c.number)
+)
 _ONE_DUE: Final = (
     select(schedules.c.number)
     .where(*_due(bindparam("workspace", type_=IDENTIFIER), bindparam("now", type_=BigInteger)))

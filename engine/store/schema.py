@@ -1,7 +1,8 @@
 """The tables, once, for SQLite and PostgreSQL.
 
-The one rule: `events` is the truth. `runs`, `workspaces` and `open_work` are caches of it, written in the transaction
-that appends and checked against it by `verify`; the rest is operational and may be lost without losing a fact.
+The one rule: `events` is the truth. `runs`, `workspaces`, `open_work` and `switches` are caches of it, written in the
+transaction that appends and checked against it by `verify`; the rest is operational and may be lost without losing a
+fact.
 
 `events`, `runs` and `open_work` may be queried by people: their columns change only with a migration and a note.
 Instants are epoch milliseconds but for `events.at`, the text that was hashed. Identifiers sort bytewise on both
@@ -114,6 +115,25 @@ runs = Table(
         postgresql_where=text("ended_at IS NOT NULL"),
     ),
     **_REWRITTEN,
+)
+
+# One row: the number that grows with whatever changes what holds steps, in any workspace.
+epochs = Table(
+    "epochs",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    **_CLUSTERED,
+)
+
+# A cache of what workspaces' streams say is thrown, by the place of the event that says so.
+switches = Table(
+    "switches",
+    metadata,
+    Column("workspace", IDENTIFIER, primary_key=True),
+    Column("key", IDENTIFIER, primary_key=True),
+    Column("seq", Integer, nullable=False),
+    **_CLUSTERED,
 )
 
 # For finding runs by their labels; written by triggers on `runs` and by nothing else.
@@ -348,22 +368,6 @@ secrets = Table(
     Column("at", BigInteger, nullable=False),
     Column("holder", IDENTIFIER),
     Column("held_until", BigInteger, nullable=False, server_default=text("0")),
-    **_CLUSTERED,
-)
-
-# Keys of providers and secrets of steps: `text` is sealed, for its workspace, provider and id. A cache of what the
-# workspace's stream says, but for `text`, which is there alone, and `used_at`, to the minute.
-keyring = Table(
-    "keyring",
-    metadata,
-    Column("workspace", IDENTIFIER, primary_key=True),
-    Column("provider", IDENTIFIER, primary_key=True),
-    Column("name", IDENTIFIER, primary_key=True),
-    Column("id", IDENTIFIER, nullable=False),
-    Column("last_four", Text, nullable=False),
-    Column("fingerprint", Text, nullable=False),
-    Column("text", Text, nullable=False),
-    Column("used_at", BigInteger),
     **_CLUSTERED,
 )
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Integer, Table, and_, delete, false, func, insert, select, true, update
+from sqlalchemy import Integer, Table, and_, delete, false, func, insert, or_, select, true, update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from engine.store import schema
+from engine.store import epochs, schema
 from engine.store.dbclock import now_ms
 from engine.store.expand import BatchStatement, batch_rows
 from engine.store.schema import IDENTIFIER
@@ -26,7 +26,9 @@ _FIXED: Final = (
     "data_key",
 )  # fmt: skip
 _CACHE: Final = ("status", "summary", "updated_at", "ended_at", "labels", "attention")
-_BEFORE: Final[dict[str, TypeEngine[Any]]] = {"after_seq": Integer(), "after_hash": schema.events.c.hash.type}
+_BEFORE: Final[dict[str, TypeEngine[Any]]] = {
+    "after_seq": Integer(), "after_hash": schema.events.c.hash.type, "epoch": schema.epochs.c.number.type,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ def _advance(dialect: Dialect, table: Table, names: tuple[str, ...]) -> BatchSta
     unmoved = and_(
         table.c.id == rows.c.id, table.c.last_seq == rows.c.after_seq, table.c.head_hash == rows.c.after_hash
     )
+    if table is schema.runs:
+        unmoved = and_(unmoved, or_(rows.c.epoch.is_(None), rows.c.epoch == epochs.current(dialect)))
     statement = update(table).values(values).where(unmoved)
     if dialect.name == "postgresql":
         # Rows are locked in the order of their ids whatever the plan, so that two batches cannot deadlock.

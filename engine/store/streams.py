@@ -35,6 +35,13 @@ _TAIL: Final = (
     .where(events.c.seq >= bindparam("first", type_=BigInteger))
     .order_by(events.c.seq)
 )
+_OF_STREAM: Final = select(*COLUMNS).where(events.c.stream == bindparam("stream", type_=IDENTIFIER))
+_AT: Final = _OF_STREAM.where(events.c.seq.in_(bindparam("seqs", expanding=True))).order_by(events.c.seq)
+_LAST: Final = _OF_STREAM.order_by(events.c.seq.desc()).limit(1)
+_LOCK_RUN, _LOCK_WORKSPACE = (
+    select(table.c.id).where(table.c.id == bindparam("id", type_=IDENTIFIER)).with_for_update()
+    for table in (runs, workspaces)
+)
 
 
 def load(connection: Connection, sealer: Sealer | None, stream: str, after: int) -> tuple[list[StoredEvent], Head]:
@@ -49,8 +56,7 @@ def load(connection: Connection, sealer: Sealer | None, stream: str, after: int)
 
 def load_at(connection: Connection, sealer: Sealer | None, stream: str, seqs: Collection[int]) -> list[StoredEvent]:
     """The stream's events with these sequence numbers, in order."""
-    query = select(*COLUMNS).where(events.c.stream == stream, events.c.seq.in_(seqs)).order_by(events.c.seq)
-    found, _ = read(connection.execute(query).all())
+    found, _ = read(connection.execute(_AT, {"stream": stream, "seqs": list(seqs)}).all())
     return open_events(connection, sealer, found)
 
 
@@ -62,8 +68,7 @@ def read(rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[list[StoredEvent], Head
 
 def last_event(connection: Connection, stream: str) -> StoredEvent | None:
     """The stream's last event."""
-    query = select(*COLUMNS).where(events.c.stream == stream).order_by(events.c.seq.desc()).limit(1)
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_LAST, {"stream": stream}).one_or_none()
     return None if row is None else StoredEvent(*row)
 
 
@@ -75,5 +80,5 @@ def next_place(connection: Connection, stream: str, now: int) -> tuple[Head, int
 
 def lock_head(connection: Connection, stream: str) -> None:
     """Wait until this transaction alone may move the stream's head. (On SQLite every writing transaction is alone.)"""
-    table = workspaces if stream.startswith(WORKSPACE_PREFIX) else runs
-    connection.execute(select(table.c.id).where(table.c.id == stream).with_for_update()).all()
+    lock = _LOCK_WORKSPACE if stream.startswith(WORKSPACE_PREFIX) else _LOCK_RUN
+    connection.execute(lock, {"id": stream}).all()

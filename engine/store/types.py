@@ -14,10 +14,11 @@ DEFAULT_WORKSPACE: Final = "ws_local"
 
 JsonObject: TypeAlias = dict[str, Any]
 
-# What a run waits for, as far as the store must know: `ready` and `running` runs are looked at again at once when the
-# stream of activations was lost. All others are left until their time: a `timer`, other runs (`child`), their turn in
-# line for a concurrency key (`queued`), a worker that has the code (`awaited`).
-DueKind: TypeAlias = Literal["ready", "running", "timer", "child", "queued", "awaited"]
+# What a run waits for, as far as the store must know: `ready`, `running` and `held` runs (which a person keeps from
+# going on) are looked at again at once when the stream of activations was lost. All others are left until their time: a
+# `timer`, other runs (`child`), their turn in line for a concurrency key (`queued`), a worker that has the code
+# (`awaited`).
+DueKind: TypeAlias = Literal["ready", "running", "timer", "child", "queued", "awaited", "held"]
 
 LOW, NORMAL, HIGH = 0, 1, 2
 
@@ -149,7 +150,30 @@ class SlotFree:
     limit: int
 
 
-Guard: TypeAlias = LeaseExpired | SlotFree
+@dataclass(frozen=True, slots=True)
+class AtEpoch:
+    """Holds if the epoch, which grows with whatever changes what holds steps, is this one."""
+
+    epoch: int
+
+
+Guard: TypeAlias = LeaseExpired | SlotFree | AtEpoch
+
+
+@dataclass(frozen=True, slots=True)
+class NewEpoch:
+    """With an append to a workspace's stream the epoch becomes `epoch`, if it is the one before.
+
+    From its commit on no append with an older `AtEpoch` is written. `throws` is the key of the switch that the append's
+    last event throws, `lifts` that of the one that it lifts. `frees`: the runs that are `held` are due at once, those
+    of this workspace or, `everywhere`, of all.
+    """
+
+    epoch: int
+    throws: str | None = None
+    lifts: str | None = None
+    frees: bool = False
+    everywhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,29 +225,6 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
-class PutKey:
-    """Keep this sealed text under the name, in the place of what was there (`engine.store.keyring` seals)."""
-
-    provider: str
-    name: str
-    id: str
-    last_four: str
-    fingerprint: str
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DropKey:
-    """Keep nothing under the name any more."""
-
-    provider: str
-    name: str
-
-
-KeyChange: TypeAlias = PutKey | DropKey
-
-
-@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A run's state after the event `seq`, whose hash is `hash`, as a text of the caller's; `version` is the fold's."""
 
@@ -248,10 +249,11 @@ class Append:
     `listens` replaces the signals that the run waits for (None: leaves them); if one of them is there already, the run
     is due at once, whatever `due` says. So it is to be given as long as the run waits.
 
+    `epoch`, in an append to a workspace's stream, changes what holds steps; if another change of it was first, the
+    append is refused as `AtEpoch`.
+
     `subject`, in the first append of a run, is whose data it is: where there is a master key, the texts of this and all
     later appends are sealed under this person's data key.
-
-    `keys`, in an append to a workspace's stream, are what becomes of the sealed keys that its events tell of.
     """
 
     stream: str
@@ -265,7 +267,7 @@ class Append:
     waits_for: Waiting | None = None
     listens: tuple[Listens, ...] | None = None
     subject: str | None = None
-    keys: tuple[KeyChange, ...] = ()
+    epoch: NewEpoch | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, select, union
+from sqlalchemy import Connection, Select, bindparam, select, union
 
 from engine.store.anchors import ANCHORED
 from engine.store.belongings import Page, Place, lost_blobs, orphans, wrong_blobs
@@ -20,7 +20,7 @@ from engine.store.finding import Finding
 from engine.store.log import Log
 from engine.store.notes import RUNS_PRUNED
 from engine.store.prepare import WORKSPACE_PREFIX
-from engine.store.schema import BELONGINGS, events, open_work, runs, workspaces
+from engine.store.schema import BELONGINGS, IDENTIFIER, events, open_work, runs, workspaces
 from engine.store.sealing import Keys
 from engine.store.streams import COLUMNS
 from engine.store.types import StoredEvent
@@ -156,13 +156,21 @@ def _check_all(connection: Connection, against: Against, page: Sequence[str]) ->
 
 def _stream_page(connection: Connection, after: str) -> list[str]:
     """The next streams by name that anything at all knows of: a head, an event, or open work."""
+    return list(connection.scalars(_STREAMS, {"after": after}))
+
+
+def _streams() -> Select[str]:
     columns = (runs.c.id, workspaces.c.id, events.c.stream, open_work.c.run)
+    after = bindparam("after", type_=IDENTIFIER)
     parts: list[Select[*tuple[Any, ...]]] = []
     for column in columns:
         part = select(column.label("stream")).where(column > after).distinct().order_by(column).limit(_PAGE).subquery()
         parts.append(select(part.c.stream))
     found = union(*parts).subquery()
-    return list(connection.scalars(select(found.c.stream).order_by(found.c.stream).limit(_PAGE)))
+    return select(found.c.stream).order_by(found.c.stream).limit(_PAGE)
+
+
+_STREAMS: Final = _streams()
 
 
 def _claims_on(connection: Connection, run: str) -> list[Claim]:

@@ -79,9 +79,11 @@ class World:
             self._apply(case, first)
         return self.cases[run]
 
-    def submit(self, case: Case, command: c.Command) -> c.Reply:
+    def submit(
+        self, case: Case, command: c.Command, refused: frozenset[c.Condition] = frozenset[c.Condition]()
+    ) -> c.Reply:
         """Decide on the command now, and let the world see what it led to."""
-        decision = decide(case.state, command, self.now, case.values)
+        decision = decide(case.state, command, self.now, case.values, c.Around(refused=refused))
         self._apply(case, decision)
         return decision.reply
 
@@ -113,7 +115,7 @@ class World:
         while True:
             for case in tuple(self.cases.values()):
                 if case.state.end is None:
-                    self.submit(case, c.Look(case.claim(next(self._workers), self.now), case.alive()))
+                    self.submit(case, c.Look(case.claim(next(self._workers), self.now)), case.alive())
             if before == self._happened:
                 return before != began
             before = self._happened

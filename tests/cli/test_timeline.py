@@ -51,13 +51,6 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         "STEP_STARTED deploy attempt=1/5 worker=wrk_1",
     ),
     (2, e.StepLogged(step="deploy", attempt=1, text="half\nway"), 'STEP_LOGGED deploy text="half way"'),
-    (
-        2,
-        e.KeyUsed(
-            step="deploy", attempt=1, provider="openai", name="default", key="pk_1", last_four="WXYZ", fingerprint="f"
-        ),
-        "KEY_USED deploy attempt=1/5 key=openai/default ends_in=WXYZ",
-    ),
     (3, e.EffectStarted(step="deploy", effect="push", key="k"), "EFFECT_STARTED deploy effect=push key=k"),
     (4, e.EffectRecorded(step="deploy", effect="push"), "EFFECT_RECORDED deploy effect=push"),
     (
@@ -72,6 +65,12 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         e.StepPostponed(step="deploy", attempt=2, until=NOON + 12_007, words="openai's limit"),
         'STEP_POSTPONED deploy attempt=2/5 in=12s for="openai\'s limit"',
     ),
+    (
+        7,
+        e.StepHeld(step="deploy", attempt=2, cause="switch", keys=("workspace",), words="Ana stopped all", epoch=1),
+        'STEP_HELD deploy attempt=2/5 by=workspace reason="Ana stopped all"',
+    ),
+    (7, e.StepReleased(step="deploy"), "STEP_RELEASED deploy"),
     (7, e.StepAwaitedWorker(step="deploy", uses="set@1"), "STEP_AWAITED_WORKER deploy uses=set@1"),
     (
         8,

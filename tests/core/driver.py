@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from immutables import Map
+
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.decide import Decision, decide, start
@@ -13,6 +15,7 @@ from engine.core.failures import Failure, FailureClass
 from engine.core.fold import fold
 from engine.core.graph import Plan
 from engine.core.state import Recorded, RunState
+from engine.core.switches import NONE_THROWN, Switch, Switches
 
 ANA = e.Actor(via="slack", id="U1", name="Ana")
 BEN = e.Actor(via="slack", id="U2", name="Ben")
@@ -54,18 +57,27 @@ class Run:
         self.state: RunState = first.state
         self.log: list[Recorded] = list(first.events)
         self.last: Decision = first
+        self.switches = NONE_THROWN
 
     def claim(self, slots: int = 10, worker: str = "w1", steps: frozenset[str] | None = None) -> c.Claim:
         known = steps if steps is not None else frozenset({"noop", "noop@1", "other"})
         return c.Claim(worker, known, slots, self.now, self.now + LEASE)
 
-    def do(self, command: c.Command, after: int = 0) -> c.Reply:
+    def do(
+        self, command: c.Command, after: int = 0, refused: frozenset[c.Condition] = frozenset[c.Condition]()
+    ) -> c.Reply:
         self.now += after
         values = {one.seq: e.value_of(one.event) for one in self.log}
-        self.last = decide(self.state, command, self.now, values)
+        self.last = decide(self.state, command, self.now, values, c.Around(self.switches, refused))
         self.state = self.last.state
         self.log.extend(self.last.events)
         return self.last.reply
+
+    def throw(self, *keys: str, reason: str = "bad deploy") -> None:
+        """Exactly these switches are thrown from here on."""
+        epoch = self.switches.epoch + 1
+        thrown = {("ws_t", key): Switch(key, BEN, reason, self.now, epoch) for key in keys}
+        self.switches = Switches(epoch, Map(thrown))
 
     def holds(self, step: str) -> frozenset[c.Condition]:
         """That the claim on ``step`` has run out is known not to be so."""

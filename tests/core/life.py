@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
+from immutables import Map
+
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.decide import Decision, decide, start
@@ -16,6 +18,7 @@ from engine.core.failures import Failure, FailureClass
 from engine.core.outlook import due
 from engine.core.spending import Cost, Spend
 from engine.core.state import AT_WORK, Recorded, RunState, RunStatus, StepStatus
+from engine.core.switches import NONE_THROWN, Switch, Switches
 from tests.core.definitions import plan_of
 
 T = TypeVar("T")
@@ -54,6 +57,7 @@ class Life:
         self.sent = 0
         self.moves = 0
         self.blocked = False
+        self.switches = NONE_THROWN
         self.plan = plan_of(workflow)
         wanted = workflow.concurrency
         line = None if wanted is None else e.InLine(key="k", limit=1, on_limit=wanted.on_limit.value)
@@ -80,6 +84,7 @@ class Life:
     def finish(self) -> None:
         """Whatever happened: with workers, people and time the run ends."""
         self.blocked = False
+        self._switch(thrown=False)
         for _ in range(400):
             if self.state.end is not None:
                 return
@@ -112,7 +117,7 @@ class Life:
 
     def _possible(self) -> list[Callable[[Pick], None]]:
         """What may happen now; what happens often stands here more than once."""
-        found = [self._wait, self._signal, self._override, self._steer, self._crowd]
+        found = [self._wait, self._signal, self._override, self._steer, self._crowd, self._stop]
         if self.tokens:
             found += [self._succeed, self._succeed, self._succeed, self._fail, self._note]
         if self._gates():
@@ -137,6 +142,14 @@ class Life:
         self.now += pick(LATER)
         self._look(pick(WORKERS), pick([0, 1, 2, 3]))
 
+    def _stop(self, pick: Pick) -> None:
+        self._switch(thrown=pick([False, False, True]))
+
+    def _switch(self, *, thrown: bool) -> None:
+        epoch = self.switches.epoch + 1
+        switch = Switch("workspace", ANA, "too much", self.now, epoch)
+        self.switches = Switches(epoch, Map({("ws_t", "workspace"): switch} if thrown else {}))
+
     def _crowd(self, pick: Pick) -> None:
         self.blocked = pick([False, False, True])
 
@@ -158,7 +171,7 @@ class Life:
             c.BeginEffect(step, token, "ask", f"ask/{step}", Spend(500_000)),
             c.RecordEffect(step, token, "ask", "answer", Cost(pick([0, 200_000, 500_000, 600_000]))),
             c.CancelEffect(step, token, "ask"),
-            c.HandBack(step, token, "w1"),
+            c.HandBack(step, token, "w1", pick([False, True])),
             c.Postpone(step, token, "w1", 12_000, "openai's limit"),
             c.LogLine(step, token, "half done"),
             c.NoteProgress(step, token, {"page": 3}),
@@ -239,16 +252,24 @@ class Life:
 
     def _do(self, command: c.Command) -> c.Reply:
         values = {one.seq: e.value_of(one.event) for one in self.log}
-        decision = decide(self.state, command, self.now, values)
-        assert decision == decide(self.state, command, self.now, values), "deciding is a function"
-        if self.blocked and isinstance(command, c.Look) and not command.refused:
+        around = c.Around(self.switches)
+        decision = decide(self.state, command, self.now, values, around)
+        assert decision == decide(self.state, command, self.now, values, around), "deciding is a function"
+        if self.blocked and isinstance(command, c.Look):
             refused = frozenset(one for one in decision.conditions if isinstance(one, c.SlotFree))
             if refused:
-                return self._do(c.Look(command.claim, refused))
+                decision = decide(self.state, command, self.now, values, c.Around(self.switches, refused))
+        self._is_not_started_while_stopped(decision)
         self._apply(decision)
         if isinstance(command, c.Steering):
             assert decision.events or not isinstance(decision.reply, c.Accepted), "nothing was done, and told so"
         return decision.reply
+
+    def _is_not_started_while_stopped(self, decision: Decision) -> None:
+        for one in decision.events:
+            if isinstance(one.event, e.StepStarted | e.EffectStarted):
+                assert not self.switches.thrown, f"{one.event.type} while everything is stopped"
+                assert one.event.epoch == self.switches.epoch
 
     def _report(self, command: c.Succeed | c.Fail) -> None:
         step, known = self.state.step(command.step), len(self.log)

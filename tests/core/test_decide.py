@@ -215,7 +215,7 @@ def test_a_living_worker_keeps_its_step(make: Any) -> None:
     run = make(noop("a"))
     run.look()
     run.now += 20_000
-    run.do(c.Look(run.claim(worker="w2"), refused=run.holds("a")))
+    run.do(c.Look(run.claim(worker="w2")), refused=run.holds("a"))
     assert run.new == []
     run.look(after=20_000, worker="w1")
     assert run.new == [], "nor does it declare itself lost"

@@ -99,8 +99,8 @@ def nothing_is_decided_twice(life: Life) -> None:
             case e.StepStarted(step=step):
                 assert step not in running | completed, f"{step} was started again at {one.seq}"
                 running.add(step)
-            case e.StepHandedBack(step=step):
-                running.remove(step)
+            case e.StepHandedBack(step=step) | e.StepHeld(step=step):
+                running.discard(step)
             case e.StepCompleted(step=step) | e.StepFailed(step=step):
                 assert step not in completed, f"{step} ended at {one.seq}, after it had completed"
                 running.discard(step)

@@ -224,7 +224,7 @@ def test_a_run_whose_time_is_over_in_line_handles_its_failure_without_its_turn()
     definition = workflow(noop("a"), timeout="1m", on_failure=[noop("tell")], concurrency={"key": "k"})
     run = Run(definition, started={"concurrency": e.InLine(key="k", limit=1)})
     crowded = frozenset({c.SlotFree("k", 1)})
-    run.do(c.Look(run.claim(), crowded), after=60_000)
+    run.do(c.Look(run.claim()), after=60_000, refused=crowded)
     assert run.state.step("on_failure/tell").status is StepStatus.RUNNING
     run.succeed("on_failure/tell")
     assert run.state.status is RunStatus.FAILED

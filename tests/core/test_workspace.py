@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from engine.core import freezes as fz
 from engine.core import workspace as ws
 from engine.core import workspace_events as w
 from engine.core.errors import UnknownEvent
@@ -96,19 +97,19 @@ def test_a_source_does_not_overrule_what_was_deployed_by_hand_since(facts: Facts
 
 
 def test_a_freeze_says_who_until_when_and_why(facts: Facts) -> None:
-    assert "needs a reason" in facts.refusal(facts.do(ws.StartFreeze((), None, ANA, " ")))
-    assert "over already" in facts.refusal(facts.do(ws.StartFreeze((), NOON, ANA, "launch")))
-    facts.do(ws.StartFreeze(("release",), NOON + 3_600_000, ANA, "the launch"))
+    assert "needs a reason" in facts.refusal(facts.do(fz.StartFreeze((), None, ANA, " ")))
+    assert "over already" in facts.refusal(facts.do(fz.StartFreeze((), NOON, ANA, "launch")))
+    facts.do(fz.StartFreeze(("release",), NOON + 3_600_000, ANA, "the launch"))
     freeze = facts.state.freeze("release", NOON)
     assert freeze is not None
-    assert ws.frozen(freeze, "release") == "release is frozen by Ana until 2030-01-01T13:00Z: the launch"
+    assert fz.frozen(freeze, "release") == "release is frozen by Ana until 2030-01-01T13:00Z: the launch"
     assert facts.state.freeze("other", NOON) is None
     assert facts.state.freeze("release", NOON + 3_600_000) is None
 
 
 def test_no_gate_changes_while_a_freeze_holds(facts: Facts) -> None:
     facts.deploy("a")
-    facts.do(ws.StartFreeze((), None, ANA, "the launch"))
+    facts.do(fz.StartFreeze((), None, ANA, "the launch"))
     assert isinstance(facts.deploy("b", "a", may=ALL), tuple)
     assert "is frozen by Ana until it is lifted: the launch; no gate changes" in facts.refusal(
         facts.deploy("c", "b", gates=("the gate ok is gone",), may=ALL)
@@ -116,12 +117,12 @@ def test_no_gate_changes_while_a_freeze_holds(facts: Facts) -> None:
 
 
 def test_freezes_are_lifted_one_by_one_or_all(facts: Facts) -> None:
-    assert "nothing is frozen" in facts.refusal(facts.do(ws.LiftFreeze(7, ANA)))
+    assert "nothing is frozen" in facts.refusal(facts.do(fz.LiftFreeze(7, ANA)))
     for _ in range(3):
-        facts.do(ws.StartFreeze((), None, ANA, "the launch"))
-    facts.do(ws.LiftFreeze(2, ANA))
+        facts.do(fz.StartFreeze((), None, ANA, "the launch"))
+    facts.do(fz.LiftFreeze(2, ANA))
     assert [freeze.id for freeze in facts.state.holding(NOON)] == [1, 3]
-    facts.do(ws.LiftFreeze(None, ANA))
+    facts.do(fz.LiftFreeze(None, ANA))
     assert list(facts.state.holding(NOON)) == []
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import URL, create_engine
+from sqlalchemy import URL, create_engine, delete
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
@@ -23,6 +23,7 @@ from engine.store.database import Database, P, T, Transaction
 from engine.store.errors import StoreError
 from engine.store.instants import from_text
 from engine.store.migrate import upgrade
+from engine.store.schema import metadata
 from tests.simulation.edges import Cable
 
 _URL = URL.create("sqlite", database=":memory:")
@@ -39,6 +40,7 @@ class Fact:
     payload: dict[str, Any]
 
 
+_EMPTYING = tuple(str(delete(table)) for table in metadata.tables.values())
 _FACTS = "SELECT stream, seq, type, at, payload FROM events"
 _WATCH = """
     CREATE TEMP TRIGGER watch AFTER INSERT ON main.events
@@ -63,10 +65,10 @@ class Disk:
         self.on_commit: Callable[[Sequence[Fact]], None] | None = None
         self._inserted: list[Fact] = []
         self.dialect = self._engine.dialect
-        self._empty = sqlite3.connect(":memory:")
         with self._connection.begin():
             upgrade(self._connection)
-        self.raw.backup(self._empty)
+        # One of SQLAlchemy's transactions is open for good: what begins and ends is said to SQLite itself.
+        self._connection.begin()
         # The store reads SQLite's clock by strftime('%s') and ('%f'); here it reads ours.
         self.raw.create_function("strftime", 2, self._strftime)
         self.raw.create_function("inserted", 5, self._note)
@@ -74,7 +76,8 @@ class Disk:
 
     def clear(self) -> None:
         """Back to what a fresh database is."""
-        self._empty.backup(self.raw)
+        for emptying in _EMPTYING:
+            self.raw.execute(emptying)
 
     def rows(self, query: str, *parameters: object) -> list[Any]:
         """Plain SQL, for those who check from outside."""
@@ -83,17 +86,20 @@ class Disk:
     def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One transaction, now."""
         self._inserted.clear()
-        with self._connection.begin():
-            self.raw.execute("BEGIN IMMEDIATE")
+        self.raw.execute("BEGIN IMMEDIATE")
+        try:
             result = transaction(self._connection, *args, **kwargs)
+        except BaseException:
+            self.raw.execute("ROLLBACK")
+            raise
+        self.raw.execute("COMMIT")
         if self._inserted and self.on_commit is not None:
             self.on_commit(tuple(self._inserted))
         return result
 
     def read(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """A read, now."""
-        with self._connection.begin():
-            return query(self._connection, *args, **kwargs)
+        return query(self._connection, *args, **kwargs)
 
     def facts(self, stream: str) -> list[Fact]:
         """All events of the stream, in order."""

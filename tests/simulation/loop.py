@@ -37,7 +37,7 @@ class Lane:
         self.number = number
         self.name = name
         self.frozen = False
-        self.ready: deque[_Soon | _Timer] = deque()
+        self.ready: deque[_Call] = deque()
         self.tasks: list[asyncio.Task[Any]] = []
         self.watch: Callable[[asyncio.Task[Any]], None] | None = None
         self._context = copy_context()
@@ -65,33 +65,41 @@ def current_lane() -> Lane:
     return _LANE.get()
 
 
-class _Soon(asyncio.Handle):
-    __slots__ = ("lane",)
+class _Call:
+    """A callback that is to be run: what asyncio calls a handle. ``task``: the one whose step it is, if it is one."""
 
-    def __init__(
-        self, callback: Callable[..., object], args: tuple[Any, ...], loop: VirtualLoop, context: Context
-    ) -> None:
-        super().__init__(callback, args, loop, context)
+    __slots__ = ("_args", "_callback", "_context", "_when", "dropped", "lane")
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...], context: Context, when: float) -> None:
+        self._callback = callback
+        self._args = args
+        self._context = context
+        self._when = when
         self.lane: Lane = context[_LANE]
+        self.dropped = False
 
-    def run(self) -> asyncio.Task[Any] | None:
-        """Run it; the task whose step it was, if it was one."""
-        task: Any = getattr(self._callback, "__self__", None)
-        self._run()
+    @property
+    def task(self) -> asyncio.Task[Any] | None:
+        task = getattr(self._callback, "__self__", None)
         return cast("asyncio.Task[Any]", task) if isinstance(task, asyncio.Task) else None
 
-
-class _Timer(asyncio.TimerHandle):
-    __slots__ = ("lane",)
-
-    def __init__(
-        self, when: float, callback: Callable[..., object], args: tuple[Any, ...], loop: VirtualLoop, context: Context
-    ) -> None:
-        super().__init__(when, callback, args, loop, context)
-        self.lane: Lane = context[_LANE]
-
     def run(self) -> None:
-        self._run()
+        self._context.run(self._callback, *self._args)
+
+    def when(self) -> float:
+        return self._when
+
+    def cancel(self) -> None:
+        """It is passed over when its turn comes."""
+        self.dropped = True
+        self._callback, self._args = _nothing, ()
+
+    def cancelled(self) -> bool:
+        return self.dropped
+
+
+def _nothing() -> None:
+    """What is left of a callback that was cancelled."""
 
 
 class VirtualLoop(asyncio.AbstractEventLoop):
@@ -100,7 +108,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def __init__(self, random: Random) -> None:
         self._random = random
         self._time = 0.0
-        self._timers: list[tuple[float, int, _Timer]] = []
+        self._timers: list[tuple[float, int, _Call]] = []
         self._timers_made = 0
         self._lanes: list[Lane] = []
         self._busy: list[Lane] = []
@@ -168,11 +176,14 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         call = lane.ready.popleft()
         if not lane.ready:
             busy.remove(lane)
-        if call.cancelled():
+        if call.dropped:
             return
         self.path.append(lane.number & 0xFF)
-        task = call.run()
-        if lane.watch is not None and task is not None:
+        try:
+            call.run()
+        except Exception as error:  # noqa: BLE001 - as asyncio does: a callback's fault is told, and work goes on
+            self.call_exception_handler({"message": "a callback failed", "exception": error})
+        if lane.watch is not None and (task := call.task) is not None:
             lane.watch(task)
 
     def _jump(self) -> None:
@@ -182,10 +193,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         self._time = max(self._time, self._timers[0][0])
         while self._timers and self._timers[0][0] <= self._time:
             timer = heapq.heappop(self._timers)[2]
-            if not timer.cancelled():
+            if not timer.dropped:
                 self._enqueue(timer)
 
-    def _enqueue(self, call: _Soon | _Timer) -> None:
+    def _enqueue(self, call: _Call) -> None:
         lane = call.lane
         if not lane.ready and not lane.frozen:
             self._busy.append(lane)
@@ -199,9 +210,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_soon(
         self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.Handle:
-        call = _Soon(callback, args, self, context or copy_context())
+        call = _Call(callback, args, context or copy_context(), self._time)
         self._enqueue(call)
-        return call
+        return cast("asyncio.Handle", call)
 
     def call_later(
         self, delay: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
@@ -211,13 +222,10 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def call_at(
         self, when: float, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        timer = _Timer(when, callback, args, self, context or copy_context())
+        call = _Call(callback, args, context or copy_context(), when)
         self._timers_made += 1
-        heapq.heappush(self._timers, (when, self._timers_made, timer))
-        return timer
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """It is passed over when its time comes."""
+        heapq.heappush(self._timers, (when, self._timers_made, call))
+        return cast("asyncio.TimerHandle", call)
 
     def create_future(self) -> asyncio.Future[Any]:
         return asyncio.Future(loop=self)

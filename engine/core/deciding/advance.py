@@ -12,6 +12,7 @@ from engine.core.deciding.attempts import CLAIM_GRACE
 from engine.core.deciding.covers import unapproved
 from engine.core.deciding.draft import BY_ENGINE, Draft
 from engine.core.deciding.failing import fail, words_of
+from engine.core.deciding.holding import held_by_switch, release
 from engine.core.deciding.loops import go_on
 from engine.core.deciding.opening import call_again, open_step
 from engine.core.deciding.places import halted
@@ -50,7 +51,7 @@ def _admit(draft: Draft, claim: Claim | None) -> None:
     if not draft.state.queued or wanted is None or claim is None or draft.state.stopping:
         return
     condition = SlotFree(wanted.key, wanted.limit)
-    if condition not in draft.refused:
+    if condition not in draft.around.refused:
         draft.conditions.append(condition)
         draft.record(e.RunAdmitted(key=wanted.key))
     elif wanted.on_limit == "skip":
@@ -71,6 +72,8 @@ def _move(draft: Draft, path: str, slots: _Slots) -> bool:
             return go_on(draft, path, step)
         case StepStatus.LISTENING:
             return bool(state.kept) and match(draft, path, step)
+        case StepStatus.HELD:
+            return release(draft, path, step)
         case StepStatus.READY:
             if open_step(draft, path):
                 return True
@@ -99,12 +102,15 @@ def _claim(draft: Draft, path: str, step: StepState, claim: Claim) -> int:
         if not step.awaited:
             draft.record(e.StepAwaitedWorker(step=path, uses=uses))
         return 0
+    if held_by_switch(draft, path):
+        return 0
     started = e.StepStarted(
         step=path,
         attempt=max(step.attempt, 1),
         worker=claim.worker,
         lease_until=claim.until,
         lease_cap=claim.now + planned.step.timeout + CLAIM_GRACE,
+        epoch=draft.around.switches.epoch,
     )
     draft.record(started)
     return 1

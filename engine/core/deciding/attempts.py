@@ -11,7 +11,8 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core.commands import LostLease, Reply
 from engine.core.deciding.draft import Draft
-from engine.core.deciding.failing import LOSSES_ALLOWED, fail
+from engine.core.deciding.failing import LOSSES_ALLOWED, fail, unsure
+from engine.core.deciding.holding import effect_keys, held_by_switch
 from engine.core.deciding.spending import begin_effect, settle, unsent
 from engine.core.failures import Failure, FailureClass
 from engine.core.state import StepState, StepStatus
@@ -46,7 +47,12 @@ def hand_back(draft: Draft, command: c.HandBack) -> Reply:
     step = _current(draft, command.step, command.token)
     if step is None:
         return c.Stale()
-    draft.record(e.StepHandedBack(step=command.step, attempt=step.attempt, worker=command.worker))
+    if not command.held:
+        draft.record(e.StepHandedBack(step=command.step, attempt=step.attempt, worker=command.worker))
+    elif unsure(draft, command.step):
+        pass  # what became of it is for a person to say, whatever holds it
+    elif not held_by_switch(draft, command.step):
+        draft.record(e.StepHandedBack(step=command.step, attempt=step.attempt, worker=command.worker))
     return c.Accepted()
 
 
@@ -67,7 +73,7 @@ def declare_lost(draft: Draft, look: c.Look) -> None:
     for path, step in tuple(draft.state.opened(StepStatus.RUNNING)):
         out_of_lease = step.lease_until < now and step.worker != own
         condition = LostLease(step.worker, step.lease_cap)
-        if (not out_of_lease and step.lease_cap >= now) or condition in draft.refused:
+        if (not out_of_lease and step.lease_cap >= now) or condition in draft.around.refused:
             continue
         draft.conditions.append(condition)
         fail(draft, path, Failure(cls=FailureClass.WORKER_LOST, message="its worker stopped answering"))
@@ -85,19 +91,6 @@ def note(draft: Draft, command: c.StepNote) -> Reply:
         case c.NoteProgress():
             draft.record(e.StepProgressed(step=command.step, attempt=step.attempt, cursor=command.cursor))
             return c.Accepted()
-        case c.UseKey(use=use):
-            draft.record(
-                e.KeyUsed(
-                    step=command.step,
-                    attempt=step.attempt,
-                    provider=use.provider,
-                    name=use.name,
-                    key=use.id,
-                    last_four=use.last_four,
-                    fingerprint=use.fingerprint,
-                )
-            )
-            return c.Accepted()
         case c.BeginEffect() | c.RecordEffect() | c.CancelEffect():
             return _effect(draft, command, step)
         case _:
@@ -109,9 +102,12 @@ def _effect(draft: Draft, command: c.BeginEffect | c.RecordEffect | c.CancelEffe
     if known is not None and known.recorded:
         return c.EffectKnown(draft.resolved([known.result])[0])
     if isinstance(command, c.BeginEffect):
+        under = (*command.under, *effect_keys(command.spend))
+        if held_by_switch(draft, command.step, under):
+            return c.NowHeld()
         # What it may cost is set aside for each try, once that of the one before is settled.
         if known is None or (command.spend is not None and not known.reserved):
-            begin_effect(draft, command.step, command.effect, command.key, command.spend)
+            begin_effect(draft, command, under)
         return c.Accepted()
     if known is None:
         return c.Stale()

@@ -13,7 +13,7 @@ from immutables import Map
 from pydantic import JsonValue
 
 from engine.core import events as e
-from engine.core.commands import Condition, Reply
+from engine.core.commands import ALONE, Around, Condition, Reply
 from engine.core.fold import NO_PLANS, Plans, evolve
 from engine.core.scope import needed, resolve, scope
 from engine.core.state import Recorded, RunState
@@ -34,22 +34,16 @@ class Decision:
 
 
 class Draft:
-    """``refused``: conditions that are known not to hold. ``values``: those that the state holds by their place."""
+    """``around`` is what is known beside the run. ``values``: those that the state holds by their place."""
 
-    __slots__ = ("_values", "conditions", "events", "now", "refused", "state")
+    __slots__ = ("_values", "around", "conditions", "events", "now", "state")
 
-    def __init__(
-        self,
-        state: RunState,
-        now: int,
-        values: Values = NO_VALUES,
-        refused: frozenset[Condition] = frozenset(),
-    ) -> None:
+    def __init__(self, state: RunState, now: int, values: Values = NO_VALUES, around: Around = ALONE) -> None:
         self.state = state
         self.now = max(now, state.at)
         self.events: list[Recorded] = []
         self.conditions: list[Condition] = []
-        self.refused = refused
+        self.around = around
         self._values = values
 
     def record(self, event: e.Event, plans: Plans = NO_PLANS) -> None:

@@ -48,13 +48,29 @@ def fail(draft: Draft, path: str, failure: Failure, *, stopped_along: bool = Fal
         draft.record(e.StepDeadLettered(step=path, attempts=attempt, summary=summary))
 
 
+def unsure(draft: Draft, path: str) -> bool:
+    """Ask a person what became of an attempt that was ended by force, if the step must not happen twice; whether so."""
+    node, attempt = draft.state.plan.node(path), max(draft.state.step(path).attempt, 1)
+    if node.step.repeatable is not False or draft.state.stopping or halted(draft.state, path):
+        return False
+    ended = Failure(cls=FailureClass.CANCELLED, message="it was stopped while it ran")
+    draft.record(e.StepFailed(step=path, attempt=attempt, failure=ended, again=True))
+    draft.record(_uncertain(draft, path))
+    return True
+
+
+def _uncertain(draft: Draft, path: str) -> e.StepUncertain:
+    step = draft.state.step(path)
+    begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
+    return e.StepUncertain(step=path, attempt=max(step.attempt, 1), effects=begun)
+
+
 def _what_follows(
     draft: Draft, path: str, node: PlannedStep, failure: Failure
 ) -> e.StepRetried | e.StepUncertain | None:
     step, policy = draft.state.step(path), _policy(node)
     if node.step.repeatable is False and not failure.known and failure.cls in _UNKNOWN_OUTCOME:
-        begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
-        return e.StepUncertain(step=path, attempt=max(step.attempt, 1), effects=begun)
+        return _uncertain(draft, path)
     rule = _rule(policy, failure)
     if rule is None:
         return None

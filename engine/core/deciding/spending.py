@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from engine.core import events as e
+from engine.core.commands import BeginEffect
 from engine.core.deciding.draft import BY_ENGINE, Draft
 from engine.core.money import say_money
-from engine.core.spending import Cost, Spend, accounts
+from engine.core.spending import Cost, accounts
 from engine.core.state import Effect, RunState, StepStatus
 
 
@@ -24,10 +25,12 @@ class Reservation(NamedTuple):
     effect: Effect
 
 
-def begin_effect(draft: Draft, path: str, name: str, key: str, spend: Spend | None) -> None:
-    """Record that it begins, and set aside what it may cost."""
+def begin_effect(draft: Draft, command: BeginEffect, under: tuple[str, ...]) -> None:
+    """Record that it begins, and set aside what it may cost. ``under``: the switches that stop it."""
+    path, name, key, spend = command.step, command.effect, command.key, command.spend
+    epoch = draft.around.switches.epoch
     if spend is None:
-        draft.record(e.EffectStarted(step=path, effect=name, key=key))
+        draft.record(e.EffectStarted(step=path, effect=name, key=key, under=under, epoch=epoch))
         return
     charged = accounts(draft.state.run, draft.state.started, draft.now)
     started = e.EffectStarted(
@@ -38,6 +41,8 @@ def begin_effect(draft: Draft, path: str, name: str, key: str, spend: Spend | No
         model=spend.model,
         provider=spend.provider,
         accounts=charged,
+        under=under,
+        epoch=epoch,
     )
     draft.record(started)
 

@@ -43,6 +43,8 @@ from engine.core.events.flow import (
     TimerFired,
     TimerSet,
 )
+from engine.core.events.holding import StepHeld as StepHeld
+from engine.core.events.holding import StepReleased as StepReleased
 from engine.core.events.runs import (
     Fork,
     InLine,
@@ -67,7 +69,6 @@ from engine.core.events.spending import CostRecorded, EffectUnsent
 from engine.core.events.steps import (
     EffectRecorded,
     EffectStarted,
-    KeyUsed,
     LateResultRefused,
     StepAwaitedWorker,
     StepCompleted,
@@ -112,12 +113,13 @@ StepEvent = (
     | StepRetried
     | StepHandedBack
     | StepPostponed
+    | StepHeld
+    | StepReleased
     | StepSkipped
     | StepAwaitedWorker
     | StepLogged
     | EffectStarted
     | EffectRecorded
-    | KeyUsed
     | LateResultRefused
     | StepMissing
     | StepProgressed
@@ -162,7 +164,9 @@ EVENTS: dict[str, type[Event]] = {cls.type: cls for cls in get_args(Event)}
 UPCASTERS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     # Version 2 of each has more fields, with defaults that say what version 1 meant.
     ("RUN_STARTED", 1): dict[str, Any],
+    ("STEP_STARTED", 1): dict[str, Any],
     ("STEP_FAILED", 1): dict[str, Any],
+    ("EFFECT_STARTED", 1): dict[str, Any],
     ("APPROVAL_REQUESTED", 1): dict[str, Any],
     ("APPROVAL_GRANTED", 1): dict[str, Any],
     ("APPROVAL_DENIED", 1): dict[str, Any],
@@ -244,7 +248,6 @@ __all__ = [
     "InLine",
     "Inputs",
     "IterationStarted",
-    "KeyUsed",
     "LateResultRefused",
     "Parent",
     "Part",
@@ -273,12 +276,14 @@ __all__ = [
     "StepEvent",
     "StepFailed",
     "StepHandedBack",
+    "StepHeld",
     "StepLogged",
     "StepMissing",
     "StepOutputSet",
     "StepPostponed",
     "StepProgressed",
     "StepRedriven",
+    "StepReleased",
     "StepRetried",
     "StepReused",
     "StepSettled",

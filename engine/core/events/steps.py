@@ -14,15 +14,17 @@ class StepStarted(EventModel):
     """An attempt was claimed by ``worker``.
 
     The claim holds until ``lease_until``, longer if the worker's lease is renewed, and never past ``lease_cap``; both
-    are instants of the database's clock.
+    are instants of the database's clock. ``epoch`` is that of the switches at the time (``engine.core.switches``).
     """
 
     type: ClassVar[str] = "STEP_STARTED"
+    version: ClassVar[int] = 2
     step: str
     attempt: int
     worker: str
     lease_until: int
     lease_cap: int
+    epoch: int = 0
 
 
 class StepCompleted(EventModel):
@@ -103,10 +105,12 @@ class EffectStarted(EventModel):
     """``key`` is about to be handed to the outside; whether it arrived is unknown until EFFECT_RECORDED.
 
     Where it may cost something, ``reserved`` is the most that it can cost, in millionths of a dollar, and ``accounts``
-    are charged with it until COST_RECORDED or EFFECT_UNSENT.
+    are charged with it until COST_RECORDED or EFFECT_UNSENT. ``under`` are the switches that stop it, beside those of
+    its step, such as ``provider:openai``; ``epoch`` is that of the switches at the time.
     """
 
     type: ClassVar[str] = "EFFECT_STARTED"
+    version: ClassVar[int] = 2
     step: str
     effect: str
     key: str
@@ -114,6 +118,8 @@ class EffectStarted(EventModel):
     model: str = ""
     provider: str = ""
     accounts: tuple[str, ...] = ()
+    under: tuple[str, ...] = ()
+    epoch: int = 0
 
 
 class EffectRecorded(EventModel):
@@ -148,22 +154,6 @@ class StepProgressed(EventModel):
     step: str
     attempt: int
     cursor: JsonValue
-
-
-class KeyUsed(EventModel):
-    """The attempt was given a key of ``provider``, or (``secrets``) one of the workspace's secrets.
-
-    ``key`` is the id of that value (``engine.core.key_events``).
-    """
-
-    type: ClassVar[str] = "KEY_USED"
-    step: str
-    attempt: int
-    provider: str
-    name: str
-    key: str
-    last_four: str = ""
-    fingerprint: str
 
 
 class StepDeadLettered(EventModel):
