@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import NamedTuple
@@ -21,19 +22,25 @@ from engine.core.errors import EngineError, UnknownEvent
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, NotYet, StepError, classify
 from engine.core.graph import PlannedStep
+from engine.core.keys import SECRETS, Use
 from engine.core.scope import scope
 from engine.core.spending import Cost, Spend
-from engine.core.state import RunState, StepState
+from engine.core.state import RunState
 from engine.core.values import size_of
 from engine.handle import Answer, Handle
+from engine.redaction import Redactor
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry
-from engine.store import StoreError, StoreUnavailable
+from engine.store import Log, StoreError, StoreUnavailable
+from engine.vault import open_key
 
 log = logging.getLogger(__name__)
 
 RECORD_AGAIN = (0.1, 0.3, 1.0, 2.0)
 """Seconds between the tries to record something while the store cannot be reached; the last goes on."""
+
+LAST_WORDS = 30.0
+"""Seconds for which a secret is taken out of logs after its attempt: what the code has left behind may still speak."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,7 @@ class Attempt:
         step_id: str,
         handle: Handle,
         registry: Registry,
+        store: Log,
         claim: Callable[[], Claim | None],
         limits: Limits | None = None,
     ) -> None:
@@ -107,7 +115,16 @@ class Attempt:
         self._claim = claim
         self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
-        self._ctx = _context(self.key, step, handle, self._limits)
+        self._redactor = Redactor()
+        self._recorder = _LogRecorder(state, step_id, handle, store, self._limits, self._redactor)
+        self._ctx = StepContext(
+            state.run,
+            step_id,
+            step.attempt,
+            self._recorder,
+            generation=step.generation,
+            keyed_as=step.keyed_as or step_id,
+        )
         self._stop: Stop | None = None
         self._outcome: asyncio.Future[Command | None] = self._loop.create_future()
         self._work: asyncio.Task[Command | None] | None = None
@@ -152,6 +169,8 @@ class Attempt:
 
     def _ended(self, work: asyncio.Task[Command | None]) -> None:
         """The step's code has ended; what it gave after it was given up is refused by the log, and told there."""
+        if not self._redactor.is_empty:
+            self._loop.call_later(LAST_WORDS, self._redactor.forget)
         command = None
         if not work.cancelled():
             if (error := work.exception()) is not None and not self._outcome.done():
@@ -179,18 +198,21 @@ class Attempt:
     async def _execute(self) -> Command | None:
         function = None
         try:
+            function = self._registry.get(self._planned.step.uses or "")
+            self._recorder.opens_keys = function.opens_keys
             arguments = await self._arguments(self._planned)
             if self._step.cursor is not None:
                 self._ctx.cursor = await self._handle.recall.value(self.key.run, self._step.cursor)
-            function = self._registry.get(self._planned.step.uses or "")
-            output = await function.invoke(self._ctx, arguments)
+            output = self._redactor.value(await function.invoke(self._ctx, arguments))
             self._limits.refuse(output, "its result")
         except AttemptLost as lost:
             if lost.outdated is not None:
                 raise lost.outdated from None
             return None
         except NotYet as later:
-            return c.Postpone(self.key.step, self.key.token, self._step.worker, later.wait, later.words)
+            return c.Postpone(
+                self.key.step, self.key.token, self._step.worker, later.wait, self._redactor.text(later.words)
+            )
         except ExpressionError as error:
             return self._failed(Failure(cls=FailureClass.INVALID_INPUT, message=str(error), known=True))
         except Exception as error:  # noqa: BLE001 - whatever a step raises is its failure, and is classified
@@ -203,7 +225,8 @@ class Attempt:
         if not references:
             return planned.arguments.render({})
         values = await self._handle.recall.for_expressions(self._state, self.key.step, references)
-        return planned.arguments.render(scope(self._state, self.key.step, values))
+        secrets = {name: await self._recorder.secret(name) for root, name in sorted(references) if root == SECRETS}
+        return planned.arguments.render({**scope(self._state, self.key.step, values), SECRETS: secrets})
 
     def _stopped(self, why: Stop) -> Command | None:
         if why is Stop.LOST:
@@ -219,6 +242,7 @@ class Attempt:
         return c.Succeed(self.key.step, self.key.token, self._step.worker, output, attempt=self._step.attempt)
 
     def _failed(self, failure: Failure) -> c.Fail:
+        failure = failure.model_copy(update={"message": self._redactor.text(failure.message)})
         return c.Fail(self.key.step, self.key.token, self._step.worker, failure, attempt=self._step.attempt)
 
     async def _report(self, command: Command) -> Answer:
@@ -244,29 +268,55 @@ class Attempt:
 class _LogRecorder:
     """The log as one attempt sees it (``engine.steps.context.EffectRecorder``)."""
 
-    def __init__(self, handle: Handle, key: AttemptKey, key_of: Callable[[str], str], limits: Limits) -> None:
+    def __init__(
+        self, state: RunState, step_id: str, handle: Handle, store: Log, limits: Limits, redactor: Redactor
+    ) -> None:
+        self._step = state.steps[step_id]
+        self._key = AttemptKey(state.run, step_id, self._step.token)
+        self._workspace = state.started.workspace
         self._handle = handle
-        self._key = key
-        self._key_of = key_of
+        self._store = store
         self._limits = limits
+        self._redactor = redactor
+        self.opens_keys = False
+        """Whether the step may have keys of providers."""
 
     async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
-        reply = await self._submit(c.BeginEffect(self._key.step, self._key.token, name, self._key_of(name), spend))
+        key = effect_key(self._key.run, self._step.keyed_as or self._key.step, name, self._step.generation)
+        reply = await self._submit(c.BeginEffect(self._key.step, self._key.token, name, key, spend))
         return Recorded(reply.result) if isinstance(reply, c.EffectKnown) else None
 
-    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> None:
-        self._limits.refuse(result, f"the result of the effect {name}")
-        await self._submit(c.RecordEffect(self._key.step, self._key.token, name, result, cost))
+    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:
+        clean = self._redactor.value(result)
+        self._limits.refuse(clean, f"the result of the effect {name}")
+        await self._submit(c.RecordEffect(self._key.step, self._key.token, name, clean, cost))
+        return clean
 
     async def unsent(self, name: str) -> None:
         await self._submit(c.CancelEffect(self._key.step, self._key.token, name))
 
     async def log(self, text: str) -> None:
-        await self._submit(c.LogLine(self._key.step, self._key.token, text))
+        await self._submit(c.LogLine(self._key.step, self._key.token, self._redactor.text(text)))
 
     async def progress(self, cursor: JsonValue) -> None:
-        self._limits.refuse(cursor, "the cursor")
-        await self._submit(c.NoteProgress(self._key.step, self._key.token, cursor))
+        clean = self._redactor.value(cursor)
+        self._limits.refuse(clean, "the cursor")
+        await self._submit(c.NoteProgress(self._key.step, self._key.token, clean))
+
+    def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
+        if not self.opens_keys or provider == SECRETS:
+            raise StepError("this step was not made with opens_keys=True, and has no keys", FailureClass.PERMISSION)
+        return self._open(provider, name)
+
+    async def secret(self, name: str) -> str:
+        async with self._open(SECRETS, name) as value:
+            return value
+
+    def _open(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
+        return open_key(self._store, self._workspace, provider, name, used=self._note_use, redactor=self._redactor)
+
+    async def _note_use(self, use: Use) -> None:
+        await self._submit(c.UseKey(self._key.step, self._key.token, use))
 
     async def _submit(self, command: c.StepNote) -> c.Reply:
         try:
@@ -289,12 +339,6 @@ async def _persistently(submit: Callable[[], Awaitable[Answer]], key: AttemptKey
             log.warning("%s of %s waits to be recorded: %s", key.step, key.run, error)
             await asyncio.sleep(RECORD_AGAIN[min(tries, len(RECORD_AGAIN) - 1)])
             tries += 1
-
-
-def _context(key: AttemptKey, step: StepState, handle: Handle, limits: Limits) -> StepContext:
-    path = step.keyed_as or key.step
-    recorder = _LogRecorder(handle, key, lambda name: effect_key(key.run, path, name, step.generation), limits)
-    return StepContext(key.run, key.step, step.attempt, recorder, generation=step.generation, keyed_as=path)
 
 
 def _failure_of(error: Exception, key: AttemptKey, classify: Callable[[Exception], Failure]) -> Failure:

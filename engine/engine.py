@@ -41,6 +41,7 @@ from engine.gates import Gates
 from engine.handle import Begun, Handle, Observer
 from engine.ids import Ids
 from engine.keepalive import KeepAlive
+from engine.keyring import Keyring
 from engine.operations import Operations
 from engine.own_runs import OwnRuns
 from engine.plans import Plans
@@ -131,6 +132,7 @@ class Engine:
         self._own = OwnRuns(self._handle, workspace)
         self.workspace = Workspace(self.store, self.clock, workspace)
         self.definitions = Definitions(self.workspace, self.catalog, self._plans)
+        self.keyring = Keyring(self.store, self.workspace)
         self.deployer = Deployer(self.workspace, self.definitions, self._plans, self.registry.catalog())
         self._starter = Starter(
             definitions=self.definitions,

@@ -25,6 +25,10 @@ class Ids:
         """``key_`` and a lower-case ULID: one for each person whose data is sealed."""
         return f"key_{str(self._fresh()).lower()}"
 
+    def key(self) -> str:
+        """``pk_`` and a lower-case ULID: one for each value of a provider's key, or of a secret."""
+        return f"pk_{str(self._fresh()).lower()}"
+
 
 _SYSTEM = Ids()
 
@@ -42,3 +46,8 @@ def worker_id() -> str:
 def data_key_id() -> str:
     """``key_`` and a lower-case ULID."""
     return _SYSTEM.data_key()
+
+
+def key_id() -> str:
+    """``pk_`` and a lower-case ULID."""
+    return _SYSTEM.key()

@@ -157,6 +157,7 @@ class Worker:
                     step,
                     self._handle,
                     self._registry,
+                    self._store,
                     partial(self._claim_for_next, state),
                     self._settings.step_limits,
                 )

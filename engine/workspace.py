@@ -19,7 +19,7 @@ from engine.core.errors import EngineError
 from engine.core.events.base import Actor
 from engine.core.roles import Grant, Role
 from engine.core.switches import EVERYTHING
-from engine.store import Append, Appended, Head, Log, NewEpoch, NewEvent, StoredEvent, from_text
+from engine.store import Append, Appended, Head, KeyChange, Log, NewEpoch, NewEvent, StoredEvent, from_text
 from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED
 
 TRIES = 50
@@ -62,8 +62,14 @@ class Workspace:
         await asyncio.shield(self._next)
         return self._state
 
-    async def submit(self, make: Callable[[ws.WorkspaceState], ws.Command]) -> tuple[w.WorkspaceEvent, ...]:
+    async def submit(
+        self,
+        make: Callable[[ws.WorkspaceState], ws.Command],
+        keys: Callable[[tuple[w.WorkspaceEvent, ...]], tuple[KeyChange, ...]] = lambda events: (),
+    ) -> tuple[w.WorkspaceEvent, ...]:
         """Decide on the command that ``make`` makes of the newest state; the events that are durable on return.
+
+        ``keys`` gives what becomes of sealed keys with these events.
 
         Raises ``WorkspaceRefused``. ``make`` is called again for each try, so that what it compares is what there is.
         """
@@ -80,7 +86,7 @@ class Workspace:
                 return ()
             at = max([now, *(from_text(one.at) for one in await self._store.events_at(self.name, [head.seq]))])
             events = tuple(NewEvent(one.type, one.version, at, w.encode(one)) for one in verdict)
-            append = Append(stream=self.name, after=head, events=events, epoch=_epoch_of(verdict))
+            append = Append(stream=self.name, after=head, events=events, epoch=_epoch_of(verdict), keys=keys(verdict))
             if isinstance(await self._store.append(append), Appended):
                 await self.state()
                 return verdict

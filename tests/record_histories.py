@@ -14,6 +14,7 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core.failures import FailureClass
 from engine.core.graph import Plan
+from engine.core.keys import Use
 from engine.core.spending import Cost, Spend
 from engine.core.state import RunStatus
 from tests.core.definitions import CHILD
@@ -254,6 +255,14 @@ def held() -> Run:
     return run
 
 
+def keys() -> Run:
+    run = Run(workflow(noop("a")))
+    run.look()
+    run.do(c.UseKey("a", run.state.step("a").token, Use("openai", "default", "pk_1", "WXYZ", "0123456789ab")))
+    run.succeed("a")
+    return run
+
+
 SCENES: tuple[Callable[[], Run], ...] = (
     *(
         gates,
@@ -271,6 +280,7 @@ SCENES: tuple[Callable[[], Run], ...] = (
         put_off,
         spending,
         held,
+        keys,
     ),
 )
 

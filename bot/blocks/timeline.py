@@ -122,7 +122,9 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
     if isinstance(event, e.SpendingEvent):
         return money_line(event)
     match event:
-        case e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded():
+        case (
+            e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded() | e.KeyUsed()
+        ):
             return None
         case e.StepDeadLettered() | e.StepUncertain() | e.StepMissing():
             return asking_line(before, event)

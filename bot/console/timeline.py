@@ -48,6 +48,7 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.EffectStarted: _QUIET,
     e.EffectRecorded: _QUIET,
     e.EffectUnsent: _QUIET,
+    e.KeyUsed: _QUIET,
     e.ApprovalPresented: _QUIET,
 }
 
@@ -64,6 +65,7 @@ Attempts = (
     | e.StepPostponed
     | e.StepHeld
     | e.StepProgressed
+    | e.KeyUsed
     | e.LateResultRefused
 )
 
@@ -220,6 +222,8 @@ def _of_attempt(event: Attempts, at: int, attempt: str, took: str | None) -> Fie
             return {"attempt": attempt, "by": ",".join(event.keys), "for": until, "reason": event.words}
         case e.StepProgressed():
             return {"attempt": attempt, "cursor": event.cursor}
+        case e.KeyUsed():
+            return {"attempt": attempt, "key": f"{event.provider}/{event.name}", "ends_in": event.last_four}
         case e.LateResultRefused():
             return {"attempt": attempt, "outcome": event.outcome, "worker": event.worker}
         case _:

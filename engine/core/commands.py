@@ -29,6 +29,7 @@ from engine.core.gate_commands import Snooze as Snooze
 from engine.core.gate_commands import Vote as Vote
 from engine.core.gates import GateDecision
 from engine.core.graph import Plan
+from engine.core.keys import Use
 from engine.core.spending import Cost, Spend
 from engine.core.state import RunStatus
 from engine.core.switches import NONE_THROWN, Switches
@@ -180,6 +181,15 @@ class CancelEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class UseKey:
+    """The attempt is about to be given a key."""
+
+    step: str
+    token: int
+    use: Use
+
+
+@dataclass(frozen=True, slots=True)
 class LogLine:
     step: str
     token: int
@@ -314,7 +324,7 @@ class ChildEnded:
 
 
 StepReport = Succeed | Fail | HandBack | Postpone
-StepNote = BeginEffect | RecordEffect | CancelEffect | LogLine | NoteProgress
+StepNote = BeginEffect | RecordEffect | CancelEffect | UseKey | LogLine | NoteProgress
 Steering = Cancel | Pause | Resume | Redrive | RetryFrom | SkipStep | SetOutput | Settle | Move | Label
 """What operators ask for."""
 Command = Look | StepReport | StepNote | AtGate | Present | Steering | Signal | ChildEnded

@@ -38,6 +38,7 @@ _NoteEvent = (
     | e.StepDeadLettered
     | e.EffectStarted
     | e.EffectRecorded
+    | e.KeyUsed
     | e.LateResultRefused
 )
 
@@ -131,7 +132,7 @@ def _noted(state: RunState, event: _NoteEvent, step: StepState) -> RunState:
         case e.EffectRecorded():
             made = step.effects[event.effect]._replace(recorded=True, result=held(event.result, state.seq))
             return put(state, path, step._replace(effects=step.effects.set(event.effect, made)))
-        case e.LateResultRefused():
+        case e.KeyUsed() | e.LateResultRefused():
             return state
         case _:
             assert_never(event)

@@ -21,12 +21,13 @@ import cel
 from pydantic import JsonValue
 
 from engine.core.functions import BARE, FUNCTIONS, KNOWN, NAMESPACES, Function, Unfit
+from engine.core.keys import SECRETS
 from engine.core.scanner import Path, names, spell
 from engine.core.words import did_you_mean, kind, listed
 
 
 class Members(Protocol):
-    """What a root of the scope offers; ``steps`` need be no whole mapping."""
+    """What a root of the scope offers; ``steps`` and ``secrets`` need be no whole mapping."""
 
     def __getitem__(self, name: str, /) -> Any: ...
     def __contains__(self, name: object, /) -> bool: ...
@@ -48,13 +49,15 @@ LOCAL_ROOTS = {
     "failure": "in on_failure and undo",
 }
 """Roots that exist in some places only, and where."""
-ROOTS = ("input", "steps", "run", "changes", *LOCAL_ROOTS)
+ROOTS = ("input", "steps", "run", "changes", *LOCAL_ROOTS, SECRETS)
 MEMBERS = {
     "run": ("id", "workflow", "started_by", "started_at"),
     "changes": ("gate", "comment", "by", "count"),
     "failure": ("step", "kind", "reason", "class"),
 }
 OF_STEP = ("output", "status", "error")
+_BY_NAME = ("steps", SECRETS)
+"""Roots that need be no mapping: only what is named is looked up."""
 LONGEST = 2_000
 """Characters of one expression. The library's parser recurses, and overflows its stack on very long ones."""
 
@@ -118,6 +121,8 @@ def compiled(source: str) -> Program:
     paths = tuple(path for path in used.paths if path.parts[0] not in _TYPES and path.parts[0] not in NAMESPACES)
     for path in paths:
         _check_path(path)
+        if path.parts[0] == SECRETS and not used.plain:
+            raise Invalid("a secret is given as it is: write ${{ secrets.NAME }} alone, or with text around it")
     for name in called:
         if name[0].isalpha() and name not in KNOWN:
             raise Invalid(f"there is no function {name}; {did_you_mean(name, sorted(KNOWN))}")
@@ -142,6 +147,9 @@ def _check_path(path: Path) -> None:
             raise Invalid("steps needs the id of a step, such as steps.build.output")
         if len(rest) > 1 and rest[1] not in OF_STEP:
             raise Invalid(f"a step has no {rest[1]}; {did_you_mean(rest[1], OF_STEP)}")
+    elif root == SECRETS:
+        if len(rest) != 1:
+            raise Invalid("secrets needs the name of one, such as secrets.DEPLOY_TOKEN, and a secret has no members")
     elif root in MEMBERS and rest and rest[0] not in MEMBERS[root]:
         raise Invalid(f"{root} has no {rest[0]}; {did_you_mean(rest[0], MEMBERS[root])}")
 
@@ -159,9 +167,9 @@ def _syntax(text: str) -> str:
 
 def _look_up(path: Path, scope: Scope) -> JsonValue:
     root = path.parts[0]
-    value: Any = scope.get("steps", {}) if root == "steps" else _root(root, scope)
+    value: Any = scope.get(root, {}) if root in _BY_NAME else _root(root, scope)
     for at, part in enumerate(path.parts[1:], start=1):
-        if not (isinstance(value, Mapping) or (at == 1 and root == "steps")) or part not in cast("Members", value):
+        if not (isinstance(value, Mapping) or (at == 1 and root in _BY_NAME)) or part not in cast("Members", value):
             raise Invalid(_missing(path.parts, at, value))
         value = cast("Members", value)[part]
     return cast("JsonValue", value)

@@ -1,7 +1,8 @@
 """What expressions see of a run, at each of its steps.
 
 The one rule: a step sees the steps of its own group, then those of the groups around it; of a loop around it the item
-or the pass that it belongs to. Values that the state holds by their place are taken from ``values``.
+or the pass that it belongs to. Values that the state holds by their place are taken from ``values``. No secret is ever
+in a scope that is made here: its name in brackets stands for it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pydantic import JsonValue
 
 from engine.core import paths
 from engine.core.graph import Kind
+from engine.core.keys import SECRETS, mask
 from engine.core.state import Phase, RunState, StepState, StepStatus
 from engine.core.values import At, Held, Values
 
@@ -29,6 +31,7 @@ def scope(state: RunState, path: str = "", values: Values = _NONE) -> dict[str, 
     known = {"run": _run(state), "changes": _changes(state)}
     roots: dict[str, Any] = {**known, **outer, "input": state.started.input}
     roots["steps"] = StepScope(state, path, values)
+    roots[SECRETS] = MASKED
     for unit in _units(path):
         roots = {**roots, **_of_unit(state, unit, values)}
     if state.phase is not Phase.FORWARD:
@@ -103,6 +106,21 @@ class Assuming:
 
     def __contains__(self, step: object) -> bool:
         return step == self._id or step in self._steps
+
+
+class _Masked:
+    """``secrets`` as everybody sees them but the attempt that is given them."""
+
+    __slots__ = ()
+
+    def __getitem__(self, name: str) -> str:
+        return mask(name)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str)
+
+
+MASKED = _Masked()
 
 
 def _outer_steps(state: RunState) -> dict[str, dict[str, JsonValue]]:

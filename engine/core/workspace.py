@@ -1,7 +1,7 @@
 """What a workspace is at one moment, as a fold of its events, and what can be asked of it.
 
 The one rule: it is decided here, by ``decide``, from the state, a command and the time; nobody else says what is
-deployed, paused or frozen, and who has which role.
+deployed, paused or frozen, who has which role, and which keys are kept.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from immutables import Map
 
 from engine.core import delegations as dg
 from engine.core import freezes as fz
+from engine.core import keys as ks
 from engine.core import switches as sw
 from engine.core import workspace_events as w
 from engine.core.events.base import Actor
+from engine.core.key_events import KeyEvent
 from engine.core.roles import FOUNDING, Grant, GrantKey, Role, giving
 
 DEPLOY = "deploy"
@@ -55,6 +57,7 @@ class WorkspaceState(NamedTuple):
     roles: Map[GrantKey, Grant] = Map({grant.key: grant for grant in FOUNDING})
     delegations: Map[int, dg.Delegation] = Map()
     switches: Map[str, sw.Switch] = Map()
+    keys: Map[ks.KeyPlace, ks.Key] = Map()
 
     @property
     def grants(self) -> tuple[Grant, ...]:
@@ -83,6 +86,12 @@ EMPTY = WorkspaceState()
 def evolve(state: WorkspaceState, seq: int, at: int, event: w.WorkspaceEvent) -> WorkspaceState:
     """The state after one event. Every event has its arm; an omission fails type checking."""
     state = state._replace(seq=seq)
+    if isinstance(event, KeyEvent):
+        return state._replace(keys=ks.evolve(state.keys, at, event))
+    return _evolve(state, seq, at, event)
+
+
+def _evolve(state: WorkspaceState, seq: int, at: int, event: w.GeneralEvent) -> WorkspaceState:
     match event:
         case w.WorkflowDeployed():
             deployed = Deployed(event.definition, at, event.by)
@@ -216,7 +225,7 @@ class RevokeRole:
 _AboutPeople = GrantRole | RevokeRole | dg.StartDelegation | dg.EndDelegation
 _AboutTime = PauseSchedule | ResumeSchedule | Skip | fz.StartFreeze | fz.LiftFreeze
 _AboutStopping = sw.ThrowSwitch | sw.LiftSwitch
-Command = Deploy | Retire | _AboutTime | _AboutPeople | _AboutStopping
+Command = Deploy | Retire | _AboutTime | _AboutPeople | _AboutStopping | ks.KeyCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +273,7 @@ def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
         case sw.ThrowSwitch() | sw.LiftSwitch():
             return _unless_words(sw.decide(state.switches, command))
         case _:
-            assert_never(command)
+            return _unless_words(ks.decide(state.keys, command))
 
 
 def _unless_words(verdict: tuple[w.WorkspaceEvent, ...] | str) -> Verdict:

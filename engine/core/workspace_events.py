@@ -1,5 +1,5 @@
 """Facts about a workspace: which definitions are deployed, which schedules are paused, which changes are frozen,
-who has which role, who decides for whom, what is stopped.
+who has which role, who decides for whom, what is stopped, which keys and secrets are kept.
 
 The one rule: a closed union of its own, in the workspace's own stream. What the store itself writes there (anchors,
 prunings, erasures) is none of these, and is skipped by whoever folds them.
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from engine.core.errors import UnknownEvent
 from engine.core.events.base import Actor, EventModel
+from engine.core.key_events import KeyEvent
 from engine.core.roles import Role
 
 
@@ -164,7 +165,7 @@ class SwitchLifted(EventModel):
     epoch: int
 
 
-WorkspaceEvent = (
+GeneralEvent = (
     WorkflowDeployed
     | WorkflowRetired
     | SchedulePaused
@@ -179,6 +180,7 @@ WorkspaceEvent = (
     | SwitchThrown
     | SwitchLifted
 )
+WorkspaceEvent = GeneralEvent | KeyEvent
 
 WORKSPACE_EVENTS: dict[str, type[WorkspaceEvent]] = {cls.type: cls for cls in get_args(WorkspaceEvent)}
 

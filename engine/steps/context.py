@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -61,8 +62,8 @@ class EffectRecorder(Protocol):
         """
         ...
 
-    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> None:
-        """EFFECT_RECORDED: from here on ``result`` stands for the effect in every later attempt; and its ``cost``."""
+    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:
+        """EFFECT_RECORDED, with its ``cost``. What this returns stands for it: ``result`` without any secret."""
         ...
 
     async def unsent(self, name: str) -> None:
@@ -75,6 +76,10 @@ class EffectRecorder(Protocol):
 
     async def progress(self, cursor: JsonValue) -> None:
         """STEP_PROGRESSED: from here on ``cursor`` is what the next attempt begins with."""
+        ...
+
+    def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
+        """KEY_USED, and then the key's value."""
         ...
 
 
@@ -143,8 +148,15 @@ class StepContext:
             result = to_json_value(made)
         except ValueError as error:
             raise StepError(f"the result of the effect {name!r} {error}", FailureClass.INVALID_OUTPUT) from None
-        await self._effects.record(name, result, cost)
-        return result
+        return await self._effects.record(name, result, cost)
+
+    def key(self, provider: str, name: str | None = None) -> AbstractAsyncContextManager[str]:
+        """The value of the workspace's key of ``provider``, for one call: ``async with ctx.key("openai") as key:``.
+
+        For steps that were made with ``opens_keys=True``. Do not keep the value: each call asks anew, so that a key
+        that was replaced or revoked meanwhile is not used. ``StepError`` where there is no such key.
+        """
+        return self._effects.key(provider, name)
 
     async def log(self, text: str) -> None:
         """Adds a line to the run's timeline: one line, at most 300 characters, at most 50 of them per attempt."""

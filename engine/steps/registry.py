@@ -40,7 +40,8 @@ class StepFunction:
     """A function that definitions can name. Calling it calls the function itself, with no checks.
 
     ``repeatable`` tells whether an attempt of unknown outcome may be made again without asking a person; a definition
-    may say otherwise. ``failures`` are the author's own classes, before the general table.
+    may say otherwise. ``opens_keys``: it may have keys of providers (``StepContext.key``). ``failures`` are the
+    author's own classes, before the general table.
     """
 
     name: str
@@ -48,6 +49,7 @@ class StepFunction:
     fn: Callable[..., Any]
     signature: Signature
     repeatable: bool = True
+    opens_keys: bool = False
     failures: FailureTable = field(default_factory=dict[type[BaseException] | int, FailureClass])
 
     @property
@@ -115,13 +117,19 @@ class StepFunction:
 
 
 def step(
-    name: str, *, version: int = 1, repeatable: bool = True, failures: FailureTable | None = None
+    name: str,
+    *,
+    version: int = 1,
+    repeatable: bool = True,
+    opens_keys: bool = False,
+    failures: FailureTable | None = None,
 ) -> Callable[[Callable[..., Any]], StepFunction]:
     """Makes a step of a function with typed keyword arguments, a typed result and perhaps, first, ``ctx: StepContext``.
 
     Say ``repeatable=False`` where doing it twice does harm and nothing downstream recognises the idempotency key: then
     an attempt of unknown outcome waits for a person. ``failures`` gives exceptions, or HTTP statuses that exceptions
-    carry (``status``, ``code`` or ``response.status_code``), another class than the general table does.
+    carry (``status``, ``code`` or ``response.status_code``), another class than the general table does. Say
+    ``opens_keys=True`` where ``ctx.key`` is needed.
 
     ``TypeError`` or ``ValueError``, where it is written, if the name, the version, the table or the signature cannot
     be a step's.
@@ -135,7 +143,7 @@ def step(
         _check_key(name, key)
 
     def decorate(fn: Callable[..., Any]) -> StepFunction:
-        return StepFunction(name, version, fn, Signature.of(fn), repeatable, table)
+        return StepFunction(name, version, fn, Signature.of(fn), repeatable, opens_keys, table)
 
     return decorate
 

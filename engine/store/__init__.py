@@ -8,6 +8,7 @@ from engine.store.caches import Fold, Refold
 from engine.store.deliveries import Deliveries
 from engine.store.errors import (
     Erased,
+    NoSealer,
     OutcomeUnknown,
     SchemaMismatch,
     SealBroken,
@@ -35,7 +36,7 @@ from engine.store.restored import (
 )
 from engine.store.schedules import ScheduleRow, Schedules
 from engine.store.sealing import Sealer, new_master_key
-from engine.store.secrets import NoSealer, Secrets
+from engine.store.secrets import Secrets
 from engine.store.types import (
     DEFAULT_WORKSPACE,
     HIGH,
@@ -50,6 +51,7 @@ from engine.store.types import (
     Conflict,
     Cursor,
     Delivery,
+    DropKey,
     DueKind,
     DueRun,
     Duplicate,
@@ -57,6 +59,7 @@ from engine.store.types import (
     Head,
     JsonObject,
     Keep,
+    KeyChange,
     LeaseExpired,
     Listens,
     NewEpoch,
@@ -64,6 +67,7 @@ from engine.store.types import (
     Outcome,
     Prunable,
     Pruned,
+    PutKey,
     Refused,
     RunFilter,
     RunInfo,
@@ -93,6 +97,7 @@ __all__ = [
     "Cursor",
     "Deliveries",
     "Delivery",
+    "DropKey",
     "DueKind",
     "DueRun",
     "Duplicate",
@@ -106,6 +111,7 @@ __all__ = [
     "Head",
     "JsonObject",
     "Keep",
+    "KeyChange",
     "LeaseExpired",
     "LeaseKeeper",
     "Listens",
@@ -117,6 +123,7 @@ __all__ = [
     "OutcomeUnknown",
     "Prunable",
     "Pruned",
+    "PutKey",
     "Refold",
     "Refused",
     "Report",

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from engine.store import data_keys, epochs
+from engine.store import data_keys, epochs, keyring
 from engine.store.blobs import put_blobs
 from engine.store.expand import BatchStatement, Row
 from engine.store.prepare import Prepared
@@ -121,6 +121,7 @@ def _write(connection: Connection, statements: Statements, winners: Sequence[Pre
         ({"id": item.append.stream} for item in winners if item.starts and not item.is_workspace),
     )
     write_listeners(connection, statements.signals, appends)
+    keyring.write(connection, appends)
 
 
 def _work_row(append: Append, due: int) -> Row:

@@ -7,6 +7,7 @@
       Erased                the run's data was erased with its person's; nothing can read it again
       StillOpen             somebody's data cannot be erased while a run of theirs is open
       WrongMasterKey        something is sealed under a master key that was not given
+      NoSealer              there is no master key to keep a secret by
       SealBroken            a sealed text is not as it was sealed: `vb verify` shows more
 
 The one rule: no error of SQLAlchemy or of a driver leaves engine.store.
@@ -57,6 +58,11 @@ class WrongMasterKey(StoreError):
             f"runs in the database are sealed under the master key with the fingerprint {master}, which was not given: "
             "set it as the master key, or as an older one"
         )
+
+
+class NoSealer(StoreError):
+    def __init__(self) -> None:
+        super().__init__("there is no master key to keep secrets by: vb keys new makes one")
 
 
 class SealBroken(StoreError):

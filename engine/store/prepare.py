@@ -109,8 +109,8 @@ def _check(append: Append) -> None:
     if append.stream.startswith(WORKSPACE_PREFIX):
         if append.run is not None or isinstance(append.due, int):
             raise ValueError(f"{append.stream}: a workspace's stream has no run row and no open work")
-    elif append.epoch is not None:
-        raise ValueError(f"{append.stream}: only a workspace's stream says what holds steps")
+    elif append.epoch is not None or append.keys:
+        raise ValueError(f"{append.stream}: only a workspace's stream says what holds steps, and which keys are kept")
     elif append.after.seq == 0 and append.run is None:
         raise ValueError(f"{append.stream}: the first append of a run must carry its row")
     if any("\0" in new.payload for new in append.events):

@@ -371,6 +371,22 @@ secrets = Table(
     **_CLUSTERED,
 )
 
+# Keys of providers and secrets of steps: `text` is sealed, for its workspace, provider and id. A cache of what the
+# workspace's stream says, but for `text`, which is there alone, and `used_at`, to the minute.
+keyring = Table(
+    "keyring",
+    metadata,
+    Column("workspace", IDENTIFIER, primary_key=True),
+    Column("provider", IDENTIFIER, primary_key=True),
+    Column("name", IDENTIFIER, primary_key=True),
+    Column("id", IDENTIFIER, nullable=False),
+    Column("last_four", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("used_at", BigInteger),
+    **_CLUSTERED,
+)
+
 # Which columns beside `events` and `open_work` name the run that a row belongs to; a run goes with all of these rows.
 BELONGINGS: tuple[Column[Any], ...] = (
     run_labels.c.run,

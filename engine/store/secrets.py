@@ -14,7 +14,6 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select, upd
 from engine.ids import data_key_id
 from engine.store import data_keys
 from engine.store.dbclock import now_ms
-from engine.store.errors import StoreError
 from engine.store.log import Log
 from engine.store.opening import open_text
 from engine.store.schema import secrets
@@ -23,13 +22,6 @@ from engine.store.upsert import insert_into
 
 # Whose data key seals all of them; no person is called so.
 _SUBJECT: Final = "secrets"
-
-
-class NoSealer(StoreError):
-    """There is no master key to keep a secret by."""
-
-    def __init__(self) -> None:
-        super().__init__("there is no master key to keep secrets by: vb keys new makes one")
 
 
 class Secrets:
@@ -45,20 +37,22 @@ class Secrets:
         With a `holder` only where that one's claim still holds, which it ends; else False, and nothing is changed.
         """
         new = DataKey.new(data_key_id())
-        return await self._database.write(_put, self._sealer(), new, name, text, holder)
+        return await self._database.write(_put, self._vault.required(), new, name, text, holder)
 
     async def get(self, name: str) -> str | None:
         """What is kept under this name."""
-        found = await self._database.read(_read, self._sealer(), secrets.c.name == name)
+        found = await self._database.read(_read, self._vault.required(), secrets.c.name == name)
         return found.get(name)
 
     async def beginning_with(self, prefix: str) -> Mapping[str, str]:
         """Everything whose name begins with the prefix, by name."""
-        return await self._database.read(_read, self._sealer(), secrets.c.name.startswith(prefix, autoescape=True))
+        return await self._database.read(
+            _read, self._vault.required(), secrets.c.name.startswith(prefix, autoescape=True)
+        )
 
     async def take(self, name: str) -> str | None:
         """What is kept under this name, which is empty from now on: of many callers one gets it."""
-        return await self._database.write(_take, self._sealer(), name)
+        return await self._database.write(_take, self._vault.required(), name)
 
     async def drop_older(self, prefix: str, age_ms: int) -> int:
         """Remove what has lain longer than this under names with the prefix; how many."""
@@ -71,11 +65,6 @@ class Secrets:
     async def release(self, name: str, holder: str) -> None:
         """End the holder's claim, if it has one."""
         await self._database.write(_release, name, holder)
-
-    def _sealer(self) -> Sealer:
-        if self._vault.sealer is None:
-            raise NoSealer
-        return self._vault.sealer
 
 
 def _place(name: str) -> Place:

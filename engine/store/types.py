@@ -225,6 +225,29 @@ class Blob:
 
 
 @dataclass(frozen=True, slots=True)
+class PutKey:
+    """Keep this sealed text under the name, in the place of what was there (`engine.store.keyring` seals)."""
+
+    provider: str
+    name: str
+    id: str
+    last_four: str
+    fingerprint: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DropKey:
+    """Keep nothing under the name any more."""
+
+    provider: str
+    name: str
+
+
+KeyChange: TypeAlias = PutKey | DropKey
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A run's state after the event `seq`, whose hash is `hash`, as a text of the caller's; `version` is the fold's."""
 
@@ -254,6 +277,8 @@ class Append:
 
     `subject`, in the first append of a run, is whose data it is: where there is a master key, the texts of this and all
     later appends are sealed under this person's data key.
+
+    `keys`, in an append to a workspace's stream, are what becomes of the sealed keys that its events tell of.
     """
 
     stream: str
@@ -268,6 +293,7 @@ class Append:
     listens: tuple[Listens, ...] | None = None
     subject: str | None = None
     epoch: NewEpoch | None = None
+    keys: tuple[KeyChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from engine.ids import data_key_id
 from engine.store import data_keys
 from engine.store.database import Database
-from engine.store.errors import WrongMasterKey
+from engine.store.errors import NoSealer, WrongMasterKey
 from engine.store.prepare import WORKSPACE_PREFIX
 from engine.store.sealing import DataKey, Sealer
 from engine.store.types import Append
@@ -27,6 +27,12 @@ class Vault:
         self._database = database
         self._of_subject: dict[str, DataKey] = {}
         self._of_run: dict[str, DataKey | None] = {}
+
+    def required(self) -> Sealer:
+        """The master keys, for what is never kept in the clear. ``NoSealer`` without any."""
+        if self.sealer is None:
+            raise NoSealer
+        return self.sealer
 
     async def check(self) -> None:
         """WrongMasterKey if runs are sealed under master keys that we do not have."""

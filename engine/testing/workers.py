@@ -9,6 +9,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,7 @@ from engine.core.durations import say_duration
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, classify
 from engine.core.graph import PlannedStep
+from engine.core.keys import DEFAULT, mask
 from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry, StepFunction, UnknownStep
@@ -150,8 +152,9 @@ class _Recorder:
         reply = self._submit(c.BeginEffect(called.step, self._token, name, key, spend))
         return Recorded(reply.result) if isinstance(reply, c.EffectKnown) else None
 
-    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> None:
+    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:
         self._submit(c.RecordEffect(self._called.step, self._token, name, result, cost))
+        return result
 
     async def unsent(self, name: str) -> None:
         self._submit(c.CancelEffect(self._called.step, self._token, name))
@@ -161,6 +164,9 @@ class _Recorder:
 
     async def progress(self, cursor: JsonValue) -> None:
         self._submit(c.NoteProgress(self._called.step, self._token, cursor))
+
+    def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
+        return nullcontext(mask(f"{provider}/{name or DEFAULT}"))  # a rehearsal has no keys
 
     def _submit(self, command: c.Command) -> c.Reply:
         return self._world.submit(self._case, command)

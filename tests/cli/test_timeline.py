@@ -51,6 +51,13 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         "STEP_STARTED deploy attempt=1/5 worker=wrk_1",
     ),
     (2, e.StepLogged(step="deploy", attempt=1, text="half\nway"), 'STEP_LOGGED deploy text="half way"'),
+    (
+        2,
+        e.KeyUsed(
+            step="deploy", attempt=1, provider="openai", name="default", key="pk_1", last_four="WXYZ", fingerprint="f"
+        ),
+        "KEY_USED deploy attempt=1/5 key=openai/default ends_in=WXYZ",
+    ),
     (3, e.EffectStarted(step="deploy", effect="push", key="k"), "EFFECT_STARTED deploy effect=push key=k"),
     (4, e.EffectRecorded(step="deploy", effect="push"), "EFFECT_RECORDED deploy effect=push"),
     (

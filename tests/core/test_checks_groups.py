@@ -182,7 +182,7 @@ def test_loops_within_loops_see_all_that_is_around_them() -> None:
     assert found(steps(BUILD, nested)) == [
         (
             "4: steps.each.steps.poll.repeat.until: there is no name x; "
-            "there is: input, steps, run, changes, item, index, iteration, previous and 2 more "
+            "there is: input, steps, run, changes, item, index, iteration, previous and 3 more "
             "(in ${{ steps.look.output.ok && steps.before.output.n == item && x }})"
         )
     ]

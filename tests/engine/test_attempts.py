@@ -50,7 +50,7 @@ class Bench:
             self.claims.append(c.Claim("wrk_1", frozenset({"t.hold@1"}), 1, at, at + 15_000))
             return self.claims[-1]
 
-        return Attempt(state, "a", self.here.handle, Registry([function]), claim, self.limits)
+        return Attempt(state, "a", self.here.handle, Registry([function]), self.here.log, claim, self.limits)
 
     async def outcome(self, function: StepFunction) -> RunState:
         async with asyncio.timeout(5):
@@ -144,7 +144,7 @@ async def test_a_long_step_finds_its_cursor_in_the_next_attempt(bench: Bench) ->
     attempt = await bench.attempt(hold)
     assert await attempt.run() is not None
     state = await bench.here.look(bench.run)
-    again = Attempt(state, "a", bench.here.handle, Registry([hold]), lambda: None)
+    again = Attempt(state, "a", bench.here.handle, Registry([hold]), bench.here.log, lambda: None)
     assert await again.run() is not None
     assert found == [None, cursor]
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 import pytest
@@ -30,11 +31,15 @@ class Notebook:
             self.events.append(("reserved", str(spend.worst)))
         return None
 
-    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> None:
+    def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
+        return contextlib.nullcontext(f"the key {name} of {provider}")
+
+    async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:
         self.results[name] = result
         self.events.append(("recorded", name))
         if cost is not None:
             self.events.append(("cost", str(cost.micros)))
+        return result
 
     async def unsent(self, name: str) -> None:
         self.events.append(("unsent", name))

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from engine.core.checks.reach import Reach
 from engine.core.draft import Draft, DraftGroup, DraftStep, GroupKind, Sight, Spot
 from engine.core.expressions import ExpressionError, References
+from engine.core.keys import SECRETS
 from engine.core.problems import Finding, Path
 from engine.core.program import LOCAL_ROOTS
 from engine.core.scanner import spell
@@ -21,6 +22,7 @@ _OF_LOOP = {
     "iteration": GroupKind.REPEAT,
     "previous": GroupKind.REPEAT,
 }
+_ONLY_GIVEN = "a secret is given to a step's code alone: write it in the with of a step"
 _ONLY_INPUT = "labels and the key of concurrency are known before any step runs, and see the input alone"
 
 
@@ -51,7 +53,10 @@ class Scopes:
     def check(self, spot: Spot, references: References, group: DraftGroup, step: DraftStep | None) -> Iterator[Finding]:
         """What an expression at ``spot`` refers to and cannot have there."""
         for root, name in sorted(references):
-            if spot.sight is Sight.START and root != "input":
+            if root == SECRETS:
+                if not _is_argument(spot, step):
+                    yield Finding(spot.path, f"secrets.{name} cannot be used here", _ONLY_GIVEN)
+            elif spot.sight is Sight.START and root != "input":
                 yield Finding(spot.path, f"there is no {spell((root, name) if name else (root,))} yet", _ONLY_INPUT)
             elif root == "input" and name and name not in self.draft.inputs:
                 advice = did_you_mean(name, sorted(self.draft.inputs)) or "declare it under input"
@@ -123,6 +128,12 @@ class Scopes:
         inside = self.inside(step) if spot.sight is Sight.PASS and step is not None else None
         known = [id_ for at in ([inside] if inside else []) + groups for id_ in at.places]
         return f"there is no step {name}", _meant(name, known)
+
+
+def _is_argument(spot: Spot, step: DraftStep | None) -> bool:
+    """Whether the spot is in what a step's code is given, or that of its compensation."""
+    within = () if step is None else spot.path[len(step.path) :]
+    return within[:1] == ("with",) or within[:2] == ("undo", "with")
 
 
 def not_compiled(path: Path, error: ExpressionError, draft: Draft) -> Finding:

@@ -91,6 +91,19 @@ def note(draft: Draft, command: c.StepNote) -> Reply:
         case c.NoteProgress():
             draft.record(e.StepProgressed(step=command.step, attempt=step.attempt, cursor=command.cursor))
             return c.Accepted()
+        case c.UseKey(use=use):
+            draft.record(
+                e.KeyUsed(
+                    step=command.step,
+                    attempt=step.attempt,
+                    provider=use.provider,
+                    name=use.name,
+                    key=use.id,
+                    last_four=use.last_four,
+                    fingerprint=use.fingerprint,
+                )
+            )
+            return c.Accepted()
         case c.BeginEffect() | c.RecordEffect() | c.CancelEffect():
             return _effect(draft, command, step)
         case _:

@@ -69,6 +69,7 @@ from engine.core.events.spending import CostRecorded, EffectUnsent
 from engine.core.events.steps import (
     EffectRecorded,
     EffectStarted,
+    KeyUsed,
     LateResultRefused,
     StepAwaitedWorker,
     StepCompleted,
@@ -120,6 +121,7 @@ StepEvent = (
     | StepLogged
     | EffectStarted
     | EffectRecorded
+    | KeyUsed
     | LateResultRefused
     | StepMissing
     | StepProgressed
@@ -248,6 +250,7 @@ __all__ = [
     "InLine",
     "Inputs",
     "IterationStarted",
+    "KeyUsed",
     "LateResultRefused",
     "Parent",
     "Part",

@@ -156,6 +156,22 @@ class StepProgressed(EventModel):
     cursor: JsonValue
 
 
+class KeyUsed(EventModel):
+    """The attempt was given a key of ``provider``, or (``secrets``) one of the workspace's secrets.
+
+    ``key`` is the id of that value (``engine.core.key_events``).
+    """
+
+    type: ClassVar[str] = "KEY_USED"
+    step: str
+    attempt: int
+    provider: str
+    name: str
+    key: str
+    last_four: str = ""
+    fingerprint: str
+
+
 class StepDeadLettered(EventModel):
     """The step will not be tried again by itself; ``summary`` says what was tried and why it stopped."""
 

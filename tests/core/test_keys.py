@@ -1,0 +1,112 @@
+"""Keys and secrets as facts: what is refused, in which words, and that no event and no state can hold a value."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine.core import keys as ks
+from engine.core.events import Actor
+from engine.core.expressions import ExpressionError, Template
+from engine.core.key_events import KeyAdded, KeyRevoked, KeyRotated, SecretSet
+from engine.core.workspace import EMPTY, Refused, WorkspaceState, decide, evolve
+
+ANA = Actor(via="cli", id="ana", name="Ana")
+MAY = frozenset({ks.KEYS})
+FIRST, SECOND = ks.Entry("pk_1", "ABCD", "f1"), ks.Entry("pk_2", "EFGH", "f2")
+
+
+def after(*commands: ks.KeyCommand) -> WorkspaceState:
+    """The state when these commands were accepted one after the other."""
+    state = EMPTY
+    for command in commands:
+        verdict = decide(state, command, now=0)
+        assert isinstance(verdict, tuple), verdict
+        for event in verdict:
+            state = evolve(state, state.seq + 1, 7, event)
+    return state
+
+
+ADDED = after(ks.AddKey("openai", "default", FIRST, ANA, MAY))
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (ks.AddKey("openai", "default", SECOND, ANA, MAY), "is there already; vb keys rotate openai replaces it"),
+        (ks.AddKey("openai", "two", FIRST, ANA, MAY), "this is the key default of openai already"),
+        (ks.RotateKey("openai", "default", FIRST, ANA, MAY), "has this value already"),
+        (ks.RotateKey("openai", "defualt", SECOND, ANA, MAY), "did you mean default"),
+        (ks.RevokeKey("anthropic", "default", ANA, MAY), "there is no key of anthropic; vb keys add anthropic"),
+        (ks.RemoveSecret("TOKEN", ANA, MAY), "there is no secret TOKEN; vb secrets set TOKEN makes one"),
+        (ks.AddKey("anthropic", "default", SECOND, ANA, frozenset()), "takes the role admin"),
+        (ks.SetSecret("TOKEN", SECOND, ANA, frozenset()), "takes the role admin"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_words_that_say_what_to_do(command: ks.KeyCommand, words: str) -> None:
+    verdict = decide(ADDED, command, now=0)
+    assert isinstance(verdict, Refused)
+    assert words in verdict.reason
+
+
+def test_a_value_that_is_set_again_changes_nothing() -> None:
+    state = after(ks.SetSecret("TOKEN", FIRST, ANA, MAY))
+    assert decide(state, ks.SetSecret("TOKEN", FIRST, ANA, MAY), now=0) == ()
+    assert decide(state, ks.SetSecret("TOKEN", SECOND, ANA, MAY), now=0) == (
+        SecretSet(name="TOKEN", key="pk_2", previous="pk_1", last_four="EFGH", fingerprint="f2", by=ANA),
+    )
+
+
+def test_each_value_has_an_id_of_its_own_which_the_events_follow() -> None:
+    rotated = decide(ADDED, ks.RotateKey("openai", "default", SECOND, ANA, MAY), now=0)
+    assert isinstance(rotated, tuple)
+    (event,) = rotated
+    assert isinstance(event, KeyRotated)
+    assert (event.previous, event.key) == ("pk_1", "pk_2")
+    state = evolve(ADDED, 2, 8, event)
+    revoked = KeyRevoked(provider="openai", name="default", key="pk_2", by=ANA, reason="left")
+    assert decide(state, ks.RevokeKey("openai", "default", ANA, MAY, "left"), now=0) == (revoked,)
+    assert not evolve(state, 3, 9, revoked).keys
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("sk-0123456789abcdef", "cdef"), ("0123456789abcde", ""), ("x" * 15 + " yz\t", "")]
+)
+def test_short_values_show_no_character(value: str, shown: str) -> None:
+    assert ks.last_four(value) == shown
+
+
+@pytest.mark.parametrize("value", ["short", " sk-0123456789", "sk-\0-0123456789", "x" * 8_193])
+def test_a_refused_value_is_not_repeated(value: str) -> None:
+    with pytest.raises(ValueError, match="it ") as refused:
+        ks.checked_value(value)
+    assert value not in str(refused.value)
+
+
+def test_the_line_break_of_a_terminal_is_no_part_of_a_value() -> None:
+    assert ks.checked_value("sk-0123456789\r\n") == "sk-0123456789"
+
+
+@pytest.mark.parametrize("word", ["Open AI", "secrets", "", "1ai"])
+def test_a_name_that_no_provider_can_have_is_refused(word: str) -> None:
+    with pytest.raises(ValueError, match="provider"):
+        ks.provider_named(word)
+
+
+def test_events_have_no_place_for_a_value() -> None:
+    with pytest.raises(ValueError, match="value"):
+        KeyAdded.model_validate({"provider": "a", "name": "b", "key": "k", "fingerprint": "f", "by": ANA, "value": "v"})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("${{ secrets.A + 'x' }}", "a secret is given as it is"),
+        ("${{ [secrets.A] }}", "a secret is given as it is"),
+        ("${{ size(secrets.A) }}", "a secret is given as it is"),
+        ("${{ secrets }}", "secrets needs the name of one"),
+        ("${{ secrets.A.b }}", "a secret has no members"),
+    ],
+)
+def test_an_expression_gives_a_secret_as_it_is_or_not_at_all(text: str, words: str) -> None:
+    with pytest.raises(ExpressionError, match=words):
+        Template.parse(text)
