@@ -6,10 +6,7 @@ the answer into what callers know.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import copy
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -18,7 +15,6 @@ from typing import Self
 
 from pydantic import JsonValue
 
-from engine.announcer import Announcer
 from engine.audit import audit
 from engine.bulk import Bulk
 from engine.catalog import Catalog
@@ -28,28 +24,22 @@ from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.errors import AmbiguousRun, UnknownRun
 from engine.core.freezes import Freeze
-from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
 from engine.core.workspace_events import WorkflowDeployed
 from engine.definitions import Definitions
 from engine.deploying import Deployer, Deployment
-from engine.endings import Endings
-from engine.errands import Errands
 from engine.folder import Folder
-from engine.following import Following
 from engine.gates import Gates
-from engine.handle import Begun, Handle, Observer
+from engine.handle import Begun, Observer
 from engine.ids import Ids
 from engine.keepalive import KeepAlive
 from engine.keyring import Keyring
 from engine.operations import Operations
 from engine.own_runs import OwnRuns
-from engine.plans import Plans
-from engine.recall import Recall
 from engine.records import cache_of
-from engine.scheduler import Scheduler, SchedulerSettings
-from engine.schedules import ScheduleInfo, Timetable, keep_time
-from engine.staff import Staff
+from engine.runtime import Runtime
+from engine.scheduler import SchedulerSettings
+from engine.schedules import ScheduleInfo, Timetable
 from engine.starting import Starter
 from engine.steps.registry import Registry
 from engine.store import (
@@ -59,14 +49,11 @@ from engine.store import (
     RunFilter,
     RunInfo,
     Sealer,
-    StoreError,
     WorkerInfo,
 )
-from engine.streams import ActivationStream, Lane, Streams
-from engine.worker import LAST_WORD_WITHIN, Worker, WorkerSettings
+from engine.streams import ActivationStream, Streams
+from engine.worker import Worker, WorkerSettings
 from engine.workspace import Workspace
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,36 +97,26 @@ class Engine:
         self.catalog = catalog
         self.registry = registry
         self.clock = clock
-        self._ids = ids or Ids()
-        self._streams = streams
-        self._announcer = Announcer(streams)
-        self._plans = Plans(store)
-        self._handle = Handle(store, clock, self._plans, Recall(store), self._announcer.announce)
-        self._endings = Endings(store, self._handle)
-        self._errands = Errands(store, self._handle, self._plans)
-        self._staff = self._employ(keep_alive)
-        self._handle.observe(self._on_append)
-        self._handle.observe(self._endings.observe)
-        self._following = Following(store, self._handle.recall)
-        self._handle.observe(self._errands.observe)
-        self._handle.observe(self._following.observe)
+        self._runtime = Runtime(store, streams, registry, clock, ids or Ids())
+        self._staff = self._runtime.employ(settings.database_url, settings.worker, keep_alive)
         self._facades = {settings.workspace: self}
         self._settle_in(settings.workspace)
 
     def _settle_in(self, workspace: str) -> None:
-        """Make what is one workspace's own; all the rest is shared by the facades of all workspaces."""
+        """Make what is one workspace's own; the runtime is shared by the facades of all workspaces."""
         self.settings = replace(self.settings, workspace=workspace)
-        self._own = OwnRuns(self._handle, workspace)
+        shared = self._runtime
+        self._own = OwnRuns(shared.handle, workspace)
         self.workspace = Workspace(self.store, self.clock, workspace)
-        self.definitions = Definitions(self.workspace, self.catalog, self._plans)
+        self.definitions = Definitions(self.workspace, self.catalog, shared.plans)
         self.keyring = Keyring(self.store, self.workspace)
-        self.deployer = Deployer(self.workspace, self.definitions, self._plans, self.registry.catalog())
+        self.deployer = Deployer(self.workspace, self.definitions, shared.plans, self.registry.catalog())
         self._starter = Starter(
             definitions=self.definitions,
             runs=self._own,
-            plans=self._plans,
+            plans=shared.plans,
             clock=self.clock,
-            ids=self._ids,
+            ids=shared.ids,
             workspace=workspace,
         )
         self.timetable = Timetable(self.store, self.workspace, self.definitions, self._starter, self.clock)
@@ -180,14 +157,7 @@ class Engine:
 
         A database that is away is not waited for any more: what is not settled goes on from the log.
         """
-        self.store.database.patience_s = LAST_WORD_WITHIN
-        await self._following.close()
-        await self._endings.close()
-        await self._errands.close()
-        await self._handle.close()
-        await self._announcer.close()
-        await self._streams.close()
-        await self.store.close()
+        await self._runtime.close()
 
     @asynccontextmanager
     async def work(self) -> AsyncGenerator[Worker]:
@@ -197,24 +167,8 @@ class Engine:
 
         Raises ``StoreUnavailable`` if the database is away when the block is entered; later on it is waited for.
         """
-        hired = [await self._staff.hire()]
-        leaving = asyncio.Event()
-        scheduler = Scheduler(self.store, self._announcer, self.clock, self.settings.scheduler)
-        working = asyncio.create_task(self._staff.keep_working(hired, leaving))
-        scheduling = [asyncio.create_task(scheduler.run()), asyncio.create_task(keep_time(self._timetables))]
-        try:
-            yield hired[0]
-        finally:
-            for task in scheduling:
-                task.cancel()
-            leaving.set()
-            hired[-1].stop()
-            for outcome in await asyncio.gather(working, *scheduling, return_exceptions=True):
-                if isinstance(outcome, Exception):
-                    log.error("The worker did not stop as it should.", exc_info=outcome)
-            with contextlib.suppress(StoreError, TimeoutError):
-                async with asyncio.timeout(LAST_WORD_WITHIN):
-                    await scheduler.anchor()
+        async with self._runtime.work(self._staff, self.settings.scheduler, self._timetables) as worker:
+            yield worker
 
     # Starting
 
@@ -306,7 +260,7 @@ class Engine:
     async def history(self, run: str, after: int = 0) -> list[Recorded]:
         """The run's events with a seq above ``after``, in order. Raises ``UnknownRun`` if the run has none at all."""
         await self._own.check(run)
-        return await self._following.history(run, after)
+        return await self._runtime.following.history(run, after)
 
     async def follow(self, run: str, after: int = 0, *, beyond_end: bool = False) -> AsyncIterator[Recorded]:
         """The run's events with a seq above ``after``, and then each as it is recorded, by whichever process.
@@ -314,13 +268,13 @@ class Engine:
         It ends with the run; ``beyond_end``: never by itself, as a run that failed may go on. Raises ``UnknownRun``.
         """
         await self._own.check(run)
-        async for one in self._following.follow(run, after, beyond_end=beyond_end):
+        async for one in self._runtime.following.follow(run, after, beyond_end=beyond_end):
             yield one
 
     async def export(self, run: str) -> AsyncIterator[str]:
         """The run's whole history as JSON lines, each event with its hash. Raises ``UnknownRun``."""
         await self._own.check(run)
-        async for line in self._following.export(run):
+        async for line in self._runtime.following.export(run):
             yield line
 
     async def runs(
@@ -355,7 +309,7 @@ class Engine:
     async def wait(self, run: str) -> RunState:
         """The run's state once it has ended, wherever it was run. Raises ``UnknownRun``."""
         await self._own.check(run)
-        return await self._endings.wait(run)
+        return await self._runtime.endings.wait(run)
 
     async def verify(self, run: str | None = None) -> Report:
         """Check one run, or everything: hashes, heads, anchors, definitions, and that the caches equal the fold."""
@@ -371,44 +325,27 @@ class Engine:
             if state.started.workspace == self.settings.workspace:
                 observer(state, events)
 
-        return self._handle.observe(own)
+        return self._runtime.handle.observe(own)
 
     # Inside
-
-    def _employ(self, keep_alive: Callable[[str], KeepAlive] | None) -> Staff:
-        settings = self.settings
-        return Staff(
-            store=self.store,
-            url=settings.database_url,
-            settings=settings.worker,
-            ids=self._ids,
-            keep_alive=keep_alive,
-            worker=lambda me, kept: Worker(
-                me, self._handle, self.store, self._streams, self.registry, self._errands, kept, settings.worker
-            ),
-        )
 
     def _operate(self) -> Operations:
         return Operations(
             store=self.store,
             runs=self._own,
-            plans=self._plans,
+            plans=self._runtime.plans,
             definitions=self.definitions,
             registry=self.registry,
             clock=self.clock,
-            ids=self._ids,
+            ids=self._runtime.ids,
             workspace=self.settings.workspace,
-            announce=self._announcer.announce,
+            announce=self._runtime.announcer.announce,
             limits=self.settings.worker.step_limits,
         )
 
     async def _timetables(self) -> list[Timetable]:
         """Those of all workspaces that have ever deployed or run something."""
         return [self.within(workspace).timetable for workspace in await self.store.workspaces()]
-
-    def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
-        if something_ready(state, self.clock.now()):
-            self._announcer.announce(state.run, Lane(state.started.workspace, state.started.priority))
 
 
 __all__ = ["Engine", "EngineSettings", "cache_of"]

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from bot.blocks.forms import FIELD, MOST_FIELDS, Place, View, entered_in, field_block, modal, option
 from bot.blocks.kit import Block, clip, context, plain_text, section
+from bot.blocks.replies import RunLine
 from bot.blocks.vocabulary import Word
 from bot.blocks.words import either, one_line, short_id
 from engine.core.definition import Step, Workflow
@@ -36,19 +37,6 @@ _MOST_BYTES = 200_000
 SUGGESTED = 100
 _SHOWN_STEPS = 15
 _TITLE = 24
-
-
-class RunLine(Protocol):
-    """What a choice shows of a run."""
-
-    @property
-    def id(self) -> str: ...
-    @property
-    def workflow(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def summary(self) -> str: ...
 
 
 def can_be_shown(workflow: Workflow) -> bool:

@@ -321,7 +321,7 @@ async def test_where_it_is_removed_it_stops_and_the_runs_wait(company: Company) 
 
 async def test_a_workspace_that_is_let_go_leaves_nothing_behind(company: Company) -> None:
     def observers() -> int:
-        return len(company.engine._handle._observers)  # pyright: ignore[reportPrivateUsage]
+        return len(company.engine._runtime.handle._observers)  # pyright: ignore[reportPrivateUsage]
 
     before = observers()
     await company.install(GLOBEX)

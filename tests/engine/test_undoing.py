@@ -26,7 +26,7 @@ async def test_a_compensation_is_not_stopped_by_the_cancellation_that_asked_for_
         await engine.cancel(run, by=ANA)
         await until(undoing)
         # Whatever is recorded makes the worker look whether what it has in hand is still wanted.
-        await engine._handle.submit(run, c.Label({"seen": "yes"}, ANA))  # pyright: ignore[reportPrivateUsage]
+        await engine._runtime.handle.submit(run, c.Label({"seen": "yes"}, ANA))  # pyright: ignore[reportPrivateUsage]
         world.open.set()
         state = await ended(engine, run)
     assert state.status is RunStatus.CANCELLED
