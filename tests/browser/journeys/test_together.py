@@ -1,14 +1,11 @@
 """What several people do together, each in a window of their own, on the page of the real `vb demo`."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, expect
+from playwright.async_api import expect
 
-from tests.browser.demo import Demo, running_demo
-from tests.browser.journeys import Windows, windows_on, write_workflows
+from tests.browser.journeys.windows import Windows
 
 pytestmark = [
     pytest.mark.browser,
@@ -16,19 +13,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("journeys"),  # in one process, since one demo serves them all
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
-    folder = tmp_path_factory.mktemp("journeys")
-    async with running_demo(folder / "state", write_workflows(folder / "workflows")) as demo:
-        yield demo
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def windows(chromium: Browser, demo: Demo) -> AsyncIterator[Windows]:
-    async with windows_on(chromium, demo) as windows:
-        yield windows
 
 
 async def test_two_people_in_two_windows_decide_together(windows: Windows) -> None:

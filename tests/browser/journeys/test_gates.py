@@ -1,14 +1,12 @@
 """Gates as people live them, each in a window of their own: silence, edits, changes, delegation, many at once."""
 
 import re
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Locator, expect
 
-from tests.browser.demo import Chat, Demo, running_demo
-from tests.browser.journeys import Windows, windows_on, write_workflows
+from tests.browser.demo import Chat
+from tests.browser.journeys.windows import Windows
 
 pytestmark = [
     pytest.mark.browser,
@@ -16,19 +14,6 @@ pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
     pytest.mark.xdist_group("gates"),  # in one process, since one demo serves them all
 ]
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
-    folder = tmp_path_factory.mktemp("gates")
-    async with running_demo(folder / "state", write_workflows(folder / "workflows")) as demo:
-        yield demo
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def windows(chromium: Browser, demo: Demo) -> AsyncIterator[Windows]:
-    async with windows_on(chromium, demo) as windows:
-        yield windows
 
 
 def dialog(window: Chat, name: str) -> Locator:

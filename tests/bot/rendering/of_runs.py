@@ -1,0 +1,179 @@
+"""What the bot shows of runs and their gates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bot.blocks import (
+    approval,
+    card,
+    decided,
+    details,
+    gate_forms,
+    gate_replies,
+    newer,
+    operated,
+    timeline,
+    waiting,
+)
+from bot.blocks.words import Asked
+from engine.core import commands as c
+from engine.core.fold import begin
+from engine.core.state import Gate
+from tests.bot.rendering.entries import LINK, PLACE, SOMEBODY, Made, about_runs
+from tests.bot.rendering.situations import Situation
+
+
+@about_runs(card.card)
+def _card(now: Situation) -> Iterator[Made]:
+    yield card.card(now.state)
+    yield card.card(now.state, card.told_here_since("C0RELEASES", "is_archived"))
+    yield card.card(now.state, card.told_here_since("C0RELEASES", "some_<!here>_*error*"))
+
+
+@about_runs(newer.degrade)
+def _degraded(now: Situation) -> Iterator[Made]:
+    yield newer.degrade(card.card(now.state))
+
+
+@about_runs(timeline.message, pings=True)
+def _thread(now: Situation) -> Iterator[Made]:
+    """All lines so far; as many messages as they take."""
+    first = now.log[0]
+    before = begin(now.state.run, now.plan, now.state.started, first.at)
+    told, _ = timeline.lines(before, now.log[1:], now.plans)
+    waiting = [timeline.first_line(before), *told]
+    while waiting:
+        made, taken = timeline.message(waiting)
+        waiting = waiting[taken:]
+        yield made
+
+
+def gates(now: Situation) -> Iterator[tuple[str, Gate]]:
+    for step, known in now.state.steps.items():
+        if known.gate is not None:
+            yield step, known.gate
+
+
+@about_runs(details.details, pings=True)  # in a view, a mention notifies nobody
+def _details(now: Situation) -> Iterator[Made]:
+    found = details.told(now.state.run, now.plan, now.log, now.plans)
+    yield details.details(found)
+    yield details.details(replace(found, told=[*found.told] * 30), 1)
+
+
+def known(gate: Gate) -> Iterator[dict[str, Asked]]:
+    """Whom those asked can turn out to be, one kind after the other."""
+    for somebody in SOMEBODY:
+        yield {who: replace(somebody, who=who) for who in gate.asked}
+
+
+@about_runs(approval.approval, pings=True)
+def _approval(now: Situation) -> Iterator[Made]:
+    for step, gate in gates(now):
+        for place, asked in enumerate(known(gate)):
+            rung, elsewhere = gate.escalated if place // 2 % 2 else 0, place % 2 == 1
+            question = approval.Question(asked, gate.asked, rung, elsewhere, LINK if elsewhere else "")
+            yield approval.approval(now.state, step, gate, question)
+
+
+@about_runs(approval.reminder, pings=True)
+def _reminder(now: Situation) -> Iterator[Made]:
+    for step, gate in gates(now):
+        for asked in known(gate):
+            yield approval.reminder(step, gate, approval.Question(asked, gate.asked), 3)
+
+
+@about_runs(gate_forms.approve_form)
+@about_runs(gate_forms.deny_form)
+@about_runs(gate_forms.changes_form)
+@about_runs(gate_forms.delegate_form)
+@about_runs(gate_forms.snooze_form)
+@about_runs(gate_forms.edit_form)
+@about_runs(gate_forms.edited_form)
+def _gate_forms(now: Situation) -> Iterator[Made]:
+    for step, gate in gates(now):
+        yield gate_forms.approve_form(now.state, gate, PLACE)
+        yield gate_forms.deny_form(now.state, gate, PLACE)
+        yield gate_forms.changes_form(now.state, gate, PLACE)
+        yield from (gate_forms.delegate_form(gate, PLACE), gate_forms.snooze_form(gate, PLACE))
+        known = now.plan.node(step).step.approval
+        yield gate_forms.edit_form(gate, {} if known is None else known.edit, PLACE)
+        yield gate_forms.edited_form(now.state, step, gate._replace(edited=None), gate, PLACE)
+
+
+@about_runs(gate_forms.shown)
+@about_runs(gate_replies.whole)
+@about_runs(gate_replies.outdated)
+def _shown(now: Situation) -> Iterator[Made]:
+    for step, gate in gates(now):
+        yield gate_replies.outdated(now.state, step, gate)
+        whole = gate_replies.whole(now.state, step, gate)
+        yield from (whole, gate_forms.shown("Request", whole))
+
+
+@about_runs(gate_replies.changes_asked)
+@about_runs(gate_replies.voted_before)
+@about_runs(gate_replies.not_asked)
+@about_runs(gate_replies.not_allowed)
+def _not_now(now: Situation) -> Iterator[Made]:
+    yield gate_replies.not_allowed("did you mean <!here> or tag?")
+    for _, gate in gates(now):
+        yield from (gate_replies.changes_asked(gate), gate_replies.not_asked(gate.asked))
+        for ballot in gate.votes:
+            yield gate_replies.voted_before(ballot, "U2", now.state.at)
+
+
+@about_runs(waiting.together_form)
+@about_runs(waiting.outcome)
+def _together(now: Situation) -> Iterator[Made]:
+    for step, gate in gates(now):
+        one = waiting.Waiting(now.state, step, gate)
+        yield waiting.together_form([one])
+        yield waiting.outcome(waiting.APPROVED, [waiting.Said(one.name), waiting.Said(one.name, "Already approved.")])
+        yield {"type": "home", "blocks": waiting.waiting([one])}
+
+
+@about_runs(gate_replies.decided_before)
+def _decided_before(now: Situation) -> Iterator[Made]:
+    for _, gate in gates(now):
+        if gate.decision is not None:
+            yield gate_replies.decided_before(gate.decision, "U1", now.state.at)
+            yield gate_replies.decided_before(gate.decision, "U2", now.state.at + 3_600_000)
+
+
+@about_runs(gate_replies.not_open)
+def _not_open(now: Situation) -> Iterator[Made]:
+    yield gate_replies.not_open()
+    yield gate_replies.not_open(now.state.status)
+
+
+@about_runs(operated.paused)
+@about_runs(operated.resumed)
+@about_runs(operated.stopping)
+@about_runs(operated.retried)
+@about_runs(operated.redriven)
+@about_runs(operated.forked)
+@about_runs(operated.so_already)
+@about_runs(operated.not_so_any_more)
+@about_runs(operated.refused)
+def _operated(now: Situation) -> Iterator[Made]:
+    run = now.state
+    yield from (operated.paused("/vb", run), operated.resumed("/vb", run), operated.stopping("/vb", run))
+    yield from (operated.retried("tag", run), operated.redriven(run), operated.forked("tag", run, run))
+    yield from (operated.so_already(run), operated.not_so_any_more(run))
+    refusals = operated.refused(run, c.NotAllowed("did you mean tag?")), operated.refused(run, c.Ended(run.status))
+    yield from (made for made in refusals if made is not None)
+
+
+@about_runs(decided.approve_form)
+@about_runs(decided.denied)
+@about_runs(decided.nothing_open)
+@about_runs(decided.delegated)
+def _typed_decisions(now: Situation) -> Iterator[Made]:
+    yield decided.nothing_open(now.state)
+    for step, gate in gates(now):
+        yield decided.approve_form(now.state, step, gate, PLACE, "fine")
+        yield decided.denied(now.state, step)
+        yield decided.delegated(step, gate, now.state.started.by)
