@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from engine.core import commands as c
 from engine.core import events as e
-from engine.core.decide import start
 from engine.core.failures import FailureClass
 from engine.core.graph import Plan
 from engine.core.spending import Cost, Spend
@@ -18,19 +17,6 @@ MINUTE = 60_000
 
 def noop(step: str, **more: Any) -> dict[str, Any]:
     return {"id": step, "uses": "noop", **more}
-
-
-def begun(plan: Plan, **more: Any) -> Run:
-    """A run of ``plan`` whose first event has ``more``."""
-    run = Run.__new__(Run)
-    run.now, run.plan = 1_000_000, plan
-    definition = plan.workflow
-    event = e.RunStarted(
-        workspace="ws_t", workflow=definition.name, definition=definition.hash, input={}, by=ANA, **more
-    )
-    run.last = start("run_t", plan, event, run.now)
-    run.state, run.log = run.last.state, list(run.last.events)
-    return run
 
 
 def fan_out(count: int, on_failure: str = "continue", **more: Any) -> Run:
@@ -132,7 +118,7 @@ def calling() -> Run:
     """A step that a child run does."""
     child = workflow(noop("inner")).model_copy(update={"name": "ship"})
     parent = workflow({"id": "send", "workflow": {"name": "ship", "definition": child.hash}})
-    return begun(Plan.of(parent, {child.hash: Plan.of(child)}))
+    return Run(parent, children={child.hash: Plan.of(child)})
 
 
 def called() -> Run:
@@ -231,7 +217,7 @@ def timed_out() -> Run:
 
 def queued() -> Run:
     """In line, two minutes by now."""
-    run = begun(Plan.of(workflow(noop("build"))), concurrency=e.InLine(key="prod", limit=1))
+    run = Run(workflow(noop("build")), started={"concurrency": e.InLine(key="prod", limit=1)})
     run.now += 2 * MINUTE
     return run
 
