@@ -175,7 +175,7 @@ class Host:
         try:
             if self.alive and world.weather.meets_order(place):
                 self.die()
-            await asyncio.sleep(world.weather.delay())
+            await asyncio.sleep(world.weather.delay(place))
         finally:
             self._inside[place] -= 1
         if not self.alive:
@@ -239,6 +239,8 @@ class StreamEdge:
     async def _pass(self, place: str) -> None:
         await self._host.at(place)
         world = self._host.world
+        if world.weather.loses(world.ms(), place):
+            world.server.lose_everything(told=False)
         if fault := world.weather.stream_fault(world.ms()):
             raise fault
 

@@ -58,6 +58,12 @@ def repeat_with(seed: str) -> str:
     return f"python -m tests.simulation --only {seed}"
 
 
+def number_of(seed: str) -> int:
+    """The number of the schedule in its campaign: what follows the last dot."""
+    number = seed.rpartition(".")[2]
+    return int(number) if number.isdecimal() else 0
+
+
 class SkewedClock:
     """A process's own clock: ``skew`` ms off the database's."""
 
@@ -78,7 +84,7 @@ class Simulation:
         self.seed = seed
         self.random = Random(f"simulation {seed}")
         self.loop = VirtualLoop(self.random)
-        self.weather = Weather.drawn(self.random)
+        self.weather = Weather.drawn(self.random, number_of(seed))
         self.server = StreamServer(self.now)
         self.ids = Ids(self._ulid)
         self.settings = self._settings()

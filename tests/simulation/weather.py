@@ -68,18 +68,22 @@ class Weather:
     slow: float = 0.0
     faulty: float = 0.0
     lossy: float = 0.0
+    loses_at: str | None = None
+    """Redis loses everything whenever a process asks this of it."""
     crowded: bool = False
+    laden: bool = False
+    """Appends wait for other work of the database, so that writers of one run meet."""
     garbled: float = 0.1
     rejecting: float = 0.05
     most_waiting: int = 64
 
     @classmethod
-    def drawn(cls, random: Random) -> Weather:
-        """A day's weather: some faults on every day, all of them on hardly any."""
+    def drawn(cls, random: Random, number: int) -> Weather:
+        """A day's weather: some faults on every day, all of them on hardly any. ``number`` says whose turn it is."""
         rough = random.random()
         weather = cls(
             random,
-            orders=[_order(random) for _ in range(random.randint(1, 3))],
+            orders=[_turn(random, number), *(_order(random) for _ in range(random.randint(0, 2)))],
             kills=[random.randint(0, STORM_MS) for _ in range(random.choice((0, 0, 1, 2)))],
             pauses=_windows(random, random.choice((0, 0, 0, 1, 2)), 8_000),
             stops=[random.randint(0, STORM_MS)] if random.random() < 0.15 else [],
@@ -109,9 +113,11 @@ class Weather:
                     return True
         return False
 
-    def delay(self) -> float:
-        """How long one way to the database or to Redis takes, in seconds."""
+    def delay(self, place: str) -> float:
+        """How long the way to the database or to Redis takes that passes this place, in seconds."""
         drawn = self.random.random()
+        if self.laden and place == "append: before":
+            return 0.3 * drawn
         if drawn > self.slow:
             return 0.0 if drawn > 0.3 else 0.001
         return self.random.choice((0.005, 0.02, 0.1, 0.4, 1.5))
@@ -135,6 +141,10 @@ class Weather:
             return StreamsUnavailable("the simulation", "does not answer")
         return None
 
+    def loses(self, now: int, place: str) -> bool:
+        """Whether Redis loses all that it has, while it is asked this."""
+        return place == self.loses_at and now <= STORM_MS
+
     def rejects(self, now: int) -> bool:
         """Whether the database rejects a batch of several appends, as it does if one of them cannot be written."""
         return now <= STORM_MS and self.random.random() < self.rejecting
@@ -150,6 +160,10 @@ def _crowd(weather: Weather) -> None:
     weather.crowded, weather.slow, weather.lossy = True, 0.4, 0.3
 
 
+def _crowd_at_a_laden_database(weather: Weather) -> None:
+    weather.crowded, weather.laden, weather.slow = True, True, 0.1
+
+
 def _crowd_with_faults(weather: Weather) -> None:
     weather.crowded, weather.faulty, weather.slow, weather.most_waiting = True, 0.2, 0.3, 64
     weather.rejecting = 0.6
@@ -161,26 +175,26 @@ def _garble(weather: Weather) -> None:
 
 def _stop_without_database(weather: Weather) -> None:
     begin = weather.random.randint(500, 3_000)
+    weather.crowded, weather.laden = True, True
     weather.database_away = [Window(begin, begin + 8_000)]
-    weather.stops = [begin + weather.random.randint(-200, 400) for _ in range(4)]
+    weather.stops = [begin + 100 * number for number in range(-3, 5)]
 
 
 def _crowd_the_door(weather: Weather) -> None:
     weather.crowded, weather.slow, weather.most_waiting = True, 0.3, 1
 
 
-def _flush_often(weather: Weather) -> None:
-    weather.flushes = [weather.random.randint(4_500, STORM_MS) for _ in range(25)]
+def _lose_what_is_reclaimed(weather: Weather) -> None:
+    weather.loses_at = "reclaim: before"
 
 
 _FAVOURS: dict[str, Callable[[Weather], None]] = {
-    "append_locked": _crowd,
+    "append_locked": _crowd_at_a_laden_database,
     "await self._settle([waiting]": _crowd_with_faults,
     "await self._settle_all(run, [submitted])": _garble,
     "Committer.close": _stop_without_database,
     "_room.acquire": _crowd_the_door,
-    "make_all_due": _flush_often,
-    "reclaim": _crowd,
+    "_reclaim: await self._make_all_due": _lose_what_is_reclaimed,
 }
 """What helps a process to get to a place where it is to die, and is too rare otherwise."""
 
@@ -188,10 +202,21 @@ _FAVOURS: dict[str, Callable[[Weather], None]] = {
 _RARE = tuple(place for place in PLACES if any(words in place for words in _FAVOURS))
 
 
+TURNS = (*PLACES, *_RARE)
+"""Whose turn it is to be crashed, in the schedules one after another: those that are reached more rarely have two."""
+
+
+def _turn(random: Random, number: int) -> Order:
+    place = TURNS[number % len(TURNS)]
+    return Order(place, 1 if place in _RARE else _nth(random))
+
+
 def _order(random: Random) -> Order:
-    if random.random() < 0.35:
-        return Order(random.choice(_RARE), 1)
-    return Order(random.choice(PLACES), 1 + int(random.expovariate(0.6)))
+    return Order(random.choice(PLACES), _nth(random))
+
+
+def _nth(random: Random) -> int:
+    return 1 + int(random.expovariate(0.6))
 
 
 def _windows(random: Random, count: int, longest: int) -> list[Window]:
