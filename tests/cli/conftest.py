@@ -11,12 +11,18 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
+
+from tests.forks import FORKS, Typed
+from tests.forks import vb as forked
 
 VB = Path(sys.executable).with_name("vb")
 SETPRIV = shutil.which("setpriv")
@@ -69,7 +75,12 @@ class Vb:
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
     def __call__(self, *args: str, **setting: str) -> Done:
-        return self._done(self._command(args), setting)
+        with self._begun(args, setting, apart=True) as process:
+            return Done(process.ended(), process.said, process.complained)
+
+    def installed(self, *args: str) -> Done:
+        """The command as the script that people start."""
+        return self._done([str(VB), *self._words(args)])
 
     def without_privileges(self, *args: str) -> Done:
         """The command with no right to write what its user may not write, which root otherwise has."""
@@ -77,12 +88,12 @@ class Vb:
         drop = [SETPRIV, "--bounding-set", rights, "--inh-caps", rights, "--"] if os.geteuid() == 0 else []
         if None in drop:
             pytest.skip("root has every right, and there is no setpriv to do without")
-        return self._done([part for part in drop if part] + self._command(args), {})
+        return self._done([*(part for part in drop if part), str(VB), *self._words(args)])
 
-    def _done(self, command: list[str], setting: dict[str, str]) -> Done:
+    def _done(self, command: list[str]) -> Done:
         done = subprocess.run(
             command,
-            env=self._environment(setting),
+            env=self._environment({}),
             cwd=self.folder.parent,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -96,22 +107,26 @@ class Vb:
     @contextmanager
     def running(self, *args: str, **setting: str) -> Generator[Running]:
         """The command while it runs; it is killed at the end if it has not ended."""
-        with subprocess.Popen(
-            self._command(args),
-            env=self._environment(setting),
-            cwd=self.folder.parent,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as process:
-            try:
-                yield Running(process)
-            finally:
-                process.kill()
+        with self._begun(args, setting, apart=False) as process:
+            yield process
 
-    def _command(self, args: tuple[str, ...]) -> list[str]:
-        return [str(VB), *args, "--dir", str(self.folder)]
+    @contextmanager
+    def _begun(self, args: tuple[str, ...], setting: dict[str, str], *, apart: bool) -> Generator[Running]:
+        beside = Path(mkdtemp(dir=self.folder.parent.parent))
+        out, err = beside / "out", beside / ("err" if apart else "out")
+        out.touch()
+        err.touch()
+        typed = Typed(self._words(args), self.folder.parent, self._environment(setting), out, err)
+        process = FORKS.Process(target=forked, args=(typed,), daemon=True)
+        process.start()
+        try:
+            yield Running(process, out, err)
+        finally:
+            process.kill()
+            process.join()
+
+    def _words(self, args: tuple[str, ...]) -> tuple[str, ...]:
+        return (*args, "--dir", str(self.folder))
 
     def _environment(self, setting: dict[str, str]) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith(("VB_", "SLACK_"))}
@@ -120,28 +135,41 @@ class Vb:
 
 @dataclass
 class Running:
-    """A command under way; both of its outputs together."""
+    """A command under way, and the files with its outputs, which may be one."""
 
-    process: subprocess.Popen[str]
-    said: str = ""
+    process: BaseProcess
+    out: Path
+    err: Path
+
+    @property
+    def said(self) -> str:
+        return self.out.read_text(encoding="utf-8", errors="replace")  # half a character may be there
+
+    @property
+    def complained(self) -> str:
+        return self.err.read_text(encoding="utf-8")
 
     def until(self, pattern: str) -> re.Match[str]:
-        """Read until what was said matches; fails if the command ends before."""
-        assert self.process.stdout is not None
-        while not (found := re.search(pattern, self.said)):
-            line = self.process.stdout.readline()
-            assert line, f"ended before saying {pattern!r}:\n{self.said}"
-            self.said += line
-        return found
+        """Wait until what was said matches; fails if the command ends before."""
+        while True:
+            alive = self.process.is_alive()
+            if found := re.search(pattern, said := self.said):
+                return found
+            assert alive, f"ended before saying {pattern!r}:\n{said}"
+            time.sleep(0.01)
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
 
     def ended(self, number: signal.Signals | None = None) -> int:
-        """The exit code, after sending a signal if one is given; reads the rest of what is said."""
+        """The exit code, after sending a signal if one is given."""
         if number is not None:
-            self.process.send_signal(number)
-        rest, _ = self.process.communicate(timeout=60)
-        self.said += rest
-        assert "Traceback" not in self.said
-        return self.process.returncode
+            self.send(number)
+        self.process.join(90)
+        assert self.process.exitcode is not None, f"it does not end:\n{self.said}"
+        assert "Traceback" not in self.said + self.complained
+        return self.process.exitcode
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +191,7 @@ def vb(tmp_path: Path, workflows: Path) -> Vb:
 def finished(tmp_path_factory: pytest.TempPathFactory, workflows: Path) -> Vb:
     """`vb` on a folder in which one run of `hello` has completed. Tests only read it."""
     command = Vb(tmp_path_factory.mktemp("finished") / "state", {"VB_WORKFLOWS": str(workflows)})
-    done = command("run", "hello", "word=world", "--wait")
+    done = command.installed("run", "hello", "word=world", "--wait")
     assert done.code == 0, done.said
     return command
 

@@ -200,7 +200,7 @@ def test_workers_are_listed_with_what_they_have_in_hand(vb: Vb) -> None:
         assert (listed["worker"], listed["slots"], listed["steps"]) == (worker, 100, 0)
         run = run_in(vb("run", "napping").out)
         while (out := vb("workers").out).count("\n") < 3:  # it says what it does three times per lease
-            assert working.process.poll() is None
+            assert working.process.is_alive()
         head, row, step = out.splitlines()
         assert (row.split()[0], "1 of 100" in row) == (worker, True)
         assert (head.split()[0], step) == ("WORKER", f"  {run}  nap")

@@ -49,7 +49,7 @@ async def test_a_token_that_slack_refuses_is_one_sentence(vb: Vb, slack: Simulat
 def test_a_second_ctrl_c_does_not_wait_for_what_is_in_hand(vb: Vb) -> None:
     with vb.running("run", "slow", "seconds=60", "--wait", VB_ALLOWED_PROGRAMS="sleep") as waiting:
         waiting.until("STEP_STARTED nap")
-        waiting.process.send_signal(signal.SIGINT)
+        waiting.send(signal.SIGINT)
         waiting.until(r"Stopping when what is in hand \(1 step\) is finished or handed back")
         told = time.monotonic()
         assert waiting.ended(signal.SIGINT) == 1

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 from collections.abc import Awaitable, Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
+
+from tests.forks import FORKS
 
 KILLS = int(os.environ.get("VB_KILLS", "20"))
 """At each boundary of the engine, and between a post and its record, on SQLite."""
@@ -18,8 +19,6 @@ FEWER = int(os.environ.get("VB_KILLS", "5"))
 """At the bot's other boundaries, and where a boundary is tried on PostgreSQL once more."""
 
 POLL = 0.01
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.crash.victim", "tests.crash.bot_victim"])
 
 
 def bring_up(life: Callable[[Any], None], orders: object) -> BaseProcess:

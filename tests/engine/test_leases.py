@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import signal
 import socket
@@ -24,9 +23,7 @@ from engine.worker import WorkerSettings
 from tests.engine.conftest import ANA, Setup, World, ended, until, workflow
 from tests.engine.flows import sound, told
 from tests.engine.stray import BLOCKED, DEADLY, LEASE, STRAY, live, registry
-
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.engine.stray", "tests.crash.victim"])
+from tests.forks import FORKS
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
 import os
 import signal
 from dataclasses import replace
@@ -15,9 +14,8 @@ from multiprocessing.process import BaseProcess
 
 from tests.fleet import people, worker
 from tests.fleet.orders import Journal, Orders
+from tests.forks import FORKS
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.fleet.worker", "tests.fleet.people"])
 END_WITHIN = 30.0
 SEE_EVERY = 0.2
 
