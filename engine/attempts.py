@@ -36,6 +36,9 @@ from engine.vault import open_key
 
 log = logging.getLogger(__name__)
 
+KILL_GRACE = 0.3
+"""Seconds that code stopped by a switch has to end in; then as many again until it is left to itself."""
+
 RECORD_AGAIN = (0.1, 0.3, 1.0, 2.0)
 """Seconds between the tries to record something while the store cannot be reached; the last goes on."""
 
@@ -78,6 +81,7 @@ class Stop(Enum):
     SHUTDOWN = "the worker is stopping"
     LOST = "the log no longer counts it"
     LATE = "its timeout is over"
+    KILLED = "a switch was thrown"
 
 
 class AttemptLost(BaseException):
@@ -134,7 +138,8 @@ class Attempt:
         """Cancel the step's code; its report then says so, or hands the attempt back. A lost one reports nothing.
 
         Code that goes on in spite of it is given up after the grace period, but not if the worker is stopping: then it
-        ends with its process, and until that is sure nobody else may begin.
+        ends with its process, and until that is sure nobody else may begin. A switch leaves it next to no time, and
+        then cancels it again.
         """
         if self._stop is not None or self._outcome.done():
             return
@@ -142,7 +147,9 @@ class Attempt:
         self._ctx.cancelled.set()
         if self._work is not None:
             self._work.cancel()
-        if why is not Stop.SHUTDOWN:
+        if why is Stop.KILLED:
+            self._loop.call_later(KILL_GRACE, self._cut_short)
+        elif why is not Stop.SHUTDOWN:
             self._loop.call_later(self._limits.grace, self._give_up)
 
     async def run(self) -> Answer | None:
@@ -183,6 +190,11 @@ class Attempt:
             self._outcome.set_result(command)
         elif isinstance(command, c.Succeed) and not self._outcome.cancelled():
             self._telling = asyncio.create_task(self._tell_too_late(command))
+
+    def _cut_short(self) -> None:
+        if self._work is not None and not self._outcome.done():
+            self._work.cancel()
+            self._loop.call_later(KILL_GRACE, self._give_up)
 
     def _give_up(self) -> None:
         if not self._outcome.done():
@@ -231,8 +243,8 @@ class Attempt:
     def _stopped(self, why: Stop) -> Command | None:
         if why is Stop.LOST:
             return None
-        if why is Stop.SHUTDOWN:
-            return c.HandBack(self.key.step, self.key.token, self._step.worker)
+        if why in (Stop.SHUTDOWN, Stop.KILLED):
+            return c.HandBack(self.key.step, self.key.token, self._step.worker, held=why is Stop.KILLED)
         if why is Stop.LATE:
             late = f"no result within {say_duration(self._planned.step.timeout)}"
             return self._failed(Failure(cls=FailureClass.TIMEOUT, message=late))
@@ -281,9 +293,9 @@ class _LogRecorder:
         self.opens_keys = False
         """Whether the step may have keys of providers."""
 
-    async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
+    async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         key = effect_key(self._key.run, self._step.keyed_as or self._key.step, name, self._step.generation)
-        reply = await self._submit(c.BeginEffect(self._key.step, self._key.token, name, key, spend))
+        reply = await self._submit(c.BeginEffect(self._key.step, self._key.token, name, key, spend, under))
         return Recorded(reply.result) if isinstance(reply, c.EffectKnown) else None
 
     async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:
@@ -324,7 +336,7 @@ class _LogRecorder:
         except UnknownEvent as error:
             # No failure of the step, which must not go on either: what it does could not be recorded here.
             raise AttemptLost(error) from None
-        if isinstance(answer.reply, c.Stale | c.Ended):
+        if isinstance(answer.reply, c.Stale | c.Ended | c.NowHeld):
             raise AttemptLost
         return answer.reply
 

@@ -52,6 +52,7 @@ from engine.store import (
     WorkerInfo,
 )
 from engine.streams import ActivationStream, Streams
+from engine.switching import Switchboard
 from engine.worker import Worker, WorkerSettings
 from engine.workspace import Workspace
 
@@ -99,6 +100,7 @@ class Engine:
         self.clock = clock
         self._runtime = Runtime(store, streams, registry, clock, ids or Ids())
         self._staff = self._runtime.employ(settings.database_url, settings.worker, keep_alive)
+        self._home = Workspace(store, clock, settings.workspace)
         self._facades = {settings.workspace: self}
         self._settle_in(settings.workspace)
 
@@ -123,6 +125,7 @@ class Engine:
         self.operations = self._operate()
         self.bulk = Bulk(self.store, self._own, workspace)
         self.gates = Gates(self.store, self._own, self.workspace, self.clock)
+        self.switches = Switchboard(self.store, self._runtime.handle, self.workspace, self._home)
 
     def within(self, workspace: str) -> Engine:
         """This engine as ``workspace`` sees it, always the same one. What others deployed it knows after a refresh."""

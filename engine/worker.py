@@ -16,6 +16,7 @@ from functools import partial
 from engine.attempts import Attempt, AttemptKey, Limits, Stop
 from engine.core import commands as c
 from engine.core.commands import Claim
+from engine.core.deciding.holding import stopping
 from engine.core.errors import EngineError, UnknownEvent, UnknownRun
 from engine.core.state import Phase, Recorded, RunState, StepStatus
 from engine.errands import Errands
@@ -280,7 +281,7 @@ class Worker:
             self._obey(state)
 
     def _obey(self, state: RunState) -> None:
-        """Stop the attempts of a run that is being cancelled, and those that the log no longer counts.
+        """Stop the attempts of a run that is being cancelled, those that no longer count, and those under a switch.
 
         What undoes a cancelled run afterwards is not cancelled with it.
         """
@@ -293,15 +294,18 @@ class Worker:
                 attempt.stop(Stop.LOST)
             elif cancelled:
                 attempt.stop(Stop.CANCELLED)
+            elif stopping(self._handle.brakes.known, state, key.step):
+                attempt.stop(Stop.KILLED)
 
     async def _watch_control(self) -> None:
-        """Notice what other processes recorded about the runs in hand."""
+        """Notice what other processes recorded about the runs in hand, and which switches were thrown."""
         while True:
             await asyncio.sleep(CONTROL_EVERY)
             runs = list(dict.fromkeys(key.run for key in self._in_hand))
             if not runs:
                 continue
             with contextlib.suppress(StoreUnavailable):
+                await self._handle.brakes.refresh()
                 for run in await self._handle.changed(runs):
                     await self._read_news(run)
             for run in runs:

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine.clock import Clock
 from engine.core import delegations as dg
 from engine.core import freezes as fz
+from engine.core import switches as sw
 from engine.core import workspace as ws
 from engine.core import workspace_events as w
 from engine.core.errors import EngineError
 from engine.core.events.base import Actor
 from engine.core.roles import Grant, Role
-from engine.core.switches import EVERYTHING
 from engine.store import Append, Appended, Head, KeyChange, Log, NewEpoch, NewEvent, StoredEvent, from_text
 from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED
 
@@ -77,7 +78,10 @@ class Workspace:
             await self.state()
             state, head = self._state, self._head
             now = self._clock.now()
-            verdict = ws.decide(state, make(state), now)
+            command = make(state)
+            if isinstance(command, sw.ThrowSwitch | sw.LiftSwitch):
+                command = replace(command, epoch=(await self._store.switches())[0])
+            verdict = ws.decide(state, command, now)
             if isinstance(verdict, ws.Refused):
                 raise WorkspaceRefused(verdict.reason)
             if isinstance(verdict, ws.Stale):
@@ -168,7 +172,7 @@ def _epoch_of(events: tuple[w.WorkspaceEvent, ...]) -> NewEpoch | None:
             case w.SwitchThrown(key=key, epoch=epoch):
                 return NewEpoch(epoch, throws=key)
             case w.SwitchLifted(key=key, epoch=epoch):
-                return NewEpoch(epoch, lifts=key, frees=True, everywhere=key == EVERYTHING)
+                return NewEpoch(epoch, lifts=key, frees=True, everywhere=key == sw.EVERYTHING)
             case _:
                 pass
     return None

@@ -62,17 +62,17 @@ class ThrowSwitch:
     key: str
     by: Actor
     reason: str
-    epoch: int
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class LiftSwitch:
-    """Let what the switch of ``key`` has stopped go on."""
+    """Let what the switch of ``key`` has stopped go on. ``epoch`` as with a throw."""
 
     key: str
     by: Actor
-    reason: str
-    epoch: int
+    reason: str = ""
+    epoch: int = 0
 
 
 def evolve(known: Map[str, Switch], at: int, event: w.SwitchThrown | w.SwitchLifted) -> Map[str, Switch]:

@@ -55,10 +55,10 @@ class Recorded:
 class EffectRecorder(Protocol):
     """The log, as one attempt of one step sees it. Each call returns when its event is durable."""
 
-    async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
+    async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         """EFFECT_STARTED for ``name``; or, if that effect has been recorded before, its record and no event.
 
-        What it may ``spend`` is then set aside.
+        What it may ``spend`` is then set aside. ``under`` are the switches that stop it.
         """
         ...
 
@@ -123,18 +123,25 @@ class StepContext:
         return effect_key(self.run, self._keyed_as, effect, self.generation)
 
     async def effect(
-        self, name: str, fn: Callable[[str], Awaitable[object]], *, spend: Spend | None = None
+        self,
+        name: str,
+        fn: Callable[[str], Awaitable[object]],
+        *,
+        spend: Spend | None = None,
+        under: tuple[str, ...] = (),
     ) -> JsonValue:
         """The result of ``fn(key)`` as JSON, made at most once after it was recorded: then ``fn`` is not called.
 
         ``fn`` is called again by a later attempt, with the same key, if it failed or if its outcome was never recorded.
         With ``spend``, the most that it can cost is set aside before, from all budgets that apply, and ``fn`` gives
         ``Paid``; unless it fails as ``Unsent``, an effect that fails counts as the most that it could have cost.
+        ``under`` are the switches that stop it (``engine.core.switches``), beside those of the step and of the provider
+        and model in ``spend``.
         ``StepError`` for a bad or repeated name, for a result that is not JSON, and once the attempt is cancelled.
         """
         self._claim(name)
         self.check_cancelled()
-        recorded = await self._effects.begin(name, spend)
+        recorded = await self._effects.begin(name, spend, under)
         if recorded is not None:
             return recorded.result
         try:

@@ -94,17 +94,24 @@ async def run(command: Command) -> Finished:
 
     ``StepError``: INVALID_INPUT for arguments or a folder that cannot be, TIMEOUT, and PERMANENT for a program that
     cannot be started. An exit code other than 0 is no error here.
+
+    Cancelled, it returns once the program is gone, which has some time to end in; cancelled again, none.
     """
-    over = asyncio.Event()
-    work = asyncio.create_task(_supervise(command, over))
+    over, hurry = asyncio.Event(), asyncio.Event()
+    work = asyncio.create_task(_supervise(command, over, hurry))
     try:
         return await asyncio.shield(work)
     finally:
         over.set()
-        await asyncio.wait({work})
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            hurry.set()
+            await asyncio.wait({work})
+            raise
 
 
-async def _supervise(command: Command, over: asyncio.Event) -> Finished:
+async def _supervise(command: Command, over: asyncio.Event, hurry: asyncio.Event) -> Finished:
     """Runs ``command`` until it ends, or until ``over`` is set from outside.
 
     It is a task that nobody cancels: asyncio, cancelled while it starts a process, would forget all but its leader.
@@ -120,7 +127,7 @@ async def _supervise(command: Command, over: asyncio.Event) -> Finished:
                 FailureClass.TIMEOUT,
             ) from None
         finally:
-            await _end(transport, child)
+            await _end(transport, child, hurry)
     return Finished(transport.get_returncode() or 0, child.stdout.output(), child.stderr.output())
 
 
@@ -199,8 +206,8 @@ def _is_folder(path: str) -> bool:
     return "\0" not in path and Path(path).is_dir()
 
 
-async def _end(transport: asyncio.SubprocessTransport, child: _Child) -> None:
-    """If it still runs: SIGTERM and a grace. Then SIGKILL for the rest of its group, and the end of the output.
+async def _end(transport: asyncio.SubprocessTransport, child: _Child, hurry: asyncio.Event) -> None:
+    """If it still runs: SIGTERM and a grace, until ``hurry``. Then SIGKILL for its group, and the end of the output.
 
     If the loop itself comes to its end meanwhile, SIGKILL comes at once.
     """
@@ -208,7 +215,7 @@ async def _end(transport: asyncio.SubprocessTransport, child: _Child) -> None:
     try:
         if not child.exited.is_set():
             _signal_group(group, signal.SIGTERM)
-            await _within(TERM_GRACE, child.exited)
+            await _first(TERM_GRACE, child.exited, hurry)
         _signal_group(group, signal.SIGKILL)
         await _within(_DRAIN, child.exited, child.stdout.ended, child.stderr.ended)
     except asyncio.CancelledError:
@@ -223,6 +230,16 @@ async def _within(seconds: float, *events: asyncio.Event) -> None:
         async with asyncio.timeout(seconds):
             for event in events:
                 await event.wait()
+
+
+async def _first(seconds: float, *events: asyncio.Event) -> None:
+    """Wait for one of them, not longer than that."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for one in waits:
+            one.cancel()
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -146,10 +146,10 @@ class _Recorder:
         self._called = called
         self._token = token
 
-    async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
+    async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         called = self._called
         key = effect_key(called.run, called.step, name, called.generation)
-        reply = self._submit(c.BeginEffect(called.step, self._token, name, key, spend))
+        reply = self._submit(c.BeginEffect(called.step, self._token, name, key, spend, under))
         return Recorded(reply.result) if isinstance(reply, c.EffectKnown) else None
 
     async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:

@@ -23,7 +23,7 @@ class Notebook:
     results: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     events: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
-    async def begin(self, name: str, spend: Spend | None) -> Recorded | None:
+    async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         if name in self.results:
             return Recorded(self.results[name])
         self.events.append(("started", name))

@@ -17,12 +17,11 @@ from engine.core.switches import WORKSPACE, Switch, Switches, words_of
 
 
 def keys_of(state: RunState, path: str) -> Iterator[str]:
-    """The keys of the switches that a step is under."""
+    """The keys of the switches that a step is under: also those of the runs that its run is done for."""
     yield WORKSPACE
     yield f"workflow:{state.started.workflow}"
     yield f"run:{state.run}"
-    if state.started.parent is not None:
-        yield f"run:{state.started.parent.run}"
+    yield from (around for around in state.started.charged_around if around.startswith(("run:", "workflow:")))
     uses = state.plan.node(path).step.uses
     if uses is not None:
         yield f"step:{uses.partition('@')[0]}"

@@ -1,0 +1,215 @@
+"""Kill switches in a whole engine: what runs is stopped, nothing starts, and all of it goes on once they are lifted."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.core.state import RunState, RunStatus, StepStatus
+from engine.engine import Engine
+from engine.steps.context import StepContext
+from engine.steps.registry import step
+from engine.steps.shell import ShellPolicy, shell_run
+from engine.workspace import WorkspaceRefused
+from tests.engine.conftest import ANA, BEN, Setup, ended, until, workflow
+from tests.engine.flows import begin, reaches, sound, step_is, told
+
+HOLDS = workflow({"id": "a", "uses": "t.hold"}, {"id": "b", "uses": "t.echo", "with": {"text": "after"}})
+
+
+async def throw(engine: Engine, key: str = "workspace") -> float:
+    """Throw it; when it was acknowledged."""
+    await engine.switches.throw(key, by=BEN, reason="too much at once")
+    return time.monotonic()
+
+
+async def lift(engine: Engine, key: str = "workspace") -> None:
+    await engine.switches.lift(key, by=ANA)
+
+
+async def stopped(acknowledged: float, condition: Callable[[], bool]) -> None:
+    """What ran is over within a second, and what a busy machine takes."""
+
+    async def holds() -> bool:
+        return condition()
+
+    await until(holds)
+    assert time.monotonic() - acknowledged < 1.5
+
+
+@pytest.mark.parametrize("key", ["workspace", "workflow:wf", "step:t.slow", "everything"])
+async def test_a_running_step_is_stopped_and_goes_on_when_the_switch_is_lifted(setup: Setup, key: str) -> None:
+    over: list[str] = []
+
+    @step("t.slow")
+    async def slow(ctx: StepContext) -> str:
+        try:
+            await setup.world.open.wait()
+        finally:
+            over.append(f"attempt {ctx.attempt}")
+        return "done"
+
+    setup.more = (slow,)
+    uses = workflow({"id": "a", "uses": "t.slow"}, {"id": "b", "uses": "t.echo", "with": {"text": "after"}})
+    async with setup.working(uses) as engine:
+        run = await begin(engine)
+        await step_is(engine, run, "a", StepStatus.RUNNING)
+        reach = await engine.switches.reach(key)
+        assert (reach.runs, reach.steps, reach.more) == (1, 1, False)
+
+        await stopped(await throw(engine, key), lambda: over == ["attempt 1"])
+        state = await step_is(engine, run, "a", StepStatus.HELD)
+        assert state.status is RunStatus.WAITING
+        assert [one.key for one in await engine.switches.thrown()] == [key]
+
+        setup.world.open.set()
+        other = await begin(engine)
+        await step_is(engine, other, "a", StepStatus.HELD)
+        await lift(engine, key)
+        for each in (run, other):
+            assert (await ended(engine, each)).status is RunStatus.COMPLETED
+        assert over == ["attempt 1"] * 3
+        assert await sound(engine)
+
+
+async def test_a_program_that_will_not_end_is_gone_within_a_second(setup: Setup, tmp_path: Path) -> None:
+    shell = shutil.which("sh")
+    assert shell is not None
+    setup.more = (shell_run(ShellPolicy({"sh": shell})),)
+    begun = tmp_path / "begun"
+    script = f"trap '' TERM; echo $$ > {begun}; while :; do sleep 0.05; done"
+    stubborn = workflow({"id": "a", "uses": "shell.run", "with": {"program": "sh", "args": ["-c", script]}})
+    async with setup.working(stubborn) as engine:
+        run = await begin(engine)
+
+        async def runs() -> bool:
+            return begun.exists() and begun.read_text().strip() != ""
+
+        await until(runs)
+        process = Path("/proc") / begun.read_text().strip()
+        await stopped(await throw(engine, f"run:{run}"), lambda: not process.exists())
+        await step_is(engine, run, "a", StepStatus.HELD)
+        await engine.cancel(run, by=ANA)
+        assert (await ended(engine, run)).status is RunStatus.CANCELLED
+
+
+async def test_a_step_in_a_thread_is_left_to_itself_and_its_result_changes_nothing(setup: Setup) -> None:
+    go_on, over = threading.Event(), threading.Event()
+    calls: list[float] = []
+
+    @step("t.blocks")
+    def blocks(ctx: StepContext) -> str:
+        calls.append(time.monotonic())
+        if len(calls) == 1:
+            go_on.wait(20)
+            try:
+                ctx.wait(ctx.log("still there"))
+            finally:
+                over.set()
+        return f"call {len(calls)}"
+
+    setup.more = (blocks,)
+    async with setup.working(workflow({"id": "a", "uses": "t.blocks"})) as engine:
+        run = await begin(engine)
+
+        async def called() -> bool:
+            return bool(calls)
+
+        await until(called)
+        acknowledged = await throw(engine)
+        await step_is(engine, run, "a", StepStatus.HELD)
+        assert time.monotonic() - acknowledged < 2.0
+        go_on.set()
+
+        async def left() -> bool:
+            return over.is_set()
+
+        await until(left)
+        assert (await told(engine, run))["STEP_LOGGED"] == 0
+        await lift(engine)
+        state = await ended(engine, run)
+        assert (await engine.history(run))[-2].event.type == "STEP_COMPLETED"
+        assert (state.step("a").attempt, len(calls)) == (1, 2)
+
+
+async def test_an_effect_under_a_thrown_switch_does_not_begin_and_is_made_once_it_is_lifted(setup: Setup) -> None:
+    calls: list[str] = []
+
+    @step("t.ask")
+    async def ask(ctx: StepContext) -> object:
+        async def call(key: str) -> str:
+            calls.append(key)
+            return "42"
+
+        return await ctx.effect("ask", call, under=("provider:openai", "key:openai/main"))
+
+    setup.more = (ask,)
+    async with setup.working(workflow({"id": "a", "uses": "t.ask"})) as engine:
+        await throw(engine, "key:openai/main")
+        run = await begin(engine)
+        held = await step_is(engine, run, "a", StepStatus.HELD)
+        hold = held.step("a").hold
+        assert hold is not None
+        assert "Ben stopped all calls with the key openai/main: too much at once" in hold.words
+        await throw(engine, "provider:openai")
+        await lift(engine, "key:openai/main")
+
+        def by_provider(state: RunState) -> bool:
+            hold = state.step("a").hold
+            return hold is not None and hold.keys == ("provider:openai",)
+
+        await reaches(engine, run, by_provider)
+        assert calls == []
+        await lift(engine, "provider:openai")
+        await ended(engine, run)
+        assert len(calls) == 1
+
+
+async def test_a_switch_of_a_run_stops_what_is_done_for_it(setup: Setup) -> None:
+    child = workflow({"id": "a", "uses": "t.hold"}, name="child")
+    parent = workflow({"id": "call", "workflow": {"name": "child"}}, name="parent")
+    async with setup.working(child, parent) as engine:
+        run = await begin(engine, "parent")
+        state = await step_is(engine, run, "call", StepStatus.CALLING)
+        inner = state.step("call").child
+
+        async def works() -> bool:
+            return setup.world.calls == ["hold"]
+
+        await until(works)
+        await throw(engine, f"run:{run}")
+        await step_is(engine, inner, "a", StepStatus.HELD)
+        setup.world.open.set()
+        await lift(engine, f"run:{run}")
+        assert (await ended(engine, run)).status is RunStatus.COMPLETED
+
+
+async def test_switches_are_thrown_once_with_a_reason_and_everything_at_home(setup: Setup) -> None:
+    async with setup.engine(HOLDS) as engine:
+        with pytest.raises(WorkspaceRefused, match="needs a reason"):
+            await engine.switches.throw("workspace", by=ANA, reason=" ")
+        await throw(engine)
+        with pytest.raises(WorkspaceRefused, match="Ben has stopped all runs of this workspace already: too much"):
+            await throw(engine)
+        with pytest.raises(WorkspaceRefused, match="o switch workflow:wf is thrown; there is: workspace"):
+            await lift(engine, "workflow:wf")
+        elsewhere = engine.within("ws_elsewhere")
+        with pytest.raises(WorkspaceRefused, match="vb kill everything"):
+            await throw(elsewhere, "everything")
+        assert await elsewhere.switches.thrown() == []
+        await throw(engine, "everything")
+        assert [one.key for one in await elsewhere.switches.thrown()] == ["everything"]
+        assert await sound(engine)
+
+
+async def test_workspaces_throw_at_once(setup: Setup) -> None:
+    async with setup.engine(HOLDS) as one, setup.engine(HOLDS) as two:
+        await asyncio.gather(*(throw((one, two)[n % 2].within(f"ws_{n}")) for n in range(5)))
+        epochs = [(await one.within(f"ws_{n}").switches.thrown())[0].epoch for n in range(5)]
+        assert sorted(epochs) == [1, 2, 3, 4, 5]
