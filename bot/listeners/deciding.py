@@ -154,7 +154,7 @@ async def _check(desk: Desk, value: str, user: str) -> Asking | Refusal:
         run, version, step = read_click(value)
     except ValueError:
         return Refusal(gate_replies.not_open())
-    state = await desk.run(run)
+    state = await desk.engine.state(run)
     step = _where(state, step, version)
     gate = state.step(step).gate
     if gate is None or version > gate.version:
@@ -209,7 +209,7 @@ async def _refusal(desk: Desk, asking: Asking, reply: c.Reply) -> Refusal:
         case c.AlreadyVoted(ballot):
             return Refusal(gate_replies.voted_before(ballot, user, now))
         case c.Outdated(step):
-            state = await desk.run(asking.state.run)
+            state = await desk.engine.state(asking.state.run)
             gate = state.step(step).gate
             return Refusal(gate_replies.not_open() if gate is None else gate_replies.outdated(state, step, gate))
         case c.ReasonNeeded():

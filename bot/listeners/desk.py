@@ -22,8 +22,6 @@ from bot.blocks.newer import degrade
 from bot.people.authority import actor as actor
 from bot.people.directory import Directory, Unreadable, error_name, reason_of
 from bot.people.roles import Roles
-from engine.core.errors import UnknownRun
-from engine.core.state import RunState
 from engine.engine import Engine
 from engine.store.errors import StoreError, StoreUnavailable
 
@@ -85,15 +83,6 @@ class Desk:
                 return await answer
         except TimeoutError:
             raise Unreadable("in time who is who") from None
-
-    async def run(self, run: str) -> RunState:
-        """The run's state. Raises ``UnknownRun`` also for a run of another workspace, of which nothing is told here."""
-        state = await self.engine.state(run)
-        if state.started.workspace != self.engine.settings.workspace:
-            raise UnknownRun(run)
-        if state.started.origin.get("team") not in (None, self.team):
-            raise UnknownRun(run)
-        return state
 
     def origin(self, where: Where) -> dict[str, JsonValue]:
         """Where a run is started, for its history, and for whoever tells it."""

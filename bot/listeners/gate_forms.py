@@ -72,7 +72,7 @@ class GateForms:
                 return wrong({block_of(name): problem for name, problem in outcome.problems.items()})
             return _refused(outcome, "Not changed", block_of(first))
         asking = outcome.asking
-        state = await self._desk.run(asking.state.run)
+        state = await self._desk.engine.state(asking.state.run)
         now = state.step(asking.step).gate
         if now is None or now.edited is None:
             return CLOSED

@@ -73,14 +73,16 @@ class Steering:
     async def _steer(self, deed: Deed, click: Click) -> Message | None:
         """Have it recorded; if it is not, why."""
         clicked = Clicked.read(click.value)
-        state = await self._desk.run(clicked.run)
+        state = await self._desk.engine.state(clicked.run)
         verdict = await self._desk.from_slack(self._desk.roles.may_with(_ACTS[deed], click.where.user, state))
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
         if deed not in possible(state) or mark(state, deed) != clicked.mark:
             return operated.not_so_any_more(state)
         reply = await _ASKS[deed](self._desk.engine.operations, state.run, actor(verdict.person))
-        return None if isinstance(reply, c.Accepted) else operated.refused(await self._desk.run(state.run), reply)
+        return (
+            None if isinstance(reply, c.Accepted) else operated.refused(await self._desk.engine.state(state.run), reply)
+        )
 
     # Details
 
@@ -109,7 +111,7 @@ class Steering:
         return await self._details(click, Clicked.read(click.value).run, LAST)
 
     async def _details(self, click: Click, run: str, page: int) -> View | Message:
-        workflow = (await self._desk.run(run)).started.workflow
+        workflow = (await self._desk.engine.state(run)).started.workflow
         verdict = await self._desk.from_slack(self._desk.roles.may(Act.LOOK, click.where.user, workflow))
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from bot.simulator.calls import Fault
-from bot.simulator.demo import ANA, BEN, EVE
+from bot.simulator.demo import ANA, EVE
 from bot.simulator.errors import PersonError
 from bot.simulator.simulator import Simulator
 from engine.core.state import RunStatus, Verdict
-from tests.bot.conftest import ACTOR, Setup, gate, until, workflow
+from tests.bot.conftest import Setup, gate, until, workflow
 from tests.bot.front import HTTP, SOCKET, serving
 from tests.services import running_redis
 
@@ -228,18 +228,6 @@ async def test_a_run_that_was_stopped_asks_nobody(setup: Setup, simulator: Simul
         await simulator.click("ana", "#releases", question.ts, "gate_approve")
         assert (await front.told("ana", 1)).startswith("This question is not open any more: the run is cancel")
         assert (await front.gate(run)).decision is None
-
-
-async def test_a_run_of_another_workspace_is_not_decided_here(setup: Setup, simulator: Simulator) -> None:
-    async with serving(setup, simulator) as front:
-        origin = {"team": "T0ELSEWHERE", "channel": "C0RELEASES", "user": BEN}
-        begun = await front.engine.start("release", {"version": "v1.2.3"}, by=ACTOR, origin=origin)
-        await front.click("ana")
-        assert (await front.told("ana", 1)).startswith(f"There is no run {begun.run}")
-        assert (await front.gate(begun.run)).decision is None
-        assert (await front.type("ana", f"status {begun.run}")).startswith(f"There is no run {begun.run}")
-        assert (await front.type("ana", f"cancel {begun.run}")).startswith(f"There is no run {begun.run}")
-        assert (await front.engine.state(begun.run)).cancel is None
 
 
 async def test_a_database_that_is_away_loses_no_click_unseen(

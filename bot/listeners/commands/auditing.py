@@ -19,7 +19,7 @@ async def audit(desk: Desk, typed: Typed) -> Answer:
     ref, gate = split(typed.rest)
     if not ref:
         return await which_run(desk, typed)
-    state = await desk.run(await desk.engine.find(ref))
+    state = await desk.engine.state(await desk.engine.find(ref))
     verdict = await desk.from_slack(desk.roles.may_with(Act.LOOK, typed.user, state))
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)

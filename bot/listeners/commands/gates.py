@@ -63,7 +63,7 @@ async def deny(desk: Desk, typed: Typed) -> Answer:
     outcome = await deciding.act(desk, _value(asked), typed.user, vote)
     if isinstance(outcome, Refusal):
         return _incomplete(typed, "Why?") if outcome.wants_reason is not None else outcome.message
-    return decided.denied(await desk.run(asked.state.run), asked.step)
+    return decided.denied(await desk.engine.state(asked.state.run), asked.step)
 
 
 async def delegate(desk: Desk, typed: Typed) -> Answer:
@@ -95,7 +95,7 @@ async def _asked(desk: Desk, typed: Typed) -> Asked | Answer:
     ref, rest = split(typed.rest)
     if not ref:
         return await which_run(desk, typed)
-    state = await desk.run(await desk.engine.find(ref))
+    state = await desk.engine.state(await desk.engine.find(ref))
     opened = {path: step.gate for path, step in state.opened(StepStatus.WAITING) if step.gate is not None}
     first, after = split(rest)
     if first in opened:

@@ -97,7 +97,7 @@ async def fork(desk: Desk, typed: Typed) -> Answer:
     begun = await desk.engine.operations.fork(order.state.run, step, by=order.by, origin=origin, dedupe_key=typed.key)
     if isinstance(begun, c.NotAllowed):
         return operated.refused(order.state, begun)
-    return operated.forked(step, order.state, await desk.run(begun.run))
+    return operated.forked(step, order.state, await desk.engine.state(begun.run))
 
 
 # Inside
@@ -120,7 +120,7 @@ async def _order(desk: Desk, typed: Typed, act: Act) -> Order | Answer:
     ref, rest = split(typed.rest)
     if not ref:
         return await which_run(desk, typed)
-    state = await desk.run(await desk.engine.find(ref))
+    state = await desk.engine.state(await desk.engine.find(ref))
     verdict = await desk.from_slack(desk.roles.may_with(act, typed.user, state))
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)
@@ -131,7 +131,7 @@ async def _done(
     desk: Desk, order: Order, ask: Callable[[], Awaitable[c.Reply]], told: Callable[[RunState], Message]
 ) -> Answer:
     reply = await ask()
-    state = await desk.run(order.state.run)
+    state = await desk.engine.state(order.state.run)
     return operated.refused(state, reply) or told(state)
 
 

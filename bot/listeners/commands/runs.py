@@ -27,7 +27,7 @@ async def status(desk: Desk, typed: Typed) -> Answer:
     """The card of one run."""
     if not typed.rest:
         return await which_run(desk, typed)
-    state = await desk.run(await desk.engine.find(typed.rest))
+    state = await desk.engine.state(await desk.engine.find(typed.rest))
     verdict = await desk.from_slack(desk.roles.may_with(Act.LOOK, typed.user, state))
     return replies.said(verdict.sentence) if isinstance(verdict, Refused) else card(state)
 

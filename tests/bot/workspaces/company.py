@@ -35,6 +35,8 @@ ASKED = {
     GLOBEX: workflow(gate(approvers=["@gus"]), name="ask_gus"),
 }
 
+EITHER = workflow(gate(approvers=["@ana", "@gus"]), name="ask_either")
+"""Asks somebody of each workspace; only the one of its own can be found by that name."""
 
 GROUP = workflow(gate(approvers=["@release-managers"]), name="release_it")
 
@@ -143,7 +145,7 @@ async def serving(sealed: Setup, simulator: Simulator, globex: People, folder: P
         folders=(folder,),
     )
     async with (
-        sealed.working(*ASKED.values(), GROUP, SAY, SIMPLE) as engine,
+        sealed.working(*ASKED.values(), EITHER, GROUP, SAY, SIMPLE) as engine,
         Service(engine, settings, sender=sealed.world.sender) as service,
     ):
         simulator.use_http(service.request_url)

@@ -40,7 +40,7 @@ async def test_who_installs_it_is_served_and_sees_its_own_alone(company: Company
 async def test_a_click_decides_nothing_in_another_workspace(company: Company) -> None:
     await company.install(GLOBEX)
     await company.install(ACME)
-    run = await company.ask(ACME, "ben", "#releases")
+    run = (await company.seen_by(ACME).start("ask_either", {}, by=ACTOR, origin={"channel": "C0RELEASES"})).run
     message, button = await company.question(ACME, "#releases")
     # Everything in it is right but the workspace: the run's id, the step, and a person who is asked by that name there.
     payload: dict[str, Any] = {
@@ -55,6 +55,7 @@ async def test_a_click_decides_nothing_in_another_workspace(company: Company) ->
     }
     assert (await company.deliver(payload))[0] == 200
     await company.simulator.wait_for(lambda: company.whispers(GLOBEX, "gus", "#general"))
+    assert company.whispers(GLOBEX, "gus", "#general")[-1].startswith(f"There is no run {run}")
     found = (await company.seen_by(ACME).state(run)).step("publish").gate
     assert found is not None
     assert found.decision is None
