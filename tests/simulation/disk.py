@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import URL, create_engine, delete
+from sqlalchemy import URL, create_engine, delete, insert, select
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import StaticPool
 
@@ -41,6 +42,7 @@ class Fact:
 
 
 _EMPTYING = tuple(str(delete(table)) for table in metadata.tables.values())
+_FILLING = {name: str(insert(table).compile(dialect=sqlite.dialect())) for name, table in metadata.tables.items()}
 _FACTS = "SELECT stream, seq, type, at, payload FROM events"
 _WATCH = """
     CREATE TEMP TRIGGER watch AFTER INSERT ON main.events
@@ -67,6 +69,9 @@ class Disk:
         self.dialect = self._engine.dialect
         with self._connection.begin():
             upgrade(self._connection)
+        self._fresh = [
+            (_FILLING[name], row) for name, table in metadata.tables.items() for row in self.rows(str(select(table)))
+        ]
         # One of SQLAlchemy's transactions is open for good: what begins and ends is said to SQLite itself.
         self._connection.begin()
         # The store reads SQLite's clock by strftime('%s') and ('%f'); here it reads ours.
@@ -78,6 +83,8 @@ class Disk:
         """Back to what a fresh database is."""
         for emptying in _EMPTYING:
             self.raw.execute(emptying)
+        for filling, row in self._fresh:
+            self.raw.execute(filling, row)
 
     def rows(self, query: str, *parameters: object) -> list[Any]:
         """Plain SQL, for those who check from outside."""

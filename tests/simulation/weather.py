@@ -156,10 +156,6 @@ class Weather:
         return self.random.choice((0, 2, 3))
 
 
-def _crowd(weather: Weather) -> None:
-    weather.crowded, weather.slow, weather.lossy = True, 0.4, 0.3
-
-
 def _crowd_at_a_laden_database(weather: Weather) -> None:
     weather.crowded, weather.laden, weather.slow = True, True, 0.1
 
