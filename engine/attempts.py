@@ -126,6 +126,7 @@ class Attempt:
             step_id,
             step.attempt,
             self._recorder,
+            workspace=state.started.workspace,
             generation=step.generation,
             keyed_as=step.keyed_as or step_id,
         )

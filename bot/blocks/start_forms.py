@@ -124,6 +124,9 @@ def _step(step: Step) -> str:
 
 
 def _does(step: Step) -> str:
+    asked = step.llm or step.agent
+    if asked is not None:
+        return f"asks {one_line(asked.model)}"
     if step.uses is not None:
         return f"`{step.uses.partition('@')[0]}`"
     if step.approval is not None:

@@ -13,15 +13,18 @@ from engine.catalog import Catalog
 from engine.core.problems import Problem
 from engine.core.stepspec import StepSpec
 from engine.steps.builtin import builtin_steps
+from engine.steps.models.config import Pace
 from engine.steps.registry import Registry, StepFunction
 
 
-def steps(settings: Settings, posting: StepFunction | None = None) -> list[StepFunction]:
+def steps(settings: Settings, posting: StepFunction | None = None, pace: Pace | None = None) -> list[StepFunction]:
     """The built-in steps under the operator's policies, ``posting``, the one that Slack is needed for, and their own.
+
+    ``pace``: how fast they ask models.
 
     Raises ``WrongSetting`` if their own cannot be loaded, or one of them has the name and version of another step.
     """
-    found = builtin_steps(settings.http_policy, settings.shell_policy)
+    found = builtin_steps(settings.http_policy, settings.shell_policy, settings.models, pace)
     if posting is not None:
         found.append(posting)
     if settings.step_modules:

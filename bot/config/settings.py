@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from engine.core.durations import parse_duration
 from engine.core.errors import EngineError
 from engine.steps.http_policy import HttpPolicy
+from engine.steps.models.config import Models
 from engine.steps.shell import ShellPolicy
 
 _YES = frozenset({"yes", "true", "on", "1"})
@@ -79,6 +80,9 @@ class Settings(BaseSettings):
     own_steps: str = _named("VB_STEPS", default="")
     allowed_programs: str = _named("VB_ALLOWED_PROGRAMS", default="")
     allow_private_addresses: str = _named("VB_ALLOW_PRIVATE_ADDRESSES", default="no")
+    model_providers: str = _named("VB_MODEL_PROVIDERS", default="")
+    model_limits: str = _named("VB_MODEL_LIMITS", default="")
+    model_prices: str = _named("VB_MODEL_PRICES", default="")
 
     bot_token: SecretStr | None = _named("SLACK_BOT_TOKEN", default=None)
     app_token: SecretStr | None = _named("SLACK_APP_TOKEN", default=None)
@@ -130,6 +134,24 @@ class Settings(BaseSettings):
     @classmethod
     def _addresses_are_known(cls, text: str) -> str:
         _addresses(text)
+        return text
+
+    @field_validator("model_providers")
+    @classmethod
+    def _providers_are_addresses(cls, text: str) -> str:
+        Models.of(providers=_entries(text))
+        return text
+
+    @field_validator("model_limits")
+    @classmethod
+    def _limits_are_numbers(cls, text: str) -> str:
+        Models.of(limits=_entries(text))
+        return text
+
+    @field_validator("model_prices")
+    @classmethod
+    def _prices_are_money(cls, text: str) -> str:
+        Models.of(prices=_entries(text))
         return text
 
     @field_validator("given_lease")
@@ -238,6 +260,11 @@ class Settings(BaseSettings):
     @property
     def http_policy(self) -> HttpPolicy:
         return HttpPolicy(_addresses(self.allow_private_addresses))
+
+    @property
+    def models(self) -> Models:
+        """Which models can be asked, at what prices, and how fast."""
+        return Models.of(*(_entries(text) for text in (self.model_providers, self.model_limits, self.model_prices)))
 
     @property
     def step_modules(self) -> tuple[str, ...]:

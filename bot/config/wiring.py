@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from bot.config.chainkey import WrongChainKey, chain_key
-from bot.config.known import all_steps, catalog
+from bot.config.known import all_steps, catalog, steps
 from bot.config.masterkey import sealer
 from bot.config.settings import Settings
 from engine.attempts import Limits
@@ -22,15 +22,18 @@ from engine.clock import Clock
 from engine.core.errors import EngineError
 from engine.embedded import EmbeddedRedis, EmbeddedRedisError
 from engine.engine import Engine, EngineSettings
+from engine.pace import SharedPace
 from engine.steps.registry import Registry, StepFunction
 from engine.store import Log
-from engine.streams import GroupLost, Streams, StreamsUnavailable
+from engine.streams import Buckets, GroupLost, Streams, StreamsUnavailable
 from engine.worker import WorkerSettings
 
 log = logging.getLogger(__name__)
 
 LOOK_AT_REDIS_EVERY = 1.0
 
+NAMESPACE = "vb"
+"""Of all keys in Redis."""
 _MIB = 2**20
 
 FORGET_WORKERS_AFTER = 3_600_000
@@ -88,10 +91,17 @@ async def defining_engine(settings: Settings) -> AsyncGenerator[Engine]:
 
 @asynccontextmanager
 async def working_engine(
-    settings: Settings, known: Catalog, functions: Sequence[StepFunction], *, clock: Clock | None = None
+    settings: Settings, known: Catalog, posting: StepFunction | None = None, *, clock: Clock | None = None
 ) -> AsyncGenerator[Engine]:
-    """An engine that can run ``functions`` (the caller enters ``engine.work()``), with a Redis for certain."""
-    async with _redis(settings) as url, _engine(settings, url, known, Registry(functions), clock) as engine:
+    """An engine that can run steps (the caller enters ``engine.work()``), with a Redis for certain.
+
+    ``posting`` is the step that Slack is needed for.
+    """
+    async with (
+        _redis(settings) as url,
+        _pace(settings, url) as pace,
+        _engine(settings, url, known, Registry(steps(settings, posting, pace)), clock) as engine,
+    ):
         await _prepare_stream(engine)
         # What is there now stays as long as the process: the collector need not look at it again and again.
         gc.freeze()
@@ -127,6 +137,7 @@ async def _engine(
         chain_key=await _chain_key(settings),
         sealer=sealer(settings),
         workspace=settings.workspace,
+        namespace=NAMESPACE,
         worker=WorkerSettings(
             slots=settings.slots,
             lease=settings.lease,
@@ -170,6 +181,16 @@ async def _redis(settings: Settings) -> AsyncGenerator[str]:
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _pace(settings: Settings, redis_url: str) -> AsyncGenerator[SharedPace]:
+    """How fast models are asked, by all processes on this Redis."""
+    pace = SharedPace(Buckets(redis_url, NAMESPACE), settings.models)
+    try:
+        yield pace
+    finally:
+        await pace.close()
 
 
 async def _prepare_stream(engine: Engine) -> None:

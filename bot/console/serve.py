@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import SecretStr
 
 from bot.app import BotSettings, Service
-from bot.config.known import catalog, steps
+from bot.config.known import catalog
 from bot.config.masterkey import sealer
 from bot.config.settings import Settings
 from bot.config.wiring import working_engine
@@ -23,8 +23,7 @@ from engine.catalog import Catalog
 
 async def work(settings: Settings) -> int:
     """Run steps of any runs of this database."""
-    functions = steps(settings)
-    async with working_engine(settings, Catalog({}), functions) as engine, engine.work() as worker:
+    async with working_engine(settings, Catalog({})) as engine, engine.work() as worker:
         note(f"{worker.id} works on {engine.store.database.name}. Ctrl-C stops it.")
         await until_told_to_stop()
         say_stopping(worker)
@@ -38,9 +37,8 @@ async def serve(settings: Settings) -> int:
     for problem in problems:
         note(str(problem))
     sender = SlackSender()
-    functions = steps(settings, slack_post(sender))
     async with (
-        working_engine(settings, known, functions) as engine,
+        working_engine(settings, known, slack_post(sender)) as engine,
         Service(engine, slack, sender=sender) as service,
         engine.work() as worker,
     ):

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from bot.config.known import catalog, steps
+from bot.config.known import catalog
 from bot.config.settings import Settings
 from bot.config.wiring import starting_engine, working_engine
 from bot.console.launch import DONE, FAILED, Misuse, take_the_hint
@@ -95,7 +95,7 @@ def _check(known: Catalog, workflow: str, given: dict[str, str]) -> None:
 async def _see_through(
     settings: Settings, known: Catalog, workflow: str, given: dict[str, str], *, as_json: bool
 ) -> int:
-    async with working_engine(settings, known, steps(settings)) as engine, engine.work() as worker:
+    async with working_engine(settings, known) as engine, engine.work() as worker:
         run = (await engine.start(workflow, given, by=me(), text=True)).run
         view = _View(settings, engine, run, to=err if as_json else out)
         try:

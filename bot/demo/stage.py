@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.app import BotSettings, Service
-from bot.config.known import catalog, steps
+from bot.config.known import catalog
 from bot.config.settings import Settings
 from bot.config.wiring import working_engine
 from bot.console.launch import Misuse
@@ -80,7 +80,6 @@ async def stage(settings: Settings, port: int | None, chaos: int | None = None) 
     workspace = demo_workspace(clock)
     sender = SlackSender()
     known, problems = catalog(settings)
-    functions = steps(settings, slack_post(sender))
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         await enter(remembered(workspace, own / "slack.jsonl"))
@@ -90,7 +89,7 @@ async def stage(settings: Settings, port: int | None, chaos: int | None = None) 
         site = await enter(flaky_site(_port(None, SITE_PORT)))
         # A definition's "." is the demo's repository, so that no mistake can tag one of the person's.
         stack.enter_context(_inside(repository.path))
-        engine = await enter(working_engine(settings, known, functions, clock=clock))
+        engine = await enter(working_engine(settings, known, slack_post(sender), clock=clock))
         await enter(Service(engine, _slack(simulator), sender=sender))
         worker = await enter(engine.work())
         await simulator.wait_connected(10_000)

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from engine.core.agents import CALLS, GATE, TURN, Agent, Tool, ToolApproval
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import InputField, InputType
+from engine.core.models import literal
 from engine.core.stepspec import Catalog
 
 TURN_CODE = "agent.turn"
@@ -33,7 +34,7 @@ def parts_of(step: Step, agent: Agent, catalog: Catalog, callees: Mapping[str, W
     described: list[JsonValue] = [
         {"name": tool.called, "description": tool.description, "parameters": parameters} for tool, parameters in tools
     ]
-    fixed = {"tools": _literal(described), "output": _literal(agent.output)}
+    fixed = {"tools": literal(described), "output": literal(agent.output)}
     asked = {
         "id": TURN,
         "uses": TURN_CODE,
@@ -63,15 +64,6 @@ def answer_of(outputs: JsonValue) -> JsonValue:
         "usage": {"input_tokens": total["input_tokens"], "output_tokens": total["output_tokens"]},
         "cost": total["cost"],
     }
-
-
-def _literal(value: JsonValue) -> JsonValue:
-    """The same value where expressions are looked for."""
-    if isinstance(value, str):
-        return value.replace("${{", "$${{")
-    if isinstance(value, dict):
-        return {name: _literal(part) for name, part in value.items()}
-    return [_literal(part) for part in value] if isinstance(value, list) else value
 
 
 def _parameters(tool: Tool, catalog: Catalog, callees: Mapping[str, Workflow]) -> dict[str, Any]:

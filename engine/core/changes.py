@@ -181,6 +181,8 @@ def _order(workflow: Workflow) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _does(step: Step) -> str:
+    if step.llm is not None:
+        return f"llm {step.llm.model}"
     if step.uses is not None:
         return step.uses
     if step.workflow is not None:

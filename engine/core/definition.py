@@ -33,14 +33,15 @@ from engine.core.kinds import (
     WaitFor,
     Who,
 )
+from engine.core.models import LLM, Llm
 
 DEFAULT_TIMEOUT = 600_000
-KINDS = ("uses", "agent", "approval", "set", "sleep", "wait_for", "workflow", "steps")
+KINDS = ("uses", "llm", "agent", "approval", "set", "sleep", "wait_for", "workflow", "steps")
 
 
 class Step(Model):
-    """One node of the graph. What it does is said by exactly one of: ``uses``, ``agent``, ``approval``, ``set``,
-    ``sleep``, ``wait_for``, ``workflow``, or ``steps`` with ``for_each`` or ``repeat``.
+    """One node of the graph. What it does is said by exactly one of: ``uses``, ``llm``, ``agent``, ``approval``,
+    ``set``, ``sleep``, ``wait_for``, ``workflow``, or ``steps`` with ``for_each`` or ``repeat``.
 
     Without ``needs`` it follows the step before it, whether that ran or was skipped. With ``needs`` it waits for those,
     and is skipped if all of them were skipped.
@@ -52,6 +53,8 @@ class Step(Model):
     """The step's code, by name or by name and version; without one, the latest when the definition is loaded."""
     with_: dict[str, JsonValue] = Field(default={}, alias="with")
     """The arguments of ``uses``, with expressions anywhere in them."""
+    llm: Llm | None = None
+    """One question to a model."""
     agent: Agent | None = None
     """A model that calls tools until it has an answer."""
     approval: Approval | None = None
@@ -67,7 +70,7 @@ class Step(Model):
     steps: tuple[Step, ...] | None = Field(default=None, min_length=1)
     """The group that ``for_each`` runs once for each item, or ``repeat`` again and again."""
     for_each: ForEach | None = None
-    """Once for each item, with ``uses``, ``workflow`` or ``steps``."""
+    """Once for each item, with ``uses``, ``llm``, ``workflow`` or ``steps``."""
     repeat: Repeat | None = None
     """Again and again until a condition holds, with ``steps``."""
     needs: tuple[Name, ...] | None = None
@@ -75,7 +78,7 @@ class Step(Model):
     if_: str | None = Field(default=None, alias="if")
     """The step is skipped unless this condition holds; of a loop it is asked once, before the first item or pass."""
     retry: Retry = Retry()
-    """How often ``uses`` is tried."""
+    """How often ``uses`` and ``llm`` are tried."""
     timeout: Duration = Field(default=DEFAULT_TIMEOUT, gt=0)
     """How long one attempt may take."""
     continue_on_error: bool = False
@@ -90,15 +93,17 @@ class Step(Model):
         given = [kind for kind in KINDS if getattr(self, "set_" if kind == "set" else kind) is not None]
         if given == ["agent", "steps"] and self.repeat is not None:
             return self  # as it is pinned
+        if given == ["uses", LLM] and str(self.uses).startswith(f"{LLM}@"):
+            given = ["uses"]  # as it is pinned
         if len(given) != 1:
             raise ValueError(f"a step has exactly one of: {', '.join(KINDS)}")
         if self.steps is not None and (self.for_each is None) == (self.repeat is None):
             raise ValueError("steps inside a step go with for_each or with repeat; give one of the two")
         if self.repeat is not None and self.steps is None:
             raise ValueError("repeat goes with steps: the group that is repeated")
-        if self.for_each is not None and given[0] not in ("uses", "workflow", "steps"):
+        if self.for_each is not None and given[0] not in ("uses", LLM, "workflow", "steps"):
             raise ValueError(
-                f"for_each goes with uses, workflow or steps, not with {given[0]}; put it into a group of steps"
+                f"for_each goes with uses, llm, workflow or steps, not with {given[0]}; put it into a group of steps"
             )
         if self.undo is not None and (given[0] not in ("uses", "workflow") or self.for_each is not None):
             raise ValueError(

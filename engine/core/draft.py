@@ -123,6 +123,7 @@ class DraftStep:
         yield from _spots((*self.path, "workflow"), self.data.get("workflow"), single, "input")
         yield from _spots((*self.path, "approval"), gate, Sight.STEP, "title", "show", "approvers", "stages", "edit")
         yield from _spots((*self.path, "approval"), gate, Sight.STEP, "escalate")
+        yield from _spots((*self.path, "llm"), self.data.get("llm"), single, "prompt", "system", "images")
         yield from self._agent_spots()
         yield from _spots((*self.path, "wait_for"), self.data.get("wait_for"), Sight.STEP, "correlation")
         yield from _spots((*self.path, "sleep"), self.data.get("sleep"), Sight.STEP)

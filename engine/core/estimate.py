@@ -17,10 +17,10 @@ from engine.core import paths
 from engine.core.agent_parts import TURN_CODE
 from engine.core.expressions import Compiled, ExpressionError, Template, compile_value
 from engine.core.graph import Kind, Plan, PlannedStep
+from engine.core.models import LLM
 from engine.core.words import listed
 
 CHARACTERS_PER_TOKEN = 4
-LLM_CODE = "llm"
 UNKNOWN_TEXT = (0, 500, 10_000)
 """Tokens of what an expression gives that is not known before the run: at least, likely, at most."""
 TOOL_RESULT = (20, 500, 10_000)
@@ -123,7 +123,7 @@ def _asked(
             if child is not None:
                 inputs = _known_input(node, scope)
                 yield from _asked(child, inputs, f"{prefix}{template} > ", often, reasons)
-        elif _code(node) in (LLM_CODE, TURN_CODE):
+        elif _code(node) in (LLM, TURN_CODE):
             yield _asking(f"{prefix}{template}", plan, node, often, reasons, scope)
 
 

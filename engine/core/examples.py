@@ -25,6 +25,7 @@ from engine.core.kinds import (
     Undo,
     WaitFor,
 )
+from engine.core.models import Llm
 
 EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
     Workflow: {
@@ -56,6 +57,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "id": "tag",
         "uses": "git.tag@1",
         "with": '{repo: ., name: "${{ input.version }}"}',
+        "llm": '{model: "openai:gpt-5-mini", prompt: "Say this in a sentence: ${{ input.text }}", max_tokens: 200}',
         "agent": '{model: "openai:gpt-5-mini", prompt: "Why is it slow?", max_turns: 10, max_tokens: 1000}',
         "approval": '{title: "Publish ${{ input.version }}?", approvers: ["@release-managers"]}',
         "set": '{total: "${{ input.count * 2 }}"}',
@@ -102,6 +104,16 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "expires_in": "4h",
         "on_expiry": "wait",
         "escalate": '[{after: 15m, to: "@leads"}]',
+    },
+    Llm: {
+        "model": "openai:gpt-5-mini",
+        "prompt": "What changed? ${{ steps.changes.output.text }}",
+        "system": "You write release notes.",
+        "output": "{type: object, properties: {title: {type: string}}, required: [title]}",
+        "max_tokens": "1000",
+        "temperature": "0.2",
+        "images": '["${{ input.screenshot }}"]',
+        "key": "marketing",
     },
     Approval: {
         "title": "Publish ${{ input.version }}?",

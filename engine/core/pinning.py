@@ -13,6 +13,7 @@ from engine.core.agent_parts import parts_of
 from engine.core.agents import Agent
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import Repeat
+from engine.core.models import LLM
 from engine.core.stepspec import Catalog
 
 
@@ -31,6 +32,8 @@ class _Pins:
         changed: dict[str, object] = {}
         if step.uses is not None:
             changed |= self._code(step, self.uses(step.uses))
+        if step.llm is not None and step.uses is None:
+            changed |= {"uses": self.uses(LLM), "with_": step.llm.arguments}
         if step.undo is not None:
             changed["undo"] = step.undo.model_copy(update={"uses": self.uses(step.undo.uses)})
         if step.workflow is not None and step.workflow.definition is None:

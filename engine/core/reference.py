@@ -29,6 +29,7 @@ from engine.core.kinds import (
     WaitFor,
 )
 from engine.core.language import default_of, language_schema, plain
+from engine.core.models import Llm
 from engine.core.program import LOCAL_ROOTS, MEMBERS, OF_STEP
 
 HEADINGS: Mapping[type[BaseModel], str] = {
@@ -37,6 +38,7 @@ HEADINGS: Mapping[type[BaseModel], str] = {
     Step: "A step: `steps`, `on_failure`",
     Retry: "Retries: `retry`",
     RetryRule: "Retries by class: `retry.classes.<class>`",
+    Llm: "A question to a model: `llm`",
     Agent: "An agent: `agent`",
     Tool: "What it may call: `agent.tools`",
     ToolApproval: "The gate before a call: `agent.tools.approval`",

@@ -28,10 +28,11 @@ from engine.core.kinds import (
     Undo,
     WaitFor,
 )
+from engine.core.models import Llm
 from engine.core.problems import Finding, Path
 from engine.core.words import did_you_mean, kind, listed
 
-LATER = frozenset({"budget", "correct", "env", "limits", "llm", "models", "rate_limit", "secrets"})
+LATER = frozenset({"budget", "correct", "env", "limits", "models", "rate_limit", "secrets"})
 """Words that are planned: a plain sentence is better than a guess at a typing slip."""
 ELSEWHERE = {
     "cron": "write it under schedule",
@@ -57,6 +58,7 @@ _CLOCK = 'a time of the day in quotes, such as "09:00"'
 _DATE = "a date such as 2030-12-25"
 _QUORUM = "a number of people such as 2, any or all"
 _USES = "the name of a step, such as http.request or http.request@1"
+_MODEL = "a provider and its model, such as openai:gpt-5-mini"
 _CRON = "five fields: minute, hour, day of the month, month, day of the week, such as 30 9 * * 1-5"
 _NAMED = (
     "id|needs.#|set.*|workflow.name|workflow.input.*|wait_for.signal|wait_for.payload.*",
@@ -66,7 +68,9 @@ _NAMED = (
 _SHAPES: Mapping[str, str] = {
     "steps.#.uses": _USES,
     "steps.#.undo.uses": _USES,
-    "steps.#.agent.model": "a provider and its model, such as openai:gpt-5-mini",
+    "steps.#.llm.model": _MODEL,
+    "steps.#.llm.key": _NAMES,
+    "steps.#.agent.model": _MODEL,
     "steps.#.agent.cost": "an amount such as 0.50 USD",
     "steps.#.agent.tools.#.uses": _USES,
     "steps.#.agent.tools.#.name": _NAMES,
@@ -105,6 +109,9 @@ _CAPS: Mapping[str, str] = {
     "steps.#.for_each.items": "give a list, or an expression such as ${{ input.sites }}",
     "steps.#.repeat.max": "say how many passes there may be, such as max: 10",
     "steps.#.repeat.until": "give the condition that ends it, such as steps.check.output.healthy",
+    "steps.#.llm.model": "say which model, such as openai:gpt-5-mini; local:echo needs no key",
+    "steps.#.llm.prompt": "say what it is asked",
+    "steps.#.llm.max_tokens": "say how long the answer may be, such as max_tokens: 1000",
     "steps.#.agent.model": "say which model, such as openai:gpt-5-mini",
     "steps.#.agent.prompt": "say what it is to do",
     "steps.#.agent.max_turns": "say how often the model may be asked, such as max_turns: 10",
@@ -207,6 +214,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "steps.#.approval.edit.*": EditField,
     "steps.#.approval.escalate.#": Rung,
     "steps.#.approval.hours": Hours,
+    "steps.#.llm": Llm,
     "steps.#.agent": Agent,
     "steps.#.agent.tools.#": Tool,
     "steps.#.agent.tools.#.retry": Retry,
@@ -221,7 +229,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "steps.#.repeat": Repeat,
 }
 _FREE = re.compile(
-    r"^(input|labels|schedule\.#\.input|steps\.#\.(?:set|with|agent\.tools\.#\.with|agent\.output|workflow\.input|wait_for\.payload|approval\.edit|(?:undo\.|agent\.tools\.#\.)?retry\.classes))"
+    r"^(input|labels|schedule\.#\.input|steps\.#\.(?:set|with|agent\.tools\.#\.with|agent\.output|llm\.output|workflow\.input|wait_for\.payload|approval\.edit|(?:undo\.|agent\.tools\.#\.)?retry\.classes))"
     r"\.[^.]*"
 )
 """Mappings whose keys the author chooses."""

@@ -85,7 +85,10 @@ class ToolSpec(BaseModel):
 
 
 class Said(BaseModel):
-    """One message. The model's has its ``calls``; a tool's has the ``id`` of the call, and whether it ``failed``."""
+    """One message. The model's has its ``calls``; a tool's has the ``id`` of the call, and whether it ``failed``.
+
+    ``images`` are addresses or data, of a user's.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -95,10 +98,14 @@ class Said(BaseModel):
     id: str = ""
     tool: str = ""
     failed: bool = False
+    images: tuple[str, ...] = ()
 
 
 class Question(BaseModel):
-    """One question to a model: ``model`` is ``provider:name``; without ``tools`` it can only answer."""
+    """One question to a model: ``model`` is ``provider:name``; without ``tools`` it can only answer.
+
+    ``key`` names one of the workspace's keys for the provider; None: the default one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -109,6 +116,7 @@ class Question(BaseModel):
     max_tokens: int
     temperature: float | None = None
     output: dict[str, JsonValue] | None = None
+    key: str | None = None
 
 
 class _Pass(BaseModel):
@@ -145,7 +153,7 @@ Ask = Callable[[StepContext, Question], Awaitable[Answer]]
 def agent_turn(ask: Ask) -> StepFunction:
     """The step, over what asks models."""
 
-    @step("agent.turn")
+    @step("agent.turn", opens_keys=True)
     async def turn(ctx: StepContext, args: TurnArguments, /) -> Turn:
         now = round(time.time() * 1_000)
         so_far = args.history[-1].turn.total if args.history else Total(since=now)

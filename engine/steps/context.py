@@ -97,8 +97,17 @@ class StepContext:
     """
 
     def __init__(
-        self, run: str, step: str, attempt: int, effects: EffectRecorder, *, generation: int = 1, keyed_as: str = ""
+        self,
+        run: str,
+        step: str,
+        attempt: int,
+        effects: EffectRecorder,
+        *,
+        workspace: str = "",
+        generation: int = 1,
+        keyed_as: str = "",
     ) -> None:
+        self.workspace = workspace
         self.run = run
         self.step = step
         self.attempt = attempt

@@ -3,7 +3,7 @@
 The one rule: nothing here is truth, and what is not known counts as taken. When Redis was emptied, or was away for one
 of its users, every bucket counts as empty from that moment; so a loss costs pace, and never allows too much.
 
-A **bucket** gets ``per_second`` tokens and holds ``burst``. A request takes a token of each of its buckets, or none.
+A **bucket** gets ``per_second`` tokens and holds ``burst``. A request takes one or more of each of its own, or none.
 Who is refused leaves a claim with its rank (0 is the most urgent): until a little after the bucket has a token again,
 less urgent ones do not get it, whichever process asks. A bucket can be closed for a while.
 
@@ -20,7 +20,7 @@ The protocol, by the clock of Redis in ms (NS is the namespace):
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from redis.exceptions import ResponseError
@@ -46,10 +46,18 @@ class Bucket(NamedTuple):
 
 
 class Request(NamedTuple):
-    """One token of each of ``buckets``, for somebody of this rank."""
+    """Tokens of each of ``buckets``, for somebody of this rank: one of each, or as many as ``amounts`` says.
+
+    No amount may be more than its bucket holds.
+    """
 
     rank: int
     buckets: tuple[Bucket, ...]
+    amounts: tuple[int, ...] = ()
+
+    @property
+    def wanted(self) -> Iterator[tuple[Bucket, int]]:
+        return zip(self.buckets, self.amounts or (1,) * len(self.buckets), strict=True)
 
 
 class Buckets:
@@ -77,9 +85,7 @@ class Buckets:
             for bucket in request.buckets:
                 numbers.setdefault(bucket, len(numbers) + 1)
         asked = [
-            word
-            for request in requests
-            for word in (request.rank, len(request.buckets), *(numbers[bucket] for bucket in request.buckets))
+            word for request in requests for word in (request.rank, len(request.buckets), *_flat(request, numbers))
         ]
         rates = [word for bucket in numbers for word in (repr(bucket.per_second / 1_000), bucket.burst)]
         keys = [self._since, *(self._prefix + bucket.name for bucket in numbers)]
@@ -104,3 +110,9 @@ class Buckets:
             self._known = _AWAY
             raise
         return replies
+
+
+def _flat(request: Request, numbers: Mapping[Bucket, int]) -> Iterator[int]:
+    for bucket, amount in request.wanted:
+        yield numbers[bucket]
+        yield amount

@@ -131,7 +131,8 @@ return gone
 
 TAKE_TOKENS: Final = """
 -- KEYS: since, the buckets. ARGV: what the caller saw as since ('' nothing yet, 'away'), for each bucket its tokens per
--- ms and its burst, for each request its rank, how many buckets, and their numbers. Returns {since, wait in ms, ...}.
+-- ms and its burst, for each request its rank, how many buckets, and of each its number and the tokens. Returns
+-- {since, wait in ms, ...}.
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local GRACE, KEPT = 250, 60000
@@ -154,31 +155,32 @@ for i = 2, #KEYS do
     }
 end
 
-local function shortage(bucket)
-    local missing = math.ceil((1 - 1e-9 - bucket.tokens) / bucket.rate)
+local function shortage(bucket, amount)
+    local missing = math.ceil((amount - 1e-9 - bucket.tokens) / bucket.rate)
     return math.max(0, missing, bucket.closed - now)
 end
 
 local answers, word = {string.format('%d', since)}, #KEYS * 2
 while word <= #ARGV do
     local rank, count = tonumber(ARGV[word]), tonumber(ARGV[word + 1])
-    local wanted, wait = {}, 0
+    local wanted, amounts, wait = {}, {}, 0
     for i = 1, count do
-        local bucket = buckets[tonumber(ARGV[word + 1 + i])]
-        wanted[i] = bucket
-        wait = math.max(wait, shortage(bucket))
+        local bucket, amount = buckets[tonumber(ARGV[word + i * 2])], tonumber(ARGV[word + 1 + i * 2])
+        wanted[i], amounts[i] = bucket, amount
+        wait = math.max(wait, shortage(bucket, amount))
         if bucket.rank < rank then wait = math.max(wait, bucket.claim - now) end
     end
-    for _, bucket in ipairs(wanted) do
+    for i, bucket in ipairs(wanted) do
+        local short = shortage(bucket, amounts[i])
         if wait == 0 then
-            bucket.tokens = bucket.tokens - 1
+            bucket.tokens = bucket.tokens - amounts[i]
             if rank <= bucket.rank then bucket.claim = 0 end
-        elseif shortage(bucket) > 0 and (rank <= bucket.rank or bucket.claim <= now) then
-            bucket.rank, bucket.claim = rank, now + shortage(bucket) + GRACE
+        elseif short > 0 and (rank <= bucket.rank or bucket.claim <= now) then
+            bucket.rank, bucket.claim = rank, now + short + GRACE
         end
     end
     answers[#answers + 1] = wait
-    word = word + 2 + count
+    word = word + 2 + count * 2
 end
 
 for _, bucket in ipairs(buckets) do

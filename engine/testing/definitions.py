@@ -15,6 +15,7 @@ from engine.core.draft import Draft
 from engine.core.errors import InvalidDefinition
 from engine.core.graph import Plan, walk
 from engine.core.loader import data_of
+from engine.core.models import LLM
 from engine.core.stepspec import StepSpec, VersionSpec
 from engine.core.yamltree import read
 from engine.steps.registry import Registry
@@ -72,6 +73,8 @@ def _code_of(draft: Draft) -> Iterator[str]:
     """The code that its steps name, its agents and their tools included."""
     yield from (step.uses or "" for step in draft.runnable())
     for step in draft.steps:
+        if LLM in step.data:
+            yield LLM
         if "agent" in step.data:
             yield TURN_CODE
         yield from (str(tool.get("uses", "")) for _, tool in step.tools)

@@ -67,7 +67,7 @@ DEPLOY = "{id: deploy, uses: set, undo: {uses: set}}"
         ("{id: a, uses: set, retry: {classes: {flaky: {}}}}", "retry.classes.flaky: must be one of transient,"),
         ("{id: a, uses: set, retry: {classes: {timeout: {attempt: 2}}}}", "retry.classes.timeout.attempt: is not a"),
         ("{id: a, uses: set, foreach: [1]}", "foreach: is not a word that belongs here; write for_each"),
-        ("{id: a, uses: set, llm: {}}", "llm: is not supported by this version"),
+        ("{id: a, uses: set, env: {}}", "env: is not supported by this version"),
         (
             "{id: a, approval: {title: x, approvers: ['${{ run.started_by }}']}}",
             "approval.approvers[1]: whoever starts the run would choose who decides",

@@ -116,8 +116,8 @@ def test_what_is_no_definition_at_all(text: str, problem: str) -> None:
     [
         ("    uses: set\n    id: other", 7, ".id: is written twice, first on line 5"),
         ("    uses: set\n    nedes: [first]", 7, ".nedes: is not a word that belongs here; did you mean needs?"),
-        ("    llm: {model: x}", 6, ".llm: is not supported by this version"),
-        ("    needs: [first]", 5, ": a step has exactly one of: uses, agent, approval"),
+        ("    env: {model: x}", 6, ".env: is not supported by this version"),
+        ("    needs: [first]", 5, ": a step has exactly one of: uses, llm, agent, approval"),
         ("    uses: set\n    needs: first", 7, ".needs: must be a list (you wrote first); write [first]"),
         ("    uses: set\n    needs: [it]", 7, ".needs[1]: a step cannot need itself"),
         ("    uses: set\n    timeout: 30", 7, ".timeout: 30 is not a duration; write a number with its unit"),
@@ -328,7 +328,7 @@ class TestCatalog:
         assert catalog.get("a").steps[0].uses == "set@1"
         assert [str(problem) for problem in found] == [
             f"{tmp_path}/b.yml:1: steps.x.uses: there is no step named nope; there is: "
-            "git.log, git.tag, http.request, set, shell.run, slack.post".replace(":1:", ":2:")
+            "agent.turn, git.log, git.tag, http.request, llm, set, shell.run, slack.post".replace(":1:", ":2:")
         ]
         assert catalog.problems == found
 

@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from pydantic import JsonValue
 
+from engine.core.failures import FailureClass, StepError
 from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext
 
@@ -22,22 +23,32 @@ class Notebook:
 
     results: dict[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     events: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    spends: dict[str, Spend] = field(default_factory=dict[str, Spend])
+    costs: dict[str, Cost] = field(default_factory=dict[str, Cost])
+    secret: str | None = "a key"
+    """The value of every key; None: there is none."""
+    opened: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
 
     async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         if name in self.results:
             return Recorded(self.results[name])
         self.events.append(("started", name))
         if spend is not None:
+            self.spends[name] = spend
             self.events.append(("reserved", str(spend.worst)))
         return None
 
     def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
-        return contextlib.nullcontext(f"the key {name} of {provider}")
+        self.opened.append((provider, name))
+        if self.secret is None:
+            raise StepError(f"there is no key for {provider}", FailureClass.PERMISSION)
+        return contextlib.nullcontext(self.secret)
 
     async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:
         self.results[name] = result
         self.events.append(("recorded", name))
         if cost is not None:
+            self.costs[name] = cost
             self.events.append(("cost", str(cost.micros)))
         return result
 
@@ -51,7 +62,7 @@ class Notebook:
         self.events.append(("progressed", str(cursor)))
 
     def context(self, attempt: int = 1) -> StepContext:
-        return StepContext("run_1", "publish", attempt, self)
+        return StepContext("run_1", "publish", attempt, self, workspace="ws_t")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from engine.core.checks.gates import check_gates
 from engine.core.checks.graph import check_graph
 from engine.core.checks.inputs import check_inputs
 from engine.core.checks.kinds import check_kinds
+from engine.core.checks.models import check_models
 from engine.core.checks.outputs import Outputs
 from engine.core.checks.roles import check_roles
 from engine.core.checks.scopes import Scopes
@@ -37,6 +38,7 @@ def check_all(draft: Draft, catalog: Catalog | None, callees: Callees | None) ->
     yield from check_gates(scopes)
     outputs = Outputs(scopes, catalog, callees)
     yield from check_expressions(scopes, outputs)
+    yield from check_models(draft, catalog, outputs)
     yield from check_agents(draft, catalog, callees, outputs)
     if catalog is not None:
         yield from check_uses(draft, catalog, outputs)

@@ -17,6 +17,7 @@ ITEMS_IN_ONE_RUN = 50
 """A for_each of more items runs them in child runs."""
 
 _NOUNS = {
+    "llm": "a question to a model",
     "agent": "an agent",
     "approval": "a gate",
     "set": "set",
@@ -26,6 +27,7 @@ _NOUNS = {
     "steps": "a group of steps",
 }
 _MEANINGLESS = {
+    ("llm", "with"): "what it is asked goes under llm itself",
     ("agent", "with"): "what it is told goes under agent, what a tool is given under its with",
     ("approval", "with"): "what people are to see goes under approval.show",
     ("set", "with"): "the values go under set itself",
@@ -43,7 +45,7 @@ _MEANINGLESS = {
     ("sleep", "timeout"): "it takes as long as it says",
     ("wait_for", "timeout"): "how long it waits is wait_for.timeout",
     ("steps", "timeout"): "write it at the steps inside, or at the workflow",
-    **{(kind, "repeatable"): "it is about steps with uses" for kind in _NOUNS},
+    **{(kind, "repeatable"): "it is about steps with uses" for kind in _NOUNS if kind != "llm"},
 }
 
 

@@ -34,16 +34,11 @@ _GATE: dict[str, Type] = {
     "at": WHOLE,
     "approved_by": list_of(TEXT),
 }
-_ANSWER = record(
-    {
-        "text": TEXT,
-        "value": ANY,
-        "turns": WHOLE,
-        "usage": record({"input_tokens": WHOLE, "output_tokens": WHOLE}),
-        "cost": NUMBER,
-    }
-)
+_USAGE = record({"input_tokens": WHOLE, "output_tokens": WHOLE})
+_ANSWER = record({"text": TEXT, "value": ANY, "turns": WHOLE, "usage": _USAGE, "cost": NUMBER})
 """What an agent gives."""
+_REPLY = {"text": TEXT, "model": TEXT, "usage": _USAGE, "cost": NUMBER, "finish": TEXT}
+"""What a question to a model gives, besides its value."""
 _RUN = record({"id": TEXT, "workflow": TEXT, "started_by": TEXT, "started_at": WHOLE}, closed=False)
 _FAILURE = record(dict.fromkeys(("step", "kind", "reason", "class"), TEXT), closed=False)
 _OF_INPUT = {InputType.INTEGER: WHOLE, InputType.NUMBER: NUMBER, InputType.BOOLEAN: TRUTH}
@@ -206,6 +201,8 @@ class Outputs:
             return ANY if version is None else self.of_schema(version.result)
         if "agent" in step.data:
             return _ANSWER
+        if (asked := mapping(step.data.get("llm"))) is not None:
+            return record({**_REPLY, "value": of_schema(mapping(asked.get("output")) or {"type": "null"})})
         if "approval" in step.data:
             edit = mapping((mapping(step.data["approval"]) or {}).get("edit")) or {}
             fields = {name: edit_field_of(raw) for name, raw in edit.items()}

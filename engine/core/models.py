@@ -1,0 +1,59 @@
+"""Model steps: one question to a language model.
+
+The one rule: what a question may cost is bounded before it is asked, so that ``max_tokens`` is always given. When a
+definition is pinned, ``llm`` becomes the step of that name, with these words as its arguments.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from engine.core.agents import ModelName
+from engine.core.kinds import Model, Name
+
+LLM = "llm"
+"""The step's code."""
+LOCAL = "local"
+"""The provider that is this machine: it answers by rule, without a key, and says so."""
+
+
+class Llm(Model):
+    """One question to a model. The output is ``{"text", "value", "model", "usage", "cost", "finish"}``: ``value`` is
+    there with ``output``, ``usage`` has ``input_tokens`` and ``output_tokens``, and ``cost`` is in US dollars.
+
+    An answer that does not fit ``output`` fails the attempt (``invalid_output``).
+    """
+
+    model: ModelName
+    """Which model, as ``provider:name``; ``local:echo`` needs no key, and is on this machine."""
+    prompt: Annotated[str, StringConstraints(min_length=1)]
+    """What it is asked, with expressions."""
+    system: str = ""
+    """What it is told before."""
+    output: dict[str, JsonValue] | None = None
+    """A JSON Schema of an object, which its answer must fit; without one, the answer is a text."""
+    max_tokens: int = Field(ge=1, le=1_000_000)
+    """How long the answer may be, in tokens."""
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    """How free it is; a model that takes none is asked without."""
+    images: tuple[Annotated[str, StringConstraints(min_length=1)], ...] = Field(default=(), max_length=20)
+    """Images that it is shown: addresses (``https://…``) or data (``data:image/png;base64,…``)."""
+    key: Name | None = None
+    """Which of the workspace's keys for the provider; unset: the default one."""
+
+    @property
+    def arguments(self) -> dict[str, JsonValue]:
+        """What the step is given when it is pinned: the same words, without expressions where none are looked for."""
+        given: dict[str, JsonValue] = self.model_dump(mode="json", exclude_none=True)
+        return {**given, "output": literal(self.output)} if self.output is not None else given
+
+
+def literal(value: JsonValue) -> JsonValue:
+    """The same value where expressions are looked for."""
+    if isinstance(value, str):
+        return value.replace("${{", "$${{")
+    if isinstance(value, dict):
+        return {name: literal(part) for name, part in value.items()}
+    return [literal(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,172 @@
+"""Asking a model, as a step does: within the limits, with a key, on the budgets, once, and on record.
+
+The one rule: one attempt asks at most once. What an earlier attempt was given is used again if it fits, and is asked
+for anew, under another name, if it does not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
+
+from pydantic import JsonValue
+
+from engine.core.failures import FailureClass, NotYet, StepError
+from engine.core.jsonschemas import size_in_tokens
+from engine.core.spending import Spend
+from engine.core.words import did_you_mean
+from engine.prices import Prices, UnknownPrice
+from engine.steps.agent import Answer, Ask, Question
+from engine.steps.context import Paid, StepContext, Unsent
+from engine.steps.models import echo
+from engine.steps.models.config import Models, Pace, Provider, Wire
+from engine.steps.models.replies import Reply
+from engine.steps.models.trouble import LimitReached
+
+EFFECT = "request"
+TELL_EVERY_S = 10.0
+PER_MESSAGE = 50
+"""Tokens that a provider may count for a message or a tool besides what is in it."""
+PER_REQUEST = 1_000
+PER_IMAGE = 10_000
+_LIKELY_BYTES_PER_TOKEN = 3
+
+
+def asker(models: Models, pace: Pace) -> Ask:
+    """What asks the models that there are here."""
+
+    async def ask(ctx: StepContext, question: Question) -> Answer:
+        provider = provider_of(question.model, models)
+        for number in count(1):
+            request = _Request(models, pace, provider, question, ctx)
+            answer = await request.answer(EFFECT if number == 1 else f"{EFFECT}-{number}")
+            if answer is not None:
+                return answer
+        raise AssertionError("never reached")
+
+    return ask
+
+
+def provider_of(model: str, models: Models) -> Provider:
+    """Who has the model. ``StepError`` INVALID_INPUT for one that is not known here."""
+    name, _, rest = model.partition(":")
+    provider = models.providers.get(name)
+    if provider is None:
+        advice = did_you_mean(name, sorted(models.providers))
+        raise StepError(f"there is no provider {name} here; {advice}", FailureClass.INVALID_INPUT)
+    if provider.wire is Wire.LOCAL and rest not in echo.NAMES:
+        raise StepError(
+            f"there is no local model {rest}; {did_you_mean(rest, sorted(echo.NAMES))}", FailureClass.INVALID_INPUT
+        )
+    return provider
+
+
+def most_tokens(question: Question) -> int:
+    """More than any provider counts for what is asked: a token is at least one byte, and images have a fixed share."""
+    said = [message.model_dump(mode="json", exclude={"images"}) for message in question.messages]
+    tools = [tool.model_dump(mode="json") for tool in question.tools]
+    images = sum(len(message.images) for message in question.messages)
+    written = size_in_tokens(question.system, said, tools, question.output)
+    return written + PER_MESSAGE * (len(said) + len(tools)) + PER_IMAGE * images + PER_REQUEST
+
+
+class _Request:
+    """One question of one attempt."""
+
+    def __init__(self, models: Models, pace: Pace, provider: Provider, question: Question, ctx: StepContext) -> None:
+        self._models = models
+        self._pace = pace
+        self._provider = provider
+        self._question = question
+        self._ctx = ctx
+        self._bound = most_tokens(question)
+        self._asked = False
+        self._told_at = time.monotonic()
+
+    async def answer(self, effect: str) -> Answer | None:
+        """The answer; None for one on record, of an earlier attempt, that does not fit."""
+        if self._provider.wire is Wire.LOCAL:
+            made = await self._ctx.effect(effect, self._ask_locally)
+        else:
+            spend = self._spend()
+            await self._wait_for_turn()
+            made = await self._ctx.effect(effect, self._send, spend=spend)
+        try:
+            return Reply.model_validate(made).answer(self._question)
+        except StepError:
+            if self._asked:
+                raise
+            return None
+
+    def _spend(self) -> Spend:
+        worst = _cost(self._models.prices, self._question.model, self._bound, self._question.max_tokens)
+        return Spend(worst, self._question.model, self._provider.name)
+
+    async def _wait_for_turn(self) -> None:
+        likely = self._bound // _LIKELY_BYTES_PER_TOKEN + self._question.max_tokens
+        name = self._question.model.partition(":")[2]
+        wait = await self._pace.admit(self._ctx.workspace, self._provider.name, name, likely)
+        if wait is not None:
+            raise NotYet(wait.words, wait.ms)
+
+    async def _ask_locally(self, _: str) -> Reply:
+        self._asked = True
+        await self._ctx.log(f"asks {self._question.model}, which is a local model: no provider is asked")
+        return echo.echo(self._question)
+
+    async def _send(self, sent_as: str) -> Paid:
+        from engine.steps.models.wire import request  # not above: the SDKs take long to import
+
+        self._asked = True
+        try:
+            async with self._key() as key:
+                reply = await request(
+                    self._provider,
+                    self._question,
+                    key,
+                    sent_as=sent_as,
+                    idle=self._models.idle,
+                    progress=self._progress,
+                )
+        except LimitReached as limit:
+            await self._pace.hold(self._ctx.workspace, self._provider.name, limit.wait)
+            raise
+        return self._paid(reply)
+
+    @asynccontextmanager
+    async def _key(self) -> AsyncGenerator[str | None]:
+        """The key, for as long as the call takes; None where the provider needs none."""
+        if not self._provider.needs_key and self._question.key is None:
+            yield None
+            return
+        async with AsyncExitStack() as stack:
+            try:
+                key = await stack.enter_async_context(self._ctx.key(self._provider.name, self._question.key))
+            except StepError as error:
+                raise Unsent(str(error), error.cls, retry_after=error.retry_after) from None
+            yield key
+
+    def _paid(self, reply: Reply) -> Paid:
+        """A provider that does not say what it counted is taken to have counted the most."""
+        tokens_in, tokens_out = reply.usage.input_tokens, reply.usage.output_tokens
+        counted = (tokens_in, tokens_out) if tokens_in or tokens_out else (self._bound, self._question.max_tokens)
+        cost = _cost(self._models.prices, self._question.model, *counted)
+        usage: dict[str, JsonValue] = {"input_tokens": counted[0], "output_tokens": counted[1]}
+        usage |= {"prices": self._models.prices.version}
+        return Paid(reply.model_copy(update={"cost": cost}), cost, usage)
+
+    async def _progress(self, characters: int) -> None:
+        now = time.monotonic()
+        if now - self._told_at >= TELL_EVERY_S:
+            self._told_at = now
+            await self._ctx.log(f"{self._question.model} has written {characters:,} characters so far")
+
+
+def _cost(prices: Prices, model: str, tokens_in: int, tokens_out: int) -> int:
+    try:
+        return prices.cost(model, tokens_in, tokens_out)
+    except UnknownPrice as error:
+        advice = f"an operator can set one, as VB_MODEL_PRICES={model}=0.25/2.00"
+        raise StepError(f"{error}; {advice}", FailureClass.INVALID_INPUT) from None

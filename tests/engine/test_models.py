@@ -1,0 +1,136 @@
+"""Questions to models in whole runs: keys from the vault, costs on record, and limits that all keep together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import pytest
+
+from engine.core import events as e
+from engine.core.failures import FailureClass
+from engine.core.keys import KEYS
+from engine.core.state import RunStatus
+from engine.embedded import EmbeddedRedis
+from engine.engine import Engine
+from engine.pace import SharedPace
+from engine.steps.agent import agent_turn
+from engine.steps.models.asking import asker
+from engine.steps.models.config import Limit, Models, Wait
+from engine.steps.models.llm import llm_step
+from engine.store import Sealer
+from engine.streams import Buckets
+from tests.engine.conftest import ANA, Setup, ended, workflow
+from tests.engine.flows import finish
+from tests.providers.script import Refuse, Say
+from tests.providers.server import KEY, Providers, providers
+
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+ASK = {"model": "openai:gpt-5-mini", "prompt": "How many?", "max_tokens": 100}
+COUNT = workflow(
+    {"id": "ask", "llm": {**ASK, "output": SCHEMA}, "retry": {"classes": {"invalid_output": {"attempts": 2}}}},
+    name="count",
+    output={"n": "${{ steps.ask.output.value.n }}"},
+)
+TELL = workflow({"id": "ask", "llm": ASK}, name="tell")
+MINUTE = 60_000
+
+
+@pytest.fixture
+async def server() -> AsyncGenerator[Providers]:
+    async with providers() as found:
+        yield found
+
+
+@pytest.fixture
+async def pace(redis_server: EmbeddedRedis, redis_namespace: str) -> AsyncGenerator[SharedPace]:
+    made = SharedPace(Buckets(redis_server.url, redis_namespace), Models())
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def engine(setup: Setup, server: Providers, pace: SharedPace) -> AsyncGenerator[Engine]:
+    models = Models.of(server.entries)
+    ask = asker(models, pace)
+    setup.settings = replace(setup.settings, sealer=Sealer(b"m" * 32))
+    setup.more = (llm_step(ask, models), agent_turn(ask))
+    async with setup.working(COUNT, TELL) as engine:
+        await engine.keyring.add("openai", "", KEY, by=ANA, may=frozenset({KEYS}))
+        yield engine
+
+
+def said(n: str) -> Say:
+    return Say(calls=(("final_answer", f'{{"n": {n}}}'),), usage=(1_000, 100))
+
+
+async def test_a_model_is_asked_with_the_workspaces_key_and_what_it_cost_is_on_record(
+    engine: Engine, server: Providers
+) -> None:
+    server.next = [said("3")]
+    state = await finish(engine, "count")
+    assert (state.status, state.end and state.end.output) == (RunStatus.COMPLETED, {"n": 3})
+    events = [one.event for one in await engine.history(state.run)]
+    [used] = [one for one in events if isinstance(one, e.KeyUsed)]
+    [cost] = [one for one in events if isinstance(one, e.CostRecorded)]
+    assert (used.provider, cost.cost, cost.assumed) == ("openai", 450, False)
+    assert KEY not in str(events)
+
+
+async def test_an_answer_that_does_not_fit_is_asked_for_anew_where_the_definition_says_so(
+    engine: Engine, server: Providers
+) -> None:
+    server.next = [said('"three"'), said("3")]
+    state = await finish(engine, "count")
+    assert state.status is RunStatus.COMPLETED
+    events = [one.event for one in await engine.history(state.run)]
+    [failed] = [one for one in events if isinstance(one, e.StepFailed)]
+    assert failed.failure.cls is FailureClass.INVALID_OUTPUT
+    assert "n: 'three' is not of type 'integer'" in failed.failure.message
+    assert len([one for one in events if isinstance(one, e.CostRecorded)]) == 2
+
+
+async def test_a_providers_limit_puts_off_everybody_in_the_workspace_and_costs_no_attempt(
+    engine: Engine, server: Providers
+) -> None:
+    server.next = [Refuse(429, "slow down", retry_after="2")]
+    first = (await engine.start("tell", {}, by=ANA)).run
+    async with asyncio.timeout(20):
+        while not server.seen:
+            await asyncio.sleep(0.02)
+    second = (await engine.start("tell", {}, by=ANA)).run
+    for run in (first, second):
+        state = await ended(engine, run)
+        assert state.status is RunStatus.COMPLETED
+        events = [one.event for one in await engine.history(run)]
+        waits = [one for one in events if isinstance(one, e.StepPostponed)]
+        assert {one.words for one in waits} == {"openai's limit"}
+        assert {one.attempt for one in events if isinstance(one, e.StepStarted)} == {1}
+        assert [one.assumed for one in events if isinstance(one, e.CostRecorded)] == [False]
+    assert len(server.seen) == 3, "who came while the provider was held did not ask it"
+
+
+async def test_requests_and_tokens_of_a_minute_are_kept_by_all_processes(
+    redis_server: EmbeddedRedis, redis_namespace: str
+) -> None:
+    models = Models(limits={"openai": Limit(12, 10_000), "openai:free": Limit(6_000)})
+    first, second = (SharedPace(Buckets(redis_server.url, redis_namespace), models) for _ in range(2))
+    waits = [await pace.admit("ws_1", "openai", "gpt-5", 10) for pace in (first, second, first, second)]
+    assert waits[:2] == [None, None]
+    words = "the limit for openai:gpt-5"
+    assert [wait and wait.words for wait in waits[2:]] == [words, words]
+    assert all(wait is not None and 5_000 <= wait.ms <= 7_000 for wait in waits[2:])
+    again = await first.admit("ws_1", "openai", "gpt-5", 10)
+    assert again is not None
+    assert again.ms > 9_000, "those of one process are told to come one after another"
+    assert await first.admit("ws_2", "openai", "gpt-5", 4_000) is None, "each workspace has its own"
+    assert await first.admit("ws_2", "openai", "gpt-5", 4_000) is not None, "that was most of what the minute has"
+    assert await first.admit("ws_1", "openai", "free", 1_000_000) is None
+    await second.hold("ws_1", "openai", 30_000)
+    held = await first.admit("ws_1", "openai", "free", 1)
+    assert isinstance(held, Wait)
+    assert held.words == "openai's limit"
+    assert 28_000 < held.ms <= 31_000
+    for pace in (first, second):
+        await pace.close()

@@ -1,0 +1,373 @@
+"""Model steps over the real SDKs, against providers that speak their wires: each case the same on both."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import JsonValue
+
+from engine.core.failures import FailureClass, NotYet, StepError
+from engine.core.models import Llm
+from engine.core.spending import Cost, Spend
+from engine.steps.agent import Answer, Call, Question, Said, ToolSpec
+from engine.steps.context import Unsent
+from engine.steps.models.asking import asker, most_tokens
+from engine.steps.models.config import Models, Unhurried, Wait
+from engine.steps.models.llm import llm_step
+from tests.providers.script import Answer as Scripted
+from tests.providers.script import Hang, Refuse, Say
+from tests.providers.server import KEY, Providers, providers
+from tests.steps.conftest import Notebook
+
+OPENAI, ANTHROPIC = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5"
+BOTH = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
+SCHEMA: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {"n": {"type": "integer", "minimum": 1}},
+    "required": ["n"],
+}
+LOOK = ToolSpec(
+    name="look", description="Looks.", parameters={"type": "object", "properties": {"q": {"type": "string"}}}
+)
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Providers]:
+    async with providers() as found:
+        yield found
+
+
+class Pacer(Unhurried):
+    """A pace that a test sets; it keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.wait: Wait | None = None
+        self.asked: list[tuple[str, str, str, int]] = []
+        self.held: list[tuple[str, str, int]] = []
+
+    async def admit(self, workspace: str, provider: str, model: str, tokens: int) -> Wait | None:
+        self.asked.append((workspace, provider, model, tokens))
+        return self.wait
+
+    async def hold(self, workspace: str, provider: str, ms: int) -> None:
+        self.held.append((workspace, provider, ms))
+
+
+class Bench:
+    """Asks the server's models as steps do; ``notebook`` is what is on record."""
+
+    def __init__(self, server: Providers, notebook: Notebook) -> None:
+        self.server = server
+        self.notebook = notebook
+        self.pace = Pacer()
+        notebook.secret = KEY
+        prices = ("mine:*=1.00/2.00",)
+        own = Models.of([*server.entries, f"mine={server.openai}"], (), prices)
+        self.models = Models(own.providers, {}, own.prices, idle=0.4)
+        self.ask = asker(self.models, self.pace)
+
+    async def answer(self, model: str, *script: Scripted, **question: Any) -> Answer:
+        self.server.next = list(script)
+        asked = {"model": model, "messages": [Said(role="user", text="How many?")], "max_tokens": 200, **question}
+        return await self.ask(self.notebook.context(), Question.model_validate(asked))
+
+    async def failure(self, model: str, *script: Scripted, **question: Any) -> StepError:
+        with pytest.raises(StepError) as caught:
+            await self.answer(model, *script, **question)
+        return caught.value
+
+
+@pytest.fixture
+def bench(server: Providers, notebook: Notebook) -> Bench:
+    return Bench(server, notebook)
+
+
+@BOTH
+async def test_a_text_is_given_with_what_it_took_and_cost(bench: Bench, model: str) -> None:
+    answer = await bench.answer(model, Say("There are three.", usage=(1_000, 100)), system="Count.", temperature=0.3)
+    assert (answer.text, answer.finish, answer.value) == ("There are three.", "stop", None)
+    assert (answer.usage.input_tokens, answer.usage.output_tokens) == (1_000, 100)
+    dollars = {OPENAI: 0.00045, ANTHROPIC: 0.0015}[model]
+    assert answer.cost == dollars
+    cost = bench.notebook.costs["request"]
+    assert cost.micros == round(dollars * 1_000_000)
+    assert cost.usage["input_tokens"] == 1_000
+    assert bench.notebook.spends["request"].worst >= cost.micros
+    [seen] = bench.server.seen
+    assert seen.sent_as == "run_1/publish/request/1"
+    assert "Count." in json.dumps(seen.body)
+    assert bench.server.refused == []
+
+
+@BOTH
+async def test_a_recorded_answer_is_not_asked_for_again(bench: Bench, model: str) -> None:
+    first = await bench.answer(model, Say("three"))
+    assert await bench.answer(model, Say("four")) == first
+    assert len(bench.server.seen) == 1
+
+
+@BOTH
+async def test_an_answer_that_is_cut_off_says_so(bench: Bench, model: str) -> None:
+    answer = await bench.answer(model, Say("many words " * 40), max_tokens=5)
+    assert (answer.finish, len(answer.text)) == ("length", 20)
+
+
+@BOTH
+async def test_a_value_fits_its_schema(bench: Bench, model: str) -> None:
+    answer = await bench.answer(model, Say(calls=(("final_answer", '{"n": 3}'),)), output=SCHEMA)
+    assert answer.value == {"n": 3}
+    assert answer.calls == []
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (Say(calls=(("final_answer", '{"n": 0}'),)), "does not fit the schema: n: 0 is less than the minimum of 1"),
+        (Say(calls=(("final_answer", "{}"),)), "'n' is a required property"),
+        (Say(calls=(("final_answer", '{"n": 3'),)), "wrote JSON that cannot be read"),
+        (Say("It is three."), "wrote a text where JSON was asked for"),
+    ],
+)
+async def test_a_value_that_does_not_fit_fails_in_words_and_is_asked_for_anew(
+    bench: Bench, model: str, said: Say, words: str
+) -> None:
+    error = await bench.failure(model, said, output=SCHEMA)
+    assert error.cls is FailureClass.INVALID_OUTPUT
+    assert words in str(error)
+    assert list(bench.notebook.results) == ["request"], "what it said is on record, and paid for"
+    again = await bench.answer(model, Say(calls=(("final_answer", '{"n": 4}'),)), output=SCHEMA)
+    assert again.value == {"n": 4}
+    assert [seen.sent_as for seen in bench.server.seen] == ["run_1/publish/request/1", "run_1/publish/request-2/1"]
+
+
+@BOTH
+async def test_a_text_that_is_the_value_is_taken_for_it(bench: Bench, model: str) -> None:
+    assert (await bench.answer(model, Say('{"n": 3}'), output=SCHEMA)).value == {"n": 3}
+
+
+@BOTH
+async def test_tools_are_called_and_their_results_told(bench: Bench, model: str) -> None:
+    answer = await bench.answer(model, Say.calling("look", "I look.", q="there"), tools=[LOOK])
+    [call] = answer.calls
+    assert (answer.text, call.tool, call.arguments) == ("I look.", "look", {"q": "there"})
+    bench.notebook.results.clear()
+    told = [
+        Said(role="user", text="How many?"),
+        Said(role="model", text="I look.", calls=[call, Call(id="c2", tool="look")]),
+        Said(role="tool", text="three", id=call.id, tool="look"),
+        Said(role="tool", text="denied by Ben", id="c2", tool="look", failed=True),
+        Said(role="user", text="Answer now."),
+    ]
+    assert (await bench.answer(model, Say("three"), messages=told, tools=[LOOK])).text == "three"
+    assert bench.server.refused == []
+    assert "denied by Ben" in json.dumps(bench.server.seen[-1].body)
+
+
+@BOTH
+async def test_arguments_of_a_call_that_are_no_json_fail_in_words(bench: Bench, model: str) -> None:
+    error = await bench.failure(model, Say(calls=(("look", '{"q": '),)), tools=[LOOK])
+    assert error.cls is FailureClass.INVALID_OUTPUT
+    assert "it called look with arguments that are no JSON" in str(error)
+
+
+@BOTH
+async def test_images_are_shown(bench: Bench, model: str) -> None:
+    images = ("https://example.com/a.png", "data:image/png;base64,aGVsbG8=")
+    await bench.answer(model, Say("a cat"), messages=[Said(role="user", text="What is it?", images=images)])
+    body = json.dumps(bench.server.seen[0].body)
+    assert "https://example.com/a.png" in body
+    assert "aGVsbG8=" in body
+
+
+@pytest.mark.parametrize("image", ["http://169.254.169.254/x.png", "file:///etc/passwd", "data:image/png,plain"])
+async def test_an_image_from_anywhere_else_is_refused(bench: Bench, image: str) -> None:
+    error = await bench.failure(OPENAI, messages=[Said(role="user", text="?", images=(image,))])
+    assert error.cls is FailureClass.INVALID_INPUT
+    assert bench.server.seen == []
+
+
+REFUSED = [
+    (Refuse(400, "messages: too odd"), FailureClass.INVALID_INPUT, "messages: too odd"),
+    (Refuse(403, "not yours"), FailureClass.PERMISSION, "does not accept the key"),
+    (Refuse(413, "too large"), FailureClass.INVALID_INPUT, "too large"),
+    (Refuse(529, "Overloaded", "overloaded_error"), FailureClass.TRANSIENT, "is overloaded"),
+]
+FAILED = [
+    (Refuse(500, "oops"), FailureClass.TRANSIENT, "failed (500): oops"),
+    (Refuse(502, raw="<html>bad gateway"), FailureClass.TRANSIENT, "failed (502)"),
+    (Say("breaks off in the middle", break_after=3), FailureClass.TRANSIENT, "broke off"),
+    (Say("overloaded in the middle", overloaded=True), FailureClass.TRANSIENT, "overloaded"),
+    (Say("hangs in the middle", hang_after=3), FailureClass.TIMEOUT, "nothing came for 0.4 s"),
+    (Hang(), FailureClass.TIMEOUT, "nothing came for 0.4 s"),
+]
+
+
+@BOTH
+@pytest.mark.parametrize(("answer", "cls", "words"), REFUSED)
+async def test_a_request_that_is_refused_is_told_as_what_it_is_and_costs_nothing(
+    bench: Bench, model: str, answer: Scripted, cls: FailureClass, words: str
+) -> None:
+    error = await bench.failure(model, answer)
+    assert (error.cls, isinstance(error, Unsent)) == (cls, True)
+    assert words in str(error)
+    assert ("unsent", "request") in bench.notebook.events
+    assert len(bench.server.seen) == 1, "nobody but the engine tries again"
+
+
+@BOTH
+@pytest.mark.parametrize(("answer", "cls", "words"), FAILED)
+async def test_a_request_whose_outcome_is_unknown_counts_as_what_it_may_have_cost(
+    bench: Bench, model: str, answer: Scripted, cls: FailureClass, words: str
+) -> None:
+    error = await bench.failure(model, answer)
+    assert error.cls is cls
+    assert words in str(error)
+    assert ("unsent", "request") not in bench.notebook.events
+    assert len(bench.server.seen) == 1
+
+
+@BOTH
+async def test_a_model_that_is_not_there_is_named(bench: Bench, model: str) -> None:
+    bench.server.keys.add("none")
+    error = await bench.failure("mine:llama-nope" if model == OPENAI else f"{model}-nope")
+    assert error.cls is FailureClass.INVALID_INPUT
+    assert "has no model" in str(error)
+
+
+@BOTH
+async def test_a_key_that_is_not_accepted_is_not_echoed(bench: Bench, model: str) -> None:
+    bench.notebook.secret = "sk-wrong-0123456789abcdef"
+    error = await bench.failure(model)
+    assert error.cls is FailureClass.PERMISSION
+    assert "does not accept the key" in str(error)
+    error = await bench.failure(model, key="marketing")
+    assert bench.notebook.opened[-1] == (model.partition(":")[0], "marketing")
+    for text in (str(error), repr(error), str(bench.notebook.events)):
+        assert "0123456789abcdef" not in text
+
+
+async def test_without_a_key_nothing_is_asked_and_nothing_is_spent(bench: Bench) -> None:
+    bench.notebook.secret = None
+    error = await bench.failure(OPENAI)
+    assert (error.cls, str(error)) == (FailureClass.PERMISSION, "there is no key for openai")
+    assert ("unsent", "request") in bench.notebook.events
+    assert bench.server.seen == []
+
+
+@BOTH
+async def test_a_key_that_a_provider_says_is_left_out(bench: Bench, model: str) -> None:
+    error = await bench.failure(model, Refuse(400, f"header x-api-key: {KEY} and sk-other-123456789 are odd"))
+    assert KEY not in str(error)
+    assert "123456789" not in str(error)
+    assert "are odd" in str(error)
+
+
+@BOTH
+@pytest.mark.parametrize(("said", "wait"), [("12", 12_000), (None, 10_000), ("999999", 3_600_000)])
+async def test_a_providers_limit_puts_the_step_off_and_holds_everybody(
+    bench: Bench, model: str, said: str | None, wait: int
+) -> None:
+    provider = model.partition(":")[0]
+    with pytest.raises(NotYet) as caught:
+        await bench.answer(model, Refuse(429, "slow down", retry_after=said))
+    assert (caught.value.words, caught.value.wait) == (f"{provider}'s limit", wait)
+    assert bench.pace.held == [("ws_t", provider, wait)]
+    assert ("unsent", "request") in bench.notebook.events
+
+
+@BOTH
+async def test_a_limit_of_ones_own_puts_the_step_off_before_anything_is_begun(bench: Bench, model: str) -> None:
+    bench.pace.wait = Wait("the limit for it", 3_000)
+    with pytest.raises(NotYet):
+        await bench.answer(model, Say("three"))
+    assert (bench.server.seen, bench.notebook.events) == ([], [])
+    [(workspace, provider, name, tokens)] = bench.pace.asked
+    assert (workspace, f"{provider}:{name}") == ("ws_t", model)
+    assert tokens > 200
+
+
+async def test_an_account_without_credit_does_not_wait(bench: Bench) -> None:
+    refusal = Refuse(429, "You exceeded your current quota", "insufficient_quota", "insufficient_quota")
+    error = await bench.failure(OPENAI, refusal)
+    assert error.cls is FailureClass.PERMISSION
+    assert "credit or quota is used up" in str(error)
+
+
+@BOTH
+async def test_an_answer_without_a_count_is_counted_as_the_most(bench: Bench, model: str) -> None:
+    await bench.answer(model, Say("three", counted=False))
+    cost = bench.notebook.costs["request"]
+    assert cost.micros == bench.notebook.spends["request"].worst
+
+
+async def test_a_model_without_a_price_is_not_asked(bench: Bench) -> None:
+    error = await bench.failure("openai:my-own-tune")
+    assert error.cls is FailureClass.INVALID_INPUT
+    assert "VB_MODEL_PRICES=openai:my-own-tune=0.25/2.00" in str(error)
+    assert bench.server.seen == []
+
+
+async def test_a_server_of_ones_own_is_asked_at_ones_own_price_and_without_a_key(bench: Bench) -> None:
+    bench.server.keys = {"none"}
+    answer = await bench.answer("mine:llama", Say("three", usage=(1_000_000, 500_000)))
+    assert (answer.text, answer.cost) == ("three", 2.0)
+    assert bench.notebook.opened == []
+
+
+async def test_a_provider_that_is_not_there_is_named_with_the_nearest(bench: Bench) -> None:
+    assert "did you mean openai?" in str(await bench.failure("opnai:gpt-5-mini"))
+    assert "there is no local model parrot" in str(await bench.failure("local:parrot"))
+
+
+def test_the_bound_of_a_request_is_never_below_its_bytes() -> None:
+    text = "日本" * 1_000
+    question = Question(model=OPENAI, messages=[Said(role="user", text=text)], max_tokens=1, tools=[LOOK], system=text)
+    assert most_tokens(question) > 2 * len(text.encode())
+
+
+@pytest.mark.parametrize("schema", [None, SCHEMA])
+async def test_the_local_model_says_what_it_is_needs_no_key_and_costs_nothing(
+    bench: Bench, schema: dict[str, JsonValue] | None
+) -> None:
+    answer = await bench.answer("local:echo", output=schema)
+    assert answer.cost == 0
+    assert answer.value == (None if schema is None else {"n": 1})
+    assert schema is not None or answer.text == "(local model) How many?"
+    assert bench.notebook.opened == []
+    assert bench.server.seen == []
+    assert ("log", "asks local:echo, which is a local model: no provider is asked") in bench.notebook.events
+
+
+async def test_the_local_model_calls_each_tool_once_and_then_answers(bench: Bench) -> None:
+    answer = await bench.answer("local:echo", tools=[LOOK])
+    [call] = answer.calls
+    assert call.arguments == {"q": "How many?"}
+    bench.notebook.results.clear()
+    told = [
+        Said(role="user", text="How many?"),
+        Said(role="model", text=answer.text, calls=answer.calls),
+        Said(role="tool", text="three", id=call.id, tool="look"),
+    ]
+    answer = await bench.answer("local:echo", tools=[LOOK], messages=told)
+    assert (answer.text, answer.calls) == ("(local model) look said: three", [])
+
+
+async def test_the_step_gives_what_the_model_gave(bench: Bench) -> None:
+    bench.server.next = [Say(calls=(("final_answer", '{"n": 3}'),), usage=(1_000, 0))]
+    llm = llm_step(bench.ask, bench.models)
+    block = Llm(model=OPENAI, prompt="How many?", max_tokens=100, output=SCHEMA)
+    result = await llm.invoke(bench.notebook.context(), block.arguments)
+    assert result == {
+        "text": "",
+        "value": {"n": 3},
+        "model": OPENAI,
+        "usage": {"input_tokens": 1_000, "output_tokens": 0},
+        "cost": 0.00025,
+        "finish": "tool_call",
+    }
+    assert bench.notebook.spends["request"] == Spend(bench.notebook.spends["request"].worst, OPENAI, "openai")
+    assert isinstance(bench.notebook.costs["request"], Cost)
