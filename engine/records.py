@@ -107,6 +107,7 @@ def cache_of(state: RunState) -> tuple[RunRow, Due | None]:
         parent=started.parent.run if started.parent is not None else None,
         priority=started.priority,
         search=_storable(_searched(started)),
+        starter=_storable(started.by.key),
     )
     return row, due(state, state.at)
 
@@ -132,7 +133,7 @@ def append_of(run: str, after: Head, decisions: Sequence[Decision]) -> Append:
         blobs=tuple(blob for _, blob in texts if blob is not None),
         waits_for=None if in_line is None else Waiting(slot_key(state, in_line.key), state.started.priority),
         listens=_listens(state, fresh),
-        subject=f"{state.started.by.via}:{state.started.by.id}" if after.seq == 0 else None,
+        subject=state.started.by.key if after.seq == 0 else None,
     )
 
 

@@ -26,5 +26,5 @@ def may(settings: Settings, actor: Actor) -> frozenset[str]:
 
 
 def _named(people: tuple[str, ...], actor: Actor) -> bool:
-    names = {EVERYBODY, f"{actor.via}:{actor.id}"} | ({actor.name} if actor.via == "cli" else set[str]())
+    names = {EVERYBODY, actor.key} | ({actor.name} if actor.via == "cli" else set[str]())
     return not names.isdisjoint(people)

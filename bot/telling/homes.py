@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from bot.blocks.forms import View
 from bot.blocks.home import OWN_SHOWN, RUNS_SHOWN, Home, closed, home
 from bot.blocks.kit import Block, escape
-from bot.people.directory import Unreadable
+from bot.people.authority import actor
+from bot.people.directory import Person, Unreadable
 from bot.people.policy import Act
 from bot.people.policy import Refused as MayNot
 from bot.people.roles import Roles
@@ -156,17 +157,17 @@ class Homes:
             verdict = await self._roles.may(Act.LOOK, user)
             if isinstance(verdict, MayNot):
                 return closed(verdict.sentence)
-            return home(await self._seen_by(user, verdict.person.name, before))
+            return home(await self._seen_by(verdict.person, before))
         except StoreError as error:  # its text is for the operator
             log.warning("A Home tab cannot be shown: %s", error)
             return closed("The database did not answer. Open this tab again in a moment.")
         except (EngineError, Unreadable) as error:
             return closed(escape(f"{error} Open this tab again in a moment."))
 
-    async def _seen_by(self, user: str, name: str, before: str) -> Home:
+    async def _seen_by(self, person: Person, before: str) -> Home:
         waiting, own, runs, schedules = await asyncio.gather(
-            self._waiting(user),
-            self._engine.runs(RunFilter(started_by=name), limit=OWN_SHOWN + 1),
+            self._waiting(person.id),
+            self._engine.runs(RunFilter(starter=actor(person).key), limit=OWN_SHOWN + 1),
             self._engine.runs(limit=RUNS_SHOWN + 1, before=before or None),
             self._engine.schedules(),
         )

@@ -12,7 +12,7 @@ from engine.store.schema import data_keys, runs, signals
 from engine.store.statements import Statements
 
 # What is left in `runs` of a run whose person was erased.
-BLANK = {"summary": "", "started_by": "", "labels": "{}", "search": ""}
+BLANK = {"summary": "", "started_by": "", "labels": "{}", "search": "", "starter": ""}
 _NAMED = 3
 
 

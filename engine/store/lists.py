@@ -41,6 +41,8 @@ def _conditions(where: RunFilter) -> Iterator[ColumnElement[bool]]:
         yield runs.c.status.in_(list(where.statuses))
     if where.started_by is not None:
         yield runs.c.started_by == where.started_by
+    if where.starter is not None:
+        yield runs.c.starter == where.starter
     if where.created_after is not None:
         yield runs.c.created_at >= where.created_after
     if where.created_before is not None:

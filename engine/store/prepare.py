@@ -100,6 +100,7 @@ def run_values(run: RunRow) -> dict[str, str | int | None]:
         "parent": run.parent,
         "priority": run.priority,
         "search": run.search,
+        "starter": run.starter,
     }
 
 

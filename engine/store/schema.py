@@ -71,6 +71,8 @@ runs = Table(
     Column("parent", IDENTIFIER),
     Column("priority", Integer, nullable=False, server_default=text("1")),
     Column("search", Text, nullable=False, server_default=text("''")),
+    # Whose run it is, by the id under which a surface vouches for them; `started_by` is how they were called.
+    Column("starter", Text, nullable=False, server_default=text("''")),
     # The key in `data_keys` that seals the run, if any does; fixed by its first append.
     Column("data_key", IDENTIFIER),
     # Whether the workspace's stream holds this head: cleared by every append, set by the anchoring.
@@ -87,6 +89,7 @@ runs = Table(
     Index("ix_runs_workspace_status_id", "workspace", "status", "id"),
     Index("ix_runs_workspace_workflow_id", "workspace", "workflow", "id"),
     Index("ix_runs_workspace_started_by_id", "workspace", "started_by", "id"),
+    Index("ix_runs_workspace_starter_id", "workspace", "starter", "id"),
     Index(
         "ix_runs_attention",
         "workspace",

@@ -23,7 +23,7 @@ from engine.store.upsert import insert_into
 _HEAD: Final = ("last_seq", "head_hash", "head_mac")
 _FIXED: Final = (
     "workspace", "workflow", "definition", "started_by", "dedupe_key", "created_at", "parent", "priority", "search",
-    "data_key",
+    "starter", "data_key",
 )  # fmt: skip
 _CACHE: Final = ("status", "summary", "updated_at", "ended_at", "labels", "attention")
 _BEFORE: Final[dict[str, TypeEngine[Any]]] = {

@@ -74,7 +74,7 @@ class RunRow:
 
     `dedupe_key` is unique in its workspace (None: never a duplicate). `labels` are for finding it, `attention` says
     what a person must do ("": nothing), `parent` is the run that started it, `search` a text in lower case that a
-    search looks into, `priority` LOW, NORMAL or HIGH.
+    search looks into, `priority` LOW, NORMAL or HIGH. `started_by` is a name, `starter` the id of the same.
 
     Appends after the first change `status`, `summary`, `updated_at`, `ended_at`, `labels` and `attention` only.
     """
@@ -94,20 +94,23 @@ class RunRow:
     parent: str | None = None
     priority: int = NORMAL
     search: str = ""
+    starter: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFilter:
     """Which runs to list: those that fit everything that is given.
 
-    `started_by` is a name; `created_after` and `created_before` are instants, the first of them included. `text` is
-    looked for, in any case, in `search`, the summary and the id. A run has all of `labels`. `attention`: one of these
-    things to do (so `ANYTHING` is what a person must do at all). `parent`: the children of this run.
+    `started_by` is a name, `starter` whose that is (`slack:U…`); `created_after` and `created_before` are instants, the
+    first of them included. `text` is looked for, in any case, in `search`, the summary and the id. A run has all of
+    `labels`. `attention`: one of these things to do (so `ANYTHING` is what a person must do at all). `parent`: the
+    children of this run.
     """
 
     workflow: str | None = None
     statuses: Collection[str] | None = None
     started_by: str | None = None
+    starter: str | None = None
     created_after: int | None = None
     created_before: int | None = None
     text: str = ""

@@ -7,9 +7,12 @@ import asyncio
 import pytest
 
 from bot.blocks.home import RUNS_SHOWN
+from bot.blocks.words import short_id
+from bot.simulator import demo
 from bot.simulator.model import View
 from bot.simulator.simulator import Simulator
 from bot.telling.homes import HomePace
+from engine.core.events import Actor
 from tests.bot.conftest import ACTOR, Setup, workflow
 from tests.bot.front import SIMPLE, Front, serving
 
@@ -84,6 +87,17 @@ async def test_it_shows_what_waits_ones_runs_all_runs_and_the_schedules(setup: S
         assert "*nightly*" in clock
         assert "`0 3 * * *`" in clock
         assert {"Run a workflow", "Approve", "Deny", "Details"} <= set(labels(view))
+
+
+async def test_ones_runs_are_ones_own_whatever_somebody_is_called(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [SIMPLE]) as front:
+        before_a_new_name = Actor(via="slack", id=demo.DANA, name="Dana Cohen")
+        namesake = Actor(via="slack", id="U0NAMESAKE", name="Dana Levy")
+        mine = (await front.engine.start("simple", {}, by=before_a_new_name)).run
+        theirs = (await front.engine.start("simple", {}, by=namesake)).run
+        own = said(await tab(front, DANA)).split("Your runs")[1].split("All runs")[0]
+        assert short_id(mine) in own
+        assert short_id(theirs) not in own
 
 
 async def test_a_decision_in_the_tab_is_one_everywhere_and_the_tab_keeps_up(setup: Setup, simulator: Simulator) -> None:

@@ -15,8 +15,20 @@ def row(**fields: Any) -> RunRow:
 
 ROWS = {
     "run_1": row(workflow="deploy", labels={"env": "prod", "team": "a"}, search="publish v1.2.0 of web"),
-    "run_2": row(workflow="deploy", labels={"env": "test", "team": "a"}, started_by="Ben", created_at=T0 + 1000),
-    "run_3": row(workflow="report", labels={"env": "prod"}, attention="approval", summary="Waits for ANA's 100% yes"),
+    "run_2": row(
+        workflow="deploy",
+        labels={"env": "test", "team": "a"},
+        started_by="Ben",
+        starter="slack:U2",
+        created_at=T0 + 1000,
+    ),
+    "run_3": row(
+        workflow="report",
+        labels={"env": "prod"},
+        attention="approval",
+        summary="Waits for ANA's 100% yes",
+        starter="slack:U2",
+    ),
     "run_4": row(workflow="report", status="failed", attention="dead_letter", parent="run_3", ended_at=T0 + 5),
     "run_5": row(workflow="report", status="completed", parent="run_3", priority=HIGH, created_at=T0 + 5000),
     "run_6": row(workspace="ws_other", labels={"env": "prod"}, attention="approval"),
@@ -35,6 +47,7 @@ async def listed(log: Log, where: RunFilter = RunFilter.EVERY, **page: Any) -> l
         (RunFilter(statuses=["failed", "completed"]), "5 4"),
         (RunFilter(statuses=[]), ""),
         (RunFilter(started_by="Ben"), "2"),
+        (RunFilter(starter="slack:U2"), "3 2"),
         (RunFilter(created_after=T0 + 1000), "5 2"),
         (RunFilter(created_before=T0 + 1000), "4 3 1"),
         (RunFilter(created_after=T0 + 1, created_before=T0 + 2000), "2"),

@@ -12,12 +12,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 import engine.store.migrations
-from engine.store import Log, SchemaMismatch, to_text, verify
+from engine.store import Log, RunFilter, SchemaMismatch, to_text, verify
 from engine.store.chain import event_hash, head_mac
 from engine.store.connect import connect
 from engine.store.migrate import NEWEST
 from engine.store.schema import metadata
 from tests.store.build import KEY, T0, append, appended, query, tamper
+
+WITHOUT_STARTERS = "0007"
 
 
 async def test_migrated_tables_are_those_of_the_schema(log: Log) -> None:
@@ -88,6 +90,35 @@ async def test_a_log_of_the_first_release_is_brought_up_to_date_and_goes_on(data
     assert [run.run for run in await log.take_due(T0, 10)] == ["run_a"]
     await appended(log, append("run_a", head))
     assert (await verify(log)).findings == []
+    await log.close()
+
+
+async def test_whose_runs_were_started_before_is_read_from_what_is_on_record(database_url: str) -> None:
+    """From the first event, and of a run that is sealed from its key; of one whose data was erased nobody is left."""
+    database = await connect(database_url)
+    await database.write(lambda connection: command.upgrade(scripts(connection), WITHOUT_STARTERS))
+    columns = "id, workspace, workflow, definition, status, summary, started_by, created_at, updated_at, last_seq"
+    by = '{"by": {"id": "U1", "name": "Ana", "via": "slack"}, "input": {}}'
+
+    def fill(connection: Connection) -> None:
+        for run, subject, payload in (("run_1", None, by), ("run_2", "cli:ana", "sealed"), ("run_3", None, "sealed")):
+            key = None if payload == by else f"key_{run}"
+            values = {"run": run, "payload": payload, "key": key, "subject": subject}
+            row = "INSERT INTO events VALUES (:run, 1, 'RUN_STARTED', 1, '', :payload, '')"
+            connection.execute(text(row), values)
+            if key is not None:
+                row = "INSERT INTO data_keys (id, subject, created_at) VALUES (:key, :subject, 1)"
+                connection.execute(text(row), values)
+            row = f"INSERT INTO runs ({columns}, head_hash, head_mac, data_key) VALUES "  # noqa: S608 - names of ours
+            connection.execute(text(f"{row} (:run, 'ws_a', 'w', 'd', '', '', 'Ana', 1, 1, 1, '', '', :key)"), values)
+
+    await database.write(fill)
+    await database.close()
+
+    log = await Log.open(database_url, KEY)
+    for starter, runs in (("slack:U1", ["run_1"]), ("cli:ana", ["run_2"]), ("", ["run_3"])):
+        found = await log.runs(workspace="ws_a", where=RunFilter(starter=starter))
+        assert [run.id for run in found] == runs, starter
     await log.close()
 
 

@@ -20,6 +20,11 @@ class Actor(BaseModel):
     id: str
     name: str
 
+    @property
+    def key(self) -> str:
+        """``slack:U…``: who they are, whatever they are called."""
+        return f"{self.via}:{self.id}"
+
 
 class EventModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
