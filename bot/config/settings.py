@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     largest_result_mib: int = _named("VB_LARGEST_RESULT_MIB", default=16, ge=1, le=256)
     own_steps: str = _named("VB_STEPS", default="")
     allowed_programs: str = _named("VB_ALLOWED_PROGRAMS", default="")
+    allowed_variables: str = _named("VB_ALLOWED_VARIABLES", default="")
     allow_private_addresses: str = _named("VB_ALLOW_PRIVATE_ADDRESSES", default="no")
     model_providers: str = _named("VB_MODEL_PROVIDERS", default="")
     model_limits: str = _named("VB_MODEL_LIMITS", default="")
@@ -128,6 +129,12 @@ class Settings(BaseSettings):
     @classmethod
     def _programs_exist(cls, text: str) -> str:
         ShellPolicy.of(_entries(text))
+        return text
+
+    @field_validator("allowed_variables")
+    @classmethod
+    def _variables_are_names(cls, text: str) -> str:
+        ShellPolicy.of((), _entries(text))
         return text
 
     @field_validator("allow_private_addresses")
@@ -273,7 +280,7 @@ class Settings(BaseSettings):
 
     @property
     def shell_policy(self) -> ShellPolicy:
-        return ShellPolicy.of(_entries(self.allowed_programs))
+        return ShellPolicy.of(_entries(self.allowed_programs), _entries(self.allowed_variables))
 
 
 def _entries(text: str) -> list[str]:

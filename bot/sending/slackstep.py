@@ -10,12 +10,13 @@ Slack.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 from pydantic import TypeAdapter
 
 from bot.blocks.kit import entities
 from engine.core.failures import FailureClass, StepError
+from engine.steps.arguments import no_secret
 from engine.steps.context import StepContext
 from engine.steps.registry import StepFunction, step
 
@@ -57,7 +58,12 @@ def slack_post(sender: Sender) -> StepFunction:
     """
 
     @step("slack.post")
-    async def slack_post(ctx: StepContext, text: str, channel: str = "", mrkdwn: bool = False) -> SlackPosted:
+    async def slack_post(
+        ctx: StepContext,
+        text: Annotated[str, no_secret("everybody in the channel can read it")],
+        channel: Annotated[str, no_secret("everybody who sees the run can read it")] = "",
+        mrkdwn: bool = False,
+    ) -> SlackPosted:
         shown = text if mrkdwn else entities(text)
         if not shown.strip():
             raise StepError("the text is empty; give slack.post something to say", FailureClass.INVALID_INPUT)

@@ -11,6 +11,9 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
+SEEN = "x-seen"
+"""In the schema of an argument that others can see: why it takes no secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class VersionSpec:

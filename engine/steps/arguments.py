@@ -5,11 +5,12 @@ The one rule: an argument's JSON schema says what a definition writes (``30s``),
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, WithJsonSchema
 
 from engine.core.durations import Duration, say_duration
+from engine.core.stepspec import SEEN
 
 Timeout = Annotated[
     Duration,
@@ -22,3 +23,11 @@ Timeout = Annotated[
 def say_limit(ms: int) -> str:
     """A limit as one says it: exact below a second, where ``say_duration`` would only say that it is below."""
     return say_duration(ms) if ms >= 1_000 else f"{ms} ms"
+
+
+def no_secret(why: str) -> Any:
+    """For an argument that others can see: ``Annotated[str, no_secret("it is shown in the channel")]``.
+
+    ``${{ secrets.NAME }}`` is then refused there; ``why`` ends the sentence that says so.
+    """
+    return Field(json_schema_extra={SEEN: why})

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 from pydantic import Field, StringConstraints
 
 from engine.core.failures import FailureClass, StepError
+from engine.steps.arguments import no_secret
 from engine.steps.process import Command, Finished, run
 from engine.steps.registry import step
 
@@ -37,7 +38,11 @@ _TAGGER = ("-c", "user.name=Vectorbea", "-c", "user.email=vectorbea@localhost")
 
 _FIELDS = ("%H", "%h", "%s", "%an", "%ct")
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=1_000)]
+Text = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=1_000),
+    no_secret("everybody on the worker's machine can see what git is given"),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,6 +59,8 @@ def test_policies_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VB_ALLOW_PRIVATE_ADDRESSES", "127.0.0.1,10.0.0.0/8")
     settings = Settings.read()
     assert set(settings.shell_policy.allowed) == {"sh", "tool"}
+    monkeypatch.setenv("VB_ALLOWED_VARIABLES", "DEPLOY_TOKEN, OTHER")
+    assert Settings.read().shell_policy.variables == {"DEPLOY_TOKEN", "OTHER"}
     assert settings.http_policy.allows("x", "10.1.2.3")
     assert not settings.http_policy.allows("x", "192.168.0.1")
 
@@ -71,6 +73,7 @@ def test_policies_are_lists(monkeypatch: pytest.MonkeyPatch) -> None:
         ("VB_HTTP_PORT", "70000", "it must be at most 65535"),
         ("VB_CLI_APPROVALS", "perhaps", "it must be yes or no"),
         ("VB_ALLOWED_PROGRAMS", "no-such-program", "there is no program 'no-such-program'"),
+        ("VB_ALLOWED_VARIABLES", "A=b", "'A=b' is no variable"),
         ("VB_ALLOW_PRIVATE_ADDRESSES", "10.0.0.0/99", "'10.0.0.0/99' is neither a network"),
         ("VB_DATABASE_URL", "mysql://vb:s3cret@host/vb", "write it as sqlite:///path"),
         ("VB_DATABASE_URL", "postgresql://vb:s3/cret@host/vb", "write it as sqlite:///path"),

@@ -9,6 +9,7 @@ from engine.core.events import Actor
 from engine.core.expressions import ExpressionError, Template
 from engine.core.key_events import KeyAdded, KeyRevoked, KeyRotated, SecretSet
 from engine.core.workspace import EMPTY, Refused, WorkspaceState, decide, evolve
+from tests.core.checking import found, steps
 
 ANA = Actor(via="cli", id="ana", name="Ana")
 MAY = frozenset({ks.KEYS})
@@ -110,3 +111,43 @@ def test_events_have_no_place_for_a_value() -> None:
 def test_an_expression_gives_a_secret_as_it_is_or_not_at_all(text: str, words: str) -> None:
     with pytest.raises(ExpressionError, match=words):
         Template.parse(text)
+
+
+HTTP = "{id: a, uses: http.request, with: {url: 'https://x', headers: {Authorization: 'Bearer ${{ secrets.T }}'}}}"
+
+
+def test_a_secret_may_be_in_what_a_step_or_its_compensation_is_given() -> None:
+    undo = "{id: b, uses: set, undo: {uses: http.request, with: {url: 'https://x', body: '${{ secrets.T }}'}}}"
+    each = "{id: c, uses: set, for_each: {items: [1], max_items: 1}, with: {n: '${{ item }}', t: '${{ secrets.T }}'}}"
+    shell = "{id: d, uses: shell.run, with: {program: sh, env: {T: '${{ secrets.T }}'}, stdin: '${{ secrets.T }}'}}"
+    assert found(steps(HTTP, undo, each, shell)) == []
+
+
+@pytest.mark.parametrize(
+    ("line", "where"),
+    [
+        ("{id: b, set: {t: '${{ secrets.T }}'}}", "b.set.t"),
+        ("{id: b, approval: {title: 'Use ${{ secrets.T }}?', approvers: ['@x']}}", "b.approval.title"),
+        ("{id: b, uses: set, if: \"secrets.T == 'x'\"}", "b.if"),
+        ("{id: b, uses: set, for_each: {items: '${{ secrets.T }}', max_items: 1}}", "b.for_each.items"),
+        ("{id: b, wait_for: {signal: s, correlation: '${{ secrets.T }}'}}", "b.wait_for.correlation"),
+        ("{id: b, workflow: {name: w, input: {t: '${{ secrets.T }}'}}}", "b.workflow.input.t"),
+    ],
+)
+def test_everywhere_else_it_is_refused_before_anything_is_stored(line: str, where: str) -> None:
+    problems = [one for one in found(steps(HTTP, line)) if "secret" in one]
+    assert len(problems) == 1
+    assert f"steps.{where}: " in problems[0]
+
+
+def test_a_secret_is_refused_in_the_workflows_own_expressions() -> None:
+    words = "secrets.T cannot be used here; a secret is given to a step's code alone: write it in the with of a step"
+    assert found(steps(HTTP, output="{t: '${{ secrets.T }}'}")) == [f"4: output.t: {words}"]
+    assert found(steps(HTTP, labels="{t: '${{ secrets.T }}'}")) == [f"4: labels.t: {words}"]
+
+
+@pytest.mark.parametrize("argument", ["program: '${{ secrets.T }}'", "program: sh, args: [-c, 'x ${{ secrets.T }}']"])
+def test_arguments_that_others_can_see_take_no_secret(argument: str) -> None:
+    (problem,) = found(steps(f"{{id: a, uses: shell.run, with: {{{argument}}}}}"))
+    assert "of shell.run takes no secret" in problem
+    assert "give it by env or stdin" in problem

@@ -214,6 +214,19 @@ async def test_only_the_listed_names_run(ctx: StepContext, program: str) -> None
     assert error.cls is FailureClass.PERMISSION
 
 
+async def test_only_the_listed_variables_are_set(ctx: StepContext) -> None:
+    policy = ShellPolicy.of(["sh"], ["DEPLOY_TOKEN"])
+    script = {"program": "sh", "args": ["-c", 'printf %s "$DEPLOY_TOKEN"']}
+    done = await shell_run(policy).invoke(ctx, {**script, "env": {"DEPLOY_TOKEN": "t0ken"}})
+    assert isinstance(done, dict)
+    assert done["stdout"] == "t0ken"
+    for name in ("LD_PRELOAD", "PATH"):
+        with pytest.raises(StepError, match=f"the variable '{name}' may not be set here; allowed: DEPLOY_TOKEN"):
+            await shell_run(policy).invoke(ctx, {**script, "env": {name: "x"}})
+    error = await refusal(ctx, program="sh", env={"DEPLOY_TOKEN": "x"})
+    assert "the operator has to allow variables first" in str(error)
+
+
 @pytest.mark.parametrize("args", [["a\0b"], ["\ud800"]])
 async def test_arguments_that_no_program_can_get_are_refused(ctx: StepContext, args: list[str]) -> None:
     assert (await refusal(ctx, args=args)).cls is FailureClass.INVALID_INPUT

@@ -14,8 +14,10 @@ from engine.core.checks.outputs import Outputs, of_fields
 from engine.core.checks.types import ANY
 from engine.core.checks.values import check_value
 from engine.core.draft import Draft, DraftGroup, DraftStep, Sight, Spot, texts
+from engine.core.expressions import ExpressionError, Template
+from engine.core.keys import SECRETS
 from engine.core.problems import Finding, Path
-from engine.core.stepspec import Catalog, VersionSpec
+from engine.core.stepspec import SEEN, Catalog, VersionSpec
 from engine.core.words import did_you_mean, listed
 
 
@@ -56,9 +58,11 @@ def _uses(
     elif code.arguments is not None:
         spot = Spot((*code.path, "with"), "", sight)
         type_of = partial(outputs.of_text, spot=spot, group=group, step=step)
-        yield from _names(code, code.uses.partition("@")[0], found)
+        name = code.uses.partition("@")[0]
+        yield from _names(code, name, found)
         wanted = outputs.of_schema(found.arguments)
         for argument, value in code.arguments.items():
+            yield from _secrets((*spot.path, argument), name, value, found)
             yield from check_value((*spot.path, argument), value, wanted.members.get(argument, ANY), type_of)
 
 
@@ -72,6 +76,20 @@ def spec_of(uses: str, path: Path, catalog: Catalog) -> VersionSpec | Finding:
         versions = listed([str(known) for known in spec.versions])
         return Finding(path, f"{name} has no version {version}", f"there is: {versions}")
     return spec.version(int(version) if version else None)
+
+
+def _secrets(path: Path, name: str, value: object, spec: VersionSpec) -> Iterator[Finding]:
+    """Secrets in an argument that others can see."""
+    why = spec.arguments.get("properties", {}).get(path[-1], {}).get(SEEN)
+    if why is None:
+        return
+    for place, written in texts(path, value):
+        try:
+            references = Template.parse(written).references
+        except ExpressionError:
+            continue
+        if any(root == SECRETS for root, _ in references):
+            yield Finding(place, f"{path[-1]} of {name} takes no secret", why)
 
 
 def _names(code: DraftStep, name: str, spec: VersionSpec) -> Iterator[Finding]:
