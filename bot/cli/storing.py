@@ -1,4 +1,4 @@
-"""The commands about the history as it is stored: whether it is whole, what is removed from it, and its keys."""
+"""The commands about the history as it is stored: whether it is whole and what is removed from it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Annotated
 import typer
 
 from bot.cli.options import Dir, DryRun, Yes, settings_of
-
-keys = typer.Typer(help="Master keys, by which what people have written is sealed.", no_args_is_help=True)
 
 
 def verify(
@@ -85,27 +83,7 @@ def erase(
     launch(lambda: erase(settings, person, yes=yes), settings)
 
 
-@keys.command("new")
-def new_key(folder: Dir = None) -> None:
-    """Print a new master key, for the file that VB_MASTER_KEY_FILE names."""
-    from bot.console.launch import launch
-    from bot.console.retention import print_new_key
-
-    launch(print_new_key, settings_of(folder))
-
-
-@keys.command("rewrap")
-def rewrap(folder: Dir = None) -> None:
-    """Wrap every person's key by the current master key, after which older ones are no longer needed."""
-    from bot.console.launch import launch
-    from bot.console.retention import rewrap
-
-    settings = settings_of(folder)
-    launch(lambda: rewrap(settings), settings)
-
-
 def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
     for command in (verify, witness, migrate, prune, erase):
         app.command(rich_help_panel="Storage")(command)
-    app.add_typer(keys, name="keys", rich_help_panel="Storage")

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     given_redis_url: str | None = _named("VB_REDIS_URL", default=None)
     given_chain_key_file: Path | None = _named("VB_CHAIN_KEY_FILE", default=None)
     master_key_file: Path | None = _named("VB_MASTER_KEY_FILE", default=None)
+    master_key_from: str | None = _named("VB_MASTER_KEY_FROM", default=None)
     master_key: SecretStr | None = _named("VB_MASTER_KEY", default=None)
     given_workflows: str | None = _named("VB_WORKFLOWS", default=None)
     given_cli_approvals: bool | None = _named("VB_CLI_APPROVALS", default=None)

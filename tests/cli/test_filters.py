@@ -129,7 +129,7 @@ def test_master_keys_come_from_a_private_file_or_the_environment_and_are_never_s
         ({"VB_MASTER_KEY_FILE": str(file)}, "chmod 600"),
         ({"VB_MASTER_KEY_FILE": str(tmp_path / "none")}, "no such file"),
         ({"VB_MASTER_KEY": f"{first}x"}, "VB_MASTER_KEY cannot be used"),
-        ({"VB_MASTER_KEY": first, "VB_MASTER_KEY_FILE": str(file)}, "leave one of them out"),
+        ({"VB_MASTER_KEY": first, "VB_MASTER_KEY_FILE": str(file)}, "are set together; leave one"),
     ):
         settings = Settings.read(None, **wrong)
         with pytest.raises(NoMasterKey) as refused:

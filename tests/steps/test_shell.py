@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import uvloop
+from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, StepError
 from engine.steps.context import StepContext
@@ -216,7 +217,7 @@ async def test_only_the_listed_names_run(ctx: StepContext, program: str) -> None
 
 async def test_only_the_listed_variables_are_set(ctx: StepContext) -> None:
     policy = ShellPolicy.of(["sh"], ["DEPLOY_TOKEN"])
-    script = {"program": "sh", "args": ["-c", 'printf %s "$DEPLOY_TOKEN"']}
+    script: dict[str, JsonValue] = {"program": "sh", "args": ["-c", 'printf %s "$DEPLOY_TOKEN"']}
     done = await shell_run(policy).invoke(ctx, {**script, "env": {"DEPLOY_TOKEN": "t0ken"}})
     assert isinstance(done, dict)
     assert done["stdout"] == "t0ken"
