@@ -36,12 +36,16 @@ class Typed:
     environment: Mapping[str, str]
     out: Path
     err: Path
+    fed: Path | None = None
+    """A file that is its standard input."""
 
 
 def vb(typed: Typed) -> None:
     """The whole life of a process that is the command; to be the target of a process."""
     for number, path in enumerate((os.devnull, typed.out, typed.err)):
         os.dup2(os.open(path, os.O_RDWR | os.O_APPEND), number)
+    if typed.fed is not None:
+        sys.stdin = typed.fed.open(encoding="utf-8")  # multiprocessing has put another one there
     os.chdir(typed.folder)
     os.environ.clear()
     os.environ.update(typed.environment)

@@ -18,7 +18,6 @@ from bot.config.settings import Settings
 from engine.core.errors import EngineError
 from engine.store import Sealer
 
-
 MasterKeys = Callable[[], Iterable[str]]
 """What an operator's function is: the current master key first, then older ones that still have to open something."""
 

@@ -78,6 +78,11 @@ class Vb:
         with self._begun(args, setting, apart=True) as process:
             return Done(process.ended(), process.said, process.complained)
 
+    def fed(self, given: str, *args: str, **setting: str) -> Done:
+        """The command with this text at its standard input."""
+        with self._begun(args, setting, apart=True, given=given) as process:
+            return Done(process.ended(), process.said, process.complained)
+
     def installed(self, *args: str) -> Done:
         """The command as the script that people start."""
         return self._done([str(VB), *self._words(args)])
@@ -111,12 +116,17 @@ class Vb:
             yield process
 
     @contextmanager
-    def _begun(self, args: tuple[str, ...], setting: dict[str, str], *, apart: bool) -> Generator[Running]:
+    def _begun(
+        self, args: tuple[str, ...], setting: dict[str, str], *, apart: bool, given: str | None = None
+    ) -> Generator[Running]:
         beside = Path(mkdtemp(dir=self.folder.parent.parent))
         out, err = beside / "out", beside / ("err" if apart else "out")
         out.touch()
         err.touch()
-        typed = Typed(self._words(args), self.folder.parent, self._environment(setting), out, err)
+        fed = None if given is None else beside / "in"
+        if fed is not None:
+            fed.write_text(given or "", encoding="utf-8")
+        typed = Typed(self._words(args), self.folder.parent, self._environment(setting), out, err, fed)
         process = FORKS.Process(target=forked, args=(typed,), daemon=True)
         process.start()
         try:

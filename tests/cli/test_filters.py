@@ -17,6 +17,7 @@ from bot.console.filters import filter_of, instant
 from bot.console.launch import Misuse
 from bot.console.steering import json_of, label, settle
 from engine.core.events import Actor
+from engine.core.keys import KEYS
 from engine.core.workspace import DEPLOY, DEPLOY_GATES, ROLES
 from engine.store import RunFilter, new_master_key
 
@@ -85,7 +86,7 @@ def test_answers_and_json_are_read_before_anything_is_asked() -> None:
 
 
 def test_by_default_the_command_line_deploys_and_changes_gates_where_it_may_decide() -> None:
-    assert may(Settings.read(), ANA) == {DEPLOY, DEPLOY_GATES, ROLES}
+    assert may(Settings.read(), ANA) == {DEPLOY, DEPLOY_GATES, ROLES, KEYS}
     assert may(Settings.read(), EVE) == frozenset()
     assert may(Settings.read(VB_DATABASE_URL="postgresql://host/db"), ANA) == {DEPLOY}
 
@@ -93,7 +94,9 @@ def test_by_default_the_command_line_deploys_and_changes_gates_where_it_may_deci
 def test_named_people_alone_may_deploy_and_change_gates() -> None:
     settings = Settings.read(VB_DEPLOYERS="ana, slack:UBEN", VB_GATE_OWNERS="slack:UEVE")
     assert may(settings, ANA) == {DEPLOY}
-    assert may(settings, EVE) == {DEPLOY, DEPLOY_GATES, ROLES}, "a name on the command line is not that name in Slack"
+    assert may(settings, EVE) == {DEPLOY, DEPLOY_GATES, ROLES, KEYS}, (
+        "a name on the command line is not that name in Slack"
+    )
     assert may(settings, Actor(via="cli", id="1", name="eve")) == frozenset()
     assert may(Settings.read(VB_DEPLOYERS="*"), EVE) == {DEPLOY}
 
