@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -174,7 +175,7 @@ def test_master_keys_come_from_a_function_whose_words_are_not_repeated(
     (tmp_path / "acme_kms.py").write_text(
         f"def keys():\n    return [{first!r}]\ndef broken():\n    raise OSError({first!r})\nnothing = None\n"
     )
-    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     made = sealer(Settings.read(None, VB_MASTER_KEY_FROM="acme_kms:keys"))
     assert made is not None
     assert made.current == Sealer.of(first).current
