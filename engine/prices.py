@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from engine.core.estimate import Price
+from engine.core.models import LOCAL
 from engine.core.money import Micros, micros_of
 
+_FREE = Price(0, 0)
 PER = 1_000_000
 """A ``Price`` is for so many tokens."""
 
@@ -44,12 +46,17 @@ class Prices:
 
     own: Mapping[str, Price] = field(default_factory=dict[str, Price])
 
-    @property
-    def version(self) -> str:
-        """Of the list."""
+    def source(self, model: str) -> str:
+        """Where the price of ``provider:model`` is from, with the version of the list."""
+        if self._known(model) is not None:
+            return "own"
         from genai_prices import __version__
 
-        return __version__
+        return f"genai-prices {__version__}"
+
+    def _known(self, model: str) -> Price | None:
+        provider = model.partition(":")[0]
+        return _FREE if provider == LOCAL else self.own.get(model) or self.own.get(f"{provider}:*")
 
     def of(self, model: str) -> Price | None:
         """For a million tokens of ``provider:model``; None if nobody knows."""
@@ -61,8 +68,7 @@ class Prices:
     def cost(self, model: str, input_tokens: int, output_tokens: int) -> Micros:
         """Of one request to ``provider:model``, rounded up. Raises ``UnknownPrice``."""
         provider, _, name = model.partition(":")
-        own = self.own.get(model) or self.own.get(f"{provider}:*")
-        if own is not None:
+        if (own := self._known(model)) is not None:
             return -(-(own.input * input_tokens + own.output * output_tokens) // PER)
         from genai_prices import Usage, calc_price  # not above: the list is long
 

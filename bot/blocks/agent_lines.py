@@ -1,4 +1,4 @@
-"""Agents in words: which turn it is, what the model wants to have done, and what it all took.
+"""Models and agents in words: which turn it is, what the model wants to have done, and what it all took.
 
 The one rule: whatever a model causes to be done is told before it is done, in a line of its own.
 """
@@ -11,10 +11,11 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from bot.blocks.loops import how_far
-from bot.blocks.words import counted, listed
+from bot.blocks.words import counted, listed, one_line
 from engine.core import events as e
 from engine.core import paths
 from engine.core.agents import CALLS
+from engine.core.models import LOCAL
 from engine.core.state import RunState
 
 
@@ -35,9 +36,22 @@ def took_words(output: JsonValue) -> str:
     if not isinstance(output, dict) or "turns" not in output:
         return ""
     answer = cast("Mapping[str, Any]", output)
+    return f"{counted(answer['turns'], 'turn')}, {_took(answer)}"
+
+
+def asked_words(model: str, output: JsonValue) -> str:
+    """``openai:gpt-5-mini, 1234 tokens, $0.0030`` of a question to a model; a local one is called so."""
+    called = f"{one_line(model)} (local model)" if model.startswith(f"{LOCAL}:") else one_line(model)
+    return (
+        f"{called}, {_took(cast('Mapping[str, Any]', output))}"
+        if isinstance(output, dict) and "usage" in output
+        else called
+    )
+
+
+def _took(answer: Mapping[str, Any]) -> str:
     tokens = answer["usage"]["input_tokens"] + answer["usage"]["output_tokens"]
-    cost = f", ${answer['cost']:.4f}" if answer["cost"] else ""
-    return f"{counted(answer['turns'], 'turn')}, {counted(tokens, 'token')}{cost}"
+    return counted(tokens, "token") + (f", ${answer['cost']:.4f}" if answer["cost"] else "")
 
 
 def _call(call: Mapping[str, Any]) -> str:

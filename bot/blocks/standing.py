@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.blocks import loops
+from bot.blocks.agent_lines import asked_words
 from bot.blocks.flow_lines import awaits_words
 from bot.blocks.gate_words import progress
 from bot.blocks.step_lines import held_words, missing_words, uncertain_words
@@ -62,6 +63,8 @@ def standing(state: RunState, path: str, step: StepState) -> str:
             which = f", {attempt(step.attempt, attempts)}" if step.attempt > 1 else ""
             undone = paths.undone_by(path)
             what = path if undone is None else f"The undoing of {undone}"
+            if node.step.llm is not None:
+                return f"{what} asks {asked_words(node.step.llm.model, None)} since {moment(step.started_at)}{which}."
             return f"{what} is running since {moment(step.started_at)}{which}."
         case StepStatus.CALLING:
             call = node.step.workflow

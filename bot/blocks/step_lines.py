@@ -9,7 +9,7 @@ import re
 from typing import assert_never
 
 from bot.blocks import loops
-from bot.blocks.agent_lines import took_words
+from bot.blocks.agent_lines import asked_words, took_words
 from bot.blocks.words import attempt, because, command, date, listed, named, one_line, short_id, went_wrong
 from engine.core import events as e
 from engine.core import paths
@@ -199,7 +199,8 @@ def _completed(before: RunState, at: int, event: e.StepCompleted, step: StepStat
             return f"✓ {path} done{took}: {_child(before, path)} completed"
         case _:
             again = f", at {attempt(event.attempt, node.step.retry.attempts)}" if event.attempt > 1 else ""
-            return f"✓ {path} done{took}{again}"
+            asked = f": {asked_words(node.step.llm.model, event.output)}" if node.step.llm is not None else ""
+            return f"✓ {path} done{took}{again}{asked}"
 
 
 def _failed(before: RunState, event: e.StepFailed) -> str | None:

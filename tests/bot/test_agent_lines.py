@@ -1,13 +1,19 @@
-"""What a thread says of an agent: what it wants done, in which turn, and what it all took."""
+"""What a thread says of models and agents: what one wants done, in which turn, and what it all took."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bot.blocks import timeline
+from bot.blocks.standing import standing
 from engine.core.fold import begin
+from engine.core.pinning import pin
 from engine.core.state import Recorded
 from engine.testing import Rehearsed, denied_by
+from tests.core.checking import STEPS
+from tests.core.driver import Run, workflow
 from tests.core.test_agents import DONE, Model, calling, rehearse
 
 
@@ -40,3 +46,20 @@ def test_every_call_is_told_and_what_became_of_those_that_failed(tmp_path: Path)
         ),
         "✓ research done in under 1 s: 3 turns, 45 tokens, $0.0300",
     ]
+
+
+@pytest.mark.parametrize(
+    ("model", "called"), [("openai:gpt-5-mini", "openai:gpt-5-mini"), ("local:echo", "local:echo (local model)")]
+)
+def test_a_question_to_a_model_is_told_with_whom_it_is_asked_and_what_it_took(model: str, called: str) -> None:
+    asked = workflow({"id": "ask", "llm": {"model": model, "prompt": "How many?", "max_tokens": 10}})
+    run = Run(pin(asked, STEPS))
+    run.look(steps=frozenset({"llm@1"}))
+    state = run.state
+    words = standing(state, "ask", state.steps["ask"])
+    assert words.startswith(f"ask asks {called} since ")
+    cost = 0.0 if model.startswith("local") else 0.0031
+    run.succeed("ask", {"text": "3", "usage": {"input_tokens": 1_200, "output_tokens": 34}, "cost": cost})
+    lines, _ = timeline.lines(state, run.last.events)
+    took = "1234 tokens" + (", $0.0031" if cost else "")
+    assert lines[0].text == f"✓ ask done in under 1 s: {called}, {took}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -34,7 +36,15 @@ COUNT = workflow(
     output={"n": "${{ steps.ask.output.value.n }}"},
 )
 TELL = workflow({"id": "ask", "llm": ASK}, name="tell")
-MINUTE = 60_000
+LOOK = {"uses": "t.echo", "name": "look", "description": "Looks."}
+AGENTS = [
+    workflow(
+        {"id": "a", "agent": {**ASK, "model": model, "max_turns": 3, "tools": [LOOK], "output": SCHEMA}},
+        name=model.partition(":")[0],
+        output={"answer": "${{ steps.a.output }}"},
+    )
+    for model in ("openai:gpt-5-mini", "anthropic:claude-haiku-4-5")
+]
 
 
 @pytest.fixture
@@ -56,8 +66,9 @@ async def engine(setup: Setup, server: Providers, pace: SharedPace) -> AsyncGene
     ask = asker(models, pace)
     setup.settings = replace(setup.settings, sealer=Sealer(b"m" * 32))
     setup.more = (llm_step(ask, models), agent_turn(ask))
-    async with setup.working(COUNT, TELL) as engine:
-        await engine.keyring.add("openai", "", KEY, by=ANA, may=frozenset({KEYS}))
+    async with setup.working(COUNT, TELL, *AGENTS) as engine:
+        for provider in ("openai", "anthropic"):
+            await engine.keyring.add(provider, "", KEY, by=ANA, may=frozenset({KEYS}))
         yield engine
 
 
@@ -111,6 +122,18 @@ async def test_a_providers_limit_puts_off_everybody_in_the_workspace_and_costs_n
     assert len(server.seen) == 3, "who came while the provider was held did not ask it"
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+async def test_an_agent_asks_calls_and_answers_over_the_wire(engine: Engine, server: Providers, provider: str) -> None:
+    server.next = [Say.calling("look", "I look.", text="three birds"), said("3")]
+    state = await finish(engine, provider)
+    assert state.end is not None
+    answer = cast("dict[str, Any]", state.end.output)["answer"]
+    assert (state.status, answer["value"], answer["turns"]) == (RunStatus.COMPLETED, {"n": 3}, 2)
+    assert server.refused == []
+    assert [one.sent_as.split("/", 1)[1] for one in server.seen] == ["a#1/turn/request/1", "a#2/turn/request/1"]
+    assert "three birds" in json.dumps(server.seen[1].body["messages"][-1])
+
+
 async def test_requests_and_tokens_of_a_minute_are_kept_by_all_processes(
     redis_server: EmbeddedRedis, redis_namespace: str
 ) -> None:
@@ -134,3 +157,10 @@ async def test_requests_and_tokens_of_a_minute_are_kept_by_all_processes(
     assert 28_000 < held.ms <= 31_000
     for pace in (first, second):
         await pace.close()
+
+
+async def test_without_redis_models_are_asked_all_the_same() -> None:
+    pace = SharedPace(Buckets("redis://127.0.0.1:1/0", "nobody"), Models(limits={"openai": Limit(1)}))
+    assert await pace.admit("ws_1", "openai", "gpt-5", 10) is None
+    await pace.hold("ws_1", "openai", 1_000)
+    await pace.close()

@@ -25,7 +25,7 @@ class Say:
     """False: nothing is said of tokens."""
 
     @classmethod
-    def calling(cls, tool: str, text: str = "", **arguments: Any) -> Say:
+    def calling(cls, tool: str, text: str = "", /, **arguments: Any) -> Say:
         return cls(text, ((tool, json.dumps(arguments)),))
 
 

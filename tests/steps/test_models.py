@@ -367,7 +367,7 @@ async def test_the_step_gives_what_the_model_gave(bench: Bench) -> None:
         "model": OPENAI,
         "usage": {"input_tokens": 1_000, "output_tokens": 0},
         "cost": 0.00025,
-        "finish": "tool_call",
+        "finish": "stop",
     }
     assert bench.notebook.spends["request"] == Spend(bench.notebook.spends["request"].worst, OPENAI, "openai")
     assert isinstance(bench.notebook.costs["request"], Cost)

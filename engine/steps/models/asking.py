@@ -87,12 +87,9 @@ class _Request:
 
     async def answer(self, effect: str) -> Answer | None:
         """The answer; None for one on record, of an earlier attempt, that does not fit."""
-        if self._provider.wire is Wire.LOCAL:
-            made = await self._ctx.effect(effect, self._ask_locally)
-        else:
-            spend = self._spend()
-            await self._wait_for_turn()
-            made = await self._ctx.effect(effect, self._send, spend=spend)
+        spend = self._spend()
+        await self._wait_for_turn()
+        made = await self._ctx.effect(effect, self._send, spend=spend)
         try:
             return Reply.model_validate(made).answer(self._question)
         except StepError:
@@ -111,15 +108,13 @@ class _Request:
         if wait is not None:
             raise NotYet(wait.words, wait.ms)
 
-    async def _ask_locally(self, _: str) -> Reply:
-        self._asked = True
-        await self._ctx.log(f"asks {self._question.model}, which is a local model: no provider is asked")
-        return echo.echo(self._question)
-
     async def _send(self, sent_as: str) -> Paid:
+        self._asked = True
+        if self._provider.wire is Wire.LOCAL:
+            await self._ctx.log(f"asks {self._question.model}, which is a local model: no provider is asked")
+            return self._paid(echo.echo(self._question))
         from engine.steps.models.wire import request  # not above: the SDKs take long to import
 
-        self._asked = True
         try:
             async with self._key() as key:
                 reply = await request(
@@ -154,7 +149,7 @@ class _Request:
         counted = (tokens_in, tokens_out) if tokens_in or tokens_out else (self._bound, self._question.max_tokens)
         cost = _cost(self._models.prices, self._question.model, *counted)
         usage: dict[str, JsonValue] = {"input_tokens": counted[0], "output_tokens": counted[1]}
-        usage |= {"prices": self._models.prices.version}
+        usage |= {"prices": self._models.prices.source(self._question.model)}
         return Paid(reply.model_copy(update={"cost": cost}), cost, usage)
 
     async def _progress(self, characters: int) -> None:

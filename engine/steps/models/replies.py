@@ -53,7 +53,7 @@ class Reply(BaseModel):
             calls=calls,
             usage=self.usage,
             cost=self.cost / 1_000_000,
-            finish=self.finish,
+            finish=self.finish if calls or self.given is None else "stop",
         )
 
     def _value(self, schema: dict[str, JsonValue], max_tokens: int) -> JsonValue:
