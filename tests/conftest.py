@@ -4,13 +4,17 @@ The one rule: tests are kept apart by unique names (namespace, database, directo
 """
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine.embedded import EmbeddedRedis
-from tests.services import PostgresServer, running_postgres, running_redis
+from engine.store import Log
+from tests.services import PostgresServer, run_apart, running_postgres, running_redis
+
+BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
 @pytest.fixture(scope="session")
@@ -33,12 +37,50 @@ def postgres_server() -> Iterator[PostgresServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a new, empty database, without a driver's name: each test runs on SQLite and on PostgreSQL."""
+@pytest.fixture(scope="session")
+def sqlite_tables(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with our tables and nothing in them, to be copied: to migrate anew takes as long as many a test."""
+    path = tmp_path_factory.mktemp("tables") / "vb.db"
+    run_apart(migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_tables(postgres_server: PostgresServer) -> str:
+    """The same on the shared PostgreSQL: the database's name."""
+    postgres_server.execute("CREATE DATABASE tables")
+    run_apart(migrate(postgres_server.url("tables")))
+    return "tables"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_tables: Path) -> str:
+    """The URL of a database with our tables and nothing in them."""
+    return f"sqlite:///{shutil.copyfile(sqlite_tables, tmp_path / 'vb.db')}"
+
+
+@pytest.fixture(params=BOTH)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The same, without a driver's name: each test runs on SQLite and on PostgreSQL."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("sqlite_url")
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    with server.database(like=request.getfixturevalue("postgres_tables")) as url:
+        yield url
+
+
+@pytest.fixture(params=BOTH)
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without any tables, on both."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'vb.db'}"
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     with server.database() as url:
         yield url
+
+
+async def migrate(url: str) -> None:
+    log = await Log.open(url, bytes(32))
+    await log.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(
     [
+        "alembic.command",
         "bot.config.wiring",
         "rich.console",
         "typer",

@@ -67,10 +67,10 @@ class PostgresServer:
         return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
 
     @contextmanager
-    def database(self) -> Generator[str]:
-        """The URL of a new, empty database; it is dropped at the end, whoever is still connected."""
+    def database(self, like: str = "template1") -> Generator[str]:
+        """The URL of a new database, a copy of another one; it is dropped at the end, whoever is still connected."""
         name = f"test_{secrets.token_hex(8)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
         try:
             yield self.url(name)
         finally:

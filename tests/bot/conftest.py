@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,10 +107,10 @@ async def simulator() -> AsyncIterator[Simulator]:
 
 @pytest.fixture
 def setup(
-    tmp_path: Path, redis_server: EmbeddedRedis, redis_namespace: str, world: World, simulator: Simulator
+    sqlite_url: str, redis_server: EmbeddedRedis, redis_namespace: str, world: World, simulator: Simulator
 ) -> Setup:
     settings = EngineSettings(
-        f"sqlite:///{tmp_path / 'vb.db'}",
+        sqlite_url,
         redis_server.url,
         chain_key=b"k" * 32,
         namespace=redis_namespace,

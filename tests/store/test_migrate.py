@@ -37,8 +37,8 @@ def test_the_newest_script_is_the_one_the_release_knows() -> None:
     assert ScriptDirectory.from_config(config).get_heads() == [NEWEST]
 
 
-async def test_many_openers_of_a_fresh_database_do_not_collide(database_url: str) -> None:
-    logs = await asyncio.gather(*(Log.open(database_url, KEY) for _ in range(6)))
+async def test_many_openers_of_a_fresh_database_do_not_collide(empty_database_url: str) -> None:
+    logs = await asyncio.gather(*(Log.open(empty_database_url, KEY) for _ in range(6)))
     try:
         await appended(logs[0], append("run_a"))
         assert await query(logs[-1], "SELECT version_num FROM alembic_version") == [(NEWEST,)]
@@ -47,9 +47,9 @@ async def test_many_openers_of_a_fresh_database_do_not_collide(database_url: str
             await log.close()
 
 
-async def test_without_migrate_a_fresh_database_is_refused_in_one_sentence(database_url: str) -> None:
+async def test_without_migrate_a_fresh_database_is_refused_in_one_sentence(empty_database_url: str) -> None:
     with pytest.raises(SchemaMismatch, match="run `vb migrate`"):
-        await Log.open(database_url, KEY, migrate=False)
+        await Log.open(empty_database_url, KEY, migrate=False)
 
 
 async def test_tables_of_a_newer_release_are_refused(log: Log, database_url: str) -> None:
@@ -66,8 +66,8 @@ def scripts(connection: Connection) -> Config:
     return config
 
 
-async def test_a_log_of_the_first_release_is_brought_up_to_date_and_goes_on(database_url: str) -> None:
-    database = await connect(database_url)
+async def test_a_log_of_the_first_release_is_brought_up_to_date_and_goes_on(empty_database_url: str) -> None:
+    database = await connect(empty_database_url)
     await database.write(lambda connection: command.upgrade(scripts(connection), "0001"))
     at = to_text(T0)
     digest = event_hash(KEY, "", ("run_a", 1, "RUN_STARTED", 1, at, "{}"))
@@ -84,7 +84,7 @@ async def test_a_log_of_the_first_release_is_brought_up_to_date_and_goes_on(data
     await database.write(fill)
     await database.close()
 
-    log = await Log.open(database_url, KEY)
+    log = await Log.open(empty_database_url, KEY)
     [started], head = await log.load("run_a")
     assert (started.payload, (await verify(log)).findings) == ("{}", [])
     assert [run.run for run in await log.take_due(T0, 10)] == ["run_a"]
