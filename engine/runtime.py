@@ -75,7 +75,10 @@ class Runtime:
         leaving = asyncio.Event()
         scheduler = Scheduler(self.store, self.announcer, self.clock, settings)
         working = asyncio.create_task(staff.keep_working(hired, leaving))
-        scheduling = [asyncio.create_task(scheduler.run()), asyncio.create_task(keep_time(timetables))]
+        scheduling = [
+            asyncio.create_task(scheduler.run()),
+            asyncio.create_task(keep_time(timetables, settings.clock_every)),
+        ]
         try:
             yield hired[0]
         finally:

@@ -21,13 +21,16 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SchedulerSettings:
-    """``every``: seconds between sweeps. ``push``: ms until a swept run is swept again, by what it waits for.
+    """``every``: seconds between sweeps; ``clock_every``: between looks for schedules whose time has come.
+
+    ``push``: ms until a swept run is swept again, by what it waits for.
 
     ``backlog``: a workspace with this many activations in the stream is not swept, as it has more work than workers: to
     announce the same runs once more would only make it longer.
     """
 
     every: float = 0.5
+    clock_every: float = 1.0
     push: Mapping[DueKind, int] = field(default_factory=lambda: PUSH)
     batch: int = 500
     backlog: int = 5_000

@@ -31,8 +31,6 @@ from engine.workspace import Workspace, WorkspaceRefused
 
 log = logging.getLogger(__name__)
 
-EVERY = 1.0
-"""Seconds between looks at what is due."""
 IN_TIME = 60_000
 """An instant that is found this many ms late, at most, has not been missed: somebody was only slow or restarted."""
 CLAIM = 30_000
@@ -257,16 +255,16 @@ class Timetable:
         return sum(bool(events) for events in changed)
 
 
-async def keep_time(timetables: Callable[[], Awaitable[Iterable[Timetable]]]) -> None:
-    """Start what is due in any of these, every second, until cancelled; a store that is away is waited for."""
+async def keep_time(timetables: Callable[[], Awaitable[Iterable[Timetable]]], every: float) -> None:
+    """Start what is due in any of these, every so many seconds, until cancelled; a store that is away is waited for."""
     while True:
         for table in await _leniently(timetables()) or ():
             await _leniently(table.tick())
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(every)
 
 
 async def _leniently(answer: Awaitable[T]) -> T | None:
-    """Nothing if it fails: the next second brings another try, and other workspaces are seen to meanwhile."""
+    """Nothing if it fails: the next look brings another try, and other workspaces are seen to meanwhile."""
     try:
         return await answer
     except EngineError as error:

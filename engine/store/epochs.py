@@ -9,7 +9,7 @@ own, and wants no row that such an append may have locked before it waits.
 
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, text, true, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, select, text, true, update
 from sqlalchemy.engine import Dialect
 
 from engine.store.dbclock import now_ms
@@ -32,10 +32,18 @@ def current(dialect: Dialect) -> ColumnElement[int]:
 
 def read(connection: Connection) -> tuple[int, list[StoredEvent]]:
     """The epoch, and the events by which the switches that are thrown were."""
+    rows = connection.execute(_THROWN).all()
+    return rows[0][0], [StoredEvent(*row[1:]) for row in rows if row[1] is not None]
+
+
+def _thrown() -> Select[*tuple[Any, ...]]:
     place = and_(events.c.stream == switches.c.workspace, events.c.seq == switches.c.seq)
     thrown = switches.join(events, place)
-    rows = connection.execute(select(epochs.c.number, *COLUMNS).select_from(epochs.outerjoin(thrown, true()))).all()
-    return rows[0][0], [StoredEvent(*row[1:]) for row in rows if row[1] is not None]
+    return select(epochs.c.number, *COLUMNS).select_from(epochs.outerjoin(thrown, true()))
+
+
+# Made once: every worker asks it again and again.
+_THROWN: Final = _thrown()
 
 
 def refused(connection: Connection, item: Prepared) -> dict[str, Guard]:

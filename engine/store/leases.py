@@ -5,13 +5,14 @@ The one rule: a lease says until when its owner may be believed to work; it is r
 
 import json
 from functools import lru_cache
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import BigInteger, Connection, Executable, bindparam, delete, func, select
+from sqlalchemy import BigInteger, Connection, Text, delete, func, select, true
 from sqlalchemy.engine import Dialect
 
 from engine.store.dbclock import now_ms
-from engine.store.schema import leases
+from engine.store.expand import BatchStatement, Row, batch_rows
+from engine.store.schema import IDENTIFIER, leases
 from engine.store.types import JsonObject
 from engine.store.upsert import insert_into
 
@@ -30,23 +31,22 @@ def now(connection: Connection) -> int:
 
 def renew(connection: Connection, owner: str, ttl_ms: int, info: JsonObject | None = None) -> int:
     """Make or prolong the owner's lease; the instant at which it ends. `info` None leaves what it says of itself."""
-    given: dict[str, Any] = {"lease_owner": owner, "ttl": ttl_ms}
-    if info is not None:
-        given["lease_info"] = _encode(info)
-    return connection.scalars(_renewal(connection.dialect, info is not None), given).one()
+    given: Row = {"owner": owner, "ttl": ttl_ms, "info": None if info is None else _encode(info)}
+    return _renewal(connection.dialect, info is not None).execute(connection, [given]).scalar_one()
 
 
 @lru_cache(maxsize=8)
-def _renewal(dialect: Dialect, with_info: bool) -> Executable:
-    """Made once: a lease is renewed all the time, and the statement takes longer to make than to run."""
-    ttl = bindparam("ttl", type_=BigInteger)
-    row = insert_into(dialect, leases).values(owner=bindparam("lease_owner"), until=now_ms() + ttl, since=now_ms())
-    changed: dict[str, Any] = {"until": row.excluded.until}
+def _renewal(dialect: Dialect, with_info: bool) -> BatchStatement:
+    """Over owner, ttl, info. Made once: leases are renewed all the time, and it takes longer to make than to run."""
+    row = batch_rows(dialect, {"owner": IDENTIFIER, "ttl": BigInteger(), "info": Text()})
+    given = {"owner": row.c.owner, "until": now_ms() + row.c.ttl, "since": now_ms()}
     if with_info:
-        row = row.values(info=bindparam("lease_info"))
-        changed["info"] = row.excluded.info
-    row = row.on_conflict_do_update(index_elements=["owner"], set_=changed)
-    return row.returning(leases.c.until)
+        given["info"] = row.c.info
+    source = select(*given.values()).where(true())
+    new = insert_into(dialect, leases).from_select(list(given), source, include_defaults=False)
+    changed = {name: new.excluded[name] for name in given if name in ("until", "info")}
+    new = new.on_conflict_do_update(index_elements=["owner"], set_=changed)
+    return BatchStatement(dialect, new.returning(leases.c.until))
 
 
 def held(connection: Connection, prefix: str) -> int:

@@ -5,11 +5,14 @@ The one rule: what is read here is shown, never decided on.
 
 import json
 from collections.abc import Collection, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, literal_column, or_, select, union
+from sqlalchemy.engine import Dialect
 
-from engine.store.schema import run_labels, runs, workspaces
+from engine.store.expand import BatchStatement, batch_rows
+from engine.store.schema import IDENTIFIER, run_labels, runs, workspaces
 from engine.store.types import RunFilter, RunInfo
 
 _COLUMNS = tuple(column for column in runs.c if column.name not in {"head_hash", "head_mac", "data_key", "anchored"})
@@ -96,14 +99,20 @@ def ended(connection: Connection, ids: Collection[str]) -> list[str]:
     return list(connection.scalars(_ENDED, {"ids": list(ids)}))
 
 
-# Made once: every worker asks them again and again.
+# Made once, as is what `_heads` gives: every worker asks them again and again.
 _ENDED: Final = select(runs.c.id).where(runs.c.id.in_(bindparam("ids", expanding=True)), runs.c.ended_at.is_not(None))
-_HEADS: Final = select(runs.c.id, runs.c.last_seq).where(runs.c.id.in_(bindparam("ids", expanding=True)))
+
+
+@lru_cache(maxsize=4)
+def _heads(dialect: Dialect) -> BatchStatement:
+    asked = batch_rows(dialect, {"id": IDENTIFIER})
+    return BatchStatement(dialect, select(runs.c.id, runs.c.last_seq).join(asked, asked.c.id == runs.c.id))
 
 
 def heads(connection: Connection, ids: Collection[str]) -> dict[str, int]:
     """The last sequence number of each of these runs that exists."""
-    return {row.id: row.last_seq for row in connection.execute(_HEADS, {"ids": list(ids)})}
+    asked = [{"id": run} for run in ids]
+    return dict(map(tuple, _heads(connection.dialect).execute(connection, asked))) if asked else {}
 
 
 def newest_seals(connection: Connection, limit: int) -> list[tuple[str, int, str, str]]:

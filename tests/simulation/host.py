@@ -58,7 +58,7 @@ class Host:
         self._clock = clock
         self.lane: Lane = world.loop.lane(name)
         self.lane.give(OUTSIDE, world)
-        if world.weather.orders:
+        if world.weather.watches():
             self.lane.watch = self._step_taken
         self.alive = True
         self.paused = False
@@ -187,16 +187,14 @@ class Host:
 
     def _step_taken(self, task: asyncio.Task[Any]) -> None:
         """Die if the task has just come to rest at a place where this was ordered."""
-        orders = self._world.weather.orders
-        if not orders:
+        weather = self._world.weather
+        if not weather.watches():
             self.lane.watch = None
-            return
-        if task.done():
-            return
-        for place in suspended_at(task):
-            if self._world.weather.meets_order(place):
-                self.die()
-                return
+        elif not task.done():
+            for place in suspended_at(task):
+                if weather.meets_order(place):
+                    self.die()
+                    return
 
 
 class DatabaseEdge:

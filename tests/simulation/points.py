@@ -9,7 +9,7 @@ import ast
 import asyncio
 import inspect
 from collections.abc import Iterator
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from engine import announcer, handle, scheduler, worker
@@ -66,6 +66,8 @@ def _find() -> dict[tuple[str, int], str]:
 
 
 _BY_PLACE = _find()
+_FOUND: dict[tuple[int, int], tuple[CodeType, str | None]] = {}
+"""What is at a place of a function's code, by the code's identity; the line of a place takes long to work out."""
 
 POINTS: tuple[str, ...] = tuple(_BY_PLACE.values())
 """All of them, by module, function and the awaited expression."""
@@ -75,7 +77,10 @@ def suspended_at(task: asyncio.Task[Any]) -> Iterator[str]:
     """The points at which the task waits: one for each function of the chain that is awaited, outermost first."""
     coroutine: Any = task.get_coro()
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        point = _BY_PLACE.get((frame.f_code.co_filename, frame.f_lineno))
-        if point is not None:
+        place = id(frame.f_code), frame.f_lasti
+        if place not in _FOUND:
+            code = frame.f_code
+            _FOUND[place] = code, _BY_PLACE.get((code.co_filename, frame.f_lineno))
+        if (point := _FOUND[place][1]) is not None:
             yield point
         coroutine = coroutine.cr_await

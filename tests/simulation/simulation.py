@@ -103,6 +103,7 @@ class Simulation:
         self._admitted: set[str] = set()
         self._order_of: dict[str, Order] = {}
         self._wanted = set(range(len(self.orders)))
+        self._facts: dict[str, list[Fact]] = {}
         self._executions: list[Fact | None] = []
         self._all_ended = asyncio.Event()
 
@@ -150,7 +151,7 @@ class Simulation:
             worker=WorkerSettings(
                 slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 3_000, 5_000)), grace=1.0
             ),
-            scheduler=SchedulerSettings(every=random.choice((0.5, 1.0, 2.0)), anchor_every=15.0),
+            scheduler=SchedulerSettings(every=random.choice((0.7, 1.5, 3.0)), clock_every=3.0, anchor_every=15.0),
         )
 
     def _order(self, number: int) -> Order:
@@ -282,7 +283,7 @@ class Simulation:
         return len(self._executions) - 1
 
     def recorded(self, run: str, path: str, effect: str) -> bool:
-        known = (fact.payload for fact in disk().facts(run) if fact.type == "EFFECT_RECORDED")
+        known = (fact.payload for fact in self._facts.get(run, ()) if fact.type == "EFFECT_RECORDED")
         return any((fact["step"], fact["effect"]) == (path, effect) for fact in known)
 
     async def pay(self, key: str, again: bool) -> str:
@@ -295,6 +296,7 @@ class Simulation:
     def _committed(self, facts: Sequence[Fact]) -> None:
         """What a transaction says, in the moment in which it is durable."""
         for fact in facts:
+            self._facts.setdefault(fact.stream, []).append(fact)
             if fact.type == "RUN_STARTED":
                 self._note_start(fact)
             elif fact.type == "RUN_ADMITTED":
@@ -350,7 +352,9 @@ class Simulation:
                 self.complaints.append(f"{completed.stream}: {step} was completed by an attempt that no longer counted")
 
     def _latest_start(self, run: str, path: str, before: int = 1_000_000) -> Fact | None:
-        starts = (fact for fact in reversed(disk().facts(run)) if fact.type == "STEP_STARTED" and fact.seq < before)
+        starts = (
+            fact for fact in reversed(self._facts.get(run, ())) if fact.type == "STEP_STARTED" and fact.seq < before
+        )
         return next((fact for fact in starts if fact.payload["step"] == path), None)
 
     def _trace(self) -> str:

@@ -103,6 +103,10 @@ class Weather:
                     favour(weather)
         return weather
 
+    def watches(self) -> bool:
+        """Whether somebody is to die at an await that is not on the way to the database or to the stream."""
+        return any(order.place not in EDGES for order in self.orders)
+
     def meets_order(self, place: str) -> bool:
         """Whether whoever is at this place is to die now."""
         for order in self.orders:
@@ -119,7 +123,7 @@ class Weather:
         if self.laden and place == "append: before":
             return 0.3 * drawn
         if drawn > self.slow:
-            return 0.0 if drawn > 0.3 else 0.001
+            return 0.0 if drawn > self.slow + 0.1 else 0.001
         return self.random.choice((0.005, 0.02, 0.1, 0.4, 1.5))
 
     def database_fault(self, now: int, *, done: bool, reading: bool = False) -> Exception | None:
