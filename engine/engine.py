@@ -250,9 +250,9 @@ class Engine:
         """Stop the run: nothing more starts, running steps are told to stop, then it ends as cancelled."""
         return await self.operations.cancel(run, by=by, reason=reason)
 
-    async def present(self, run: str, step: str, where: str, digest: str) -> c.Reply:
-        """Record that a gate's request was shown at ``where``; ``digest`` is the sha256 of exactly what was shown."""
-        return (await self._own.submit(run, c.Present(step, where, digest))).reply
+    async def present(self, run: str, step: str, copies: Mapping[str, str]) -> c.Reply:
+        """Record that a gate's request was shown: where, and the sha256 of exactly what was shown there."""
+        return (await self._own.submit(run, c.Present(step, copies))).reply
 
     # Asking
 

@@ -36,13 +36,23 @@ def gates() -> Run:
     run = Run(workflow(noop("a"), {"id": "g", "approval": {**GATE, "escalate": ladder}}, noop("b")))
     run.look()
     run.succeed("a", {"n": 1})
-    run.do(c.Present("g", "slack:C1/1.2", "d" * 64))
+    run.do(c.Present("g", {"slack:C1/1.2": "d" * 64}))
     run.look(after=30 * 60_000)
     run.vote("g", reason="fine")
     run.look()
     run.do(c.LogLine("b", run.state.step("b").token, "half done"))
     run.do(c.NoteProgress("b", run.state.step("b").token, {"page": 3}))
     run.succeed("b")
+    return run
+
+
+def copies() -> Run:
+    """A request that is shown in several places, and approved."""
+    run = Run(workflow({"id": "g", "approval": {**GATE, "direct_messages": True}}))
+    run.look()
+    run.do(c.Present("g", {"slack:C1/1.2": "d" * 64}))
+    run.do(c.Present("g", {"slack:D2/1.3": "e" * 64, "slack:D3/1.4": "f" * 64}), after=2_000)
+    run.vote("g")
     return run
 
 
@@ -266,6 +276,7 @@ def keys() -> Run:
 SCENES: tuple[Callable[[], Run], ...] = (
     *(
         gates,
+        copies,
         stages_and_quorum,
         changes_requested,
         expiry_and_denial,

@@ -307,7 +307,7 @@ def _of_gate(event: e.ApprovalEvent, at: int, waited: str) -> Fields:
             asks = ",".join(event.approvers)
             return {"title": event.title, "asks": asks, "expires_in": expires, "then": event.on_expiry}
         case e.ApprovalPresented():
-            return {"where": event.where, "digest": event.digest[:12]}
+            return {"where": event.where, "digest": event.digest[:12], "also": len(event.also) or None}
         case e.ApprovalReminded():
             return {"count": event.count, "waited": waited}
         case e.ApprovalEscalated():

@@ -52,6 +52,7 @@ class Narrator:
         """Held while the next place is looked for; until then nothing is said."""
         self._held_until = 0.0
         self._rhythm = Rhythm(shared.pace.card, shared.pace.turn)
+        self._next_record = 0.0
 
     def wake(self) -> None:
         """The run has new events."""
@@ -115,7 +116,7 @@ class Narrator:
             or self._moving.locked()
             or self._agenda.next_post() is not None
             or any(True for _ in self._agenda.updates())
-            or any(True for _ in self._story.unpresented())
+            or self._story.unpresented()
         )
 
     # The cursor
@@ -351,8 +352,10 @@ class Narrator:
         return Priority.CARD if wanted is None else wanted.priority
 
     async def _until_changed_or_card_may(self, version: int) -> None:
-        """Wait for something new, or for the time when a card that is behind may be updated again."""
-        pause = min(map(self._pause_of, self._agenda.updates()), default=None)
+        """Wait for something new, or for the time when a card may be updated again, or copies be put on record."""
+        pauses = [self._pause_of(update) for update in self._agenda.updates()]
+        pauses += [max(0.0, self._next_record - time.monotonic())] if self._story.unpresented() else []
+        pause = min(pauses, default=None)
         try:
             async with asyncio.timeout(pause):
                 await self._pulse.past(version)
@@ -376,8 +379,12 @@ class Narrator:
         self._story.record(due.key, shown)
 
     async def _present(self) -> None:
-        """Put on record exactly what those asked have before them."""
-        for shown in list(self._story.unpresented()):
-            await self._shared.engine.present(self._run, shown.step, shown.posted.where, shown.posted.digest)
-            self._story.presented[shown.posted.where] = shown.posted.digest
+        """Put on record exactly what those asked have before them: the first copy at once, many others together."""
+        more = any(True for _ in self._story.missing_asks()) or any(not one.is_card for one in self._agenda.updates())
+        if more and time.monotonic() < self._next_record:
+            return
+        for step, copies in self._story.unpresented().items():
+            await self._shared.engine.present(self._run, step, copies)
+            self._next_record = time.monotonic() + self._shared.pace.record
+            self._story.presented |= copies
             self._pulse.beat()

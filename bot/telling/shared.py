@@ -27,7 +27,8 @@ class Pace:
     """Times in seconds. ``lease``: of a run's cursor; a post must end within it, and after a kill the run waits for it.
 
     ``card``, ``turn``: between two updates of a card, and before one that means something else. ``read``: between two
-    looks at the log. ``linger``: how long quiet runs stay.
+    looks at the log. ``linger``: how long quiet runs stay. ``record``: between two notes of which copies of a request
+    are shown, while more of them are on their way.
     """
 
     lease: float = 10.0
@@ -35,6 +36,7 @@ class Pace:
     turn: float = 1.0
     read: float = 0.1
     linger: float = 2.0
+    record: float = 2.0
 
 
 @dataclass(frozen=True, slots=True)

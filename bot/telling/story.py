@@ -125,7 +125,7 @@ class Story:
         self.pending += told
         for recorded in events:
             if isinstance(recorded.event, e.ApprovalPresented):
-                self.presented[recorded.event.where] = recorded.event.digest
+                self.presented |= {copy.where: copy.digest for copy in recorded.event.copies}
 
     def resume(self, seq: int, deliveries: Sequence[Delivery]) -> None:
         """Take in how far the run has been told: up to ``seq``, and by ``deliveries``."""
@@ -259,12 +259,16 @@ class Story:
         waiting = (step for step, known in self._waiting_gates() if known.asked_seq == gate.asked_seq)
         return next(waiting, asked)
 
-    def unpresented(self) -> Iterator[Shown]:
-        """Messages about waiting gates whose present content is not on record."""
+    def unpresented(self) -> dict[str, dict[str, str]]:
+        """By the steps of waiting gates, where their requests are shown whose present content is not on record, and
+        its digests.
+        """
+        found: dict[str, dict[str, str]] = {}
         for shown in self.shown_gates():
-            digest = shown.posted.digest
-            if digest and can_be_decided(self.state, shown.gate) and self.presented.get(shown.posted.where) != digest:
-                yield shown
+            where, digest = shown.posted.where, shown.posted.digest
+            if digest and can_be_decided(self.state, shown.gate) and self.presented.get(where) != digest:
+                found.setdefault(shown.step, {})[where] = digest
+        return found
 
     def unreached(self, gate: Gate) -> Iterator[tuple[str, str]]:
         """The people, by name, to whom the gate's request could not be written directly, and why."""

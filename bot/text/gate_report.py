@@ -56,8 +56,9 @@ def _seen(asking: Asking) -> Iterator[str]:
         yield from _version(asking, version)
     for fact in asking.facts:
         if isinstance(fact.event, e.ApprovalPresented):
-            where = f"{one_line(fact.event.where)}, {key_instant(fact.at)}, event {fact.seq}"
-            yield f"  Presented at {where}; sha256 of what was shown {fact.event.digest}"
+            for copy in fact.event.copies:
+                where = f"{one_line(copy.where)}, {key_instant(fact.at)}, event {fact.seq}"
+                yield f"  Presented at {where}; sha256 of what was shown {copy.digest}"
 
 
 def _shown(asking: Asking) -> int:

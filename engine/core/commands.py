@@ -198,11 +198,10 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The request of gate ``step`` was shown at ``where``; ``digest`` is the sha256 of exactly what was shown."""
+    """The request of gate ``step`` was shown: where, and the sha256 of exactly what was shown there."""
 
     step: str
-    where: str
-    digest: str
+    copies: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,7 +186,7 @@ def scenes() -> dict[str, Run]:
         "late": late(),
         "skipped": skipped(),
         "asked": asked(),
-        "presented": _after(asked(), 1_000, c.Present("publish", "C0RELEASES/1.000100", "d" * 64)),
+        "presented": _after(asked(), 1_000, c.Present("publish", {"C0RELEASES/1.000100": "d" * 64})),
         "reminded": _after(asked(), 61 * MINUTE, c.Look()),
         "escalated": _after(asked(), 16 * MINUTE, c.Look()),
         "escalated_twice": _after(asked(), 121 * MINUTE, c.Look()),

@@ -197,15 +197,15 @@ def test_what_is_shown_is_put_on_record_once_and_again_when_it_changes() -> None
     run = asked()
     story = story_of(run)
     story.resume(0, [request(asked_seq(run), 0)])
-    assert [shown.posted.where for shown in story.unpresented()] == ["C1/1.1"]
-    run.do(c.Present("publish", "C1/1.1", "d"))
+    assert story.unpresented() == {"publish": {"C1/1.1": "d"}}
+    run.do(c.Present("publish", {"C1/1.1": "d"}))
     story.read(run.last.events)
-    assert list(story.unpresented()) == []
+    assert story.unpresented() == {}
     story.record(f"approval:{asked_seq(run)}:0", Posted("C1", "1.1", "changed"))
-    assert len(list(story.unpresented())) == 1
+    assert story.unpresented() == {"publish": {"C1/1.1": "changed"}}
     run.vote("publish")
     story.read(run.last.events)
-    assert list(story.unpresented()) == []
+    assert story.unpresented() == {}
 
 
 # The agenda

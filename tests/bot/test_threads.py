@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -14,15 +15,19 @@ from bot.simulator.calls import Fault
 from bot.simulator.simulator import Simulator
 from bot.telling.shared import Pace
 from engine.core import commands as c
+from engine.core import events as e
 from tests.bot.conftest import Setup, World, ended, gate, until, workflow
-from tests.bot.telling import ANA, CHAIN, GATED, Bench
+from tests.bot.telling import ANA, CHAIN, GATED, QUICK, Bench
+
+COPIED = workflow(gate(approvers=["@ana", "@chen", "@dana"], direct_messages=True), name="copied")
+DMS = ("ana", "chen", "dana")
 
 
 @pytest.fixture
 async def bench(
     setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
 ) -> AsyncIterator[Bench]:
-    async with setup.working(CHAIN, GATED) as engine:
+    async with setup.working(CHAIN, GATED, COPIED) as engine:
         yield Bench(engine, client, directory, simulator)
 
 
@@ -65,6 +70,25 @@ async def test_a_gate_is_asked_presented_decided_and_closed(bench: Bench) -> Non
     assert not [b for b in after.blocks if b["type"] == "actions"]
     assert any("✓ publish approved by Ana Ruiz (in @release-managers): looks good" in text for text in bench.texts())
     assert len(bench.simulator.calls("chat.postMessage")) <= 6
+
+
+async def test_the_copies_of_a_request_are_put_on_record_together(bench: Bench) -> None:
+    """But for the first, which is on record at once; ``record`` is longer here than the test."""
+    async with bench.telling(pace=replace(QUICK, record=60.0)):
+        run = await bench.start("copied")
+
+        async def presented() -> list[e.ApprovalPresented]:
+            events = [one.event for one in await bench.engine.history(run)]
+            return [event for event in events if isinstance(event, e.ApprovalPresented)]
+
+        async def all_presented() -> bool:
+            return sum(len(event.copies) for event in await presented()) >= 4
+
+        await until(all_presented, 10)
+        assert [len(event.copies) for event in await presented()] == [1, 3]
+        asked = [*bench.messages(), *(one for who in DMS for one in bench.simulator.direct_messages(who))]
+        where = {f"{one.channel}/{one.ts}" for one in asked if "gate_approve" in str(one.blocks)}
+        assert {copy.where for event in await presented() for copy in event.copies} == where
 
 
 async def test_an_escalation_pings_the_next_and_reaches_a_channel(bench: Bench) -> None:

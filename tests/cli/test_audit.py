@@ -82,7 +82,7 @@ class Story:
         begun = await self.engine.start("ship", {"version": "v1.4.2"}, by=BEN)
         self.run = begun.run
         self.clock.at += MINUTE
-        await self.engine.present(self.run, "agree", "slack:C0RELEASES/1795770061.000100", "5c" * 32)
+        await self.engine.present(self.run, "agree", {"slack:C0RELEASES/1795770061.000100": "5c" * 32})
 
     async def decide(self) -> None:
         web, security = c.Seat(("@web",)), c.Seat(("@security",))

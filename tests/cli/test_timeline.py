@@ -98,6 +98,13 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         e.ApprovalPresented(step="publish", where="C1/2", digest="0" * 64),
         "APPROVAL_PRESENTED publish where=C1/2 digest=000000000000",
     ),
+    (
+        2_002,
+        e.ApprovalPresented(
+            step="publish", where="C1/2", digest="0" * 64, also=(e.Copy(where="D1/3", digest="1" * 64),)
+        ),
+        "APPROVAL_PRESENTED publish where=C1/2 digest=000000000000 also=1",
+    ),
     (62_000, e.ApprovalReminded(step="publish", count=1), "APPROVAL_REMINDED publish count=1 waited=1m"),
     (
         62_000,

@@ -37,7 +37,7 @@ LOOKUPS: dict[str, Callable[[Engine, str], Awaitable[object]]] = {
     "export": lambda engine, run: drained(engine.export(run)),
     "wait": lambda engine, run: engine.wait(run),
     "vote": lambda engine, run: engine.vote(run, VOTE),
-    "present": lambda engine, run: engine.present(run, "ask", "C1/1.2", "0" * 64),
+    "present": lambda engine, run: engine.present(run, "ask", {"C1/1.2": "0" * 64}),
     "cancel": lambda engine, run: engine.cancel(run, by=BEN),
     "pause": lambda engine, run: engine.operations.pause(run, by=BEN),
     "redrive": lambda engine, run: engine.operations.redrive(run, by=BEN),

@@ -63,7 +63,8 @@ def at_gate(draft: Draft, command: c.AtGate) -> Reply:
 def present(draft: Draft, command: c.Present) -> Reply:
     if draft.state.step(command.step).gate is None:
         return c.NotOpen(command.step)
-    draft.record(e.ApprovalPresented(step=command.step, where=command.where, digest=command.digest))
+    first, *also = (e.Copy(where=where, digest=digest) for where, digest in command.copies.items())
+    draft.record(e.ApprovalPresented(step=command.step, where=first.where, digest=first.digest, also=tuple(also)))
     return c.Accepted()
 
 

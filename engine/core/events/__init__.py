@@ -30,6 +30,7 @@ from engine.core.events.approvals import (
     AskedHours,
     AskedLater,
     AskedStage,
+    Copy,
     Inputs,
 )
 from engine.core.events.base import Actor
@@ -170,6 +171,7 @@ UPCASTERS: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {
     ("STEP_FAILED", 1): dict[str, Any],
     ("EFFECT_STARTED", 1): dict[str, Any],
     ("APPROVAL_REQUESTED", 1): dict[str, Any],
+    ("APPROVAL_PRESENTED", 1): dict[str, Any],
     ("APPROVAL_GRANTED", 1): dict[str, Any],
     ("APPROVAL_DENIED", 1): dict[str, Any],
 }
@@ -239,6 +241,7 @@ __all__ = [
     "AskedLater",
     "AskedStage",
     "ChildStarted",
+    "Copy",
     "CostRecorded",
     "EffectRecorded",
     "EffectStarted",

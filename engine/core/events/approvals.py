@@ -75,13 +75,27 @@ class ApprovalRequested(EventModel):
     direct_messages: bool = False
 
 
+class Copy(_Part):
+    """Where a request was shown, and the sha256 of exactly what was shown there."""
+
+    where: str
+    digest: str
+
+
 class ApprovalPresented(EventModel):
-    """The request was shown at ``where``; ``digest`` is the sha256 of exactly what was shown there."""
+    """The request was shown at ``where``, and what was shown there has the sha256 ``digest``; ``also``: more copies."""
 
     type: ClassVar[str] = "APPROVAL_PRESENTED"
+    version: ClassVar[int] = 2
     step: str
     where: str
     digest: str
+    also: tuple[Copy, ...] = ()
+
+    @property
+    def copies(self) -> tuple[Copy, ...]:
+        """All of them."""
+        return Copy(where=self.where, digest=self.digest), *self.also
 
 
 class ApprovalReminded(EventModel):
