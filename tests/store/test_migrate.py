@@ -93,9 +93,9 @@ async def test_a_log_of_the_first_release_is_brought_up_to_date_and_goes_on(empt
     await log.close()
 
 
-async def test_whose_runs_were_started_before_is_read_from_what_is_on_record(database_url: str) -> None:
+async def test_whose_runs_were_started_before_is_read_from_what_is_on_record(empty_database_url: str) -> None:
     """From the first event, and of a run that is sealed from its key; of one whose data was erased nobody is left."""
-    database = await connect(database_url)
+    database = await connect(empty_database_url)
     await database.write(lambda connection: command.upgrade(scripts(connection), WITHOUT_STARTERS))
     columns = "id, workspace, workflow, definition, status, summary, started_by, created_at, updated_at, last_seq"
     by = '{"by": {"id": "U1", "name": "Ana", "via": "slack"}, "input": {}}'
@@ -115,7 +115,7 @@ async def test_whose_runs_were_started_before_is_read_from_what_is_on_record(dat
     await database.write(fill)
     await database.close()
 
-    log = await Log.open(database_url, KEY)
+    log = await Log.open(empty_database_url, KEY)
     for starter, runs in (("slack:U1", ["run_1"]), ("cli:ana", ["run_2"]), ("", ["run_3"])):
         found = await log.runs(workspace="ws_a", where=RunFilter(starter=starter))
         assert [run.id for run in found] == runs, starter
