@@ -19,6 +19,7 @@ FORKS.set_forkserver_preload(
         "bot.config.wiring",
         "rich.console",
         "typer",
+        "tests.brakes.worker",
         "tests.crash.bot_victim",
         "tests.crash.victim",
         "tests.engine.stray",

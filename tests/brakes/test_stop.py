@@ -1,0 +1,128 @@
+"""Under load on several workers, from the acknowledgement of a kill switch on nothing starts, and all that runs ends.
+
+``VB_RUNNING=500 make test ARGS="-n 0 tests/brakes"`` has five hundred steps running; by itself it has fewer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from engine.core.definition import Workflow
+from engine.embedded import EmbeddedRedis
+from engine.engine import Engine
+from tests.brakes import worker
+from tests.brakes.outside import Outside
+from tests.brakes.worker import Orders
+from tests.crash.killing import bring_up, stop, until
+from tests.engine.conftest import ANA, BEN
+from tests.store.build import query
+
+RUNNING = int(os.environ.get("VB_RUNNING", "40"))
+WORKERS = 3
+PROGRAMS = max(4, RUNNING // 20)
+BUSY = max(6, RUNNING // 25)
+"""Runs that start one short step after the other all the time."""
+
+WAITING = BUSY
+"""Runs for which there is no slot."""
+
+WITHIN = 1.0
+
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("fleet")]
+
+
+def call(id_: str, *, keep: bool) -> dict[str, object]:
+    return {"id": id_, "uses": "stop.call", "with": {"keep": keep}}
+
+
+CALLS = Workflow.model_validate({"name": "calls", "steps": [call("a", keep=True), call("b", keep=False)]})
+PROGRAM = Workflow.model_validate({"name": "programs", "steps": [{"id": "a", "uses": "stop.program"}]})
+CHAIN = Workflow.model_validate({"name": "chain", "steps": [call(f"s{n}", keep=False) for n in range(20)]})
+
+
+def programs(folder: Path) -> list[Path]:
+    """Those that are there now."""
+    noted = (Path("/proc") / process for process in (folder / "running").read_text().split())
+    return [process for process in noted if process.exists()]
+
+
+async def started(engine: Engine) -> list[tuple[int, int]]:
+    """How many steps were started at which epoch."""
+    found = await query(engine.store, "SELECT payload FROM events WHERE type = 'STEP_STARTED'")
+    epochs = [int(payload.rpartition('"epoch":')[2].rstrip("}")) for (payload,) in found]
+    return sorted((epoch, epochs.count(epoch)) for epoch in set(epochs))
+
+
+@pytest.fixture
+def outside() -> Generator[Outside]:
+    with Outside().serving() as server:
+        yield server
+
+
+async def test_after_a_kill_is_acknowledged_nothing_starts_and_all_that_runs_ends(
+    database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, tmp_path: Path, outside: Outside
+) -> None:
+    (tmp_path / "running").touch()
+    slots = (RUNNING + PROGRAMS + BUSY) // WORKERS + 1
+    orders = Orders(database_url, redis_server.url, redis_namespace, outside.url, tmp_path, slots)
+    async with worker.opened(orders) as engine:
+        for workflow in (CALLS, PROGRAM, CHAIN):
+            engine.catalog.add(workflow)
+        crew = [bring_up(worker.live, orders) for _ in range(WORKERS)]
+        kinds = ["calls"] * (RUNNING - PROGRAMS) + ["programs"] * PROGRAMS
+        runs = await start(engine, kinds)
+
+        async def all_at_work() -> bool:
+            return outside.waiting >= RUNNING - PROGRAMS and len(programs(tmp_path)) == PROGRAMS
+
+        await until(all_at_work, 120)
+        runs += await start(engine, ["chain"] * BUSY)
+        before = len(outside.calls)
+
+        async def busy() -> bool:
+            return len(outside.calls) > before + BUSY
+
+        await until(busy)
+        runs += await start(engine, ["calls"] * WAITING)
+
+        await engine.switches.throw("workspace", by=BEN, reason="too much at once")
+        acknowledged = time.monotonic()
+        at_once = await started(engine)
+        kept = [one for one in outside.calls if not one.answered]
+
+        async def over() -> bool:
+            return outside.waiting == 0 and not programs(tmp_path)
+
+        await until(over, 30)
+        took = time.monotonic() - acknowledged
+        await asyncio.sleep(1.0)  # for whatever would start all the same
+
+        assert at_once == await started(engine), "a step was started after the acknowledgement"
+        assert [epoch for epoch, _ in at_once] == [0]
+        assert max(one.ended for one in kept) - acknowledged <= WITHIN
+        assert took <= WITHIN + 0.5, "programs end as soon, and their processes are gone"
+        assert not [one for one in outside.calls if one.began > acknowledged + WITHIN]
+
+        (tmp_path / "open").touch()
+        outside.let_go()
+        await engine.switches.lift("workspace", by=ANA)
+        async with asyncio.timeout(180):
+            ended = [await engine.wait(run) for run in runs]
+
+        assert {state.status.value for state in ended} == {"completed"}
+        assert {step.attempt for state in ended for step in state.steps.values()} == {1}, "it costs no attempt"
+        assert {epoch for epoch, _ in await started(engine)} == {0, 2}
+        for process in crew:
+            await stop(process)
+        report = await engine.verify()
+        assert report.ok, report.findings[:3]
+
+
+async def start(engine: Engine, workflows: list[str]) -> list[str]:
+    return [begun.run for begun in await asyncio.gather(*(engine.start(name, {}, by=ANA) for name in workflows))]
