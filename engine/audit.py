@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.core import checkpoint
+from engine.core import workspace_events as w
 from engine.core.definition import Workflow
 from engine.core.errors import BrokenDefinition
 from engine.core.events import RunMoved, RunStarted
@@ -32,7 +33,49 @@ async def audit(store: Log, run: str | None = None) -> Report:
 
     report = await verify(store, None if run is None else [run], caches, saved)
     report.add([Finding(definition, None, str(error)) for definition, error in folder.broken.items()])
+    if run is None:
+        report.add(await _wrong_switches(store))
     return report
+
+
+async def _wrong_switches(store: Log) -> list[Finding]:
+    """Where the switches that hold steps are not those that the workspaces' streams say are thrown."""
+    while True:
+        epoch, thrown = await store.switches()
+        said, newest = await _said_of_switches(store)
+        if (await store.switches())[0] == epoch:  # else somebody has thrown or lifted one meanwhile
+            break
+    there = {(one.stream, one.seq) for one in thrown}
+    expected = {(workspace, seq): key for (workspace, key), seq in said.items()}
+    findings = [
+        *(Finding(*place, "a switch holds steps that is not thrown") for place in sorted(there - set(expected))),
+        *(
+            Finding(*place, f"the switch {expected[place]} is thrown, but holds nothing")
+            for place in sorted(set(expected) - there)
+        ),
+    ]
+    if epoch < newest:
+        findings.append(Finding("switches", None, f"the epoch is {epoch}, but the events say {newest} at least"))
+    return findings
+
+
+async def _said_of_switches(store: Log) -> tuple[dict[tuple[str, str], int], int]:
+    """What is thrown by the streams: (workspace, key) and the seq of its event; and the newest epoch that they name."""
+    said: dict[tuple[str, str], int] = {}
+    newest = 0
+    for workspace in await store.workspaces():
+        for one in (await store.load_said(workspace))[0]:
+            if one.type not in (w.SwitchThrown.type, w.SwitchLifted.type):
+                continue
+            event = w.decode(one.type, one.version, one.payload)
+            if isinstance(event, w.SwitchThrown):
+                said[workspace, event.key] = one.seq
+            elif isinstance(event, w.SwitchLifted):
+                said.pop((workspace, event.key), None)
+            else:
+                continue
+            newest = max(newest, event.epoch)
+    return said, newest
 
 
 class _Folder:

@@ -100,7 +100,7 @@ class Engine:
         self.clock = clock
         self._runtime = Runtime(store, streams, registry, clock, ids or Ids())
         self._staff = self._runtime.employ(settings.database_url, settings.worker, keep_alive)
-        self._home = Workspace(store, clock, settings.workspace)
+        self._home = settings.workspace
         self._facades = {settings.workspace: self}
         self._settle_in(settings.workspace)
 
@@ -125,7 +125,7 @@ class Engine:
         self.operations = self._operate()
         self.bulk = Bulk(self.store, self._own, workspace)
         self.gates = Gates(self.store, self._own, self.workspace, self.clock)
-        self.switches = Switchboard(self.store, self._runtime.handle, self.workspace, self._home)
+        self.switches = Switchboard(self.store, self.clock, self._runtime.handle, self.workspace, self._home)
 
     def within(self, workspace: str) -> Engine:
         """This engine as ``workspace`` sees it, always the same one. What others deployed it knows after a refresh."""

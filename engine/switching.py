@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from immutables import Map
 
+from engine.clock import Clock
 from engine.core.deciding.holding import stopping
 from engine.core.errors import EngineError
 from engine.core.events.base import Actor
@@ -48,26 +49,27 @@ class Reach:
 class Switchboard:
     """The switches of one workspace. ``home`` is the workspace in which everything can be stopped."""
 
-    def __init__(self, store: Log, handle: Handle, workspace: Workspace, home: Workspace) -> None:
+    def __init__(self, store: Log, clock: Clock, handle: Handle, workspace: Workspace, home: str) -> None:
         self._store = store
+        self._clock = clock
         self._handle = handle
         self._workspace = workspace
         self._home = home
 
     async def throw(self, key: str, *, by: Actor, reason: str) -> Switch:
         """Let nothing start under ``key`` from the return on. Raises ``WorkspaceRefused``, also if it is so already."""
-        self._own(key)
-        events = await self._workspace.submit(lambda _: ThrowSwitch(key, by, reason))
-        known = self._workspace.known.switches.get(key)
+        place = await self._place(key)
+        events = await place.submit(lambda _: ThrowSwitch(key, by, reason))
+        known = place.known.switches.get(key)
         if known is None or not events:
             raise WorkspaceRefused(f"{key} was thrown, and lifted by others meanwhile")
         return known
 
     async def lift(self, key: str, *, by: Actor, reason: str = "") -> Switch:
         """Let go on what the switch of ``key`` has stopped; the switch as it was. Raises ``WorkspaceRefused``."""
-        self._own(key)
-        lifted = (await self._workspace.state()).switches.get(key)
-        await self._workspace.submit(lambda _: LiftSwitch(key, by, reason))
+        place = await self._place(key)
+        lifted = (await place.state()).switches.get(key)
+        await place.submit(lambda _: LiftSwitch(key, by, reason))
         if lifted is None:
             raise WorkspaceRefused(f"{key} was thrown and lifted by others meanwhile")
         return lifted
@@ -92,11 +94,17 @@ class Switchboard:
                 break
         return found
 
-    def _own(self, key: str) -> None:
-        if key == EVERYTHING and self._workspace.name != self._home.name:
+    async def _place(self, key: str) -> Workspace:
+        """The workspace whose switch it is. Raises ``WorkspaceRefused`` if it is another's to throw and to lift."""
+        if key != EVERYTHING:
+            return self._workspace
+        if self._workspace.name != self._home:
             raise WorkspaceRefused(
                 "only whoever runs the engine stops everything, in all workspaces: vb kill everything"
             )
+        known = await self._handle.brakes.refresh()
+        where = next((where for where, key in known.thrown if key == EVERYTHING), self._home)
+        return self._workspace if where == self._home else Workspace(self._store, self._clock, where)
 
     async def _pages(self, key: str) -> AsyncIterator[Sequence[str]]:
         """The open runs that may be under the key."""

@@ -24,7 +24,7 @@ from bot.text.plain import one_line
 from engine.core.durations import say_duration
 from engine.core.events import Actor
 from engine.core.outlook import attention, summary
-from engine.core.state import Recorded, RunState, RunStatus, StepState, StepStatus
+from engine.core.state import Hold, Recorded, RunState, RunStatus, StepState, StepStatus
 from engine.core.values import At
 from engine.engine import Engine
 from engine.recall import Recall
@@ -162,6 +162,8 @@ def _outlook(state: RunState, now: int) -> list[str]:
 
 
 def _asks(state: RunState) -> Iterator[str]:
+    for key in sorted({key for _, step in state.opened(StepStatus.HELD) if step.hold for key in _thrown(step.hold)}):
+        yield f"to lift what holds it: vb lift {key}"
     for path, _ in state.opened(StepStatus.UNCERTAIN):
         settle = f"vb settle {state.run} {path}"
         yield f"{path}: whether it happened is unknown. Somebody has to say: {settle} happened|did-not-happen|fail"
@@ -176,6 +178,10 @@ def _asks(state: RunState) -> Iterator[str]:
         yield f"and {len(dead) - _DEAD_SHOWN} more failed for good"
     if dead and not state.undone and state.status is not RunStatus.UNDOING:
         yield f"to try again: vb redrive {state.run}"
+
+
+def _thrown(hold: Hold) -> tuple[str, ...]:
+    return hold.keys if hold.cause == "switch" else ()
 
 
 async def outputs_of(engine: Engine, state: RunState) -> dict[str, JsonValue]:

@@ -146,6 +146,26 @@ def test_definitions_are_deployed_frozen_and_retired_by_who_may(vb: Vb) -> None:
     assert "done with" in vb("run", "gated").err
 
 
+def test_what_is_under_way_is_stopped_told_and_let_go_on(vb: Vb) -> None:
+    assert vb("kill", "workspace").code == 2
+    refused = vb("kill", "workspace", "--reason", "bad image")
+    assert (refused.code, "This stops all runs of this workspace: 0 open runs" in refused.err) == (2, True)
+    stopped = vb("kill", "workspace", "--reason", "bad image", "--yes")
+    assert "stopped all runs of this workspace: bad image. To lift it: vb lift workspace" in stopped.out
+    run = run_in(vb("run", "failing").out)
+    with vb.running("worker") as working:
+        working.until(r"(wrk_\w+) works on")
+        while "bad image" not in vb("show", run).out:
+            assert working.process.is_alive()
+    assert json.loads(vb("switches", "--json").out)[0]["key"] == "workspace"
+    assert "STEP_HELD" in vb("export", run).out
+    assert "lift workspace" in vb("show", run).out
+    assert "There is no run nothing" in vb("kill", "run:nothing", "--reason", "x", "--yes").err
+    assert "names nothing that can be stopped" in vb("kill", "deploys", "--reason", "x", "--yes").err
+    assert "what it held goes on" in vb("lift", "workspace").out
+    assert "Nothing is stopped." in vb("switches").err
+
+
 def test_schedules_are_listed_held_and_made_up_for(vb: Vb) -> None:
     assert vb("deploy").code == 0
     assert re.search(r"^nightly +0 +0 2 \* \* \* +UTC +in ", vb("schedule", "list").out, re.MULTILINE)

@@ -19,6 +19,7 @@ from engine.steps.shell import ShellPolicy, shell_run
 from engine.workspace import WorkspaceRefused
 from tests.engine.conftest import ANA, BEN, Setup, ended, until, workflow
 from tests.engine.flows import begin, reaches, sound, step_is, told
+from tests.store.build import tamper
 
 HOLDS = workflow({"id": "a", "uses": "t.hold"}, {"id": "b", "uses": "t.echo", "with": {"text": "after"}})
 
@@ -206,6 +207,18 @@ async def test_switches_are_thrown_once_with_a_reason_and_everything_at_home(set
         await throw(engine, "everything")
         assert [one.key for one in await elsewhere.switches.thrown()] == ["everything"]
         assert await sound(engine)
+
+
+async def test_a_cache_of_switches_that_was_changed_is_found(setup: Setup) -> None:
+    async with setup.engine(HOLDS) as engine:
+        await throw(engine)
+        await tamper(engine.store, "DELETE FROM switches")
+        await tamper(engine.store, "UPDATE epochs SET number = 0")
+        found = [one.what for one in (await engine.verify()).findings]
+        assert found == [
+            "the switch workspace is thrown, but holds nothing",
+            "the epoch is 0, but the events say 1 at least",
+        ]
 
 
 async def test_workspaces_throw_at_once(setup: Setup) -> None:
