@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ from tests.crash.killing import bring_up, stop, until
 from tests.engine.conftest import ANA, BEN
 from tests.store.build import query
 
-RUNNING = int(os.environ.get("VB_RUNNING", "40"))
+RUNNING = int(os.environ.get("VB_RUNNING", "24"))
 WORKERS = 3
 PROGRAMS = max(4, RUNNING // 20)
 BUSY = max(6, RUNNING // 25)
@@ -32,9 +33,10 @@ BUSY = max(6, RUNNING // 25)
 WAITING = BUSY
 """Runs for which there is no slot."""
 
-WITHIN = 1.0
+WITHIN = 1.0 if "VB_RUNNING" in os.environ else 3.0
+"""A second; and what it takes on a machine that runs other tests beside."""
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("fleet")]
+pytestmark = pytest.mark.timeout(300)
 
 
 def call(id_: str, *, keep: bool) -> dict[str, object]:
@@ -43,7 +45,7 @@ def call(id_: str, *, keep: bool) -> dict[str, object]:
 
 CALLS = Workflow.model_validate({"name": "calls", "steps": [call("a", keep=True), call("b", keep=False)]})
 PROGRAM = Workflow.model_validate({"name": "programs", "steps": [{"id": "a", "uses": "stop.program"}]})
-CHAIN = Workflow.model_validate({"name": "chain", "steps": [call(f"s{n}", keep=False) for n in range(20)]})
+CHAIN = Workflow.model_validate({"name": "chain", "steps": [call(f"s{n}", keep=False) for n in range(12)]})
 
 
 def programs(folder: Path) -> list[Path]:
@@ -65,16 +67,32 @@ def outside() -> Generator[Outside]:
         yield server
 
 
+@pytest.fixture
+def at_work() -> Generator[Callable[[Orders], list[BaseProcess]]]:
+    """Brings up the workers; whoever is left of them at the end is ended."""
+    crew: list[BaseProcess] = []
+
+    def begin(orders: Orders) -> list[BaseProcess]:
+        crew.extend(bring_up(worker.live, orders) for _ in range(WORKERS))
+        return crew
+
+    yield begin
+    for process in crew:
+        process.kill()
+        process.join()
+
+
 async def test_after_a_kill_is_acknowledged_nothing_starts_and_all_that_runs_ends(
-    database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, tmp_path: Path, outside: Outside
-) -> None:
+    database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, tmp_path: Path, outside: Outside,
+    at_work: Callable[[Orders], list[BaseProcess]],
+) -> None:  # fmt: skip
     (tmp_path / "running").touch()
     slots = (RUNNING + PROGRAMS + BUSY) // WORKERS + 1
     orders = Orders(database_url, redis_server.url, redis_namespace, outside.url, tmp_path, slots)
     async with worker.opened(orders) as engine:
         for workflow in (CALLS, PROGRAM, CHAIN):
             engine.catalog.add(workflow)
-        crew = [bring_up(worker.live, orders) for _ in range(WORKERS)]
+        crew = at_work(orders)
         kinds = ["calls"] * (RUNNING - PROGRAMS) + ["programs"] * PROGRAMS
         runs = await start(engine, kinds)
 
