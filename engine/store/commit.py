@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from engine.store import data_keys, epochs, keyring
 from engine.store.blobs import put_blobs
 from engine.store.expand import BatchStatement, Row
+from engine.store.ledger import Ledger
 from engine.store.prepare import Prepared
 from engine.store.signals import write_listeners
 from engine.store.slots import Slots
@@ -44,17 +45,20 @@ def commit_batch(
     refused = slots.refused() | _refused(connection, statements, batch)
     if len(batch) == 1:
         refused |= epochs.refused(connection, batch[0])
-    tried = [item for item in batch if item.append.stream not in refused]
+    ledger = Ledger.of(connection, statements.ledger, [item.append for item in batch])
+    short = ledger.refused()
+    tried = [item for item in batch if item.append.stream not in refused and item.append.stream not in short]
     won = _move_heads(connection, statements, tried)
     _write(connection, statements, [item for item in tried if item.append.stream in won])
     if len(batch) == 1 and won:
         epochs.move(connection, batch[0])
     woken = slots.write(won)
+    ledger.write(won)
     lost = [item for item in batch if item.append.stream not in won]
     if repeated and lost:
         won |= _already_there(connection, statements, lost)
         lost = [item for item in lost if item.append.stream not in won]
-    reasons: dict[str, Outcome] = {stream: Refused(guard) for stream, guard in refused.items()}
+    reasons: dict[str, Outcome] = {**short, **{stream: Refused(guard) for stream, guard in refused.items()}}
     reasons = _conflicts(connection, statements, [item for item in lost if item.append.stream not in reasons]) | reasons
     return [
         Appended(item.head, woken.get(item.append.stream, ())) if item.append.stream in won

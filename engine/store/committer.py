@@ -1,8 +1,8 @@
 """Group commit: appends that wait together share one transaction.
 
 The one rule: a transaction begins as soon as the database is idle, and whatever arrives meanwhile forms the next
-batch, at most one append per stream, and one that asks for a slot per concurrency key, in the order of arrival; one
-that moves the epoch is alone. No append waits for others to come.
+batch, at most one append per stream, one that asks for a slot per concurrency key, and one that spends per workspace,
+in the order of arrival; one that moves the epoch is alone. No append waits for others to come.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import Final
 from engine.store.commit import commit_batch
 from engine.store.database import Database, Lost
 from engine.store.errors import OutcomeUnknown, StoreUnavailable
+from engine.store.ledger import purse
 from engine.store.prepare import Prepared
 from engine.store.statements import Statements
 from engine.store.types import Outcome, SlotFree
@@ -77,6 +78,8 @@ class Committer:
         for waiting in self._waiting:
             append = waiting.item.append
             asked = {guard.key for guard in append.guards if isinstance(guard, SlotFree)}
+            if (spends := purse(append)) is not None:
+                asked.add(spends)
             if append.epoch is not None and not batch:
                 batch[append.stream] = waiting
                 later = [one for one in self._waiting if one is not waiting]

@@ -390,6 +390,49 @@ keyring = Table(
     **_CLUSTERED,
 )
 
+# What each budget may spend in a period (NULL: as much as it likes), and at which percents of that it tells so, as a
+# JSON array. The name of a budget begins with its workspace; amounts are millionths of a US dollar.
+budgets = Table(
+    "budgets",
+    metadata,
+    Column("budget", IDENTIFIER, primary_key=True),
+    Column("cap", BigInteger),
+    Column("alert_at", Text, nullable=False, server_default=text("'[]'")),
+    **_CLUSTERED,
+)
+
+# The ledger is only ever added to; each row says what the account, a budget in one period, has come to by it.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("budget", IDENTIFIER, primary_key=True),
+    Column("period", IDENTIFIER, primary_key=True),
+    Column("seq", Integer, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("spent", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("cap", BigInteger),
+    Column("run", IDENTIFIER, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("effect", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    **_CLUSTERED,
+)
+
+# The last row of the ledger for each account: a cache.
+balances = Table(
+    "balances",
+    metadata,
+    Column("budget", IDENTIFIER, primary_key=True),
+    Column("period", IDENTIFIER, primary_key=True),
+    Column("spent", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("seq", Integer, nullable=False),
+    **_REWRITTEN,
+)
+
 # Which columns beside `events` and `open_work` name the run that a row belongs to; a run goes with all of these rows.
 BELONGINGS: tuple[Column[Any], ...] = (
     run_labels.c.run,

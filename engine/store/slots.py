@@ -32,6 +32,7 @@ from sqlalchemy.engine import Dialect
 
 from engine.store.dbclock import now_ms
 from engine.store.expand import BatchStatement, Row, batch_rows
+from engine.store.ledger import purse
 from engine.store.schema import IDENTIFIER, open_work, slots
 from engine.store.types import HIGH, NORMAL, Append, Guard, SlotFree
 from engine.store.upsert import insert_into
@@ -80,10 +81,14 @@ class Slots:
 
     @classmethod
     def lock(cls, connection: Connection, statements: SlotStatements, appends: Sequence[Append]) -> "Slots":
-        """Wait until this transaction alone may count on the keys that matter to the batch, of which most have none."""
+        """Wait until this transaction alone may count on the keys that matter to the batch, of which most have none.
+
+        The purses from which its appends spend are such keys, too: all locks of this kind are taken at once, in order.
+        """
         if statements.lock is not None:
             rows: list[Row] = [{"key": guard.key, "run": None} for item in appends for guard in _slot_guards(item)]
             rows += [{"key": None, "run": item.stream} for item in appends if _ends(item)]
+            rows += [{"key": key, "run": None} for item in appends if (key := purse(item)) is not None]
             if rows:
                 statements.lock.execute(connection, rows).all()
         return cls(connection, statements, appends, {})

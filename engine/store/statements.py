@@ -15,6 +15,7 @@ from sqlalchemy.types import TypeEngine
 from engine.store import epochs, schema
 from engine.store.dbclock import now_ms
 from engine.store.expand import BatchStatement, batch_rows
+from engine.store.ledger import LedgerStatements
 from engine.store.schema import IDENTIFIER
 from engine.store.signals import SignalStatements
 from engine.store.slots import SlotStatements
@@ -56,6 +57,7 @@ class Statements:
     # owner -> owner, its lease's end or None, and the database's now.
     find_leases: BatchStatement
     slots: SlotStatements
+    ledger: LedgerStatements
     signals: SignalStatements
 
     @classmethod
@@ -80,6 +82,7 @@ class Statements:
             mark_anchored=_mark_anchored(dialect),
             find_leases=_find_leases(dialect),
             slots=SlotStatements.build(dialect),
+            ledger=LedgerStatements.build(dialect),
             signals=SignalStatements.build(dialect),
         )
 

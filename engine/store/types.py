@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Final, Literal, Self, TypeAlias
 
+from engine.store.postings import Balance, Posting, Reserve, Settle
+
 DEFAULT_WORKSPACE: Final = "ws_local"
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -160,7 +162,7 @@ class AtEpoch:
     epoch: int
 
 
-Guard: TypeAlias = LeaseExpired | SlotFree | AtEpoch
+Guard: TypeAlias = LeaseExpired | SlotFree | AtEpoch | Reserve | Settle
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,8 @@ class Append:
     `epoch`, in an append to a workspace's stream, changes what holds steps; if another change of it was first, the
     append is refused as `AtEpoch`.
 
+    `postings` are what is done to the workspace's budgets, in this order; each that is a guard must hold as well.
+
     `subject`, in the first append of a run, is whose data it is: where there is a master key, the texts of this and all
     later appends are sealed under this person's data key.
 
@@ -291,6 +295,7 @@ class Append:
     due: int | Keep | None = KEEP
     due_kind: DueKind = "ready"
     guards: tuple[Guard, ...] = ()
+    postings: tuple[Posting, ...] = ()
     blobs: tuple[Blob, ...] = ()
     waits_for: Waiting | None = None
     listens: tuple[Listens, ...] | None = None
@@ -323,9 +328,10 @@ class Duplicate:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Nothing was written: this guard did not hold."""
+    """Nothing was written: this guard did not hold. Of money: `balances` are how the accounts stand that are why."""
 
     guard: Guard
+    balances: tuple[Balance, ...] = ()
 
 
 Outcome: TypeAlias = Appended | Conflict | Duplicate | Refused
