@@ -17,6 +17,7 @@ from engine.core.agents import Agent
 from engine.core.approval import Approval
 from engine.core.durations import Duration
 from engine.core.kinds import (
+    Budget,
     Call,
     Concurrency,
     ForEach,
@@ -137,6 +138,8 @@ class Workflow(Model):
     """What its runs can be found by; expressions see the input alone."""
     concurrency: Concurrency | None = None
     """How many runs go on at a time."""
+    budget: Budget | None = None
+    """What one run may spend."""
     priority: Priority = Priority.NORMAL
     """Whose turn it is where runs wait in line."""
     schedule: tuple[Schedule, ...] = ()

@@ -13,6 +13,7 @@ from engine.core.agents import Agent, Tool, ToolApproval
 from engine.core.approval import Approval, EditField, Hours, Rung, Stage
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import (
+    Budget,
     Call,
     Concurrency,
     ForEach,
@@ -38,6 +39,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "timeout": "2d",
         "labels": '{service: "${{ input.service }}"}',
         "concurrency": '{key: "deploy-${{ input.service }}"}',
+        "budget": "{limit: 2.00 USD}",
         "priority": "high",
         "schedule": '[{cron: "30 9 * * 1-5"}]',
         "who_can_run": '["@release-managers"]',
@@ -193,6 +195,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "timeout": "1m",
     },
     Concurrency: {"key": "deploy-${{ input.service }}", "limit": "3", "on_limit": "cancel_running"},
+    Budget: {"limit": "2.00 USD", "alert_at": "[50%, 80%, 100%]"},
     Schedule: {
         "cron": '"30 9 * * 1-5"',
         "timezone": "Europe/Paris",

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints,
 
 from engine.core.durations import Duration
 from engine.core.failures import FailureClass
+from engine.core.money import DEFAULT_ALERTS, Money, Share
 
 NAME = r"[a-z][a-z0-9_-]{0,62}"
 Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
@@ -273,6 +274,18 @@ class Concurrency(Model):
     """How many of them may run at a time."""
     on_limit: OnLimit = OnLimit.QUEUE
     """What happens to one more."""
+
+
+class Budget(Model):
+    """What one run may spend, with the runs that it calls. Before it would spend more, it waits for a person.
+
+    The budgets of the workspace, of the workflow and of people are set by ``vb budget set``, and hold besides.
+    """
+
+    limit: Money = Field(gt=0)
+    """The most that it may spend, in US dollars."""
+    alert_at: tuple[Share, ...] = DEFAULT_ALERTS
+    """At which shares of the limit people are told."""
 
 
 class Priority(StrEnum):

@@ -18,6 +18,8 @@ Micros: TypeAlias = int
 """Millionths of a US dollar."""
 
 USD = 1_000_000
+DEFAULT_ALERTS = (50, 80, 100)
+"""The percents of a budget at which people are told, if nobody says otherwise."""
 MOST = 1_000_000_000 * USD
 _WRITTEN = re.compile(r"(?:\$\s?(?P<sign>[0-9]+(?:\.[0-9]+)?)|(?P<word>[0-9]+(?:\.[0-9]+)?)\s?USD)")
 _SHARE = re.compile(r"([0-9]{1,3})\s?%")

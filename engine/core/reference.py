@@ -16,6 +16,7 @@ from engine.core.definition import Step, Workflow
 from engine.core.examples import EXAMPLES
 from engine.core.functions import BUILT_IN, FUNCTIONS, as_text
 from engine.core.kinds import (
+    Budget,
     Call,
     Concurrency,
     ForEach,
@@ -54,6 +55,7 @@ HEADINGS: Mapping[type[BaseModel], str] = {
     Repeat: "A loop until a condition holds: `repeat`",
     Undo: "Compensation: `undo`",
     Concurrency: "Runs at a time: `concurrency`",
+    Budget: "Spending: `budget`",
     Schedule: "Starts by the clock: `schedule`",
 }
 """Every model, in the order of the page."""

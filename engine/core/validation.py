@@ -16,6 +16,7 @@ from engine.core.agents import Agent, Tool, ToolApproval
 from engine.core.approval import Approval, EditField, Hours, Rung, Stage
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import (
+    Budget,
     Call,
     Concurrency,
     ForEach,
@@ -32,7 +33,7 @@ from engine.core.models import Llm
 from engine.core.problems import Finding, Path
 from engine.core.words import did_you_mean, kind, listed
 
-LATER = frozenset({"budget", "correct", "env", "limits", "models", "rate_limit", "secrets"})
+LATER = frozenset({"correct", "env", "limits", "models", "rate_limit", "secrets"})
 """Words that are planned: a plain sentence is better than a guess at a typing slip."""
 ELSEWHERE = {
     "cron": "write it under schedule",
@@ -125,6 +126,7 @@ _CAPS: Mapping[str, str] = {
     "steps.#.id": "give every step an id, such as build",
     "steps.#.undo.uses": "name the step that undoes it",
     "concurrency.key": "runs with the same key are counted together, such as deploy-${{ input.env }}",
+    "budget.limit": "say how much a run may spend, such as limit: 2.00 USD",
     "schedule.#.cron": "give the five fields, such as 30 9 * * 1-5",
 }
 """What to do about a word that is missing."""
@@ -202,6 +204,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "": Workflow,
     "input.*": InputField,
     "concurrency": Concurrency,
+    "budget": Budget,
     "schedule.#": Schedule,
     "steps.#": Step,
     "steps.#.retry": Retry,
