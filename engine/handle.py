@@ -16,6 +16,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from engine.brakes import Brakes
+from engine.charges import standings_of
 from engine.clock import Clock
 from engine.core import checkpoint
 from engine.core import commands as c
@@ -86,6 +87,7 @@ class _Submitted:
 class _Case:
     """What is known while a batch is being settled. ``fresh``: the run was just read from the log.
 
+    ``money``: which accounts had no room, or pass a threshold, as they stood when that was refused.
     ``looked``: what holds its steps was read meanwhile, since something of it may be held no longer.
     """
 
@@ -95,6 +97,9 @@ class _Case:
     looked: bool = False
     values: dict[int, JsonValue] = field(default_factory=dict[int, JsonValue])
     conflicts: int = 0
+    money: dict[tuple[str, str], tuple[e.Standing, ...]] = field(
+        default_factory=dict[tuple[str, str], tuple[e.Standing, ...]]
+    )
 
 
 @dataclass(slots=True)
@@ -235,18 +240,26 @@ class Handle:
             case Conflict():
                 case.known, case.fresh = await self._fresh(run), True
                 case.conflicts += 1
+                case.money.clear()
                 return False
-            case Refused(AtEpoch()):
-                await self.brakes.refresh()
-                return False
-            case Refused(guard):
-                case.refused |= {condition_of(guard, case.known.state)}
+            case Refused():
+                await self._learn(outcome, case)
                 return False
             case Duplicate():
                 raise RuntimeError(f"{run}: only a start can be a duplicate")
             case None:
                 _answer_all(batch, decisions)
                 return True
+
+    async def _learn(self, refused: Refused, case: _Case) -> None:
+        """What was refused is known from now on, until the world around the run has changed."""
+        if isinstance(refused.guard, AtEpoch):
+            await self.brakes.refresh()
+            case.money.clear()
+        elif (short := standings_of(refused, case.known.state)) is not None:
+            case.money |= short
+        else:
+            case.refused |= {condition_of(refused.guard, case.known.state)}
 
     def _done(self, known: Seen, head: Head, batch: Sequence[_Submitted], decisions: Sequence[Decision]) -> None:
         """The append is durable: remember, answer, tell, and save a checkpoint now and then."""
@@ -295,9 +308,10 @@ class Handle:
     def _decide(self, state: RunState, batch: Sequence[_Submitted], case: _Case) -> list[Decision]:
         now = self._clock.now()
         known = dict(case.values)
+        around = c.Around(self.brakes.known, case.refused, dict(case.money))
         decisions: list[Decision] = []
         for submitted in batch:
-            decision = decide(state, submitted.command, now, known, c.Around(self.brakes.known, case.refused))
+            decision = decide(state, submitted.command, now, known, around)
             # The next one may need what this one has decided on, which no log has yet.
             known |= {one.seq: e.value_of(one.event) for one in decision.events}
             decisions.append(decision)

@@ -13,10 +13,12 @@ from typing import Any, Final, cast
 
 from pydantic import JsonValue
 
+from engine.charges import postings_of
 from engine.core import events as e
 from engine.core.commands import AtEpoch, Condition, LostLease, SlotFree
 from engine.core.decide import Decision
 from engine.core.outlook import Due, DueKind, attention, due, summary
+from engine.core.spending import Reserving, Settling
 from engine.core.state import Recorded, RunState, StepStatus
 from engine.store import (
     Append,
@@ -129,7 +131,13 @@ def append_of(run: str, after: Head, decisions: Sequence[Decision]) -> Append:
         run=row,
         due=next_look.at if next_look else None,
         due_kind=next_look.kind.value if next_look else DueKind.READY.value,
-        guards=tuple(_guard(one, state) for decision in decisions for one in decision.conditions),
+        guards=tuple(
+            _guard(one, state)
+            for decision in decisions
+            for one in decision.conditions
+            if not isinstance(one, Reserving | Settling)
+        ),
+        postings=postings_of(state, decisions, starts=after.seq == 0),
         blobs=tuple(blob for _, blob in texts if blob is not None),
         waits_for=None if in_line is None else Waiting(slot_key(state, in_line.key), state.started.priority),
         listens=_listens(state, fresh),
@@ -148,10 +156,12 @@ def condition_of(guard: Guard, state: RunState) -> Condition:
         return SlotFree(guard.key.removeprefix(f"{state.started.workspace}/"), guard.limit)
     if isinstance(guard, EpochGuard):
         return AtEpoch(guard.epoch)
+    if not isinstance(guard, LeaseExpired):
+        raise TypeError(f"{type(guard).__name__} is of money, which `standings_of` tells")
     return LostLease(guard.owner, guard.cap or 0)
 
 
-def _guard(condition: Condition, state: RunState) -> Guard:
+def _guard(condition: LostLease | SlotFree | AtEpoch, state: RunState) -> Guard:
     if isinstance(condition, SlotFree):
         return SlotGuard(slot_key(state, condition.key), condition.limit)
     if isinstance(condition, AtEpoch):

@@ -120,7 +120,7 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
     if isinstance(event, e.ApprovalEvent):
         return gate_line(before, at, event)
     if isinstance(event, e.SpendingEvent):
-        return money_line(event)
+        return money_line(event, before.run)
     match event:
         case (
             e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded() | e.KeyUsed()

@@ -49,6 +49,8 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.EffectRecorded: _QUIET,
     e.EffectUnsent: _QUIET,
     e.KeyUsed: _QUIET,
+    e.BudgetAlerted: _WAITS,
+    e.BudgetExceeded: _WAITS,
     e.ApprovalPresented: _QUIET,
 }
 
@@ -347,8 +349,18 @@ def _of_money(event: e.SpendingEvent) -> Fields:
             return {**told, "reserved": say_money(event.reserved), "model": event.model, **event.usage}
         case e.EffectUnsent():
             return {"effect": event.effect, "released": say_money(event.reserved) if event.reserved else None}
+        case e.BudgetAlerted(budget=budget):
+            passed = ",".join(f"{share}%" for share in budget.passes)
+            return {"budget": budget.account, "passed": passed, **_standing(budget)}
+        case e.BudgetExceeded():
+            budgets = ",".join(one.account for one in event.accounts)
+            return {"effect": event.effect, "needs": say_money(event.amount), "budgets": budgets}
         case _:
             assert_never(event)
+
+
+def _standing(one: e.Standing) -> Fields:
+    return {"spent": say_money(one.spent), "reserved": say_money(one.reserved), "limit": say_money(one.limit)}
 
 
 def _span(ms: int) -> str:

@@ -30,7 +30,7 @@ from engine.core.gate_commands import Vote as Vote
 from engine.core.gates import GateDecision
 from engine.core.graph import Plan
 from engine.core.keys import Use
-from engine.core.spending import Cost, Spend
+from engine.core.spending import Cost, Reserving, Settling, Spend, Standing
 from engine.core.state import RunStatus
 from engine.core.switches import NONE_THROWN, Switches
 
@@ -72,14 +72,18 @@ class AtEpoch:
     epoch: int
 
 
-Condition = LostLease | SlotFree | AtEpoch
+Condition = LostLease | SlotFree | AtEpoch | Reserving | Settling
 
 
 class Around(NamedTuple):
-    """What is known of the world around a run: the switches, and conditions that are known not to hold."""
+    """What is known of the world around a run: the switches, and conditions that are known not to hold.
+
+    Of money it is known how the accounts stand that are why, by (step, effect).
+    """
 
     switches: Switches = NONE_THROWN
     refused: frozenset[Condition] = frozenset()
+    money: Mapping[tuple[str, str], tuple[Standing, ...]] = {}
 
 
 ALONE = Around()

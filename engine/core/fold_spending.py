@@ -10,17 +10,19 @@ from engine.core.transitions import put
 
 
 def evolve_spending(state: RunState, event: e.SpendingEvent) -> RunState:
-    state = state._replace(reserved=state.reserved - event.reserved)
     step = state.step(event.step)
     known = step.effects.get(event.effect)
     match event:
         case e.CostRecorded():
-            state = state._replace(spent=state.spent + event.cost)
+            state = state._replace(reserved=state.reserved - event.reserved, spent=state.spent + event.cost)
             if known is None:
                 return state  # what has ended, or was begun anew, no longer knows its effects
             paid = step.effects.set(event.effect, known._replace(reserved=0))
             return put(state, event.step, step._replace(effects=paid))
         case e.EffectUnsent():
+            state = state._replace(reserved=state.reserved - event.reserved)
             return put(state, event.step, step._replace(effects=step.effects.delete(event.effect)))
+        case e.BudgetAlerted() | e.BudgetExceeded():
+            return state  # what people are told; how budgets stand is known to the store alone
         case _:
             assert_never(event)

@@ -99,8 +99,8 @@ def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> R
             later = {"retry_at": event.until, "postponed": event.words, "worker": "", "losses": 0}
             return put(state, path, step._replace(status=StepStatus.RETRYING, **later))
         case e.StepHeld():
-            hold = Hold(event.cause, event.keys, event.words, event.epoch, state.at, event.until)
-            return put(state, path, step._replace(status=StepStatus.HELD, hold=hold, worker="", postponed=""))
+            why = (event.cause, event.keys, event.words, event.epoch, state.at, event.until, event.amount, event.asks)
+            return put(state, path, step._replace(status=StepStatus.HELD, hold=Hold(*why), worker="", postponed=""))
         case e.StepReleased():
             return put(state, path, step._replace(status=StepStatus.READY, hold=None))
         case e.StepSkipped():

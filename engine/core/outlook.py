@@ -126,7 +126,7 @@ def _asks(step: StepState) -> str:
         return "approval"
     if step.status is StepStatus.UNCERTAIN:
         return "uncertain"
-    if step.status is StepStatus.HELD:
+    if step.status is StepStatus.HELD and step.hold is not None and step.hold.asks:
         return "held"
     return "missing_step" if step.missing else ""
 

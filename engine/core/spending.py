@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from engine.core.events.base import Actor
 from engine.core.events.runs import RunStarted
+from engine.core.events.spending import Standing as Standing
 from engine.core.money import Micros
 
 WORKSPACE = "workspace"
@@ -45,6 +46,34 @@ class Cost:
     usage: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
 
+@dataclass(frozen=True, slots=True)
+class Reserving:
+    """Condition of a decision: all ``accounts`` have room for ``amount``, which is then set aside.
+
+    ``effect`` is empty where it is only asked, for a step that would start; then nothing is set aside.
+    """
+
+    step: str
+    effect: str
+    amount: Micros
+    accounts: tuple[str, ...]
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settling:
+    """Condition of a decision: settling makes accounts pass these percents (account, percent), and no others."""
+
+    step: str
+    effect: str
+    cost: Micros
+    reserved: Micros
+    accounts: tuple[str, ...]
+    model: str
+    unsent: bool
+    passes: tuple[tuple[str, int], ...] = ()
+
+
 class Account(NamedTuple):
     """``budget`` without its period: ``workspace/day``, ``workflow:deploy/month``, ``run:run_1``."""
 
@@ -60,6 +89,34 @@ def account(name: str) -> Account:
     """The account of that name."""
     scope, *rest = name.split("/")
     return Account(f"{scope}/{rest[0]}", rest[1]) if len(rest) > 1 else Account(scope, "")
+
+
+def next_period(name: str, zone: str) -> int | None:
+    """When the account's budget is counted anew; None if that never is."""
+    period = account(name).period
+    if not period:
+        return None
+    day = date.fromisoformat(period if period.count("-") == 2 else f"{period}-01")
+    later = day + timedelta(days=1 if period.count("-") == 2 else 31)
+    later = later if period.count("-") == 2 else later.replace(day=1)
+    return round(datetime(later.year, later.month, later.day, tzinfo=ZoneInfo(zone)).timestamp() * 1_000)
+
+
+def budget_words(name: str, run: str = "") -> str:
+    """What people call the budget of an account: ``the workspace's budget for the day``. ``run`` is who asks."""
+    budget = account(name).budget
+    scope, _, period = budget.partition("/")
+    kind, _, whose = scope.partition(":")
+    when = f" for the {period}" if period else ""
+    match kind:
+        case "workspace":
+            return f"the workspace's budget{when}"
+        case "workflow":
+            return f"{whose}'s budget{when}"
+        case "person":
+            return f"the budget{when} of the person who started it"
+        case _:
+            return "the run's budget" if whose == run else f"the budget of {whose}, which it is a part of"
 
 
 def of_workflow(workflow: str) -> str:

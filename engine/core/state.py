@@ -116,6 +116,8 @@ class Hold(NamedTuple):
     epoch: int
     at: int
     until: int | None = None
+    amount: int = 0
+    asks: bool = True
 
 
 class Loop(NamedTuple):

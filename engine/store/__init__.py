@@ -22,6 +22,7 @@ from engine.store.instants import from_text, to_text
 from engine.store.keeper import LeaseKeeper
 from engine.store.log import Log
 from engine.store.open_work import PUSH
+from engine.store.postings import Account, Balance, Limit, Posting, Purpose, Reserve, Settle
 from engine.store.restored import (
     Behind,
     EffectSeen,
@@ -87,9 +88,11 @@ __all__ = [
     "LOW",
     "NORMAL",
     "PUSH",
+    "Account",
     "Append",
     "Appended",
     "AtEpoch",
+    "Balance",
     "Behind",
     "Blob",
     "Checkpoint",
@@ -114,6 +117,7 @@ __all__ = [
     "KeyChange",
     "LeaseExpired",
     "LeaseKeeper",
+    "Limit",
     "Listens",
     "Log",
     "NewEpoch",
@@ -121,12 +125,15 @@ __all__ = [
     "NoSealer",
     "Outcome",
     "OutcomeUnknown",
+    "Posting",
     "Prunable",
     "Pruned",
+    "Purpose",
     "PutKey",
     "Refold",
     "Refused",
     "Report",
+    "Reserve",
     "RestoredReport",
     "RunFilter",
     "RunInfo",
@@ -137,6 +144,7 @@ __all__ = [
     "SealBroken",
     "Sealer",
     "Secrets",
+    "Settle",
     "Signal",
     "SlotFree",
     "StillOpen",

@@ -12,11 +12,12 @@ from engine.core.deciding.attempts import CLAIM_GRACE
 from engine.core.deciding.covers import unapproved
 from engine.core.deciding.draft import BY_ENGINE, Draft
 from engine.core.deciding.failing import fail, words_of
-from engine.core.deciding.holding import held_by_switch, release
+from engine.core.deciding.holding import held_by_switch
 from engine.core.deciding.loops import go_on
 from engine.core.deciding.opening import call_again, open_step
 from engine.core.deciding.places import halted
 from engine.core.deciding.signals import match
+from engine.core.deciding.spending import let_go
 from engine.core.expressions import ExpressionError
 from engine.core.graph import Kind
 from engine.core.state import AT_WORK, Phase, RunState, StepState, StepStatus
@@ -73,7 +74,7 @@ def _move(draft: Draft, path: str, slots: _Slots) -> bool:
         case StepStatus.LISTENING:
             return bool(state.kept) and match(draft, path, step)
         case StepStatus.HELD:
-            return release(draft, path, step)
+            return let_go(draft, path, step, may_start=slots.claim is not None and slots.left > 0)
         case StepStatus.READY:
             if open_step(draft, path):
                 return True

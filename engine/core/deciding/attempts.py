@@ -13,7 +13,7 @@ from engine.core.commands import LostLease, Reply
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.failing import LOSSES_ALLOWED, fail, unsure
 from engine.core.deciding.holding import effect_keys, held_by_switch
-from engine.core.deciding.spending import begin_effect, settle, unsent
+from engine.core.deciding.spending import begin_effect, cannot_afford, settle, unsent
 from engine.core.failures import Failure, FailureClass
 from engine.core.state import StepState, StepStatus
 
@@ -120,6 +120,8 @@ def _effect(draft: Draft, command: c.BeginEffect | c.RecordEffect | c.CancelEffe
             return c.NowHeld()
         # What it may cost is set aside for each try, once that of the one before is settled.
         if known is None or (command.spend is not None and not known.reserved):
+            if cannot_afford(draft, command):
+                return c.NowHeld()
             begin_effect(draft, command, under)
         return c.Accepted()
     if known is None:

@@ -71,6 +71,8 @@ def hold(draft: Draft, path: str, why: Hold) -> None:
             words=why.words,
             epoch=why.epoch,
             until=why.until,
+            amount=why.amount,
+            asks=why.asks,
         )
     )
 

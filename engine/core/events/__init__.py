@@ -66,7 +66,7 @@ from engine.core.events.runs import (
     RunTimedOut,
     RunUndoing,
 )
-from engine.core.events.spending import CostRecorded, EffectUnsent
+from engine.core.events.spending import BudgetAlerted, BudgetExceeded, CostRecorded, EffectUnsent, Standing
 from engine.core.events.steps import (
     EffectRecorded,
     EffectStarted,
@@ -159,7 +159,7 @@ ApprovalEvent = (
     | ApprovalDenied
     | ApprovalExpired
 )
-SpendingEvent = CostRecorded | EffectUnsent
+SpendingEvent = CostRecorded | EffectUnsent | BudgetAlerted | BudgetExceeded
 Event = RunEvent | StepEvent | FlowEvent | ApprovalEvent | SpendingEvent
 
 EVENTS: dict[str, type[Event]] = {cls.type: cls for cls in get_args(Event)}
@@ -240,6 +240,8 @@ __all__ = [
     "AskedHours",
     "AskedLater",
     "AskedStage",
+    "BudgetAlerted",
+    "BudgetExceeded",
     "ChildStarted",
     "Copy",
     "CostRecorded",
@@ -276,6 +278,7 @@ __all__ = [
     "SignalMatched",
     "SignalReceived",
     "SpendingEvent",
+    "Standing",
     "StepAwaitedWorker",
     "StepCompleted",
     "StepDeadLettered",

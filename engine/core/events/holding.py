@@ -11,7 +11,8 @@ class StepHeld(EventModel):
     """The step may not start, or go on, until a person lifts what holds it. It costs the step none of its attempts.
 
     ``keys`` name what holds it, ``words`` say it to people. ``epoch`` is that of the switches and budgets that were
-    looked at: the step is not looked at again before it has grown, or ``until`` has come.
+    looked at: the step is not looked at again before it has grown, or ``until`` has come. Of a budget, ``amount`` is
+    what the step may spend next; ``asks`` tells whether it takes a person, or others will give back what it waits for.
     """
 
     type: ClassVar[str] = "STEP_HELD"
@@ -22,6 +23,8 @@ class StepHeld(EventModel):
     words: str
     epoch: int
     until: int | None = None
+    amount: int = 0
+    asks: bool = True
 
 
 class StepReleased(EventModel):

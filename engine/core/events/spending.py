@@ -7,9 +7,21 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from pydantic import Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from engine.core.events.base import EventModel
+
+
+class Standing(BaseModel):
+    """How an account stands; ``passes`` are the percents of its limit that a settlement makes it pass."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account: str
+    spent: int
+    reserved: int
+    limit: int
+    passes: tuple[int, ...] = ()
 
 
 class CostRecorded(EventModel):
@@ -38,3 +50,22 @@ class EffectUnsent(EventModel):
     effect: str
     reserved: int = 0
     accounts: tuple[str, ...] = ()
+
+
+class BudgetAlerted(EventModel):
+    """The effect has cost so much that a budget passes shares of it at which people are told; each of them once."""
+
+    type: ClassVar[str] = "BUDGET_ALERTED"
+    step: str
+    effect: str
+    budget: Standing
+
+
+class BudgetExceeded(EventModel):
+    """The step may spend ``amount`` next, which these budgets have no room for: it is held, and a person is asked."""
+
+    type: ClassVar[str] = "BUDGET_EXCEEDED"
+    step: str
+    effect: str
+    amount: int
+    accounts: tuple[Standing, ...]
