@@ -5,9 +5,10 @@ The one rule: a budget is its workspace's own, so its name in the store begins w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from engine.core import events as e
+from engine.core import workspace_events as w
 from engine.core.decide import Decision
 from engine.core.spending import Account, Reserving, Settling, account, of_run
 from engine.core.state import RunState
@@ -32,6 +33,18 @@ def postings_of(state: RunState, decisions: Sequence[Decision], *, starts: bool)
             charged = _accounts(state, one.accounts)
             found.append(Settle(one.cost, one.reserved, charged, purpose, kind, passes))
     return tuple(found)
+
+
+def spend_money(decision: Decision) -> bool:
+    """Whether the decision does anything to budgets."""
+    return any(isinstance(one, Reserving | Settling) for one in decision.conditions)
+
+
+def limits_of(workspace: str, events: Iterable[w.WorkspaceEvent]) -> tuple[Limit, ...]:
+    """What budgets that are set may spend."""
+    return tuple(
+        Limit(f"{workspace}/{one.budget}", one.limit, one.alert_at) for one in events if isinstance(one, w.BudgetSet)
+    )
 
 
 def standings_of(refused: Refused, state: RunState) -> Mapping[tuple[str, str], tuple[e.Standing, ...]] | None:

@@ -73,6 +73,11 @@ class Definitions:
         if freeze is not None:
             raise Frozen(workflow, freeze)
 
+    @property
+    def timezone(self) -> str:
+        """The zone in which the workspace counts days, as it was read last."""
+        return self._workspace.known.timezone
+
     def note_broken(self, broken: Mapping[str, Sequence[Problem]]) -> None:
         """These names have files now that cannot be loaded; whoever asks for one of them is told why."""
         self._broken = dict(broken)

@@ -16,6 +16,7 @@ from typing import Self
 from pydantic import JsonValue
 
 from engine.audit import audit
+from engine.budgets import Budgets
 from engine.bulk import Bulk
 from engine.catalog import Catalog
 from engine.clock import Clock, SystemClock
@@ -111,6 +112,7 @@ class Engine:
         self._own = OwnRuns(shared.handle, workspace)
         self.workspace = Workspace(self.store, self.clock, workspace)
         self.definitions = Definitions(self.workspace, self.catalog, shared.plans)
+        self.budgets = Budgets(self.store, self.workspace, self.clock)
         self.keyring = Keyring(self.store, self.workspace)
         self.deployer = Deployer(self.workspace, self.definitions, shared.plans, self.registry.catalog())
         self._starter = Starter(

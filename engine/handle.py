@@ -16,7 +16,7 @@ from typing import Protocol
 from pydantic import JsonValue
 
 from engine.brakes import Brakes
-from engine.charges import standings_of
+from engine.charges import spend_money, standings_of
 from engine.clock import Clock
 from engine.core import checkpoint
 from engine.core import commands as c
@@ -230,7 +230,8 @@ class Handle:
         if case.conflicts < CONFLICTS_BEFORE_LOCKING:
             outcome = await self._log.append(append_of(run, case.known.head, decisions))
         else:
-            outcome, decisions = await self._append_locked(run, batch, case)
+            spends = any(spend_money(decision) for decision in decisions)
+            outcome, decisions = await self._append_locked(run, batch, case, spends=spends)
         match outcome:
             case Appended(head, woken):
                 self._done(case.known, head, batch, decisions)
@@ -290,7 +291,7 @@ class Handle:
             await asyncio.wait(self._saving)
 
     async def _append_locked(
-        self, run: str, batch: Sequence[_Submitted], case: _Case
+        self, run: str, batch: Sequence[_Submitted], case: _Case, *, spends: bool
     ) -> tuple[Outcome | None, list[Decision]]:
         """Decide and append while holding the run's head row, so that a sender that lost twice does not starve."""
         decisions: list[Decision] = []
@@ -302,7 +303,8 @@ class Handle:
             decisions[:] = self._decide(state, batch, case)
             return append_of(run, head, decisions) if any(d.events for d in decisions) else None
 
-        outcome = await self._log.append_locked(run, case.known.head, decide_locked)
+        workspace = case.known.state.started.workspace if spends else ""
+        outcome = await self._log.append_locked(run, case.known.head, decide_locked, spends_from=workspace)
         return outcome, decisions
 
     def _decide(self, state: RunState, batch: Sequence[_Submitted], case: _Case) -> list[Decision]:

@@ -63,5 +63,6 @@ class Starter:
             "dedupe_key": dedupe_key,
             "labels": {**event.labels, **(labels or {})},
             "concurrency": event.concurrency or line,
+            "timezone": self.definitions.timezone,
         }
         return await self.runs.start(self.ids.run(), plan, event.model_copy(update=more))

@@ -11,7 +11,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 
+from engine.charges import limits_of
 from engine.clock import Clock
+from engine.core import budgets as bg
 from engine.core import delegations as dg
 from engine.core import freezes as fz
 from engine.core import switches as sw
@@ -79,7 +81,7 @@ class Workspace:
             state, head = self._state, self._head
             now = self._clock.now()
             command = make(state)
-            if isinstance(command, sw.ThrowSwitch | sw.LiftSwitch):
+            if isinstance(command, sw.ThrowSwitch | sw.LiftSwitch | bg.SetBudget):
                 command = replace(command, epoch=(await self._store.switches())[0])
             verdict = ws.decide(state, command, now)
             if isinstance(verdict, ws.Refused):
@@ -90,7 +92,14 @@ class Workspace:
                 return ()
             at = max([now, *(from_text(one.at) for one in await self._store.events_at(self.name, [head.seq]))])
             events = tuple(NewEvent(one.type, one.version, at, w.encode(one)) for one in verdict)
-            append = Append(stream=self.name, after=head, events=events, epoch=_epoch_of(verdict), keys=keys(verdict))
+            append = Append(
+                stream=self.name,
+                after=head,
+                events=events,
+                epoch=_epoch_of(verdict),
+                keys=keys(verdict),
+                postings=limits_of(self.name, verdict),
+            )
             if isinstance(await self._store.append(append), Appended):
                 await self.state()
                 return verdict
@@ -173,6 +182,8 @@ def _epoch_of(events: tuple[w.WorkspaceEvent, ...]) -> NewEpoch | None:
                 return NewEpoch(epoch, throws=key)
             case w.SwitchLifted(key=key, epoch=epoch):
                 return NewEpoch(epoch, lifts=key, frees=True, everywhere=key == sw.EVERYTHING)
+            case w.BudgetSet(epoch=epoch):
+                return NewEpoch(epoch, frees=True)
             case _:
                 pass
     return None

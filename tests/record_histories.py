@@ -245,6 +245,16 @@ def spending() -> Run:
     run.do(c.CancelEffect("a", token, "second"))
     run.do(c.BeginEffect("a", token, "third", "run_t/a/third/1", spend))
     run.look(after=100_000, worker="w2")
+    run.look(after=100_000)
+    short = e.Standing(account="run:run_t", spent=620_000, reserved=0, limit=1_000_000)
+    begins = c.BeginEffect("a", run.state.step("a").token, "fourth", "run_t/a/fourth/1", spend)
+    run.do(begins, money={("a", "fourth"): (short,)})
+    run.look()
+    token = run.state.step("a").token
+    run.do(c.BeginEffect("a", token, "fourth", "run_t/a/fourth/1", spend))
+    passing = e.Standing(account="run:run_t", spent=1_000_000, reserved=0, limit=2_000_000, passes=(50,))
+    run.do(c.RecordEffect("a", token, "fourth", "42", Cost(380_000)), money={("a", "fourth"): (passing,)})
+    run.succeed("a")
     return run
 
 

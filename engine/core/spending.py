@@ -91,15 +91,43 @@ def account(name: str) -> Account:
     return Account(f"{scope}/{rest[0]}", rest[1]) if len(rest) > 1 else Account(scope, "")
 
 
+class Period(NamedTuple):
+    """The time in which a budget is counted; a run's budget has none, and no name for it."""
+
+    name: str = ""
+    begins: int | None = None
+    ends: int | None = None
+
+
+def period_of(budget: str, now: int, zone: str) -> Period:
+    """The period of the budget of that name which now is."""
+    _, _, per = budget.partition("/")
+    if not per:
+        return Period()
+    today = datetime.fromtimestamp(now / 1_000, ZoneInfo(zone)).date()
+    first = today if per == DAY else today.replace(day=1)
+    return Period(
+        f"{today:%Y-%m-%d}" if per == DAY else f"{today:%Y-%m}", _instant(first, zone), _after(first, per, zone)
+    )
+
+
+def _instant(day: date, zone: str) -> int:
+    return round(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp() * 1_000)
+
+
+def _after(first: date, per: str, zone: str) -> int:
+    """When the period ends that begins with this day."""
+    later = first + timedelta(days=1) if per == DAY else (first + timedelta(days=31)).replace(day=1)
+    return _instant(later, zone)
+
+
 def next_period(name: str, zone: str) -> int | None:
     """When the account's budget is counted anew; None if that never is."""
-    period = account(name).period
+    budget, period = account(name)
     if not period:
         return None
-    day = date.fromisoformat(period if period.count("-") == 2 else f"{period}-01")
-    later = day + timedelta(days=1 if period.count("-") == 2 else 31)
-    later = later if period.count("-") == 2 else later.replace(day=1)
-    return round(datetime(later.year, later.month, later.day, tzinfo=ZoneInfo(zone)).timestamp() * 1_000)
+    per = budget.rpartition("/")[2]
+    return _after(date.fromisoformat(period if per == DAY else f"{period}-01"), per, zone)
 
 
 def budget_words(name: str, run: str = "") -> str:

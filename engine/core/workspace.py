@@ -12,6 +12,7 @@ from typing import NamedTuple, assert_never
 
 from immutables import Map
 
+from engine.core import budgets as bg
 from engine.core import delegations as dg
 from engine.core import freezes as fz
 from engine.core import keys as ks
@@ -57,6 +58,8 @@ class WorkspaceState(NamedTuple):
     roles: Map[GrantKey, Grant] = Map({grant.key: grant for grant in FOUNDING})
     delegations: Map[int, dg.Delegation] = Map()
     switches: Map[str, sw.Switch] = Map()
+    budgets: Map[str, bg.Budget] = Map()
+    timezone: str = "UTC"
     keys: Map[ks.KeyPlace, ks.Key] = Map()
 
     @property
@@ -116,13 +119,14 @@ def _evolve(state: WorkspaceState, seq: int, at: int, event: w.GeneralEvent) -> 
         case w.SwitchThrown() | w.SwitchLifted():
             return state._replace(switches=sw.evolve(state.switches, at, event))
         case _:
-            return _evolve_people(state, seq, at, event)
+            return _evolve_rights(state, seq, at, event)
 
 
 _OfPeople = w.RoleGranted | w.RoleRevoked | w.DelegationStarted | w.DelegationEnded
+_OfMoney = w.BudgetSet | w.TimezoneSet
 
 
-def _evolve_people(state: WorkspaceState, seq: int, at: int, event: _OfPeople) -> WorkspaceState:
+def _evolve_rights(state: WorkspaceState, seq: int, at: int, event: _OfPeople | _OfMoney) -> WorkspaceState:
     match event:
         case w.RoleGranted():
             grant = Grant(event.role, event.to, event.name, event.workflow, at, event.by, event.reason)
@@ -133,6 +137,13 @@ def _evolve_people(state: WorkspaceState, seq: int, at: int, event: _OfPeople) -
             return state._replace(delegations=state.delegations.set(seq, dg.Delegation(seq, at, event)))
         case w.DelegationEnded():
             return state._replace(delegations=state.delegations.delete(event.delegation))
+        case w.BudgetSet():
+            budget = bg.budget_after(at, event)
+            budgets = state.budgets
+            changed = budgets.delete(event.budget) if budget is None else budgets.set(event.budget, budget)
+            return state._replace(budgets=changed)
+        case w.TimezoneSet():
+            return state._replace(timezone=event.zone)
         case _:
             assert_never(event)
 
@@ -225,7 +236,8 @@ class RevokeRole:
 _AboutPeople = GrantRole | RevokeRole | dg.StartDelegation | dg.EndDelegation
 _AboutTime = PauseSchedule | ResumeSchedule | Skip | fz.StartFreeze | fz.LiftFreeze
 _AboutStopping = sw.ThrowSwitch | sw.LiftSwitch
-Command = Deploy | Retire | _AboutTime | _AboutPeople | _AboutStopping | ks.KeyCommand
+_AboutMoney = bg.SetBudget | bg.SetTimezone
+Command = Deploy | Retire | _AboutTime | _AboutPeople | _AboutStopping | _AboutMoney | ks.KeyCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,10 +282,21 @@ def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
             return _unless_words(dg.decide(state.delegations, command, now))
         case fz.StartFreeze() | fz.LiftFreeze():
             return _unless_words(fz.decide(state.freezes, command, now))
-        case sw.ThrowSwitch() | sw.LiftSwitch():
-            return _unless_words(sw.decide(state.switches, command))
         case _:
-            return _unless_words(ks.decide(state.keys, command))
+            return _unless_words(_decide_guards(state, command))
+
+
+def _decide_guards(
+    state: WorkspaceState, command: _AboutStopping | _AboutMoney | ks.KeyCommand
+) -> tuple[w.WorkspaceEvent, ...] | str:
+    """What holds steps, and what opens doors to them."""
+    match command:
+        case sw.ThrowSwitch() | sw.LiftSwitch():
+            return sw.decide(state.switches, command)
+        case bg.SetBudget() | bg.SetTimezone():
+            return bg.decide(state.budgets, state.timezone, command)
+        case _:
+            return ks.decide(state.keys, command)
 
 
 def _unless_words(verdict: tuple[w.WorkspaceEvent, ...] | str) -> Verdict:

@@ -165,6 +165,33 @@ class SwitchLifted(EventModel):
     epoch: int
 
 
+class BudgetSet(EventModel):
+    """From here on so much may be spent of the budget in each of its periods (None: as much as anybody likes).
+
+    ``was`` is the limit before, and ``alert_at`` the percents at which people are told, also in ``channel``. ``epoch``
+    is the number that this made of what holds steps, as with switches: steps that a budget holds look again.
+    """
+
+    type: ClassVar[str] = "BUDGET_SET"
+    budget: str
+    limit: int | None
+    was: int | None = None
+    alert_at: tuple[int, ...]
+    channel: str = ""
+    by: Actor
+    reason: str = ""
+    epoch: int
+
+
+class TimezoneSet(EventModel):
+    """The days and months of runs that start from here on are counted in this zone."""
+
+    type: ClassVar[str] = "TIMEZONE_SET"
+    zone: str
+    by: Actor
+    reason: str = ""
+
+
 GeneralEvent = (
     WorkflowDeployed
     | WorkflowRetired
@@ -179,6 +206,8 @@ GeneralEvent = (
     | DelegationEnded
     | SwitchThrown
     | SwitchLifted
+    | BudgetSet
+    | TimezoneSet
 )
 WorkspaceEvent = GeneralEvent | KeyEvent
 

@@ -50,7 +50,12 @@ def purse(append: Append) -> str | None:
     """The lock under which the append changes balances: its workspace's; None if it changes none."""
     if not append.postings:
         return None
-    return f"purse:{append.stream if append.run is None else append.run.workspace}"
+    return purse_of(append.stream if append.run is None else append.run.workspace)
+
+
+def purse_of(workspace: str) -> str:
+    """The name of the workspace's lock."""
+    return f"purse:{workspace}"
 
 
 @dataclass(slots=True)
@@ -75,8 +80,13 @@ class _Standing:
         before, after = self.spent * 100, (self.spent + cost) * 100
         return tuple(one for one in self.alert_at if before < one * self.limit <= after)
 
-    def balance(self, passes: tuple[int, ...] = ()) -> Balance:
-        return Balance(self.account, self.spent, self.reserved, self.limit, passes)
+    def balance(self) -> Balance:
+        return Balance(self.account, self.spent, self.reserved, self.limit)
+
+    def after(self, posting: Settle, passes: tuple[int, ...]) -> Balance:
+        """As it would stand after the settlement, which makes it pass these percents."""
+        spent, reserved = self.spent + posting.cost, self.reserved - posting.reserved
+        return Balance(self.account, spent, reserved, self.limit, passes)
 
     def post(self, kind: str, amount: int, purpose: Purpose, at: int) -> None:
         """Add to the ledger what was done, with what the account has come to."""
@@ -151,7 +161,7 @@ class Ledger:
                     standing = [self._standing[account] for account in posting.accounts]
                     passing = [(one, one.passes(posting.cost)) for one in standing]
                     if posting.passes != frozenset((one.account, share) for one, passed in passing for share in passed):
-                        return Refused(posting, tuple(one.balance(passed) for one, passed in passing if passed))
+                        return Refused(posting, tuple(one.after(posting, passed) for one, passed in passing if passed))
                     self._settle(standing, posting, at)
         return None
 
@@ -220,6 +230,18 @@ def _put(dialect: Dialect, table: Any, key: Sequence[str]) -> BatchStatement:
     insert = _insert(dialect, table)
     changed: Mapping[str, Any] = {one.name: insert.excluded[one.name] for one in table.c if one.name not in key}
     return BatchStatement(dialect, insert.on_conflict_do_update(index_elements=list(key), set_=changed))
+
+
+def standing(connection: Connection, statements: LedgerStatements, accounts: Collection[Account]) -> list[Balance]:
+    """How these accounts stand, in the order of their names; those of which nothing was ever spent, too."""
+    if not accounts:
+        return []
+    rows: list[Row] = [account._asdict() for account in sorted(accounts)]
+    found = statements.find.execute(connection, rows).all()
+    balances_of = (
+        Balance(Account(row.budget, row.period), row.spent or 0, row.reserved or 0, row.cap) for row in found
+    )
+    return sorted(balances_of, key=lambda one: one.account)
 
 
 def rows_of(connection: Connection, workspace: str) -> Iterator[Any]:

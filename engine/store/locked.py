@@ -5,9 +5,11 @@ The one rule: the decision sees every event that is there, and nobody can add on
 
 from sqlalchemy import Connection
 
+from engine.store import slots
 from engine.store.commit import commit_batch
 from engine.store.data_keys import of_run
 from engine.store.database import Database
+from engine.store.ledger import purse_of
 from engine.store.prepare import Prepared, prepare
 from engine.store.sealing import Keys
 from engine.store.statements import Statements
@@ -16,12 +18,23 @@ from engine.store.types import Appended, Head, Outcome
 
 
 async def append_locked(
-    database: Database, statements: Statements, keys: Keys, stream: str, known: Head, decide: Decide
+    database: Database,
+    statements: Statements,
+    keys: Keys,
+    stream: str,
+    known: Head,
+    decide: Decide,
+    *,
+    spends_from: str = "",
 ) -> Outcome | None:
-    """What became of the append that `decide` made; None if it made none."""
+    """What became of the append that `decide` made; None if it made none. `spends_from` is
+    the workspace whose balances it may change."""
     tried: list[Prepared] = []
 
     def transaction(connection: Connection) -> Outcome | None:
+        if spends_from:
+            # Before the head, as every other append that spends locks it.
+            slots.lock(connection, statements.slots, purse_of(spends_from))
         lock_head(connection, stream)
         events, head = load(connection, keys.sealer, stream, known.seq)
         # After a connection that broke during the commit: the events that we tried to add may be there.

@@ -14,6 +14,7 @@ from engine.store import (
     epochs,
     erase,
     leases,
+    ledger,
     lists,
     open_work,
     prune,
@@ -31,6 +32,7 @@ from engine.store.database import Database
 from engine.store.errors import Erased
 from engine.store.locked import append_locked
 from engine.store.migrate import ensure_schema
+from engine.store.postings import Account, Balance
 from engine.store.prepare import prepare
 from engine.store.sealing import Keys, Sealer
 from engine.store.statements import Statements
@@ -127,14 +129,16 @@ class Log:
                 raise
             return await self.append(append)
 
-    async def append_locked(self, stream: str, known: Head, decide: Decide) -> Outcome | None:
+    async def append_locked(self, stream: str, known: Head, decide: Decide, *, spends_from: str = "") -> Outcome | None:
         """Append what `decide` makes of the events after `known` and the head, while no other writer can move it.
 
         For a writer that has lost more than once: it waits for the stream's lock and then cannot lose. `decide` must be
         pure and quick, for it runs inside the transaction, perhaps more than once and in another thread. None if it
-        decides on nothing.
+        decides on nothing. `spends_from` is the workspace to whose budgets it may post, if it may.
         """
-        return await append_locked(self.database, self._statements, self._keys, stream, known, decide)
+        return await append_locked(
+            self.database, self._statements, self._keys, stream, known, decide, spends_from=spends_from
+        )
 
     async def load(self, stream: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
         """The events past the sequence number `after`, and the head they lead to (`Head.EMPTY`: no such stream)."""
@@ -313,6 +317,10 @@ class Log:
         So it may be asked again, after a crash. Oldest first. Each signal goes to one run.
         """
         return await self.database.write(signals.take, run, name, correlation, workspace)
+
+    async def balances(self, accounts: Collection[Account]) -> list[Balance]:
+        """How these accounts stand, in the order of their names; those of which nothing was ever spent, too."""
+        return await self.database.read(ledger.standing, self._statements.ledger, accounts)
 
     async def holders(self, key: str) -> list[str]:
         """The runs that hold this concurrency key."""

@@ -71,7 +71,7 @@ Posting: TypeAlias = Limit | Reserve | Settle
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """How an account stands. `passes`: the percents that the settlement, which was refused, would make it pass."""
+    """How an account stands; or how it would after the settlement that was refused, which makes it pass `passes`."""
 
     account: Account
     spent: int

@@ -146,6 +146,12 @@ class Slots:
             statement.execute(self.connection, batch)
 
 
+def lock(connection: Connection, statements: SlotStatements, key: str) -> None:
+    """Wait for the key alone, in a transaction that has locked nothing yet."""
+    if statements.lock is not None:
+        statements.lock.execute(connection, [{"key": key, "run": None}]).all()
+
+
 def _slot_guards(item: Append) -> list[SlotFree]:
     return [guard for guard in item.guards if isinstance(guard, SlotFree)]
 

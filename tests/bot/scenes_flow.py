@@ -150,6 +150,30 @@ def paying() -> Run:
     return run
 
 
+def standing(spent: int, reserved: int, *passes: int, account: str = "workspace/day/1970-01-01") -> e.Standing:
+    return e.Standing(account=account, spent=spent, reserved=reserved, limit=1_000_000, passes=passes)
+
+
+def used_up(*short: e.Standing) -> Run:
+    """A step would spend half a dollar, which some budgets have no room for."""
+    run = Run(workflow(noop("ask"), noop("after")))
+    run.look()
+    token, spend = run.state.step("ask").token, Spend(500_000, "gpt-x", "openai")
+    run.do(c.BeginEffect("ask", token, "call", "k", spend), money={("ask", "call"): short})
+    return run
+
+
+def alerted() -> Run:
+    """What a call has cost makes two budgets pass what people wanted to be told."""
+    run = Run(workflow(noop("ask"), noop("after"), budget={"limit": "1.00 USD"}))
+    run.look()
+    token, spend = run.state.step("ask").token, Spend(500_000, "gpt-x", "openai")
+    run.do(c.BeginEffect("ask", token, "call", "k", spend))
+    passing = (standing(850_000, 100_000, 50, 80), standing(500_000, 0, 50, account="run:run_t"))
+    run.do(c.RecordEffect("ask", token, "call", "42", Cost(500_000)), money={("ask", "call"): passing})
+    return run
+
+
 def settled(answer: Literal["happened", "did_not_happen", "fail"]) -> Run:
     run = uncertain()
     run.do(c.Settle("charge", answer, ANA, None, "I looked"))
@@ -280,6 +304,9 @@ def flow_scenes() -> dict[str, Run]:
         "called": called(),
         "uncertain": uncertain(),
         "paying": paying(),
+        "used_up": used_up(standing(900_000, 0), standing(700_000, 0, account="run:run_t")),
+        "set_aside": used_up(standing(200_000, 600_000)),
+        "alerted": alerted(),
         "happened": settled("happened"),
         "did_not_happen": settled("did_not_happen"),
         "let_fail": settled("fail"),

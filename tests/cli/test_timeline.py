@@ -15,6 +15,7 @@ from engine.core.failures import Failure, FailureClass
 from engine.core.graph import Plan
 from engine.core.state import Recorded
 
+STANDING = e.Standing(account="workspace/day/2026-11-28", spent=850_000, reserved=100_000, limit=1_000_000)
 PLAN = Plan.of(
     Workflow.model_validate(
         {
@@ -192,6 +193,16 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         70_000,
         e.EffectUnsent(step="deploy", effect="ask", reserved=5),
         "EFFECT_UNSENT deploy effect=ask released=$0.000005",
+    ),
+    (
+        70_000,
+        e.BudgetAlerted(step="deploy", effect="ask", budget=STANDING.model_copy(update={"passes": (50, 80)})),
+        "BUDGET_ALERTED deploy budget=workspace/day/2026-11-28 passed=50%,80% spent=$0.85 reserved=$0.10 limit=$1.00",
+    ),
+    (
+        70_000,
+        e.BudgetExceeded(step="deploy", effect="ask", amount=500_000, accounts=(STANDING,)),
+        "BUDGET_EXCEEDED deploy effect=ask needs=$0.50 budgets=workspace/day/2026-11-28",
     ),
     (
         70_000,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from immutables import Map
@@ -64,11 +65,15 @@ class Run:
         return c.Claim(worker, known, slots, self.now, self.now + LEASE)
 
     def do(
-        self, command: c.Command, after: int = 0, refused: frozenset[c.Condition] = frozenset[c.Condition]()
+        self,
+        command: c.Command,
+        after: int = 0,
+        refused: frozenset[c.Condition] = frozenset[c.Condition](),
+        money: Mapping[tuple[str, str], tuple[e.Standing, ...]] = MappingProxyType({}),
     ) -> c.Reply:
         self.now += after
         values = {one.seq: e.value_of(one.event) for one in self.log}
-        self.last = decide(self.state, command, self.now, values, c.Around(self.switches, refused))
+        self.last = decide(self.state, command, self.now, values, c.Around(self.switches, refused, money))
         self.state = self.last.state
         self.log.extend(self.last.events)
         return self.last.reply

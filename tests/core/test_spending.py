@@ -9,7 +9,8 @@ import pytest
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.failures import FailureClass
-from engine.core.spending import Cost, Spend, account, accounts
+from engine.core.outlook import attention
+from engine.core.spending import Cost, Reserving, Settling, Spend, account, accounts, next_period
 from engine.core.state import StepStatus
 from tests.core.driver import ANA, BEN, Run, workflow
 
@@ -132,6 +133,100 @@ def test_a_zombie_settles_nothing() -> None:
     assert isinstance(run.do(c.RecordEffect("a", token, "ask", "42", Cost(1))), c.Stale)
     assert isinstance(run.do(c.CancelEffect("a", token, "ask")), c.Stale)
     assert run.state.spent == 500_000
+
+
+def standing(spent: int, reserved: int, limit: int = 1_000_000, passes: tuple[int, ...] = ()) -> e.Standing:
+    return e.Standing(account="workspace/day/1970-01-01", spent=spent, reserved=reserved, limit=limit, passes=passes)
+
+
+def refused(*short: e.Standing, effect: str = "ask") -> dict[tuple[str, str], tuple[e.Standing, ...]]:
+    return {("a", effect): short}
+
+
+def trying(short: e.Standing) -> Run:
+    """A run whose only step would begin a costed effect that some budget has no room for."""
+    run = Run(workflow({"id": "a", "uses": "noop"}))
+    run.look()
+    token = run.state.step("a").token
+    assert run.do(c.BeginEffect("a", token, "ask", "key", WORST), money=refused(short)) == c.NowHeld()
+    return run
+
+
+def test_an_effect_begins_on_the_condition_that_all_accounts_have_room_for_it() -> None:
+    run = begun()
+    (condition,) = [one for one in run.last.conditions if isinstance(one, Reserving)]
+    assert (condition.step, condition.effect, condition.amount) == ("a", "ask", 500_000)
+    assert condition.accounts == accounts("run_t", run.state.started, run.now)
+
+
+def test_a_step_that_no_budget_has_room_for_is_held_and_asks_and_costs_no_attempt() -> None:
+    run = trying(standing(800_000, 0))
+    assert run.new == ["BUDGET_EXCEEDED", "STEP_HELD"]
+    step = run.state.step("a")
+    assert step.status is StepStatus.HELD
+    assert step.hold is not None
+    assert step.hold.words == (
+        "the workspace's budget for the day ($1.00) has no room left for what comes next, which may cost $0.50"
+    )
+    assert (step.hold.until, step.hold.asks, step.hold.amount) == (86_400_000, True, 500_000), "until midnight"
+    assert (attention(run.state), run.state.reserved) == ("held", 0)
+    run.do(c.Look(run.claim()), money=refused(standing(800_000, 0), effect=""))
+    assert run.new == [], "it is said once"
+    run.look()
+    assert run.new == ["STEP_RELEASED", "STEP_STARTED"]
+    assert run.state.step("a").attempt == 1
+    assert any(isinstance(one, Reserving) and one.amount == 500_000 and not one.effect for one in run.last.conditions)
+    assert run.refolded() == run.state
+
+
+def test_a_step_whose_money_others_have_set_aside_waits_for_them_and_asks_nobody() -> None:
+    run = trying(standing(200_000, 600_000))
+    assert run.new == ["STEP_HELD"]
+    hold = run.state.step("a").hold
+    assert hold is not None
+    assert (hold.asks, hold.until, attention(run.state)) == (False, run.now + 2_000, "")
+    run.do(c.Look(run.claim()), money=refused(standing(300_000, 600_000), effect=""))
+    assert run.new == []
+    run.do(c.Look(run.claim()), money=refused(standing(900_000, 0), effect=""))
+    assert run.new == ["BUDGET_EXCEEDED", "STEP_HELD"], "what others gave back was not enough"
+
+
+def test_a_held_step_is_looked_at_by_those_who_could_start_it() -> None:
+    run = trying(standing(800_000, 0))
+    run.do(c.Look(run.claim(slots=0)))
+    run.do(c.Look())
+    assert run.state.step("a").status is StepStatus.HELD
+
+
+def test_what_a_settlement_makes_budgets_pass_is_told_in_the_same_append_on_the_condition_that_it_does() -> None:
+    run = begun()
+    passing = standing(850_000, 0, passes=(50, 80))
+    told = c.RecordEffect("a", run.state.step("a").token, "ask", "42", Cost(400_000))
+    run.do(told, money=refused(passing))
+    assert run.new == ["EFFECT_RECORDED", "COST_RECORDED", "BUDGET_ALERTED"]
+    (condition,) = [one for one in run.last.conditions if isinstance(one, Settling)]
+    assert condition.passes == ((passing.account, 50), (passing.account, 80))
+    assert (condition.cost, condition.reserved) == (400_000, 500_000)
+
+
+def test_what_a_lost_attempt_makes_budgets_pass_is_told_as_well() -> None:
+    run = begun()
+    run.now += 20_000
+    run.do(c.Look(run.claim(worker="w2")), money=refused(standing(600_000, 0, passes=(50,))))
+    assert run.types.count("BUDGET_ALERTED") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [
+        ("workspace/day/2025-12-31", 1_767_222_000_000),
+        ("workspace/month/2025-12", 1_767_222_000_000),
+        ("workspace/day/2025-03-30", 1_743_372_000_000),
+        ("run:run_1", None),
+    ],
+)
+def test_a_budget_is_counted_anew_at_midnight_where_the_workspace_is(name: str, at: int | None) -> None:
+    assert next_period(name, "Europe/Paris") == at
 
 
 def started(**more: Any) -> e.RunStarted:

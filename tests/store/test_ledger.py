@@ -91,7 +91,7 @@ async def test_the_append_that_passes_a_threshold_has_to_say_so_and_no_other(log
     assert isinstance(await log.append(posting("run_1", head, settle(0, 0, passes=(50,)))), Refused)
     silent = settle(61, 100)
     outcome = await log.append(posting("run_1", head, silent))
-    assert outcome == Refused(silent, (Balance(DAY, 99, 100, 200, (50, 80)),))
+    assert outcome == Refused(silent, (Balance(DAY, 160, 0, 200, (50, 80)),))
     head = await appended(log, posting("run_1", head, settle(61, 100, passes=(50, 80))))
     await appended(log, posting("run_1", head, settle(1, 0)))
 

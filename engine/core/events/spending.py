@@ -13,7 +13,7 @@ from engine.core.events.base import EventModel
 
 
 class Standing(BaseModel):
-    """How an account stands; ``passes`` are the percents of its limit that a settlement makes it pass."""
+    """How an account stands; after a settlement, ``passes`` are the percents of its limit that it passed by that."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -1,0 +1,88 @@
+"""The budgets of one workspace: what may be spent, what is, and how fast.
+
+The one rule: how much is spent is asked of the ledger, at the moment of the question; who set a budget, and why, of the
+workspace's stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from engine.clock import Clock
+from engine.core.budgets import Budget, SetBudget, SetTimezone
+from engine.core.events.base import Actor
+from engine.core.money import Micros
+from engine.core.spending import WORKSPACE, period_of
+from engine.store import Account, Log
+from engine.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetInfo:
+    """A budget in the period that now is; ``budget`` says who set it, None if nobody did and it only counts.
+
+    ``begins`` and ``ends`` are the period's instants, None for a run's, which has none.
+    """
+
+    name: str
+    limit: Micros | None
+    spent: Micros
+    reserved: Micros
+    budget: Budget | None
+    begins: int | None
+    ends: int | None
+
+    def projected(self, now: int) -> Micros | None:
+        """What will be spent at the end of the period if it goes on as it did so far; None without a period."""
+        if self.begins is None or self.ends is None:
+            return None
+        gone = max(now - self.begins, 1)
+        return self.spent * (self.ends - self.begins) // gone
+
+
+class Budgets:
+    """What people ask of budgets, and set."""
+
+    def __init__(self, store: Log, workspace: Workspace, clock: Clock) -> None:
+        self._store = store
+        self._workspace = workspace
+        self._clock = clock
+
+    async def set(
+        self, name: str, limit: Micros | None, *, by: Actor, reason: str = "",
+        alert_at: tuple[int, ...] | None = None, channel: str | None = None,
+    ) -> bool:  # fmt: skip
+        """Let so much be spent of the budget (None: no limit) in each period; whether that is new.
+
+        What it holds looks again at once. Raises ``WorkspaceRefused``.
+        """
+        command = SetBudget(name, limit, by, reason, alert_at, channel)
+        return bool(await self._workspace.submit(lambda _: command))
+
+    async def set_timezone(self, zone: str, *, by: Actor, reason: str = "") -> bool:
+        """Count the days and months of runs that start from now on in this zone; whether that is new."""
+        return bool(await self._workspace.submit(lambda _: SetTimezone(zone, by, reason)))
+
+    async def timezone(self) -> str:
+        return (await self._workspace.state()).timezone
+
+    async def shown(self) -> list[BudgetInfo]:
+        """The workspace's own for the day and the month, and all that were set, by name; not those of single runs."""
+        known = (await self._workspace.state()).budgets
+        names = {f"{WORKSPACE}/day", f"{WORKSPACE}/month", *(name for name in known if not name.startswith("run:"))}
+        return await self.of(sorted(names))
+
+    async def of(self, names: Iterable[str]) -> list[BudgetInfo]:
+        """How these budgets stand now."""
+        state, now = await self._workspace.state(), self._clock.now()
+        periods = {name: period_of(name, now, state.timezone) for name in names}
+        prefix = f"{self._workspace.name}/"
+        accounts = [Account(f"{prefix}{name}", period.name) for name, period in periods.items()]
+        found: list[BudgetInfo] = []
+        for one in await self._store.balances(accounts):
+            name = one.account.budget.removeprefix(prefix)
+            period = periods[name]
+            budget = state.budgets.get(name)
+            found.append(BudgetInfo(name, one.limit, one.spent, one.reserved, budget, period.begins, period.ends))
+        return found
