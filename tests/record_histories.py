@@ -245,7 +245,6 @@ def spending() -> Run:
     run.do(c.CancelEffect("a", token, "second"))
     run.do(c.BeginEffect("a", token, "third", "run_t/a/third/1", spend))
     run.look(after=100_000, worker="w2")
-    run.look(after=100_000)
     short = e.Standing(account="run:run_t", spent=620_000, reserved=0, limit=1_000_000)
     begins = c.BeginEffect("a", run.state.step("a").token, "fourth", "run_t/a/fourth/1", spend)
     run.do(begins, money={("a", "fourth"): (short,)})

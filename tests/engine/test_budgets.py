@@ -12,7 +12,7 @@ from engine.core.spending import Spend
 from engine.core.state import RunStatus, StepStatus
 from engine.steps.context import Paid, StepContext
 from engine.steps.registry import StepFunction, step
-from tests.engine.conftest import ANA, BEN, Setup, ended, workflow
+from tests.engine.conftest import ANA, BEN, Setup, ended, until, workflow
 from tests.engine.flows import begin, finish, reaches, sound, step_is, told
 
 CENT = USD // 100
@@ -81,6 +81,11 @@ async def test_a_run_has_the_budget_of_its_definition_and_its_children_spend_fro
         run = await begin(engine, "parent")
         await reaches(engine, run, lambda state: state.step("two").status is StepStatus.CALLING)
         held = (await engine.state(run)).step("two").child
+
+        async def begun() -> bool:
+            return any(one.id == held for one in await engine.runs())
+
+        await until(begun)
         state = await step_is(engine, held, "ask", StepStatus.HELD)
         hold = state.step("ask").hold
         assert hold is not None
