@@ -93,7 +93,16 @@ def workers(as_json: AsJson = False, folder: Dir = None) -> None:
     launch(lambda: list_workers(settings, as_json=as_json), settings)
 
 
+def workspaces(as_json: AsJson = False, folder: Dir = None) -> None:
+    """List where the app is installed: by whom, since when, and what it was not granted there."""
+    from bot.console.launch import launch
+    from bot.console.workspaces import list_workspaces
+
+    settings = settings_of(folder)
+    launch(lambda: list_workspaces(settings, as_json=as_json), settings)
+
+
 def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
-    for command in (runs, show, audit, export, dead, workers):
+    for command in (runs, show, audit, export, dead, workers, workspaces):
         app.command(rich_help_panel="Ask")(command)

@@ -12,7 +12,7 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aiohttp
 from slack_sdk.errors import SlackClientError, SlackTokenRotationError
@@ -36,6 +36,7 @@ STATE_LIFETIME_MS = 600_000
 _HELD_MS = 30_000
 """For so long one process renews a token; longer than a call of Slack may take."""
 _LOOK_AGAIN_S = 0.1
+_INSTALLATIONS = "slack/installation/"
 _STATES = "slack/state/"
 
 
@@ -50,6 +51,11 @@ def installed_id(enterprise_id: str | None, team_id: str | None, org_wide: bool 
 
 def id_of(installation: Installation) -> str:
     return installed_id(installation.enterprise_id, installation.team_id, installation.is_enterprise_install)
+
+
+async def on_record(store: Secrets) -> Sequence[Installation]:
+    """Every installation of every app."""
+    return [_read(text) for text in (await store.beginning_with(_INSTALLATIONS)).values()]
 
 
 class Installations(AsyncInstallationStore):
@@ -67,7 +73,7 @@ class Installations(AsyncInstallationStore):
         renew_before_min: int = RENEW_BEFORE_MIN,
     ) -> None:
         self._store = store
-        self._prefix = f"slack/installation/{client_id}/"
+        self._prefix = f"{_INSTALLATIONS}{client_id}/"
         self._rotator = rotator
         self._renew_before_min = renew_before_min
         self._me = worker_id()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from pathlib import Path
 
@@ -105,6 +106,11 @@ async def test_serve_takes_in_who_installs_it_beside_socket_mode(vb: Vb) -> None
 
             await slack.wait_for(done, 20_000)
             assert await asyncio.to_thread(serving.ended, signal.SIGTERM) == 0
+        listed = await asyncio.to_thread(vb, "workspaces", VB_MASTER_KEY=settings["VB_MASTER_KEY"])
+        head, line = listed.out.splitlines()
+        assert head.split() == ["WORKSPACE", "NAME", "INSTALLED", "BY", "SCOPES"]
+        assert re.fullmatch(r"T0ACMEDEMO  Acme +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  U\w+ +as asked for", line)
+        assert "xox" not in listed.said
         for secret in (slack.grants.client_secret, slack.app_token, settings["VB_MASTER_KEY"]):
             assert secret not in serving.said
             assert secret not in (vb.folder / "vb.log").read_text(encoding="utf-8")
