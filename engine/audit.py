@@ -14,6 +14,7 @@ from engine.core.errors import BrokenDefinition
 from engine.core.events import RunMoved, RunStarted
 from engine.core.fold import evolve, fold
 from engine.core.graph import Plan
+from engine.core.spending import of_run
 from engine.core.state import RunState
 from engine.plans import believed, read
 from engine.records import cache_of, recorded
@@ -31,7 +32,11 @@ async def audit(store: Log, run: str | None = None) -> Report:
     def saved(stream: str, events: list[StoredEvent], version: int) -> str | None:
         return checkpoint.to_text(folder.fold(stream, events)) if version == checkpoint.VERSION else None
 
-    report = await verify(store, None if run is None else [run], caches, saved)
+    def spending(stream: str, events: list[StoredEvent]) -> tuple[str, int, int]:
+        state = folder.fold(stream, events)
+        return f"{state.started.workspace}/{of_run(stream)}", state.spent, state.reserved
+
+    report = await verify(store, None if run is None else [run], caches, saved, spending)
     report.add([Finding(definition, None, str(error)) for definition, error in folder.broken.items()])
     if run is None:
         report.add(await _wrong_switches(store))
@@ -85,6 +90,7 @@ class _Folder:
         self.broken: dict[str, BrokenDefinition] = {}
         self._workflows: dict[str, Workflow] = {}
         self._plans: dict[str, Plan] = {}
+        self._last: RunState | None = None
         for definition, text in texts.items():
             try:
                 self._workflows[definition] = believed(definition, text)
@@ -92,6 +98,13 @@ class _Folder:
                 self.broken[definition] = error
 
     def fold(self, stream: str, events: list[StoredEvent]) -> RunState:
+        """The state after these events; asked again for the same run at once, it is not made again."""
+        if self._last is not None and (self._last.run, self._last.seq) == (stream, len(events)):
+            return self._last
+        self._last = self._folded(stream, events)
+        return self._last
+
+    def _folded(self, stream: str, events: list[StoredEvent]) -> RunState:
         history = [recorded(event) for event in events]
         first = history[0].event
         if not isinstance(first, RunStarted):

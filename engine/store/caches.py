@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from sqlalchemy import Connection, bindparam, select
 
+from engine.store.accounts import Spending
 from engine.store.chain import checkpoint_mac
 from engine.store.erase import BLANK
 from engine.store.errors import StoreError
@@ -38,11 +39,12 @@ class Against:
     keys: Keys
     fold: Fold | None = None
     refold: Refold | None = None
+    spending: Spending | None = None
 
     @property
     def reads(self) -> bool:
         """Whether events must be kept in memory for it."""
-        return self.fold is not None or self.refold is not None
+        return self.fold is not None or self.refold is not None or self.spending is not None
 
 
 def cache_findings(fold: Fold, stream: str, events: list[StoredEvent], row: Any, work: Any) -> list[Finding]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Connection, bindparam, select
 
+from engine.store.accounts import run_findings
 from engine.store.caches import Against, cache_findings, checkpoint_findings, erased_findings
 from engine.store.chain import event_hash, head_mac
 from engine.store.claims import Claim, claims_of, erased_key, pruned_head
@@ -152,6 +153,8 @@ def _check_caches(
         return
     if against.fold is not None:
         checked.findings.extend(cache_findings(against.fold, stream, opened, *rows))
+    if against.spending is not None and not checked.findings:
+        checked.findings.extend(run_findings(connection, stream, against.spending(stream, opened)))
         checked.folded = True
     checked.checkpoints, found = checkpoint_findings(connection, against, stream, opened)
     checked.findings.extend(found)

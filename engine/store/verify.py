@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Select, bindparam, select, union
 
+from engine.store.accounts import Spending, wrong_accounts
 from engine.store.anchors import ANCHORED
 from engine.store.belongings import Page, Place, lost_blobs, orphans, wrong_blobs
 from engine.store.caches import Against, Fold, Refold
@@ -35,7 +36,8 @@ class Report:
     """What was checked, in how many seconds, and what is wrong. `left_out`: findings beyond the first thousand.
 
     `folded` runs had their caches compared, `pruned` and `erased` ones were only seen to be so; `anchors` are the heads
-    that workspaces' streams vouch for, `rows` those of tables beside the log.
+    that workspaces' streams vouch for, `rows` those of tables beside the log; `accounts` are budgets
+    in their periods.
     """
 
     streams: int = 0
@@ -45,6 +47,7 @@ class Report:
     checkpoints: int = 0
     blobs: int = 0
     rows: int = 0
+    accounts: int = 0
     pruned: int = 0
     erased: int = 0
     seconds: float = 0.0
@@ -69,15 +72,20 @@ class Report:
 
 
 async def verify(
-    log: Log, streams: Sequence[str] | None = None, fold: Fold | None = None, refold: Refold | None = None
+    log: Log,
+    streams: Sequence[str] | None = None,
+    fold: Fold | None = None,
+    refold: Refold | None = None,
+    spending: Spending | None = None,
 ) -> Report:
     """Check these streams, or all and what lies beside them: hashes, heads, seals, anchors, what was pruned or erased.
 
-    With a `fold` also the caches of runs, with a `refold` also what their checkpoints hold.
+    With a `fold` also the caches of runs, with a `refold` also what their checkpoints hold, and with `spending` what
+    the ledger says of them.
     """
     started = time.perf_counter()
     report = Report()
-    work = _Work(log, Against(Keys(log.hmac_key, log.vault.sealer), fold, refold), report)
+    work = _Work(log, Against(Keys(log.hmac_key, log.vault.sealer), fold, refold, spending), report)
     if streams is None:
         await work.everything()
     else:
@@ -106,6 +114,7 @@ class _Work:
         self.report.add(await self.log.database.snapshot(key_findings, self.erased_keys))
         for column in BELONGINGS:
             self.report.rows += await self.through(partial(orphans, column))
+        self.report.accounts += await self.through(wrong_accounts)
         await self.through(lost_blobs)
         self.report.blobs += await self.through(partial(wrong_blobs, self.against.keys))
 

@@ -144,3 +144,17 @@ async def test_days_are_those_of_the_workspace(setup: Setup) -> None:
         assert state.started.timezone == "Pacific/Kiritimati"
         (info,) = await engine.budgets.of(["workspace/day"])
         assert info.spent == 19 * CENT
+
+
+async def test_verifying_finds_costs_that_the_ledger_does_not_have(setup: Setup) -> None:
+    setup.more = (asking([]),)
+    async with setup.working(asks()) as engine:
+        run = (await finish(engine, worst=50, cost=10)).run
+        assert await sound(engine)
+        sql = "DELETE FROM ledger WHERE kind = 'settle' AND budget LIKE '%run:%'"
+        await engine.store.database.write(lambda connection: connection.exec_driver_sql(sql))
+        problems = {one.what for one in (await engine.verify(run)).findings}
+        assert problems == {
+            f"the ledger has 0 spent for it, but the events say {10 * CENT}",
+            f"the ledger has {50 * CENT} set aside for it, but the events say 0",
+        }

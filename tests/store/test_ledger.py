@@ -7,7 +7,8 @@ import random
 
 from engine.store import Append, Appended, Conflict, Head, Log, Refused
 from engine.store.postings import Account, Balance, Limit, Posting, Purpose, Reserve, Settle
-from tests.store.build import append, appended, event, query, run_row
+from engine.store.verify import verify
+from tests.store.build import append, appended, event, query, run_row, tamper
 
 FAR = 4_000_000_000_000
 DAY = Account("ws_local/workspace/day", "2026-11-28")
@@ -142,3 +143,22 @@ async def test_however_many_spend_at_once_the_ledger_never_passes_the_limit_and_
     assert any(cap - spent - reserved < 40 for _, _, _, spent, reserved, cap in rows), "it was worth a fight"
     assert sum(row[2] for row in rows if row[1] == "settle") == sum(costs) == (await balance(log))[0]
     assert await balance(log) == await balance(log, MONTH) == (sum(costs), 0)
+
+
+async def test_verifying_finds_what_does_not_add_up(log: Log) -> None:
+    await limited(log, 100)
+    head = await appended(log, posting("run_1", await started(log, "run_1"), reserve(70, "run_1", DAY, MONTH)))
+    head = await appended(log, posting("run_1", head, settle(20, 70, "run_1", DAY, MONTH)))
+    await appended(log, posting("run_1", head, reserve(30, "run_1", DAY, MONTH)))
+    assert (await verify(log)).findings == []
+    assert (await verify(log)).accounts == 3, "and the row that says the limit"
+
+    await tamper(log, "UPDATE balances SET spent = 10 WHERE period = :period", period=DAY.period)
+    await tamper(log, "UPDATE ledger SET amount = 10 WHERE kind = 'settle' AND period = :period", period=MONTH.period)
+    await tamper(log, "DELETE FROM ledger WHERE kind = 'limit'")
+    found = {(one.stream, one.seq, one.what) for one in (await verify(log)).findings}
+    assert found == {
+        (f"budget {DAY.budget} {DAY.period}", None, "its balance is not what the ledger has come to"),
+        (f"budget {MONTH.budget} {MONTH.period}", 2, "the ledger's row does not follow from those before it"),
+        (f"budget {DAY.budget}", None, "its balance is not what the ledger has come to"),
+    }
