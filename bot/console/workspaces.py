@@ -8,9 +8,10 @@ from __future__ import annotations
 from pydantic import JsonValue
 from slack_sdk.oauth.installation_store import Installation
 
+from bot.config.masterkey import sealer
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
-from bot.console.launch import DONE
+from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say, say_json, table
 from bot.manifest import SCOPES
 from bot.workspaces.installations import id_of, on_record
@@ -20,7 +21,12 @@ from engine.store import Secrets
 
 
 async def list_workspaces(settings: Settings, *, as_json: bool) -> int:
-    """The first installed first. Raises ``NoSealer`` without the master key, as tokens lie beside what is shown."""
+    """The first installed first. Raises ``Misuse`` without the master key, as tokens lie beside what is shown."""
+    if sealer(settings) is None:
+        raise Misuse(
+            "Where the app is installed lies sealed, with its tokens: set VB_MASTER_KEY_FILE to the file that vb serve "
+            "has."
+        )
     async with reading_engine(settings, any_key=True) as engine:
         found = sorted(await on_record(Secrets(engine.store)), key=lambda one: (one.installed_at, id_of(one)))
     if as_json:

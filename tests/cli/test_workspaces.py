@@ -13,6 +13,7 @@ from bot.config.settings import Settings, WrongSetting
 from bot.console.launch import Misuse
 from bot.console.manifest import print_manifest
 from bot.console.serve import slack_settings
+from bot.console.workspaces import list_workspaces
 from bot.manifest import written
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
@@ -81,6 +82,13 @@ async def test_a_manifest_for_many_workspaces_needs_an_address(capsys: pytest.Ca
         await print_manifest(None, socket=True, many=True)
     assert await print_manifest("https://bot.example.com/", socket=False, many=True) == 0
     assert capsys.readouterr().out.split("\n", 1)[1] == written("https://bot.example.com", many=True)
+
+
+async def test_where_the_app_is_installed_is_told_with_the_master_key_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.variables():
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(Misuse, match="set VB_MASTER_KEY_FILE to the file that vb serve has"):
+        await list_workspaces(Settings.read(), as_json=False)
 
 
 async def test_serve_takes_in_who_installs_it_beside_socket_mode(vb: Vb) -> None:
