@@ -8,17 +8,19 @@ import importlib.util
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Coroutine, Generator
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
+from redis.asyncio import Redis
 
 from engine.embedded import EmbeddedRedis, EmbeddedRedisError
 
@@ -48,6 +50,18 @@ def running_redis(directory: Path) -> Generator[EmbeddedRedis]:
         yield redis
     finally:
         run_apart(redis.close())
+
+
+@asynccontextmanager
+async def frozen(server: EmbeddedRedis) -> AsyncGenerator[None]:
+    """The server stopped, as on a machine that swaps: connections are accepted, nothing is answered."""
+    async with Redis.from_url(server.url) as redis:  # pyright: ignore[reportUnknownMemberType]
+        about: Any = await redis.info("server")  # pyright: ignore[reportUnknownMemberType]
+    os.kill(about["process_id"], signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(about["process_id"], signal.SIGCONT)
 
 
 @dataclass(frozen=True)

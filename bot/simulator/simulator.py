@@ -39,6 +39,9 @@ T = TypeVar("T")
 IN_FLIGHT_MS = 1_000
 """Of real time: so long may a call be on its way, and an answer until all processes of an app have heard of it."""
 
+WAIT_MS = 60_000
+"""For what a test waits for: a busy machine takes long, and only a failure takes all of it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -262,7 +265,7 @@ class Simulator(People):
             else:
                 await self.socket.refresh_one(which, WARNING_MS if kind == "warning" else 0)
 
-    async def wait_for(self, condition: Callable[[], T], timeout_ms: int = 5_000) -> T:
+    async def wait_for(self, condition: Callable[[], T], timeout_ms: int = WAIT_MS) -> T:
         """The first true value of `condition`, looked at after each change and every 20 ms. Raises TimeoutError."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_ms / 1000
@@ -275,6 +278,6 @@ class Simulator(People):
                     await self.workspace.changes.moved()
         return result
 
-    async def wait_connected(self, timeout_ms: int = 5_000) -> None:
+    async def wait_connected(self, timeout_ms: int = WAIT_MS) -> None:
         """Return once the app has a Socket Mode connection."""
         await self.wait_for(lambda: self.socket.connected, timeout_ms)

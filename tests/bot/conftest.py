@@ -140,7 +140,7 @@ def gate(step: str = "publish", **more: Any) -> dict[str, Any]:
     return {"id": step, "approval": approval}
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
     """Wait for ``condition``, asking every few milliseconds."""
     async with asyncio.timeout(within):
         while not await condition():
@@ -148,7 +148,7 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float = 20.0) 
 
 
 async def ended(engine: Engine, run: str) -> RunState:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await engine.wait(run)
 
 

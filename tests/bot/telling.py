@@ -120,7 +120,7 @@ class Bench:
 
     async def until(self, condition: Callable[[], object]) -> None:
         try:
-            await self.simulator.wait_for(condition, 10_000)
+            await self.simulator.wait_for(condition)
         except TimeoutError:
             raise AssertionError("not within 10 s; there is:\n" + "\n---\n".join(self.texts())) from None
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from redis.asyncio import Redis
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
@@ -25,7 +24,7 @@ from engine.embedded import EmbeddedRedis
 from engine.streams import Buckets
 from tests.bot.conftest import Setup
 from tests.bot.front import SIMPLE, serving
-from tests.services import running_redis
+from tests.services import frozen, running_redis
 
 POST, UPDATE = "chat.postMessage", "chat.update"
 TEAM = "T0ACMEDEMO"
@@ -62,7 +61,7 @@ def check_no_limit_was_exceeded(simulator: Simulator) -> None:
 async def test_two_processes_together_keep_to_the_limit_of_a_channel(setup: Setup, simulator: Simulator) -> None:
     async with setup.engine() as one, setup.engine() as other, sharing(one) as first, sharing(other) as second:
         outboxes = [Outbox(client_of(simulator), allowance=allowance(TEAM)) for allowance in (first, second)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(post(outbox, 3) for outbox in outboxes))
     assert len(simulator.channel_messages("releases")) == 6
     check_no_limit_was_exceeded(simulator)
@@ -77,7 +76,7 @@ async def test_two_bots_tell_runs_side_by_side_within_slacks_limits(setup: Setup
             texts = [message.text for message in simulator.channel_messages("#releases")]
             return sum("✓ Completed in" in text for text in texts) == 4
 
-        await simulator.wait_for(told, 20_000)
+        await simulator.wait_for(told)
     check_no_limit_was_exceeded(simulator)
 
 
@@ -87,10 +86,10 @@ async def test_a_pause_that_slack_asks_one_process_for_is_kept_by_all(setup: Set
         one, other = (Outbox(client_of(simulator), allowance=each) for each in (allowance, allowance_of(TEAM)))
         simulator.fail_next(POST, Fault(retry_after_s=1))
         asked = asyncio.create_task(post(one, 1))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while await allowance.take([Wish(POST, "C0NOBODY", 4)]) == [0]:
                 await asyncio.sleep(0.02)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.gather(post(other, 1, "C0OPSXXXXX"), asked)
     refused, *later = simulator.calls(POST)
     assert refused.status == 429
@@ -126,7 +125,7 @@ async def test_without_redis_each_process_keeps_to_its_share(
         assert 58 <= granted <= 61, "one a second, and nothing of the burst that was used"
         await one.close(UPDATE, 30)
         await lone_redis.ensure()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len([each for each in caplog.records if each.levelname == "INFO"]) < 2:
                 await asyncio.sleep(0.05)
         [wait] = await other.take([update])
@@ -144,7 +143,7 @@ async def test_redis_is_lost_in_the_midst_of_posting(
     own = replace(setup, settings=replace(setup.settings, redis_url=lone_redis.url))
     async with own.engine() as one, own.engine() as other, sharing(one) as first, sharing(other) as second:
         outboxes = [Outbox(client_of(simulator), allowance=allowance(TEAM)) for allowance in (first, second)]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asyncio.gather(*(post(outbox, 2) for outbox in outboxes))
             await lone_redis.close()
             await asyncio.gather(*(post(outbox, 1) for outbox in outboxes))
@@ -158,7 +157,7 @@ async def test_those_who_share_are_counted_by_their_leases(setup: Setup) -> None
     async with setup.engine() as engine:
         one, other = Sharers(engine.store), Sharers(engine.store)
         running = [asyncio.create_task(each.run()) for each in (one, other)]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while one.count != 2:
                 await one.look()
         running[1].cancel()
@@ -173,17 +172,15 @@ async def test_those_who_share_are_counted_by_their_leases(setup: Setup) -> None
 async def test_neither_what_is_held_up_nor_a_redis_that_hangs_holds_up_an_answer(
     setup: Setup, lone_redis: EmbeddedRedis
 ) -> None:
-    """Whoever types has an answer within a second, though nothing can be posted for a minute."""
+    """Whoever types has an answer in Slack's 3 s, though nothing can be posted for a minute."""
     own = replace(setup, settings=replace(setup.settings, redis_url=lone_redis.url))
-    options = Options(ack_timeout_ms=1_000)
-    async with Simulator(demo_workspace(), options=options).serve() as impatient, serving(own, impatient) as front:
+    async with Simulator(demo_workspace()).serve() as impatient, serving(own, impatient) as front:
         impatient.fail_next(POST, Fault(retry_after_s=60))
         await front.type("ben", "run simple")
         await impatient.wait_for(lambda: impatient.calls(POST))
         for _ in range(3):
             await front.type("ben", "run simple")
-        async with Redis(unix_socket_path=lone_redis.url.removeprefix("unix://")) as redis:
-            await redis.execute_command("CLIENT", "PAUSE", 3_000)  # pyright: ignore[reportUnknownMemberType]
+        async with frozen(lone_redis):
             await front.type("ana", "run simple")
             await front.type("ana", "run release")
             await front.form("ana")
@@ -207,7 +204,7 @@ async def test_lines_go_on_slowly_under_a_load_of_approvals(simulator: Simulator
 
     waiting = [asyncio.create_task(stand("request", Priority.APPROVAL)) for _ in range(10)]
     waiting += [asyncio.create_task(stand("line", Priority.TIMELINE)) for _ in range(3)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while order.count("line") < 3:
             await asyncio.sleep(0.01)
     places = [place for place, name in enumerate(order) if name == "line"]
@@ -224,12 +221,12 @@ async def test_lines_go_on_slowly_under_a_load_of_approvals(simulator: Simulator
 async def test_answers_to_people_are_counted_with_everything_else(simulator: Simulator) -> None:
     outbox = Outbox(client_of(simulator), allowance=Alone())
     paced = paced_client(simulator, outbox)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for _ in range(20):
             await paced.users_info(user="U0BENXXXXX")
         with pytest.raises(TimeoutError):
             await asyncio.gather(*(paced.users_info(user="U0BENXXXXX") for _ in range(20)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while outbox.waiting:
             await asyncio.sleep(0.01)
     assert outbox.waiting == 0, "whoever gives up does not stay in line"

@@ -91,7 +91,7 @@ async def test_redis_is_lost_again_and_again(own: Setup, simulator: Simulator, r
             for run in runs[:-1]:
                 await approve(front, run)
             await redis.ensure()
-            await simulator.wait_for(lambda run=runs[-1]: of(messages(simulator), run, "approval"), 20_000)
+            await simulator.wait_for(lambda run=runs[-1]: of(messages(simulator), run, "approval"))
         await redis.close()
         await approve(front, runs[-1])
         await redis.ensure()
@@ -119,7 +119,7 @@ async def test_slack_is_in_trouble_for_a_while(setup: Setup, simulator: Simulato
             simulator.fail_next(method, fault, 2)
         assert await front.type("ben", "run release version=v1.2.3") == ""
         [run] = await front.runs()
-        await simulator.wait_for(lambda: of(messages(simulator), run, "approval"), 30_000)
+        await simulator.wait_for(lambda: of(messages(simulator), run, "approval"))
         for method in (*WRITING, "conversations.history", "conversations.replies"):
             simulator.fail_next(method, fault, 1)
         await approve(front, run)
@@ -132,7 +132,7 @@ async def test_slack_hears_and_answers_too_late(setup: Setup, simulator: Simulat
     async with serving(setup, simulator) as front:
         await front.type("ben", "run release version=v1.2.3")
         [run] = await front.runs()
-        await simulator.wait_for(lambda: of(messages(simulator), run, "approval"), 30_000)
+        await simulator.wait_for(lambda: of(messages(simulator), run, "approval"))
         await approve(front, run)
         await all_is_well(front, run)
 
@@ -175,7 +175,7 @@ async def test_the_connection_is_refreshed_in_mid_run(setup: Setup, simulator: S
         async with refreshed_all_the_time(simulator):
             runs = [await front.release(version=f"v1.0.{number}") for number in range(3)]
             for run in runs:
-                await simulator.wait_for(lambda run=run: of(messages(simulator), run, "approval"), 20_000)
+                await simulator.wait_for(lambda run=run: of(messages(simulator), run, "approval"))
                 await approve(front, run)
         await all_is_well(front, *runs)
 
@@ -215,7 +215,7 @@ async def test_a_run_goes_on_and_is_told_though_the_bot_was_away(setup: Setup, s
 
         await until(escalated)
     async with serving(setup, simulator) as front:
-        await simulator.wait_for(lambda: len(of(messages(simulator), run, "approval")) == 2, 20_000)
+        await simulator.wait_for(lambda: len(of(messages(simulator), run, "approval")) == 2)
         await front.click("chen")
         assert (await front.ended(run)).status is RunStatus.COMPLETED
         await until(lambda: is_told(front.engine, run))

@@ -59,7 +59,7 @@ def labels(view: View) -> list[str]:
 async def shows(front: Front, who: str, *parts: str) -> View:
     view = front.simulator.home(who)
     assert view is not None
-    await front.simulator.wait_for(lambda: all(part in said(view) for part in parts), 10_000)
+    await front.simulator.wait_for(lambda: all(part in said(view) for part in parts))
     return view
 
 

@@ -264,7 +264,7 @@ async def test_a_card_whose_meaning_changes_does_not_wait_for_its_pace(bench: Be
 
 
 async def test_it_can_be_stopped_in_the_moment_in_which_a_run_wakes_it(bench: Bench) -> None:
-    async with asyncio.timeout(10) as limit, bench.telling() as threads:
+    async with asyncio.timeout(60) as limit, bench.telling() as threads:
         run = await bench.start("chain", word="hi")
         await bench.told(run)
         threads.wake(run)

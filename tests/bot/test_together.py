@@ -44,7 +44,7 @@ async def home_of(front: Front, who: str, *parts: str) -> View:
         home = front.simulator.home(who)
         return home if home is not None and all(part in str(home.blocks) for part in parts) else None
 
-    home = await front.simulator.wait_for(shown, 10_000)
+    home = await front.simulator.wait_for(shown)
     assert home is not None
     return home
 

@@ -87,7 +87,7 @@ class Page:
 
     def until(self, seen: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first message that is as wanted, once there is one."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not (found := [message for message in self.messages() if seen(message)]):
             assert time.monotonic() < deadline, [message["text"] for message in self.messages()]
         return found[0]

@@ -31,7 +31,7 @@ async def test_serve_takes_commands_and_stops_when_told(vb: Vb, slack: Simulator
         def done() -> bool:
             return any("✓ Completed" in message.text for message in slack.channel_messages("#releases"))
 
-        await slack.wait_for(done, 20_000)
+        await slack.wait_for(done)
         assert await asyncio.to_thread(serving.ended, signal.SIGTERM) == 0
     for secret in (slack.bot_token, slack.app_token):
         assert secret not in serving.said

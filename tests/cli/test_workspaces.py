@@ -112,7 +112,7 @@ async def test_serve_takes_in_who_installs_it_beside_socket_mode(vb: Vb) -> None
             def done() -> bool:
                 return any("✓ Completed" in message.text for message in slack.channel_messages("#releases"))
 
-            await slack.wait_for(done, 20_000)
+            await slack.wait_for(done)
             assert await asyncio.to_thread(serving.ended, signal.SIGTERM) == 0
         listed = await asyncio.to_thread(vb, "workspaces", VB_MASTER_KEY=settings["VB_MASTER_KEY"])
         head, line = listed.out.splitlines()

@@ -28,7 +28,7 @@ def bring_up(life: Callable[[Any], None], orders: object) -> BaseProcess:
     return victim
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
     async with asyncio.timeout(within):
         while not await condition():
             await asyncio.sleep(POLL)

@@ -81,7 +81,7 @@ class Drill:
                 await until(nothing_in_hand)
 
     async def completed(self, run: str) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             assert (await self.engine.wait(run)).status is RunStatus.COMPLETED
 
     # What people see and do

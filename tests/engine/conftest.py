@@ -118,7 +118,7 @@ def setup(database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, 
     return Setup(settings, world, MovableClock())
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 20.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
     """Ask for ``condition`` every few milliseconds: it may lie in a database or another process."""
     async with asyncio.timeout(within):
         while True:
@@ -128,7 +128,7 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float = 20.0) 
 
 
 async def ended(engine: Engine, run: str) -> RunState:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await engine.wait(run)
 
 

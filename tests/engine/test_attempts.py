@@ -53,7 +53,7 @@ class Bench:
         return Attempt(state, "a", self.here.handle, Registry([function]), self.here.log, claim, self.limits)
 
     async def outcome(self, function: StepFunction) -> RunState:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             answer = await (await self.attempt(function)).run()
         assert isinstance(answer, Answer)
         return answer.state
@@ -164,7 +164,7 @@ async def test_code_that_will_not_stop_is_given_up_and_its_late_result_refused(b
     bench.limits = Limits(grace=0.05)
     attempt = await bench.attempt(hold)
     running = asyncio.create_task(attempt.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await begun.wait()
         await bench.here.handle.submit(bench.run, c.Cancel(BEN))
         attempt.stop(Stop.CANCELLED)
@@ -238,7 +238,7 @@ async def test_a_step_that_fails_while_it_is_stopped_was_stopped(bench: Bench, w
 
     attempt = await bench.attempt(hold)
     running = asyncio.create_task(attempt.run())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await begun.wait()
     attempt.stop(why)
     answer = await running
@@ -317,7 +317,7 @@ async def test_a_step_of_a_run_that_a_newer_release_has_written_to_is_stopped_an
         except Exception as error:  # noqa: BLE001 - a step that goes on whatever happens
             caught.append(error)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         with pytest.raises(UnknownEvent):
             await (await bench.attempt(hold)).run()
     assert caught == []

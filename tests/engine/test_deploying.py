@@ -181,7 +181,7 @@ async def test_who_asks_for_a_workflow_whose_file_is_broken_is_told_why(setup: S
 
 
 async def _deployed(engine: Engine, count: int) -> list[Deployment]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while len(history := await engine.deployments("talk")) < count:
             await asyncio.sleep(0.02)
     return history

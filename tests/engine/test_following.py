@@ -24,7 +24,7 @@ FLAKY = workflow({"id": "f", "uses": "t.flaky", "with": {"name": "f"}})
 
 
 async def followed(engine: Engine, run: str, after: int = 0) -> list[Recorded]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [one async for one in engine.follow(run, after)]
 
 
@@ -46,7 +46,7 @@ async def test_a_reader_may_go_on_beyond_the_end(setup: Setup, world: World) -> 
     async with setup.working(FLAKY) as engine:
         run = await begin(engine)
         types: list[str] = []
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for one in engine.follow(run, beyond_end=True):
                 types.append(one.event.type)
                 if types[-1] == "RUN_FAILED":

@@ -171,13 +171,13 @@ async def test_runs_stand_in_line_where_the_schedule_says_so(setup: Setup, clock
             clock.at = NOON + hour * HOUR
             await table.tick()
         first, second = await runs(engine)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await engine.state(first.id)).status != "waiting":
                 await asyncio.sleep(0.02)
         assert (await engine.state(second.id)).queued
         await engine.operations.signal("go", None, by=ANA, id="s1", run=first.id)
         await ended(engine, first.id)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await engine.state(second.id)).queued:
                 await asyncio.sleep(0.02)
 
@@ -188,7 +188,7 @@ async def test_a_new_run_takes_the_place_of_the_old_where_the_schedule_says_so(s
         clock.at = NOON + HOUR
         await table.tick()
         [first] = await runs(engine)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await engine.state(first.id)).status != "waiting":
                 await asyncio.sleep(0.02)
         clock.at = NOON + 2 * HOUR

@@ -242,7 +242,7 @@ async def test_a_page_that_does_not_read_is_cut_off(simulator: Simulator) -> Non
 
 async def test_the_server_stops_at_once_with_pages_open() -> None:
     async with aiohttp.ClientSession() as session:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             async with Simulator(demo_workspace()).serve() as simulator:
                 socket = await session.ws_connect(f"{simulator.page_url}_sim/events")
                 await socket.receive_json(timeout=5)

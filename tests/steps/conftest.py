@@ -116,7 +116,7 @@ async def site() -> AsyncIterator[Site]:
     await runner.cleanup()
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
     """Returns as soon as ``condition`` holds; fails the test if it does not within ``seconds``."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):

@@ -23,7 +23,7 @@ BIG = '{"text":"' + "x" * 4000 + '"}'
 
 
 async def until_in_trouble(log: Log) -> str:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while log.trouble is None:
             await asyncio.sleep(0.001)
     return log.trouble
@@ -125,7 +125,7 @@ class TestPostgresSettings:
 
             with stopped_inside(url) as is_inside:
                 await asyncio.to_thread(is_inside.wait, 20)
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(20):
                     assert isinstance(await other.append(append("run_a", outcome.head)), Appended)
             await other.close()
 
@@ -143,7 +143,7 @@ class TestPostgresSettings:
 
 async def refusal(url: str) -> str:
     """Why the database cannot be opened, once the server has read its new rules."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             try:
                 await (await Log.open(url, KEY)).close()
@@ -204,7 +204,7 @@ class TestFullDisk:
 
     async def finish(self, log: Log, writers: list[Writer], tasks: list[asyncio.Task[None]]) -> None:
         seqs = [writer.head.seq for writer in writers]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while any(writer.head.seq <= seq for writer, seq in zip(writers, seqs, strict=True)):
                 await asyncio.sleep(0.001)
         for writer in writers:

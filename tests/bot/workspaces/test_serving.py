@@ -75,7 +75,7 @@ async def test_the_runs_of_a_workspace_are_left_to_whoever_serves_it(company: Co
         ours, theirs = elsewhere.within(f"ws_{GLOBEX}"), elsewhere.within(f"ws_{ACME}")
         left = (await theirs.start("simple", {}, by=ACTOR, origin={"channel": "C0RELEASES"})).run
         await ours.start("simple", {}, by=ACTOR, origin={"channel": "C1GENERALX"})
-    await company.simulator.wait_for(lambda: company.globex.channel_messages("#general"), 10_000)
+    await company.simulator.wait_for(lambda: company.globex.channel_messages("#general"))
     query = f"SELECT owner FROM cursors WHERE stream = '{left}'"  # noqa: S608 - an id of ours
     owners = await company.engine.store.database.read(lambda connection: connection.exec_driver_sql(query).all())
     assert [tuple(row) for row in owners] == [(None,)]
