@@ -19,7 +19,7 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core.durations import say_duration
 from engine.core.expressions import ExpressionError
-from engine.core.failures import Failure, FailureClass, classify
+from engine.core.failures import Failure, FailureClass, NotYet, classify
 from engine.core.graph import PlannedStep
 from engine.core.keys import DEFAULT, mask
 from engine.core.spending import Cost, Spend
@@ -67,6 +67,10 @@ class Workers:
         if outcome.after > timeout:
             late = Failure(cls=FailureClass.TIMEOUT, message=f"no result within {say_duration(timeout)}")
             self._put_off(world, case, event, token, Outcome(timeout), late)
+            return
+        if isinstance(outcome.error, NotYet):
+            later = outcome.error
+            world.submit(case, c.Postpone(event.step, token, event.worker, later.wait, later.words))
             return
         failure = None if outcome.error is None else self._classified(called, outcome.error)
         self._put_off(world, case, event, token, outcome, failure)

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 
 from engine.catalog import Catalog
 from engine.core import events as e
-from engine.core.failures import FailureClass, StepError
+from engine.core.failures import FailureClass, NotYet, StepError
 from engine.steps.builtin import builtin_steps
 from engine.steps.http_policy import HttpPolicy
 from engine.steps.registry import Registry
@@ -304,3 +304,31 @@ def test_patient_call(cls: FailureClass, attempts: int) -> None:
     run = rehearse("patient_call", {"http.request": StepError("busy", cls)}).run(question="why")
     assert run.failed
     assert len(run.calls) == attempts or (cls is FailureClass.RATE_LIMITED and run.took > HOUR - 5 * 60 * SECOND)
+
+
+def sorted_as(team: str, urgent: bool) -> dict[str, JsonValue]:
+    value: JsonValue = {"team": team, "urgent": urgent, "summary": "It burns"}
+    usage: JsonValue = {"input_tokens": 10, "output_tokens": 5}
+    return {"text": "", "value": value, "model": "local:echo", "usage": usage, "cost": 0.01, "finish": "stop"}
+
+
+@pytest.mark.parametrize("urgent", [True, False])
+def test_sort_ticket(urgent: bool) -> None:
+    unfit = StepError("n is missing", FailureClass.INVALID_OUTPUT)
+    answers = [NotYet("openai's limit", 12_000), unfit, sorted_as("billing", urgent)]
+    run = rehearse("sort_ticket", {"llm": answers}).run(text="My invoice is on fire")
+    assert run.completed
+    assert run.output == {"team": "billing", "cost": 0.01}
+    assert steps(run) == ["sort"] * 3 + ["tell"] * urgent
+    assert [one.attempt for one in run.calls[:3]] == [1, 1, 2], "a limit costs no attempt"
+    assert run.took >= 12_000
+    assert not urgent or said(run) == "Urgent: It burns (sorted by local:echo)"
+
+
+def test_sort_ticket_with_the_local_model() -> None:
+    rehearsal = Rehearsal(
+        FOLDER / "sort_ticket.yaml", {"slack.post": STUBS["slack.post"]}, registry=REGISTRY, real=["llm"]
+    )
+    run = rehearsal.run(text="My invoice is on fire")
+    assert run.completed
+    assert said(run) == "Urgent: (local model) My invoice is on fire (sorted by local:echo)"

@@ -13,6 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
+from engine.steps.models.wire import load_sdks
 from tests.providers import anthropic_wire, openai_wire
 from tests.providers.script import Answer, Hang, Refuse, Say, Seen, Wrong
 
@@ -123,7 +124,8 @@ async def _respond(
 
 @asynccontextmanager
 async def providers() -> AsyncGenerator[Providers]:
-    """Both providers, on a port that the system chose."""
+    """Both providers, on a port that the system chose. The SDKs are imported by then, which takes seconds."""
+    load_sdks()
     found = Providers()
     app = web.Application()
     app.router.add_post("/openai/v1/chat/completions", found.ask_openai)

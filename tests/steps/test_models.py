@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ from engine.steps.models.llm import llm_step
 from tests.providers.script import Answer as Scripted
 from tests.providers.script import Hang, Refuse, Say
 from tests.providers.server import KEY, Providers, providers
-from tests.steps.conftest import Notebook
+from tests.steps.conftest import Notebook, eventually
 
 OPENAI, ANTHROPIC = "openai:gpt-5-mini", "anthropic:claude-haiku-4-5"
 BOTH = pytest.mark.parametrize("model", [OPENAI, ANTHROPIC])
@@ -66,8 +68,11 @@ class Bench:
         notebook.secret = KEY
         prices = ("mine:*=1.00/2.00",)
         own = Models.of([*server.entries, f"mine={server.openai}"], (), prices)
-        self.models = Models(own.providers, {}, own.prices, idle=0.4)
+        self.models = Models(own.providers, {}, own.prices, idle=60.0)
         self.ask = asker(self.models, self.pace)
+
+    def lose_patience(self) -> None:
+        self.ask = asker(replace(self.models, idle=0.4), self.pace)
 
     async def answer(self, model: str, *script: Scripted, **question: Any) -> Answer:
         self.server.next = list(script)
@@ -223,6 +228,8 @@ async def test_a_request_that_is_refused_is_told_as_what_it_is_and_costs_nothing
 async def test_a_request_whose_outcome_is_unknown_counts_as_what_it_may_have_cost(
     bench: Bench, model: str, answer: Scripted, cls: FailureClass, words: str
 ) -> None:
+    if cls is FailureClass.TIMEOUT:
+        bench.lose_patience()
     error = await bench.failure(model, answer)
     assert error.cls is cls
     assert words in str(error)
@@ -260,8 +267,10 @@ async def test_without_a_key_nothing_is_asked_and_nothing_is_spent(bench: Bench)
 
 @BOTH
 async def test_a_key_that_a_provider_says_is_left_out(bench: Bench, model: str) -> None:
-    error = await bench.failure(model, Refuse(400, f"header x-api-key: {KEY} and sk-other-123456789 are odd"))
-    assert KEY not in str(error)
+    bench.notebook.secret = own = "of.no.known.form.4711"
+    bench.server.keys.add(own)
+    error = await bench.failure(model, Refuse(400, f"header x-api-key: {own} and sk-other-123456789 are odd"))
+    assert own not in str(error)
     assert "123456789" not in str(error)
     assert "are odd" in str(error)
 
@@ -288,6 +297,28 @@ async def test_a_limit_of_ones_own_puts_the_step_off_before_anything_is_begun(be
     [(workspace, provider, name, tokens)] = bench.pace.asked
     assert (workspace, f"{provider}:{name}") == ("ws_t", model)
     assert tokens > 200
+
+
+@BOTH
+async def test_a_request_that_is_cancelled_is_let_go_at_once(bench: Bench, model: str) -> None:
+    bench.server.next = [Say("a long answer that hangs", hang_after=4)]
+    question = Question(model=model, messages=[Said(role="user", text="How many?")], max_tokens=200)
+    asking = asyncio.ensure_future(bench.ask(bench.notebook.context(), question))
+    await eventually(lambda: bool(bench.server.seen))
+    asking.cancel()
+    async with asyncio.timeout(5):  # and not once the answer has stood still for too long
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+
+@BOTH
+async def test_the_thread_hears_how_far_a_long_answer_is(
+    bench: Bench, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.steps.models.asking.TELL_EVERY_S", 0.0)
+    await bench.answer(model, Say("x" * 36))
+    lines = [text for kind, text in bench.notebook.events if kind == "log"]
+    assert lines == [f"{model} has written {count} characters so far" for count in (12, 24, 36)]
 
 
 async def test_an_account_without_credit_does_not_wait(bench: Bench) -> None:

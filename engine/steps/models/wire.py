@@ -43,7 +43,7 @@ async def request(
     ``idle``: seconds that it may stand still. ``StepError`` or ``NotYet`` for what went wrong, without the key.
     """
     try:
-        await asyncio.to_thread(_load)
+        await asyncio.to_thread(load_sdks)
         # A model that takes no temperature is asked without; what else the library warns of, tests are to see.
         warnings.filterwarnings("ignore", message="Sampling parameters", category=UserWarning)
         async with AsyncExitStack() as stack:
@@ -64,7 +64,7 @@ async def request(
         raise trouble(error, provider.name, question.model, key) from None
 
 
-def _load() -> None:
+def load_sdks() -> None:
     """Import what takes seconds, in a thread: what else the process does goes on."""
     for module in ("pydantic_ai.direct", "pydantic_ai.models.anthropic", "pydantic_ai.models.openai"):
         import_module(module)
