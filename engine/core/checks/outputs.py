@@ -19,6 +19,7 @@ from engine.core.checks.syntax import parse
 from engine.core.checks.types import ANY, NOTHING, NUMBER, TEXT, TRUTH, WHOLE, Type, list_of, of_schema, one_of, record
 from engine.core.draft import Draft, DraftGroup, DraftStep, GroupKind, Sight, Spot, mapping
 from engine.core.expressions import ExpressionError, Template
+from engine.core.jsonschemas import schema_findings
 from engine.core.kinds import InputField, InputType, TypedField
 from engine.core.problems import Path
 from engine.core.program import Program
@@ -202,7 +203,7 @@ class Outputs:
         if "agent" in step.data:
             return _ANSWER
         if (asked := mapping(step.data.get("llm"))) is not None:
-            return record({**_REPLY, "value": of_schema(mapping(asked.get("output")) or {"type": "null"})})
+            return record({**_REPLY, "value": _of_written(mapping(asked.get("output")))})
         if "approval" in step.data:
             edit = mapping((mapping(step.data["approval"]) or {}).get("edit")) or {}
             fields = {name: edit_field_of(raw) for name, raw in edit.items()}
@@ -237,6 +238,13 @@ class Outputs:
         """The type of the workflow's own output."""
         spot = Spot(("output",), "", Sight.END)
         return self.of_value(self._scopes.draft.data.get("output"), spot, self._scopes.draft.groups[0], None)
+
+
+def _of_written(schema: Mapping[str, Any] | None) -> Type:
+    """The type that a schema allows which a definition gives; of one that is none, anything."""
+    if schema is None:
+        return NOTHING
+    return ANY if any(schema_findings((), schema)) else of_schema(schema)
 
 
 def _payload(wait: Mapping[str, Any]) -> Type:
