@@ -21,9 +21,8 @@ from engine.core.durations import say_duration
 from engine.core.errors import EngineError, UnknownEvent
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, NotYet, StepError, classify
-from engine.core.graph import PlannedStep
+from engine.core.given import arguments, places
 from engine.core.keys import SECRETS, Use
-from engine.core.scope import scope
 from engine.core.spending import Cost, Spend
 from engine.core.state import RunState
 from engine.core.values import size_of
@@ -213,10 +212,10 @@ class Attempt:
         try:
             function = self._registry.get(self._planned.step.uses or "")
             self._recorder.opens_keys = function.opens_keys
-            arguments = await self._arguments(self._planned)
+            given = await self._arguments()
             if self._step.cursor is not None:
                 self._ctx.cursor = await self._handle.recall.value(self.key.run, self._step.cursor)
-            output = self._redactor.value(await function.invoke(self._ctx, arguments))
+            output = self._redactor.value(await function.invoke(self._ctx, given))
             self._limits.refuse(output, "its result")
         except AttemptLost as lost:
             if lost.outdated is not None:
@@ -233,13 +232,11 @@ class Attempt:
             return self._failed(_failure_of(error, self.key, classify if function is None else function.classify))
         return self._succeeded(output)
 
-    async def _arguments(self, planned: PlannedStep) -> dict[str, JsonValue]:
-        references = planned.arguments.references
-        if not references:
-            return planned.arguments.render({})
-        values = await self._handle.recall.for_expressions(self._state, self.key.step, references)
+    async def _arguments(self) -> dict[str, JsonValue]:
+        values = await self._handle.recall.values(self.key.run, places(self._state, self.key.step))
+        references = self._planned.arguments.references
         secrets = {name: await self._recorder.secret(name) for root, name in sorted(references) if root == SECRETS}
-        return planned.arguments.render({**scope(self._state, self.key.step, values), SECRETS: secrets})
+        return arguments(self._state, self.key.step, values, secrets)
 
     def _stopped(self, why: Stop) -> Command | None:
         if why is Stop.LOST:

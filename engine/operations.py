@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from pydantic import JsonValue
 
@@ -136,7 +135,7 @@ class Operations:
         return await self.submit(run, c.SetOutput(step, output, by, reason))
 
     async def settle(
-        self, run: str, step: str, answer: Literal["happened", "did_not_happen", "fail"], *, by: e.Actor,
+        self, run: str, step: str, answer: e.SettledAs, *, by: e.Actor,
         result: JsonValue = None, reason: str = "",
     ) -> c.Reply:  # fmt: skip
         """Say what became of an attempt of unknown outcome: it happened, with this result; it did not, so it is made

@@ -257,6 +257,26 @@ def spending() -> Run:
     return run
 
 
+def corrected() -> Run:
+    """One change that helped not, one that could not be made, and a person who gave another one."""
+    rules = {"model": "local:echo", "may_change": ["prompt"]}
+    run = Run(
+        workflow(noop("a", **{"with": {"prompt": "Write."}, "check": "steps.a.output == 'ok'", "correct": rules}))
+    )
+    run.look()
+    run.succeed("a", "far too long")
+    run.look()
+    run.succeed("a!correct", {"changes": {"prompt": "Write less."}, "seen": "too long", "why": "less", "cost": 3})
+    run.look()
+    run.succeed("a", "too long")
+    run.look()
+    run.succeed("a!correct", {"changes": {"prompt": "Write."}})
+    run.do(c.Settle("a", "retry", BEN, {"prompt": "Write ok."}, "the format matters"))
+    run.look()
+    run.succeed("a", "ok")
+    return run
+
+
 def held() -> Run:
     """By a switch before it starts, while it runs, and when it begins an effect; lifted each time."""
     run = Run(workflow(noop("a")))
@@ -300,6 +320,7 @@ SCENES: tuple[Callable[[], Run], ...] = (
         put_off,
         spending,
         held,
+        corrected,
         keys,
     ),
 )

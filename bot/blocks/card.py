@@ -53,10 +53,12 @@ _SIGNS = {
 _WAITS = {
     StepStatus.HELD: "■ Held",
     StepStatus.UNCERTAIN: "? Waiting for an answer",
+    StepStatus.GIVEN_UP: "? Waiting for an answer",
     StepStatus.WAITING: "… Waiting for a decision",
     StepStatus.LISTENING: "… Waiting for a signal",
     StepStatus.SLEEPING: "… Sleeping",
 }
+_FOR_PEOPLE = (StepStatus.UNCERTAIN, StepStatus.GIVEN_UP, StepStatus.HELD)
 _FAILED = {"failure": "✗ Failed", "denied": "✗ Denied", "expired": "✗ Expired", "timeout": "✗ Timed out"}
 
 
@@ -101,7 +103,7 @@ def meaning(state: RunState) -> Hashable:
         if step.gate
         else (path, step.status, step.missing, step.dead)
         for path, step in state.steps.items()
-        if step.gate or step.status in (StepStatus.UNCERTAIN, StepStatus.HELD) or step.missing or step.dead
+        if step.gate or step.status in _FOR_PEOPLE or step.missing or step.dead
     )
     return status_words(state), frozenset(needed)
 

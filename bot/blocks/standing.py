@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from bot.blocks import loops
 from bot.blocks.agent_lines import asked_words
+from bot.blocks.correction_lines import given_up_words
 from bot.blocks.flow_lines import awaits_words
 from bot.blocks.gate_words import progress
 from bot.blocks.step_lines import held_words, missing_words, uncertain_words
@@ -19,8 +20,10 @@ from engine.core.state import RunState, StepState, StepStatus
 _ORDER = (
     StepStatus.HELD,
     StepStatus.UNCERTAIN,
+    StepStatus.GIVEN_UP,
     StepStatus.WAITING,
     StepStatus.RETRYING,
+    StepStatus.CORRECTING,
     StepStatus.OPEN,
     StepStatus.RUNNING,
     StepStatus.CALLING,
@@ -29,7 +32,7 @@ _ORDER = (
     StepStatus.READY,
 )
 _STOPPING = (StepStatus.RUNNING, StepStatus.CALLING)
-_FOR_PEOPLE = (StepStatus.UNCERTAIN, StepStatus.WAITING)
+_FOR_PEOPLE = (StepStatus.UNCERTAIN, StepStatus.GIVEN_UP, StepStatus.WAITING)
 
 
 def standing_steps(state: RunState) -> Iterator[tuple[str, StepState]]:
@@ -50,6 +53,10 @@ def standing(state: RunState, path: str, step: StepState) -> str:
         case StepStatus.UNCERTAIN:
             begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
             return f"{uncertain_words(state.run, path, begun)}."
+        case StepStatus.GIVEN_UP if step.correction is not None:
+            rules = node.step.correct
+            may_change = rules.may_change if rules is not None else ()
+            return f"{given_up_words(state.run, path, step.correction.summary, may_change)}."
         case StepStatus.WAITING if step.gate is not None:
             question = one_line(step.gate.request.title, 200)
             so_far = "".join(f" {each}" for each in progress(step.gate))
@@ -77,6 +84,8 @@ def standing(state: RunState, path: str, step: StepState) -> str:
 def _waiting(state: RunState, path: str, step: StepState) -> str:
     uses = state.plan.node(path).step.uses or ""
     match step.status:
+        case StepStatus.CORRECTING:
+            return f"{path} failed ({went_wrong(step.failure)}); a model is asked what to change."
         case StepStatus.OPEN:
             pause = f"; the next one begins at {moment(step.wake_at)}" if step.wake_at else ""
             return f"{path}: {loops.how_far(state, path)}{pause}."

@@ -41,6 +41,8 @@ _Decided = e.StepSettled | e.StepRedriven | e.StepsReset | e.StepOutputSet
 def attempt_line(before: RunState, at: int, event: _Attempt) -> str | None:
     """The line about an attempt; None for one inside of a loop that is summed up."""
     path, step = event.step, before.step(event.step)
+    if paths.corrected_by(path) is not None and not isinstance(event, e.StepRetried):
+        return None  # what came of it is said by the next event
     if loops.in_crowd(before, path) and not _stands_out(before, event):
         return None
     match event:
@@ -113,6 +115,8 @@ def decided_line(before: RunState, event: _Decided) -> str:
                 "happened": f"✓ {who} says that {path} happened{why}; the run goes on with that",
                 "did_not_happen": f"↻ {who} says that {path} did not happen{why}; it is run again",
                 "fail": f"✗ {who} let {path} fail{why}",
+                "retry": f"✎ {who} lets {path} be tried with a change of their own{why}",
+                "accept": f"✓ {who} accepted {path} as it is{why}; the run goes on with that",
             }[event.answer]
         case e.StepRedriven():
             return f"↻ {who} lets {event.step} be tried again{why}, with all its attempts"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.blocks.correction_lines import correction_line
 from bot.blocks.flow_lines import flow_line
 from bot.blocks.gate_lines import gate_line
 from bot.blocks.kit import Message, clip_markup
@@ -90,6 +91,8 @@ def _told_by(recorded: Recorded, following: e.Event | None) -> bool:
     match recorded.event, following:
         case e.StepFailed(step=step), e.StepRetried() | e.StepUncertain() | e.StepDeadLettered():
             return following.step == step
+        case e.StepFailed(step=step), e.StepCorrecting() | e.StepGivenUp():
+            return following.step == step
         case e.StepRedriven(step=step), e.StepSkipped() | e.StepOutputSet():
             return following.step == step
         case e.SignalReceived(), e.SignalMatched(seq=seq):
@@ -119,6 +122,8 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
         return flow_line(before, at, event, after)
     if isinstance(event, e.ApprovalEvent):
         return gate_line(before, at, event)
+    if isinstance(event, e.CorrectionEvent):
+        return correction_line(before, event)
     if isinstance(event, e.SpendingEvent):
         return money_line(event, before.run)
     match event:

@@ -121,12 +121,14 @@ def set_output(
 def settle(
     ref: Run,
     step: Step,
-    answer: Annotated[str, typer.Argument(metavar="ANSWER", help="happened, did-not-happen (it runs again) or fail.")],
+    answer: Annotated[
+        str, typer.Argument(metavar="ANSWER", help="happened, did-not-happen (it runs again) or fail; retry or accept.")
+    ],
     result: Json = None,
     reason: Reason = "",
     folder: Dir = None,
 ) -> None:
-    """Say what became of a step whose outcome is unknown.
+    """Say what became of a step whose outcome is unknown, or how one goes on that no correction has mended.
 
     For example: vb settle 01ks8q charge happened --result '{"id": "ch_1"}' --reason "seen in the bank's list"
     """

@@ -167,6 +167,9 @@ def _asks(state: RunState) -> Iterator[str]:
     for path, _ in state.opened(StepStatus.UNCERTAIN):
         settle = f"vb settle {state.run} {path}"
         yield f"{path}: whether it happened is unknown. Somebody has to say: {settle} happened|did-not-happen|fail"
+    for path, step in state.opened(StepStatus.GIVEN_UP):
+        summary = step.correction.summary if step.correction is not None else ""
+        yield f"{path}: {summary} Somebody has to say: vb settle {state.run} {path} retry --result …|accept|fail"
     for path, step in state.opened(StepStatus.READY):
         if step.missing:
             uses = state.plan.node(path).step.uses

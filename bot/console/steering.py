@@ -9,7 +9,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, Literal
+from typing import Final
 
 from pydantic import JsonValue
 
@@ -22,6 +22,7 @@ from bot.console.output import note, say
 from bot.console.whoami import me
 from bot.text.plain import one_line
 from engine.core import commands as c
+from engine.core.events import SettledAs
 from engine.core.graph import Kind
 from engine.core.state import AT_WORK, RunState
 from engine.core.words import did_you_mean, listed
@@ -29,13 +30,14 @@ from engine.engine import Engine
 from engine.handle import Begun
 from engine.ids import Ids
 
-Answer = Literal["happened", "did_not_happen", "fail"]
-
-_ANSWERS: Final[dict[str, Answer]] = {
+_ANSWERS: Final[dict[str, SettledAs]] = {
     "happened": "happened",
     "did-not-happen": "did_not_happen",
+    "retry": "retry",
+    "accept": "accept",
     "fail": "fail",
 }
+_WITH_RESULT: Final = ("happened", "retry", "accept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +173,19 @@ def set_output(step: str, output: str, reason: str) -> Deed:
 def settle(step: str, answer: str, result: str | None, reason: str) -> Deed:
     if answer not in _ANSWERS:
         raise Misuse(f"{answer!r} is no answer; {did_you_mean(answer, _ANSWERS)}")
-    if result is not None and answer != "happened":
-        raise Misuse("--result goes with the answer happened: only what happened has one.")
+    if result is not None and answer not in _WITH_RESULT:
+        raise Misuse(f"--result goes with {listed(_WITH_RESULT)}: the result, or the arguments to change.")
+    if result is None and answer == "retry":
+        raise Misuse('retry takes the arguments to change, such as --result \'{"prompt": "…"}\'')
     meant = _ANSWERS[answer]
     value = None if result is None else json_of(result, "The result")
-    words = {"happened": "happened", "did_not_happen": "did not happen, and is run again", "fail": "failed"}
+    words = {
+        "happened": "happened",
+        "did_not_happen": "did not happen, and is run again",
+        "retry": "is tried again with your change",
+        "accept": "is accepted as it is",
+        "fail": "failed",
+    }
     return Deed(
         lambda engine, run: engine.operations.settle(run, step, meant, by=me(), result=value, reason=reason),
         lambda state: f"Recorded for {state.run}: {step} {words[meant]}.",

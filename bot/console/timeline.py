@@ -42,6 +42,7 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.StepMissing: _WAITS,
     e.StepUncertain: _WAITS,
     e.StepHeld: _WAITS,
+    e.StepGivenUp: _WAITS,
     e.RunTimedOut: _BAD,
     e.StepDeadLettered: _BAD,
     e.StepProgressed: _QUIET,
@@ -153,6 +154,8 @@ class Timeline:
             begun = self._begun.get(event.step)
             took = None if begun is None else _span(at - begun)
             return event.step, _of_attempt(event, at, self._attempt(event.step, event.attempt), took)
+        if isinstance(event, e.CorrectionEvent):
+            return event.step, _of_correction(event)
         return event.step, _of_step(event)
 
     def _attempt(self, step: str, attempt: int) -> str:
@@ -247,6 +250,18 @@ _Step = (
     | e.StepReused
     | e.StepOutputSet
 )
+
+
+def _of_correction(event: e.CorrectionEvent) -> Fields:
+    match event:
+        case e.StepCorrecting():
+            return {"number": event.number, "of": event.of}
+        case e.StepCorrected():
+            return {"number": event.number, "changed": ",".join(event.changed), "seen": event.seen, "why": event.why}
+        case e.StepGivenUp():
+            return {"summary": event.summary}
+        case _:
+            assert_never(event)
 
 
 def _of_step(event: _Step) -> Fields:

@@ -7,13 +7,14 @@ how an event changes it, raises it, and checkpoints of other versions are ignore
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
 from immutables import Map
 from pydantic import BaseModel, JsonValue
 
 from engine.core import events as e
+from engine.core.corrections import Correction
 from engine.core.failures import Failure
 from engine.core.gate_checkpoint import dump_gate, read_gate
 from engine.core.graph import Plan
@@ -33,7 +34,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 11
+VERSION = 12
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -154,13 +155,10 @@ def _step(step: StepState) -> dict[str, Any]:
         data["log"] = step.log
     if step.effects:
         data["effects"] = {name: _effect(effect) for name, effect in sorted(step.effects.items())}
-    if step.loop is not None:
-        data["loop"] = [_held(step.loop.items), *step.loop[1:7], _held(step.loop.last), *step.loop[8:11]]
-        data["history"] = [_held(one) for one in step.loop.history]
-    if step.hold is not None:
-        data["hold"] = step.hold
-    if step.gate is not None:
-        data["gate"] = dump_gate(step.gate)
+    for name, (dump, _) in _PARTS.items():
+        value = getattr(step, name)
+        if value is not None:
+            data[name] = dump(value)
     return data
 
 
@@ -177,17 +175,42 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
         found["log"] = tuple(data["log"])
     if "effects" in data:
         found["effects"] = Map({name: _read_effect(effect) for name, effect in data["effects"].items()})
-    if "loop" in data:
-        items, *counts, last, rested, failed, base = data["loop"]
-        past = tuple(_unheld(one) for one in data["history"])
-        ends = {"rested": rested, "failed": failed, "base": base, "history": past}
-        found["loop"] = Loop(_unheld(items), *counts, last=_unheld(last), **ends)
-    if "hold" in data:
-        cause, keys, *more = data["hold"]
-        found["hold"] = Hold(cause, tuple(keys), *more)
-    if "gate" in data:
-        found["gate"] = read_gate(data["gate"])
+    found |= {name: read(data[name]) for name, (_, read) in _PARTS.items() if name in data}
     return StepState(status=StepStatus(data["status"]), **found)
+
+
+def _loop(loop: Loop) -> list[Any]:
+    return [_held(loop.items), *loop[1:7], _held(loop.last), *loop[8:11], [_held(one) for one in loop.history]]
+
+
+def _read_loop(data: list[Any]) -> Loop:
+    items, *counts, last, rested, failed, base, history = data
+    past = tuple(_unheld(one) for one in history)
+    return Loop(_unheld(items), *counts, last=_unheld(last), rested=rested, failed=failed, base=base, history=past)
+
+
+def _read_hold(data: list[Any]) -> Hold:
+    cause, keys, *more = data
+    return Hold(cause, tuple(keys), *more)
+
+
+def _correction(correction: Correction) -> list[Any]:
+    number, changes, tried, told, cost, output, summary = correction
+    return [number, _held(changes), tried, told, cost, _held(output), summary]
+
+
+def _read_correction(data: list[Any]) -> Correction:
+    number, changes, tried, told, cost, output, summary = data
+    return Correction(number, _unheld(changes), tuple(tried), tuple(told), cost, _unheld(output), summary)
+
+
+_PARTS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "loop": (_loop, _read_loop),
+    "hold": (list, _read_hold),
+    "gate": (dump_gate, read_gate),
+    "correction": (_correction, _read_correction),
+}
+"""What only some steps have: how it is written, and how it is read."""
 
 
 def _effect(effect: Effect) -> list[Any]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from engine.core.events import Actor
+from engine.core.events import Actor, SettledAs
 from engine.core.failures import Failure
 from engine.core.gate_commands import AlreadyVoted as AlreadyVoted
 from engine.core.gate_commands import AtGate as AtGate
@@ -272,10 +272,13 @@ class SetOutput:
 
 @dataclass(frozen=True, slots=True)
 class Settle:
-    """What became of the uncertain attempt of ``step``; ``result`` is its output if it happened."""
+    """What became of the uncertain attempt of ``step``, or what is to be done where its correction was given up.
+
+    ``result`` is its output if it happened or is accepted, or the arguments to change if it is tried again.
+    """
 
     step: str
-    answer: Literal["happened", "did_not_happen", "fail"]
+    answer: SettledAs
     by: Actor
     result: JsonValue = None
     reason: str = ""

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model
 
 from engine.core.agents import Agent
 from engine.core.approval import Approval
+from engine.core.corrections import Correct
 from engine.core.durations import Duration
 from engine.core.kinds import (
     Budget,
@@ -86,6 +87,10 @@ class Step(Model):
     """Whether the run goes on if this step fails; what follows sees its status as ``failed``."""
     repeatable: bool | None = None
     """Whether an attempt of unknown outcome may be made again; False asks a person first. Unset: as its code says."""
+    check: str | None = None
+    """A condition that its result must fulfil, such as ``size(steps.notes.output.text) < 500``; else it has failed."""
+    correct: Correct | None = None
+    """How a model may mend an attempt whose arguments were refused, or whose result did not fit or fulfil ``check``."""
     undo: Undo | None = None
     """What compensates this step, once it has completed, when the run fails or is cancelled later on."""
 
@@ -106,6 +111,8 @@ class Step(Model):
             raise ValueError(
                 f"for_each goes with uses, llm, workflow or steps, not with {given[0]}; put it into a group of steps"
             )
+        if given[0] not in ("uses", LLM) and (self.check is not None or self.correct is not None):
+            raise ValueError("check and correct belong to a step with uses or llm")
         if self.undo is not None and (given[0] not in ("uses", "workflow") or self.for_each is not None):
             raise ValueError(
                 "undo belongs to a single step with uses or workflow; inside a group each step has its own"

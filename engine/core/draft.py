@@ -27,6 +27,8 @@ class Sight(Enum):
     """After a pass of a repeat: all steps of its group as well."""
     UNDO = auto()
     """After the step has completed and the run has not: its own output and ``failure`` as well."""
+    CHECK = auto()
+    """After the step has given a result, which may not count yet: its own output as well."""
     END = auto()
     """After all steps of the workflow."""
 
@@ -128,6 +130,8 @@ class DraftStep:
         yield from _spots((*self.path, "wait_for"), self.data.get("wait_for"), Sight.STEP, "correlation")
         yield from _spots((*self.path, "sleep"), self.data.get("sleep"), Sight.STEP)
         yield from _spots((*self.path, "undo"), self.data.get("undo"), Sight.UNDO, "with")
+        if (check := text(self.data.get("check"))) is not None:
+            yield Spot((*self.path, "check"), check, Sight.CHECK, is_condition=True)
         if self.condition is not None:
             yield Spot((*self.path, "if"), self.condition, Sight.STEP, is_condition=True)
         until = text((mapping(self.data.get("repeat")) or {}).get("until"))

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from engine.core.agents import Agent, Tool, ToolApproval
 from engine.core.approval import Approval, EditField, Hours, Rung, Stage
+from engine.core.corrections import Correct
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import (
     Budget,
@@ -75,7 +76,17 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "timeout": "5m",
         "continue_on_error": "true",
         "repeatable": "false",
+        "check": "size(steps.notes.output.text) < 500",
+        "correct": '{model: "openai:gpt-5-mini", may_change: [prompt], attempts: 2}',
         "undo": '{uses: http.request, with: {url: "https://example.com", method: DELETE}}',
+    },
+    Correct: {
+        "model": "openai:gpt-5-mini",
+        "may_change": "[prompt]",
+        "attempts": "3",
+        "max_tokens": "500",
+        "cost": "0.10 USD",
+        "hint": "The notes are for customers.",
     },
     Agent: {
         "model": "openai:gpt-5-mini",

@@ -7,6 +7,8 @@ The rules of a step, all of them; the arms for steps, loops and gates are in the
                               │ ├──STEP_HANDED_BACK───┘ │                          │                         │
                               │                         ◀──────────────────STEP_STARTED──────────────────────┘
                               │                             └──STEP_UNCERTAIN─▶ uncertain ─STEP_SETTLED▶ ended, or ready
+                              │                             ├──STEP_CORRECTING─▶ correcting ──STEP_CORRECTED──▶ ready
+                              │                             └──STEP_GIVEN_UP──▶ given up ─STEP_SETTLED▶ ended, or ready
                               ├──APPROVAL_REQUESTED──▶ waiting ──APPROVAL_GRANTED──▶ completed
                               │                           └──APPROVAL_DENIED, APPROVAL_EXPIRED──▶ failed (or completed)
                               ├──TIMER_SET──▶ sleeping ──TIMER_FIRED──▶ completed
@@ -29,6 +31,7 @@ from immutables import Map
 
 from engine.core import events as e
 from engine.core import paths
+from engine.core.fold_corrections import evolve_correction
 from engine.core.fold_flow import evolve_flow
 from engine.core.fold_gates import evolve_gate
 from engine.core.fold_spending import evolve_spending
@@ -89,6 +92,8 @@ def evolve(state: RunState, recorded: Recorded, plans: Plans = NO_PLANS) -> RunS
         return evolve_gate(state, event)
     if isinstance(event, e.FlowEvent):
         return evolve_flow(state, event)
+    if isinstance(event, e.CorrectionEvent):
+        return evolve_correction(state, event)
     if isinstance(event, e.SpendingEvent):
         return evolve_spending(state, event)
     if isinstance(event, e.RunCompleted | e.RunFailed | e.RunCancelled):

@@ -7,7 +7,9 @@ from typing import assert_never
 from immutables import Map
 
 from engine.core import events as e
+from engine.core.corrections import Correction
 from engine.core.failures import Failure, FailureClass
+from engine.core.fold_corrections import again
 from engine.core.state import ENDED_STEP, Effect, Hold, RunState, StepState, StepStatus
 from engine.core.transitions import begin, forget, holders, may_begin, put, reopen, settle, unsettle
 from engine.core.values import held
@@ -179,12 +181,15 @@ def _back(state: RunState, path: str, value: StepState) -> RunState:
 
 def _settled(state: RunState, event: e.StepSettled) -> RunState:
     step = state.steps[event.step]
-    if event.answer == "happened":
+    if event.answer in ("happened", "accept"):
         return settle(state, event.step, _completed(state, event.step, event.result))
     if event.answer == "did_not_happen":
         known = Map({name: effect for name, effect in step.effects.items() if effect.recorded})
         ready = step._replace(status=StepStatus.READY, generation=step.generation + 1, effects=known, losses=0)
         return put(state, event.step, ready)
+    if event.answer == "retry":
+        correction = (step.correction or Correction())._replace(changes=held(event.result, state.seq), summary="")
+        return again(state, event.step, correction)
     words = f"{event.by.name} said that it failed" + (f": {event.reason}" if event.reason else "")
     failed = Failure(cls=FailureClass.PERMANENT, message=words, known=True)
     return settle(state, event.step, step._replace(status=StepStatus.FAILED, failure=failed, ended_at=state.at))

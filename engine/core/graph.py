@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from engine.core import paths
 from engine.core.approval import Approval, Quorum
+from engine.core.corrections import CORRECTING_CODE, Correct
 from engine.core.definition import Step, Workflow
 from engine.core.expressions import (
     Compiled,
@@ -121,6 +122,7 @@ class PlannedStep:
     """Renders to a duration's text, milliseconds, or an instant's text, as the definition has it."""
     correlation: Template | None = None
     compensation: Compensation | None = None
+    check: Condition | None = None
 
     @property
     def id(self) -> str:
@@ -129,7 +131,7 @@ class PlannedStep:
     @property
     def references(self) -> frozenset[tuple[str, str]]:
         """What all its expressions refer to."""
-        compiled = (self.condition, self.arguments, self.gate, self.items, self.until, self.sleep)
+        compiled = (self.condition, self.arguments, self.gate, self.items, self.until, self.sleep, self.check)
         found = [each.references for each in (*compiled, self.correlation) if each is not None]
         return frozenset(pair for references in found for pair in references)
 
@@ -264,6 +266,8 @@ def _add_inside(planned: PlannedStep, groups: dict[str, Group], nodes: dict[str,
     step, template = planned.step, planned.template
     if planned.compensation is not None:
         nodes[paths.undo(template)] = _undoing(planned)
+    if step.correct is not None and planned.kind is Kind.USES:
+        nodes[paths.correction(template)] = _correcting(planned, step.correct)
     if planned.kind not in (Kind.EACH, Kind.REPEAT):
         return
     inside = _inside(template, step)
@@ -273,8 +277,21 @@ def _add_inside(planned: PlannedStep, groups: dict[str, Group], nodes: dict[str,
     else:
         single = step.model_copy(update={"for_each": None, "needs": None, "if_": None})
         nodes[inside] = _planned(single, inside, planned.index)
+        _add_inside(nodes[inside], groups, nodes)
     if step.for_each is not None:
         nodes[f"{template}[:]"] = PlannedStep(step, f"{template}[:]", Kind.PART, planned.index)
+
+
+def _correcting(planned: PlannedStep, correct: Correct) -> PlannedStep:
+    """The question to a model, as a step of its own. What it is about is added when it is asked."""
+    words = {
+        "id": planned.id,
+        "uses": CORRECTING_CODE,
+        "with": correct.model_dump(mode="json", exclude_none=True, exclude={"attempts"}),
+        "retry": {"attempts": 3},
+        "continue_on_error": True,
+    }
+    return _planned(Step.model_validate(words), paths.correction(planned.template), planned.index)
 
 
 def _undoing(planned: PlannedStep) -> PlannedStep:
@@ -317,6 +334,7 @@ def _planned(step: Step, template: str, index: int) -> PlannedStep:
         sleep=None if step.sleep is None else compile_value(_pause_of(step)),
         correlation=_correlation(step),
         compensation=None if undo is None else Compensation(undo, compile_mapping(undo.with_)),
+        check=None if step.check is None else condition(step.check),
     )
 
 

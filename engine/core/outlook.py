@@ -115,7 +115,7 @@ def attention(state: RunState) -> str:
     if state.end is not None:
         return "dead_letter" if state.end.status is RunStatus.FAILED and state.end.kind == "failure" else ""
     found = {_asks(state.steps[path]) for path in state.open}
-    for word in ("uncertain", "missing_step", "approval", "held"):
+    for word in ("uncertain", "given_up", "missing_step", "approval", "held"):
         if word in found:
             return word
     return "paused" if state.paused is not None else ""
@@ -128,6 +128,8 @@ def _asks(step: StepState) -> str:
         return "uncertain"
     if step.status is StepStatus.HELD and step.hold is not None and step.hold.asks:
         return "held"
+    if step.status is StepStatus.GIVEN_UP:
+        return "given_up"
     return "missing_step" if step.missing else ""
 
 
@@ -177,6 +179,8 @@ _DOING = {
     StepStatus.WAITING: "waiting for a decision on",
     StepStatus.HELD: "held at",
     StepStatus.UNCERTAIN: "waiting for a person to say what became of",
+    StepStatus.CORRECTING: "asking a model how to mend",
+    StepStatus.GIVEN_UP: "waiting for a person to say how to go on with",
     StepStatus.LISTENING: "waiting for a signal at",
     StepStatus.SLEEPING: "sleeping at",
 }

@@ -7,6 +7,7 @@
     poll#2/check        a step of pass 2 (from 1) of the repeat step ``poll``
     on_failure/notify   a step that runs after the run has failed
     tag!undo            the compensation of ``tag``
+    tag!correct         the question to a model how ``tag`` could be tried otherwise
 
 The one rule: a path is made and taken apart here alone. The **template** of a path is the path without its numbers:
 ``each[]/deploy``, ``poll#/check``.
@@ -19,6 +20,7 @@ from functools import lru_cache
 
 ON_FAILURE = "on_failure"
 UNDO = "!undo"
+CORRECT = "!correct"
 
 _NUMBERS = re.compile(r"(?<=[\[#:])\d+|\d+(?=:)")
 _EMPTY = re.compile(r"(?:\[:?\]|#)$")
@@ -84,6 +86,15 @@ def undo(path: str) -> str:
 def undone_by(path: str) -> str | None:
     """The step that this path compensates, if it is a compensation."""
     return path.removesuffix(UNDO) if path.endswith(UNDO) else None
+
+
+def correction(path: str) -> str:
+    return path + CORRECT
+
+
+def corrected_by(path: str) -> str | None:
+    """The step that this path corrects, if it is a correction."""
+    return path.removesuffix(CORRECT) if path.endswith(CORRECT) else None
 
 
 def is_aside(path: str) -> bool:

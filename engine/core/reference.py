@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from engine.core.agents import Agent, Tool, ToolApproval
 from engine.core.approval import Approval, EditField, Hours, Rung, Stage
+from engine.core.corrections import Correct
 from engine.core.definition import Step, Workflow
 from engine.core.examples import EXAMPLES
 from engine.core.functions import BUILT_IN, FUNCTIONS, as_text
@@ -53,6 +54,7 @@ HEADINGS: Mapping[type[BaseModel], str] = {
     Call: "A child run: `workflow`",
     ForEach: "A loop over items: `for_each`",
     Repeat: "A loop until a condition holds: `repeat`",
+    Correct: "Self-correction: `correct`",
     Undo: "Compensation: `undo`",
     Concurrency: "Runs at a time: `concurrency`",
     Budget: "Spending: `budget`",

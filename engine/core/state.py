@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 from immutables import Map
 
 from engine.core import events as e
+from engine.core.corrections import Correction
 from engine.core.failures import Failure
 from engine.core.gates import Gate as Gate
 from engine.core.gates import GateDecision as GateDecision
@@ -39,6 +40,10 @@ class StepStatus(StrEnum):
     """Until a person says what became of it."""
     HELD = "held"
     """By a switch that is thrown or a budget that is used up, until a person lifts it."""
+    CORRECTING = "correcting"
+    """A model is asked what to change."""
+    GIVEN_UP = "given_up"
+    """Until a person says what is to be done where no correction helped."""
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"
@@ -193,6 +198,7 @@ class StepState(NamedTuple):
     child: str = ""
     loop: Loop | None = None
     hold: Hold | None = None
+    correction: Correction | None = None
 
 
 class GroupState(NamedTuple):
@@ -313,6 +319,9 @@ class RunState(NamedTuple):
         return bool(statuses) and statuses <= _WAITS
 
 
-_WAITS = frozenset({
-    StepStatus.WAITING, StepStatus.SLEEPING, StepStatus.LISTENING, StepStatus.UNCERTAIN, StepStatus.HELD
-})  # fmt: skip
+_WAITS = frozenset(
+    {
+        *(StepStatus.WAITING, StepStatus.SLEEPING, StepStatus.LISTENING),
+        *(StepStatus.UNCERTAIN, StepStatus.GIVEN_UP, StepStatus.HELD),
+    }
+)

@@ -47,8 +47,20 @@ def settle(state: RunState, path: str, value: StepState) -> RunState:
         state = _forget_inside(state, path)
     if paths.undone_by(path) is not None:
         return _undo_next(state)
+    if paths.corrected_by(path) is not None:
+        return state  # what follows from a correction is said by the next event
+    state = drop_correction(state, path)
     loop = paths.loop_of(path)
     return _member_ended(state, path, value) if loop is None else _unit_ended(state, loop, path, value)
+
+
+def drop_correction(state: RunState, path: str) -> RunState:
+    """Nobody is asked any more how the step could be tried otherwise."""
+    asked = paths.correction(path)
+    if asked not in state.steps:
+        return state
+    still = tuple(one for one in state.open if one != asked)
+    return state._replace(steps=state.steps.delete(asked), open=still)
 
 
 def unsettle(state: RunState, path: str) -> RunState:
@@ -155,7 +167,7 @@ def may_begin(state: RunState, group: str, id_: str) -> bool:
 
 def forget(state: RunState, path: str) -> RunState:
     """The step, and all that is inside, as if it had never been."""
-    state = _forget_inside(state, path)
+    state = drop_correction(_forget_inside(state, path), path)
     undoable = tuple(one for one in state.undoable if one != path and not paths.is_inside(one, path))
     steps = state.steps.delete(path) if path in state.steps else state.steps
     return state._replace(steps=steps, undoable=undoable)

@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from engine.core.agents import Agent, Tool, ToolApproval
 from engine.core.approval import Approval, EditField, Hours, Rung, Stage
+from engine.core.corrections import Correct
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import (
     Budget,
@@ -33,7 +34,7 @@ from engine.core.models import Llm
 from engine.core.problems import Finding, Path
 from engine.core.words import did_you_mean, kind, listed
 
-LATER = frozenset({"correct", "env", "limits", "models", "rate_limit", "secrets"})
+LATER = frozenset({"env", "limits", "models", "rate_limit", "secrets"})
 """Words that are planned: a plain sentence is better than a guess at a typing slip."""
 ELSEWHERE = {
     "cron": "write it under schedule",
@@ -71,6 +72,8 @@ _SHAPES: Mapping[str, str] = {
     "steps.#.undo.uses": _USES,
     "steps.#.llm.model": _MODEL,
     "steps.#.llm.key": _NAMES,
+    "steps.#.correct.model": _MODEL,
+    "steps.#.correct.may_change.#": "the name of an argument of the step, such as prompt",
     "steps.#.agent.model": _MODEL,
     "steps.#.agent.cost": "an amount such as 0.50 USD",
     "steps.#.agent.tools.#.uses": _USES,
@@ -113,6 +116,8 @@ _CAPS: Mapping[str, str] = {
     "steps.#.llm.model": "say which model, such as openai:gpt-5-mini; local:echo needs no key",
     "steps.#.llm.prompt": "say what it is asked",
     "steps.#.llm.max_tokens": "say how long the answer may be, such as max_tokens: 1000",
+    "steps.#.correct.model": "say which model proposes, such as openai:gpt-5-mini",
+    "steps.#.correct.may_change": "name the arguments that may be changed, such as [prompt]",
     "steps.#.agent.model": "say which model, such as openai:gpt-5-mini",
     "steps.#.agent.prompt": "say what it is to do",
     "steps.#.agent.max_turns": "say how often the model may be asked, such as max_turns: 10",
@@ -209,6 +214,7 @@ _MODELS: Mapping[str, type[BaseModel]] = {
     "steps.#": Step,
     "steps.#.retry": Retry,
     "steps.#.retry.classes.*": RetryRule,
+    "steps.#.correct": Correct,
     "steps.#.undo": Undo,
     "steps.#.undo.retry": Retry,
     "steps.#.undo.retry.classes.*": RetryRule,

@@ -6,6 +6,7 @@ The one rule: what a step may reach is given here, once, when the process starts
 from __future__ import annotations
 
 from engine.steps.agent import agent_turn
+from engine.steps.correct import llm_correct
 from engine.steps.git import git_log, git_tag
 from engine.steps.http import http_request
 from engine.steps.http_policy import HttpPolicy
@@ -23,5 +24,5 @@ def builtin_steps(
     """All built-in steps, ready for a ``Registry``. Without ``pace`` models are asked as fast as they let one."""
     asked = models or Models()
     ask = asker(asked, pace or Unhurried())
-    models_steps = [llm_step(ask, asked), agent_turn(ask)]
+    models_steps = [llm_step(ask, asked), agent_turn(ask), llm_correct(ask)]
     return [http_request(http), shell_run(shell), set_values, git_log, git_tag, *models_steps]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from engine.catalog import SUFFIXES, Catalog
 from engine.core.agent_parts import TURN_CODE
+from engine.core.corrections import CORRECTING_CODE
 from engine.core.definition import Workflow
 from engine.core.draft import Draft
 from engine.core.errors import InvalidDefinition
@@ -77,6 +78,8 @@ def _code_of(draft: Draft) -> Iterator[str]:
             yield LLM
         if "agent" in step.data:
             yield TURN_CODE
+        if "correct" in step.data:
+            yield CORRECTING_CODE
         yield from (str(tool.get("uses", "")) for _, tool in step.tools)
 
 

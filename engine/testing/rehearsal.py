@@ -123,7 +123,7 @@ class _Stage:
                 world.later(0, lambda: self._workers.begin(world, case, event, recorded.seq))
             case e.ApprovalRequested():
                 self._people.asked(world, case, event.step, recorded.seq)
-            case e.StepUncertain():
+            case e.StepUncertain() | e.StepGivenUp():
                 self._people.asked(world, case, event.step, recorded.seq)
             case e.SignalAwaited():
                 self._people.awaited(world, case, event)

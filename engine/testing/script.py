@@ -68,7 +68,7 @@ class DelegatedTo:
 class Settled:
     """An answer on what became of an uncertain attempt, ``after`` ms from the question."""
 
-    answer: Literal["happened", "did_not_happen", "fail"]
+    answer: e.SettledAs
     by: e.Actor
     after: int
     reason: str
@@ -148,13 +148,16 @@ def together(*acts: AtGate) -> Together:
 
 def settled_by(
     name: str,
-    answer: Literal["happened", "did_not_happen", "fail"],
+    answer: e.SettledAs,
     result: JsonValue = None,
     *,
     after: str = "0s",
     reason: str = "",
 ) -> Settled:
-    """``name`` says what became of an attempt whose outcome nobody knows; ``result`` is its output if it happened."""
+    """``name`` says what became of an attempt of unknown outcome, or how a step goes on that no correction mended.
+
+    ``result`` is its output if it happened or is accepted, or what is changed if it is tried again.
+    """
     return Settled(answer, person(name), parse_duration(after), reason, result)
 
 

@@ -14,10 +14,10 @@ from pydantic import JsonValue
 
 from engine.core import commands as c
 from engine.core import events as e
+from engine.core import given
 from engine.core.decide import Decision, decide, start
 from engine.core.graph import Plan
 from engine.core.outlook import DueKind, due
-from engine.core.scope import scope
 from engine.core.state import Recorded, RunState, StepStatus
 from engine.testing.script import RehearsalError
 
@@ -46,7 +46,7 @@ class Case:
 
     def arguments(self, path: str) -> dict[str, JsonValue]:
         """What the step's code is called with. Raises ``ExpressionError``."""
-        return self.plan.node(path).arguments.render(scope(self.state, path, self.values))
+        return given.arguments(self.state, path, self.values)
 
     def claim(self, worker: str, now: int) -> c.Claim:
         """One step for a worker of its own, so that it can die alone."""

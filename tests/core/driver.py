@@ -61,7 +61,7 @@ class Run:
         self.switches = NONE_THROWN
 
     def claim(self, slots: int = 10, worker: str = "w1", steps: frozenset[str] | None = None) -> c.Claim:
-        known = steps if steps is not None else frozenset({"noop", "noop@1", "other"})
+        known = steps if steps is not None else frozenset({"noop", "noop@1", "other", "llm.correct@1"})
         return c.Claim(worker, known, slots, self.now, self.now + LEASE)
 
     def do(

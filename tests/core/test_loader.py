@@ -328,7 +328,7 @@ class TestCatalog:
         assert catalog.get("a").steps[0].uses == "set@1"
         assert [str(problem) for problem in found] == [
             f"{tmp_path}/b.yml:1: steps.x.uses: there is no step named nope; there is: "
-            "agent.turn, git.log, git.tag, http.request, llm, set, shell.run, slack.post".replace(":1:", ":2:")
+            "agent.turn, git.log, git.tag, http.request, llm, llm.correct, set, shell.run and 1 more".replace(":1:", ":2:")
         ]
         assert catalog.problems == found
 

@@ -99,7 +99,7 @@ def nothing_is_decided_twice(life: Life) -> None:
             case e.StepStarted(step=step):
                 assert step not in running | completed, f"{step} was started again at {one.seq}"
                 running.add(step)
-            case e.StepHandedBack(step=step) | e.StepHeld(step=step):
+            case e.StepHandedBack(step=step) | e.StepHeld(step=step) | e.StepPostponed(step=step):
                 running.discard(step)
             case e.StepCompleted(step=step) | e.StepFailed(step=step):
                 assert step not in completed, f"{step} ended at {one.seq}, after it had completed"

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from engine.core.checks.agents import check_agents
 from engine.core.checks.arguments import check_call_types, check_uses
 from engine.core.checks.calls import Callees, check_calls
+from engine.core.checks.corrections import check_corrections
 from engine.core.checks.expressions import check_expressions
 from engine.core.checks.gates import check_gates
 from engine.core.checks.graph import check_graph
@@ -39,6 +40,7 @@ def check_all(draft: Draft, catalog: Catalog | None, callees: Callees | None) ->
     outputs = Outputs(scopes, catalog, callees)
     yield from check_expressions(scopes, outputs)
     yield from check_models(draft, catalog, outputs)
+    yield from check_corrections(draft, catalog)
     yield from check_agents(draft, catalog, callees, outputs)
     if catalog is not None:
         yield from check_uses(draft, catalog, outputs)

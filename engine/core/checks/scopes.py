@@ -95,7 +95,7 @@ class Scopes:
         if name == step.id:
             if spot.sight is Sight.PASS:
                 yield Finding(spot.path, f"{name} has no output before its last pass", "use the steps inside of it")
-            elif spot.sight is not Sight.UNDO:
+            elif spot.sight not in (Sight.UNDO, Sight.CHECK):
                 yield Finding(spot.path, f"step {name} cannot use its own output")
         elif not self.is_before(group, step, name):
             yield Finding(spot.path, f"step {name} may not have ended when this runs", f"add {name} to needs")

@@ -9,6 +9,7 @@ from engine.core import events as e
 from engine.core import paths
 from engine.core.commands import Claim, SlotFree
 from engine.core.deciding.attempts import CLAIM_GRACE
+from engine.core.deciding.correcting import conclude
 from engine.core.deciding.covers import unapproved
 from engine.core.deciding.draft import BY_ENGINE, Draft
 from engine.core.deciding.failing import fail, words_of
@@ -69,12 +70,6 @@ def _move(draft: Draft, path: str, slots: _Slots) -> bool:
         return False
     step = state.steps[path]
     match step.status:
-        case StepStatus.OPEN:
-            return go_on(draft, path, step)
-        case StepStatus.LISTENING:
-            return bool(state.kept) and match(draft, path, step)
-        case StepStatus.HELD:
-            return let_go(draft, path, step, may_start=slots.claim is not None and slots.left > 0)
         case StepStatus.READY:
             if open_step(draft, path):
                 return True
@@ -85,7 +80,7 @@ def _move(draft: Draft, path: str, slots: _Slots) -> bool:
                 call_again(draft, path)
                 return True
         case _:
-            return False
+            return _go_on(draft, path, step, slots)
     if slots.claim is None or slots.left == 0:
         return False
     if (refusal := unapproved(draft, path)) is not None:
@@ -93,6 +88,21 @@ def _move(draft: Draft, path: str, slots: _Slots) -> bool:
         return True
     slots.left -= _claim(draft, path, step, slots.claim)
     return False
+
+
+def _go_on(draft: Draft, path: str, step: StepState, slots: _Slots) -> bool:
+    """Take a step further that needs no worker of its own; whether anything happened."""
+    match step.status:
+        case StepStatus.OPEN:
+            return go_on(draft, path, step)
+        case StepStatus.CORRECTING:
+            return conclude(draft, path, step)
+        case StepStatus.LISTENING:
+            return bool(draft.state.kept) and match(draft, path, step)
+        case StepStatus.HELD:
+            return let_go(draft, path, step, may_start=slots.claim is not None and slots.left > 0)
+        case _:
+            return False
 
 
 def _claim(draft: Draft, path: str, step: StepState, claim: Claim) -> int:

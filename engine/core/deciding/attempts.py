@@ -10,6 +10,7 @@ from typing import assert_never
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.commands import LostLease, Reply
+from engine.core.deciding.correcting import unfit
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.failing import LOSSES_ALLOWED, fail, unsure
 from engine.core.deciding.holding import effect_keys, held_by_switch
@@ -25,7 +26,9 @@ def report(draft: Draft, command: c.Succeed | c.Fail) -> Reply:
     step = _current(draft, command.step, command.token)
     if step is None:
         return report_too_late(draft, command)
-    if isinstance(command, c.Succeed):
+    if isinstance(command, c.Succeed) and (failure := unfit(draft, command.step, command.output)) is not None:
+        fail(draft, command.step, failure, output=command.output)
+    elif isinstance(command, c.Succeed):
         draft.record(e.StepCompleted(step=command.step, attempt=step.attempt, output=command.output))
     else:
         fail(draft, command.step, command.failure)

@@ -7,6 +7,7 @@ else fails before it is begun, whatever changed in between.
 from __future__ import annotations
 
 from engine.core import paths
+from engine.core.deciding.correcting import arguments_of
 from engine.core.deciding.draft import Draft
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass
@@ -19,7 +20,7 @@ def unapproved(draft: Draft, path: str) -> Failure | None:
     An operator who goes on without a decision has taken it upon themselves, by name; nothing was approved then.
     """
     group = paths.group_of(path)
-    if group not in draft.state.groups or paths.undone_by(path) is not None:
+    if group not in draft.state.groups or paths.undone_by(path) is not None or paths.corrected_by(path) is not None:
         return None
     planned = draft.state.plan.node(path)
     for id_ in draft.state.plan.group(group).gates:
@@ -30,7 +31,7 @@ def unapproved(draft: Draft, path: str) -> Failure | None:
             return _refused(f"it was not approved at {id_}, and runs as approved or not at all")
         approved = gate.inputs[planned.id]
         try:
-            given = planned.arguments.render(draft.scope(path, planned.arguments.references))
+            given = arguments_of(draft, path)
         except ExpressionError as error:
             return _refused(f"what it would run with cannot be compared with what was approved at {id_}: {error}")
         if given != approved:

@@ -53,18 +53,19 @@ class Draft:
 
     def scope(self, path: str, references: Iterable[tuple[str, str]]) -> dict[str, Any]:
         """What expressions with these references see at ``path``. Raises ``ValuesNeeded``."""
-        return scope(self.state, path, self._having(needed(self.state, path, references)))
+        return scope(self.state, path, self.having(needed(self.state, path, references)))
 
     def resolved(self, many: Iterable[Held]) -> list[JsonValue]:
         """The values themselves. Raises ``ValuesNeeded`` for all that are not there, at once."""
         asked = list(many)
-        values = self._having(frozenset(one.seq for one in asked if isinstance(one, At)))
+        values = self.having(frozenset(one.seq for one in asked if isinstance(one, At)))
         return [resolve(one, values) for one in asked]
 
     def decision(self, reply: Reply) -> Decision:
         return Decision(tuple(self.events), self.state, reply, tuple(self.conditions))
 
-    def _having(self, seqs: frozenset[int]) -> Values:
+    def having(self, seqs: frozenset[int]) -> Values:
+        """The values at these places, if they are known. Raises ``ValuesNeeded``."""
         if not seqs:
             return NO_VALUES
         own = {one.seq: e.value_of(one.event) for one in self.events if one.seq in seqs}

@@ -5,7 +5,10 @@ The one rule: every failure of a step passes here, whatever kind of step it is a
 
 from __future__ import annotations
 
+from pydantic import JsonValue
+
 from engine.core import events as e
+from engine.core.deciding import correcting
 from engine.core.deciding.draft import BY_ENGINE, Draft
 from engine.core.deciding.places import halted, tolerated
 from engine.core.durations import say_duration
@@ -24,17 +27,17 @@ _STOPPED_ALONG = "its run was cancelled only because this one was stopping, and 
 _UNKNOWN_OUTCOME = frozenset({FailureClass.WORKER_LOST, FailureClass.TIMEOUT, FailureClass.TRANSIENT})
 
 
-def fail(draft: Draft, path: str, failure: Failure, *, stopped_along: bool = False) -> None:
+def fail(draft: Draft, path: str, failure: Failure, *, stopped_along: bool = False, output: JsonValue = None) -> None:
     """Record the failure of ``path`` and what follows from it: another attempt, a question, or the dead letters.
 
     ``stopped_along``: it failed for no other reason than that the run was stopping. Where that is over, as somebody has
-    redriven what had failed, it is tried again.
+    redriven what had failed, it is tried again. ``output`` is what the attempt gave, where only its check failed.
     """
     state, step = draft.state, draft.state.step(path)
     attempt = max(step.attempt, 1)
     stopping = state.stopping or halted(state, path)
     node = state.plan.node(path)
-    follows = _what_follows(draft, path, node, failure)
+    follows = correcting.what_follows(draft, path, node, failure, output) or _what_follows(draft, path, node, failure)
     # Then nobody has settled for this failure: a redrive takes it along.
     cut_short = stopping and (stopped_along or follows is not None)
     follows = None if stopping else follows

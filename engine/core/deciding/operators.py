@@ -13,6 +13,7 @@ from engine.core import commands as c
 from engine.core import events as e
 from engine.core import paths
 from engine.core.commands import NotAllowed, Reply
+from engine.core.deciding import correcting
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.places import at_work_inside, closed
 from engine.core.moving import misfits
@@ -183,8 +184,12 @@ def _override(draft: Draft, command: c.SkipStep | c.SetOutput) -> Reply:
 
 
 def _settle(draft: Draft, command: c.Settle) -> Reply:
+    if draft.state.step(command.step).status is StepStatus.GIVEN_UP:
+        return correcting.settle(draft, command)
     if draft.state.step(command.step).status is not StepStatus.UNCERTAIN:
         return NotAllowed(f"{command.step} is not uncertain; nothing is to be settled")
+    if command.answer in ("retry", "accept"):
+        return NotAllowed(f"whether {command.step} happened is not known; say that it did, that it did not, or fail it")
     settled = e.StepSettled(
         step=command.step, answer=command.answer, result=command.result, by=command.by, reason=command.reason
     )

@@ -34,6 +34,7 @@ from engine.core.events.approvals import (
     Inputs,
 )
 from engine.core.events.base import Actor
+from engine.core.events.correcting import CorrectionEvent, StepCorrected, StepCorrecting, StepGivenUp
 from engine.core.events.flow import (
     ChildStarted,
     ForEachStarted,
@@ -72,6 +73,7 @@ from engine.core.events.steps import (
     EffectStarted,
     KeyUsed,
     LateResultRefused,
+    SettledAs,
     StepAwaitedWorker,
     StepCompleted,
     StepDeadLettered,
@@ -160,7 +162,7 @@ ApprovalEvent = (
     | ApprovalExpired
 )
 SpendingEvent = CostRecorded | EffectUnsent | BudgetAlerted | BudgetExceeded
-Event = RunEvent | StepEvent | FlowEvent | ApprovalEvent | SpendingEvent
+Event = RunEvent | StepEvent | FlowEvent | ApprovalEvent | SpendingEvent | CorrectionEvent
 
 EVENTS: dict[str, type[Event]] = {cls.type: cls for cls in get_args(Event)}
 
@@ -191,6 +193,10 @@ def value_of(event: Event) -> JsonValue:
             return event.items
         case StepProgressed():
             return event.cursor
+        case StepCorrecting():
+            return event.output
+        case StepCorrected():
+            return event.changes
         case _:
             return None
 
@@ -244,6 +250,7 @@ __all__ = [
     "BudgetExceeded",
     "ChildStarted",
     "Copy",
+    "CorrectionEvent",
     "CostRecorded",
     "EffectRecorded",
     "EffectStarted",
@@ -274,6 +281,7 @@ __all__ = [
     "RunStarted",
     "RunTimedOut",
     "RunUndoing",
+    "SettledAs",
     "SignalAwaited",
     "SignalMatched",
     "SignalReceived",
@@ -281,9 +289,12 @@ __all__ = [
     "Standing",
     "StepAwaitedWorker",
     "StepCompleted",
+    "StepCorrected",
+    "StepCorrecting",
     "StepDeadLettered",
     "StepEvent",
     "StepFailed",
+    "StepGivenUp",
     "StepHandedBack",
     "StepHeld",
     "StepLogged",

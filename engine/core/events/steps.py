@@ -193,12 +193,19 @@ class StepUncertain(EventModel):
     effects: tuple[str, ...] = ()
 
 
+SettledAs = Literal["happened", "did_not_happen", "fail", "retry", "accept"]
+"""What a person says: the first two of an uncertain attempt, the last two where corrections were given up."""
+
+
 class StepSettled(EventModel):
-    """A person said what became of an uncertain attempt; ``result`` is the step's output if it happened."""
+    """A person said what became of an uncertain attempt, or what is to be done where corrections were given up.
+
+    ``result`` is the step's output if it happened or is accepted, and the changed arguments if it is tried again.
+    """
 
     type: ClassVar[str] = "STEP_SETTLED"
     step: str
-    answer: Literal["happened", "did_not_happen", "fail"]
+    answer: SettledAs
     result: JsonValue = None
     by: Actor
     reason: str = ""
