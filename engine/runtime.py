@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 
 from engine.announcer import Announcer
 from engine.clock import Clock
+from engine.core import events as e
 from engine.core.outlook import something_ready
 from engine.core.state import Recorded, RunState
 from engine.endings import Endings
@@ -105,5 +106,7 @@ class Runtime:
         await self.store.close()
 
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
-        if something_ready(state, self.clock.now()):
+        # Where a worker has found that it lacks the code, others are offered the run at once.
+        left = any(isinstance(one.event, e.StepAwaitedWorker) for one in events)
+        if left or something_ready(state, self.clock.now()):
             self.announcer.announce(state.run, Lane(state.started.workspace, state.started.priority))

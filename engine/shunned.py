@@ -1,7 +1,7 @@
 """Runs that this process cannot look at, and when it tries each of them again.
 
-The one rule: it costs a run nothing but this process's looks. Others, such as workers of a newer release, are offered
-it as before.
+The one rule: it costs a run nothing but this process's looks. What this one is offered of it is passed on to others,
+such as workers of a newer release.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from engine.core import commands as c
 from engine.core.commands import Claim
 from engine.core.deciding.holding import stopping
 from engine.core.errors import EngineError, UnknownEvent, UnknownRun
+from engine.core.outlook import is_for_others
 from engine.core.state import Phase, Recorded, RunState, StepStatus
 from engine.errands import Errands
 from engine.handle import Handle
@@ -35,6 +36,10 @@ CONTROL_EVERY = 0.25
 RECLAIM_EVERY = 5.0
 RECLAIM_IDLE = 10_000
 RECONNECT_AFTER = 0.5
+MOST_DELIVERIES = 6
+"""What so many looks in a row could not use is not passed on any more: the run is offered again when it is due."""
+PASS_ON_AFTER = READ_BLOCK / 1_000 + 0.1
+"""Seconds until what was passed on before is passed on: by then all readers have begun anew, and know of all lanes."""
 HAND_BACK_WITHIN = 5.0
 LAST_WORD_WITHIN = 2.0
 """Seconds that a stopping worker waits for a database that is away: what it leaves is found by its lease."""
@@ -83,6 +88,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reserved = 0
         self._shunned = Shunned()
+        self._to_pass_on: set[str] = set()
         self._others = Others(settings.slots)
         self._redis_reachable = True
         self._slot_freed = asyncio.Event()
@@ -214,16 +220,20 @@ class Worker:
             task.add_done_callback(self._tasks.discard)
 
     async def _look(self, activation: Activation, slots: int) -> None:
-        """Claim what is ready in the run, acknowledge, execute."""
+        """Claim what is ready in the run and execute it; acknowledge, or pass on what only others can use."""
+        for_others = True
         try:
             if self._shunned.may_look_at(activation.run):
                 now = self._keep_alive.clock.now()
                 answer = await self._handle.submit(activation.run, c.Look(self._claim(slots)))
                 self._take(answer.state)
                 self._obey(answer.state)
-                self._errands.check(answer.state, idle_at=now if isinstance(answer.reply, c.Nothing) else None)
+                nothing = isinstance(answer.reply, c.Nothing)
+                self._errands.check(answer.state, idle_at=now if nothing else None)
                 self._shunned.forget(activation.run)
+                for_others = nothing and is_for_others(answer.state, now, self._registry.keys)
         except UnknownRun:
+            for_others = False
             log.warning("An activation names %s, which the database does not have; it is dropped.", activation.run)
         except StoreUnavailable as error:
             log.warning("%s will be looked at again: %s", activation.run, error)
@@ -238,7 +248,24 @@ class Worker:
             self._reserved -= slots
             self._slot_freed.set()
         with contextlib.suppress(StreamsUnavailable):
+            if for_others and activation.deliveries < MOST_DELIVERIES:
+                await self._pass_on(activation)
+            else:
+                await self._streams.acknowledge([activation])
+
+    async def _pass_on(self, activation: Activation) -> None:
+        """Offer it to others. Redis gives it to who waits longest, which is not the one that has just begun to read."""
+        if activation.deliveries > 1:
+            # Not left in the stream meanwhile, and one of each run: what nobody can use must not fill it.
             await self._streams.acknowledge([activation])
+            if activation.run in self._to_pass_on:
+                return
+            self._to_pass_on.add(activation.run)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PASS_ON_AFTER):
+                    await self._stopping.wait()
+            self._to_pass_on.discard(activation.run)
+        await self._streams.pass_on(activation)
 
     async def _reclaim(self) -> None:
         """Take over activations that were delivered to somebody who never acknowledged them."""

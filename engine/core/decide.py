@@ -68,6 +68,8 @@ def decide(
     reply = c.Ended(draft.state.end.status) if draft.state.end else _apply(draft, command)
     settle_left(draft, under_way)
     advance(draft, _claim_of(command))
+    if isinstance(command, c.Look) and not draft.events:
+        reply = c.Nothing()
     return draft.decision(reply)
 
 
@@ -91,7 +93,7 @@ def _apply(draft: Draft, command: Command) -> Reply:
     match command:
         case c.Look():
             declare_lost(draft, command)
-            return c.Accepted() if draft.events else c.Nothing()
+            return c.Accepted()
         case c.Succeed() | c.Fail():
             return report(draft, command)
         case c.HandBack():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -12,7 +13,7 @@ READY_AGAIN = 2_000
 """After this many ms a run with something ready is offered again, should its activation have been lost."""
 
 AWAITED_AGAIN = 10_000
-"""The same where no worker seen so far had the step's code."""
+"""The same where no worker seen so far had the step's code, counted from when the first one had not."""
 
 QUEUED_AGAIN = 10_000
 """The same for a run in line for its concurrency key; whoever gives the key back offers the next one at once."""
@@ -82,7 +83,8 @@ def _step_due(state: RunState, path: str, now: int) -> Due | None:
             if step.retry_at > now:
                 return Due(step.retry_at, DueKind.TIMER)
             if step.awaited:
-                return Due(now + AWAITED_AGAIN, DueKind.AWAITED)
+                # What else happens to the run does not postpone it.
+                return Due(now + AWAITED_AGAIN - (now - step.awaited_at) % AWAITED_AGAIN, DueKind.AWAITED)
             return Due(now + READY_AGAIN, DueKind.READY)
         case _:
             return None
@@ -102,12 +104,21 @@ def something_ready(state: RunState, now: int) -> bool:
     """Whether a worker with free slots and the right code could start something now."""
     if state.queued:
         return state.end is None
-    if state.stopping or state.paused is not None or state.end is not None:
-        return False
-    return any(
-        not step.awaited and step.retry_at <= now and not halted(state, path)
-        for path, step in state.opened(StepStatus.READY, StepStatus.RETRYING)
-    )
+    return any(not step.awaited for _, step in _ready(state, now))
+
+
+def is_for_others(state: RunState, now: int, code: Collection[str]) -> bool:
+    """Whether something could start now, but not with ``code``, as workers seen so far had no more either."""
+    return any(step.awaited and state.plan.node(path).step.uses not in code for path, step in _ready(state, now))
+
+
+def _ready(state: RunState, now: int) -> Iterator[tuple[str, StepState]]:
+    """What could start now with free slots and the right code."""
+    if state.queued or state.stopping or state.paused is not None or state.end is not None:
+        return
+    for path, step in state.opened(StepStatus.READY, StepStatus.RETRYING):
+        if step.retry_at <= now and not halted(state, path):
+            yield path, step
 
 
 def attention(state: RunState) -> str:

@@ -4,7 +4,8 @@ The one rule: every command may be repeated without harm, and Redis may lose eve
 
 The protocol, in commands of Redis 6.2 (NS is the namespace, a lane is written `priority:workspace`):
 
-    NS:activations:LANE  stream of one lane, an entry per activation: `run` = the run's id
+    NS:activations:LANE  stream of one lane, an entry per activation: `run` = the run's id; `deliveries`, if it was
+                         passed on: how often it was delivered before
     NS:lanes             set of the lanes that may have something
     NS:activations       stream, the door: an entry says that a lane is new, so that one who waits hears of it
     NS:turn              the workspace that was served last
@@ -18,6 +19,8 @@ The protocol, in commands of Redis 6.2 (NS is the namespace, a lane is written `
     read         a worker with free slots: the script TAKE, which shares the reading out among the workspaces; if there
                  is nothing, XREADGROUP ... BLOCK on the door and all lanes
     keep_alive   the worker that holds it, before it counts as idle: XCLAIM ... JUSTID
+    pass on      a worker that cannot use it: XADD, XACK and XDEL in one MULTI, then as with add. Redis gives it to the
+                 reader that waits longest, which is not the one that has just read it
     acknowledge  the worker, once its claim is committed in the database: XACK and XDEL in one MULTI
     reclaim      any worker, entries whose holder fell silent: XAUTOCLAIM, then XCLAIM, which counts the delivery
     tidy up      the script TIDY takes empty lanes away; XADD comes before SADD, so that none is taken with an entry
@@ -29,6 +32,7 @@ everything or never had it: whoever meets that makes it, and gets GroupLost.
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Final, Self
@@ -87,13 +91,8 @@ class Streams(ActivationStream):
             await reader.disconnect()
 
     async def add(self, runs: Iterable[str], lane: Lane = COMMON) -> None:
-        name = lane_name(lane)
-        adding = [("XADD", self._stream(lane), "*", "run", run) for run in runs]
-        if not adding:
-            return
-        *_, is_new = await self._ask(*adding, ("SADD", self._lanes, name))
-        if is_new:
-            await self._ask(("XADD", self._door, "MAXLEN", "~", _RINGS_KEPT, "*", "lane", name))
+        if adding := [("XADD", self._stream(lane), "*", "run", run) for run in runs]:
+            await self._put(adding, lane)
 
     async def read(self, consumer: str, count: int, block_ms: int) -> list[Activation]:
         """Concurrent reads of one consumer take turns."""
@@ -116,6 +115,11 @@ class Streams(ActivationStream):
     async def acknowledge(self, activations: Iterable[Activation]) -> None:
         if removal := self._removal(list(activations)):
             await self._ask(*removal)
+
+    async def pass_on(self, activation: Activation) -> None:
+        entry = ("run", activation.run, "deliveries", activation.deliveries)
+        begin, *removal = self._removal([activation])
+        await self._put([begin, ("XADD", self._stream(activation.lane), "*", *entry), *removal], activation.lane)
 
     async def keep_alive(self, consumer: str, activations: Iterable[Activation]) -> None:
         held = self._ids_by_stream(list(activations))
@@ -165,6 +169,13 @@ class Streams(ActivationStream):
             workspace = lane_named(name).workspace
             found[workspace] = found.get(workspace, 0) + length
         return found
+
+    async def _put(self, commands: Sequence[Command], lane: Lane) -> None:
+        """Do what adds to the lane; those who wait for something to read hear of it, if it is new."""
+        name = lane_name(lane)
+        *_, is_new = await self._ask(*commands, ("SADD", self._lanes, name))
+        if is_new:
+            await self._ask(("XADD", self._door, "MAXLEN", "~", _RINGS_KEPT, "*", "lane", name))
 
     async def _take(self, reader: Connection, consumer: str, count: int) -> tuple[list[Activation], list[str]]:
         """What there is for the consumer, fairly shared, and the lanes there are."""
@@ -220,7 +231,7 @@ class Streams(ActivationStream):
         empty = sorted(set(ids) - {activation.id for activation in found})
         if empty:
             await self._ask(*_removal_of(stream, empty))
-        return [Activation(each.id, each.run, deliveries.get(each.id, 1), lane) for each in found]
+        return [replace(each, deliveries=each.deliveries - 1 + deliveries.get(each.id, 1)) for each in found]
 
     async def _ask(self, *commands: Command) -> list[Reply]:
         return await self._checked(await self._commands.call(*commands))

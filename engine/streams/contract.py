@@ -53,7 +53,10 @@ COMMON: Final = Lane()
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """Permission to look at `run`. `id` is the lane's; `deliveries` counts how often it was handed to a worker."""
+    """Permission to look at `run`. `id` is the lane's; `deliveries` counts how often it was handed to a worker.
+
+    What is passed on has another id, and is counted on.
+    """
 
     id: str
     run: str
@@ -100,6 +103,10 @@ class ActivationStream(Protocol):
 
     async def acknowledge(self, activations: Iterable[Activation]) -> None:
         """Remove the activations for good: their work is in other hands, or done. Unknown ones are passed over."""
+        ...
+
+    async def pass_on(self, activation: Activation) -> None:
+        """Whoever has the activation cannot use it: put it at the end of its lane again, and remove the old one."""
         ...
 
     async def keep_alive(self, consumer: str, activations: Iterable[Activation]) -> None:

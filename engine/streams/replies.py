@@ -37,9 +37,13 @@ def lane_named(name: str | bytes) -> Lane:
 
 
 def activations(lane: Lane, entries: Iterable[Reply]) -> list[Activation]:
-    """Entries of a lane; one that has no run (nobody of us writes such) is left out."""
+    """Entries of a lane, now delivered; one that has no run (nobody of us writes such) is left out."""
     found = ((text(entry[0]), fields(entry[1])) for entry in entries)
-    return [Activation(entry_id, each["run"], lane=lane) for entry_id, each in found if "run" in each]
+    return [
+        Activation(entry_id, each["run"], 1 + int(each.get("deliveries", 0)), lane)
+        for entry_id, each in found
+        if "run" in each
+    ]
 
 
 def dead_letter(entry: Reply) -> DeadLetter:

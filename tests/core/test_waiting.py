@@ -11,7 +11,7 @@ from engine.core.definition import Workflow
 from engine.core.durations import LONGEST
 from engine.core.failures import FailureClass
 from engine.core.graph import Plan
-from engine.core.outlook import AWAITED_AGAIN, MISSING_AFTER, DueKind, attention, due, something_ready
+from engine.core.outlook import AWAITED_AGAIN, MISSING_AFTER, DueKind, attention, due, is_for_others, something_ready
 from engine.core.state import RunStatus, StepStatus
 from tests.core.driver import ANA, BEN, Run, workflow
 
@@ -290,10 +290,14 @@ def test_code_that_goes_away_between_two_attempts_is_asked_about_too() -> None:
     run.fail("a")
     run.look(after=60_000, steps=frozenset())
     assert run.new == ["STEP_AWAITED_WORKER"]
-    look = due(run.state, run.now)
-    assert look is not None
-    assert (look.at - run.now, look.kind) == (AWAITED_AGAIN, DueKind.AWAITED)
+    for after, left in ((0, AWAITED_AGAIN), (3_000, AWAITED_AGAIN - 3_000), (AWAITED_AGAIN, AWAITED_AGAIN - 3_000)):
+        run.do(c.Label({"after": str(after)}, BEN), after=after)
+        look = due(run.state, run.now)
+        assert look is not None
+        assert (look.at - run.now, look.kind) == (left, DueKind.AWAITED), "what else happens does not postpone it"
     assert not something_ready(run.state, run.now)
+    assert is_for_others(run.state, run.now, {"other"})
+    assert not is_for_others(run.state, run.now, {"noop"})
     run.look(after=MISSING_AFTER, steps=frozenset())
     assert run.new == ["STEP_MISSING"]
     assert attention(run.state) == "missing_step"

@@ -19,8 +19,9 @@ from engine.core.state import RunStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
 from engine.scheduler import Scheduler, SchedulerSettings
+from engine.steps.registry import step
 from engine.store import PUSH, Append, NewEvent
-from engine.streams import Streams, StreamsUnavailable
+from engine.streams import Activation, Streams, StreamsUnavailable
 from engine.worker import WorkerSettings
 from tests.engine.conftest import ANA, BEN, Setup, World, ended, until, workflow
 from tests.engine.desk import desk
@@ -122,6 +123,56 @@ async def test_a_run_of_a_newer_release_is_left_alone_and_does_not_spin(
             await until(all_acknowledged)
         said = [record for record in caplog.records if run in record.getMessage()]
         assert 1 <= len(said) <= 3, "a few activations may be under way at once, then it is shunned"
+
+
+async def offered_to_another(setup: Setup, run: str) -> Activation:
+    """What another worker that begins to read now is offered of the run."""
+    async with own_streams(setup) as streams, asyncio.timeout(20):
+        while True:
+            for activation in await streams.read("wrk_other", 1, 1_000):
+                if activation.run == run:
+                    return activation
+
+
+NEVER_SWEPT = SchedulerSettings(every=600)
+"""So that what nobody passes on is lost."""
+
+
+async def test_a_worker_that_lacks_the_code_passes_the_run_on_at_once(setup: Setup) -> None:
+    @step("t.rare")
+    async def rare() -> str:
+        return "here"
+
+    setup.more = (rare,)
+    setup.settings = replace(setup.settings, scheduler=NEVER_SWEPT)
+    async with setup.engine(workflow({"id": "a", "uses": "t.rare"})) as engine:
+        setup.more = ()
+        async with setup.working():
+            run = (await engine.start("wf", {}, by=ANA)).run
+
+            async def left() -> bool:
+                return (await engine.state(run)).step("a").awaited
+
+            await until(left)
+            assert (await offered_to_another(setup, run)).deliveries > 1
+
+
+async def test_a_worker_that_cannot_read_a_run_passes_it_on(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "engine.worker")
+    setup.settings = replace(setup.settings, scheduler=NEVER_SWEPT)
+    async with setup.working(GATED) as engine, own_streams(setup) as streams:
+        run = (await engine.start("wf", {}, by=ANA)).run
+        await waits(engine, run)
+        _, head = await engine.store.load(run)
+        news = NewEvent("RUN_TELEPORTED", 1, setup.clock.now(), "{}")
+        await engine.store.append(Append(stream=run, after=head, events=(news,), due=setup.clock.now()))
+        await streams.add([run])
+
+        async def left() -> bool:
+            return run in caplog.text
+
+        await until(left)
+        assert (await offered_to_another(setup, run)).deliveries > 1
 
 
 async def test_a_run_that_cannot_be_read_does_not_fill_the_stream(setup: Setup) -> None:

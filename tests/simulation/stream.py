@@ -35,14 +35,19 @@ class Held:
 
 @dataclass(slots=True)
 class Queue:
-    """A lane: its entries (id to run), those that nobody has been given yet, and those that somebody holds."""
+    """A lane: its entries (id to run), those that nobody has been given yet, and those that somebody holds.
+
+    ``before``: how often those that were passed on had been delivered until then.
+    """
 
     entries: dict[str, str] = field(default_factory=dict[str, str])
+    before: dict[str, int] = field(default_factory=dict[str, int])
     waiting: dict[str, None] = field(default_factory=dict[str, None])
     held: dict[str, Held] = field(default_factory=dict[str, Held])
 
     def remove(self, entry: str) -> None:
         self.entries.pop(entry, None)
+        self.before.pop(entry, None)
         self.waiting.pop(entry, None)
         self.held.pop(entry, None)
 
@@ -88,9 +93,9 @@ class StreamServer:
             self._group_exists = True
             raise GroupLost
 
-    def add(self, run: str, lane: Lane) -> None:
+    def add(self, run: str, lane: Lane, deliveries: int = 0) -> None:
         queue, entry = self.lanes.setdefault(lane, Queue()), self.new_id()
-        queue.entries[entry] = run
+        queue.entries[entry], queue.before[entry] = run, deliveries
         queue.waiting[entry] = None
         self._wake()
 
@@ -181,8 +186,8 @@ class StreamServer:
         queue = self.lanes[lane]
         entry = next(iter(queue.waiting))
         del queue.waiting[entry]
-        queue.held[entry] = Held(consumer, self.now())
-        return Activation(entry, queue.entries[entry], 1, lane)
+        held = queue.held[entry] = Held(consumer, self.now(), queue.before[entry] + 1)
+        return Activation(entry, queue.entries[entry], held.deliveries, lane)
 
     def _wake(self) -> None:
         for reader in self._readers:
@@ -225,6 +230,12 @@ class ModelStreams(ActivationStream):
         await self._before("acknowledge")
         self._server.remove(done)
         await self._wire.after("acknowledge")
+
+    async def pass_on(self, activation: Activation) -> None:
+        await self._before("pass on")
+        self._server.remove([activation])
+        self._server.add(activation.run, activation.lane, activation.deliveries)
+        await self._wire.after("pass on")
 
     async def keep_alive(self, consumer: str, activations: Iterable[Activation]) -> None:
         kept = list(activations)

@@ -100,6 +100,40 @@ async def test_acknowledging_again_or_something_unknown_does_no_harm(streams: Ac
     assert await streams.depth() == Depth(activations=0, pending=0, dead=0)
 
 
+async def test_what_is_passed_on_stands_at_the_end_of_its_lane_and_is_counted_on(
+    streams: ActivationStream, open_streams: OpenStreams
+) -> None:
+    other = await open_streams()
+    lane = Lane("ws_a", 2)
+    await streams.add(["run_1", "run_2"], lane)
+    [first] = await streams.read("wrk_a", 1, 0)
+    await streams.pass_on(first)
+    assert await streams.depth() == Depth(2, 0, 0), "the old one is gone"
+    second, again = await other.read("wrk_b", 10, 0)
+    assert (second.run, second.deliveries) == ("run_2", 1)
+    assert (again.run, again.lane, again.deliveries) == ("run_1", lane, 2)
+    await other.pass_on(again)
+    [third] = await streams.read("wrk_a", 10, 0)
+    [reclaimed] = [each for each in await streams.reclaim("wrk_b", 0, 10) if each.run == "run_1"]
+    assert (third.deliveries, reclaimed.deliveries) == (3, 4)
+
+
+async def test_who_waits_gets_what_is_passed_on_also_after_everything_was_lost(
+    streams: ActivationStream, open_streams: OpenStreams, backdoor: Backdoor
+) -> None:
+    other = await open_streams()
+    await streams.add(["run_1"])
+    [activation] = await streams.read("wrk_a", 10, 0)
+    await backdoor.lose_everything()
+    with pytest.raises(GroupLost):
+        await other.read("wrk_b", 10, 0)
+    waiting = asyncio.create_task(other.read("wrk_b", 10, 30_000))
+    assert (await streams.depth()).activations == 0
+    await streams.pass_on(activation)
+    async with asyncio.timeout(5):
+        assert runs(await waiting) == ["run_1"]
+
+
 async def test_what_a_silent_consumer_held_is_reclaimed_and_each_delivery_counted(
     streams: ActivationStream, backdoor: Backdoor
 ) -> None:
