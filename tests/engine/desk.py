@@ -54,9 +54,9 @@ class Raced(Log):
         await self.before_read()
         return await super().take_due(now, limit, push, skip)
 
-    async def append_locked(self, stream: str, known: Head, decide: Any) -> Outcome | None:
+    async def append_locked(self, stream: str, known: Head, decide: Any, **more: Any) -> Outcome | None:
         self.locked += 1
-        return await super().append_locked(stream, known, decide)
+        return await super().append_locked(stream, known, decide, **more)
 
     async def load(self, stream: str, after: int = 0) -> tuple[list[StoredEvent], Head]:
         loaded = await super().load(stream, after)
