@@ -66,10 +66,14 @@ async def frozen(server: EmbeddedRedis) -> AsyncGenerator[None]:
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A real PostgreSQL with fsync on, reached by a Unix socket in `socket_directory`; `psql` is its client program."""
+    """A real PostgreSQL with fsync on, reached by a Unix socket in `socket_directory`; `psql` is its client program.
+
+    `later` does what no test waits for.
+    """
 
     socket_directory: Path
     psql: Path
+    later: ThreadPoolExecutor
 
     def url(self, database: str) -> str:
         """The URL of one of its databases, without a driver's name."""
@@ -82,13 +86,13 @@ class PostgresServer:
 
     @contextmanager
     def database(self, like: str = "template1") -> Generator[str]:
-        """The URL of a new database, a copy of another one; it is dropped at the end, whoever is still connected."""
+        """The URL of a new database, a copy of another one; it is dropped afterwards, whoever is still connected."""
         name = f"test_{secrets.token_hex(8)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
         try:
             yield self.url(name)
         finally:
-            self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            self.later.submit(self.execute, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager
@@ -111,8 +115,9 @@ def running_postgres() -> Generator[PostgresServer]:
     try:
         postmaster = server.get_postmaster_info()
         assert postmaster.socket_dir is not None
-        with ended_with_us(postmaster.pid):
-            yield PostgresServer(postmaster.socket_dir, Path(pgserver.__file__).parent / "pginstall" / "bin" / "psql")
+        psql = Path(pgserver.__file__).parent / "pginstall" / "bin" / "psql"
+        with ended_with_us(postmaster.pid), ThreadPoolExecutor(1) as later:
+            yield PostgresServer(postmaster.socket_dir, psql, later)
     finally:
         server.cleanup()
         shutil.rmtree(directory, ignore_errors=True)
