@@ -327,8 +327,10 @@ class TestCatalog:
         assert list(catalog.workflows) == ["a"]
         assert catalog.get("a").steps[0].uses == "set@1"
         assert [str(problem) for problem in found] == [
-            f"{tmp_path}/b.yml:2: steps.x.uses: there is no step named nope; there is: "
-            "agent.turn, git.log, git.tag, http.request, llm, llm.correct, set, shell.run and 1 more"
+            (
+                f"{tmp_path}/b.yml:2: steps.x.uses: there is no step named nope; there is: "
+                "agent.turn, git.log, git.tag, http.request, llm, llm.correct, set, shell.run and 1 more"
+            )
         ]
         assert catalog.problems == found
 
