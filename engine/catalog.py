@@ -13,7 +13,7 @@ from engine.core.checks.calls import Callees, calls_of
 from engine.core.definition import Workflow
 from engine.core.draft import Draft
 from engine.core.errors import InvalidDefinition, UnknownWorkflow, UnloadedWorkflow
-from engine.core.graph import walk
+from engine.core.graph import Plan, walk
 from engine.core.loader import check, data_of, load_yaml
 from engine.core.pinning import pin
 from engine.core.problems import Problem
@@ -79,6 +79,11 @@ class Catalog:
                     found[definition] = self._by_hash[definition]
                     waiting.append(found[definition])
         return found
+
+    def plan(self, name: str) -> Plan:
+        """The plan of the workflow of that name, with those of all that it calls. Raises ``UnknownWorkflow``."""
+        workflow = self.get(name)
+        return _plan(workflow, self.children(workflow))
 
     def add(self, workflow: Workflow, source: str = "Python") -> Workflow:
         """Registers a workflow built in Python, and returns it as it was pinned. What it calls comes before it.
@@ -222,3 +227,8 @@ def _text(file: Path) -> str | Problem:
 
 def _problem(file: Path, message: str) -> Problem:
     return Problem(str(file), None, None, "", message)
+
+
+def _plan(workflow: Workflow, known: Mapping[str, Workflow]) -> Plan:
+    called = (step.workflow.definition for _, step in walk(workflow) if step.workflow is not None)
+    return Plan.of(workflow, {name: _plan(known[name], known) for name in called if name is not None})

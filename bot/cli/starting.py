@@ -73,6 +73,22 @@ def run(
     launch(lambda: start_run(settings, name, inputs or [], wait=wait, as_json=as_json), settings, stays=wait)
 
 
+def estimate(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The workflow's name.")],
+    inputs: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="The workflow's inputs.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+    folder: Dir = None,
+) -> None:
+    """Tell what a run may cost, step by step and why; an estimate, before anything is started."""
+    from bot.console.estimate import estimate_run
+    from bot.console.launch import launch
+
+    settings = settings_of(folder)
+    launch(lambda: estimate_run(settings, name, inputs or [], as_json=as_json), settings)
+
+
 def manifest(
     url: Annotated[
         str | None, typer.Option("--url", metavar="URL", help="Where Slack and people reach the bot: https, no path.")
@@ -89,5 +105,5 @@ def manifest(
 
 def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
-    for command in (demo, serve, worker, run, manifest):
+    for command in (demo, serve, worker, run, estimate, manifest):
         app.command(rich_help_panel="Start")(command)

@@ -14,7 +14,7 @@ from engine.core.corrections import CORRECTING_CODE
 from engine.core.definition import Workflow
 from engine.core.draft import Draft
 from engine.core.errors import InvalidDefinition
-from engine.core.graph import Plan, walk
+from engine.core.graph import Plan
 from engine.core.loader import data_of
 from engine.core.models import LLM
 from engine.core.stepspec import StepSpec, VersionSpec
@@ -41,11 +41,11 @@ def load(definition: Source, others: Iterable[Source], registry: Registry) -> Pl
     for one in built:
         catalog.add(one)
     if isinstance(definition, Workflow):
-        return _plan(catalog.get(definition.name), catalog)
+        return catalog.plan(definition.name)
     own = [str(problem) for problem in problems if problem.file == str(Path(definition))]
     if own:
         raise InvalidDefinition(own)
-    return _plan(catalog.get(drafts[Path(definition)].name or ""), catalog)
+    return catalog.plan(drafts[Path(definition)].name or "")
 
 
 def _files(source: Source) -> list[Path]:
@@ -57,17 +57,6 @@ def _files(source: Source) -> list[Path]:
     if not path.is_file():
         raise RehearsalError(f"there is no file {path}")
     return [path]
-
-
-def _plan(workflow: Workflow, catalog: Catalog) -> Plan:
-    known = catalog.children(workflow)
-    return Plan.of(workflow, {called: _plan(known[called], catalog) for called in _called(workflow)})
-
-
-def _called(workflow: Workflow) -> Iterator[str]:
-    for _, step in walk(workflow):
-        if step.workflow is not None and step.workflow.definition is not None:
-            yield step.workflow.definition
 
 
 def _code_of(draft: Draft) -> Iterator[str]:

@@ -1,0 +1,95 @@
+"""`vb estimate`: what a run may cost, before anything is started.
+
+The one rule: it is always called an estimate, and says what it was made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import JsonValue
+from rich.table import Table
+
+from bot.config.known import catalog
+from bot.config.settings import Settings
+from bot.console.launch import DONE
+from bot.console.output import note, out, say, say_json
+from bot.console.start import read_pairs
+from bot.text.plain import one_line
+from engine.core.errors import InvalidInput
+from engine.core.estimate import Estimate, Range, StepEstimate, estimate
+from engine.core.inputs import validate_input
+from engine.core.money import say_money
+
+
+async def estimate_run(settings: Settings, workflow: str, pairs: Sequence[str], *, as_json: bool) -> int:
+    """Tell what a run of ``workflow`` may cost with these inputs; those that are missing count as not known."""
+    known, _ = catalog(settings)
+    plan = known.plan(workflow)
+    values, problems = validate_input(plan.workflow, read_pairs(pairs), text=True)
+    wrong = {name: text for name, text in problems.items() if name in values or "is missing" not in text}
+    if wrong:
+        raise InvalidInput(workflow, wrong)
+    found = estimate(plan, values, settings.models.prices.of)
+    if as_json:
+        say_json(_described(workflow, found))
+        return DONE
+    if not found.steps:
+        say(f"{one_line(workflow)} asks no model, so that it costs nothing by itself.")
+        return DONE
+    out.print(_table(found))
+    for one in found.steps:
+        say(f"{one_line(one.step)}: {one_line('; '.join(one.reasons), 400)}")
+    say(f"Estimate for one run of {one_line(workflow)}: {range_words(found.cost)}.")
+    for step in found.unpriced:
+        note(f"{step} is not in it: no price is known for its model; set one with VB_MODEL_PRICES.")
+    limit = plan.workflow.budget.limit if plan.workflow.budget is not None else None
+    if limit is not None:
+        note(f"Whatever the estimate says, a run is held once it has spent {say_money(limit)}, its budget.")
+    return DONE
+
+
+def range_words(cost: Range) -> str:
+    """``about $0.04, between $0.01 and $0.31``."""
+    if cost.low == cost.high:
+        return f"about {say_money(cost.likely)}"
+    return f"about {say_money(cost.likely)}, between {say_money(cost.low)} and {say_money(cost.high)}"
+
+
+def _table(found: Estimate) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in ("step", "model", "questions", "low", "likely", "high"):
+        table.add_column(name, justify="right" if name in ("low", "likely", "high") else "left")
+    for one in found.steps:
+        cost = ["?"] * 3 if one.cost is None else [say_money(each) for each in one.cost]
+        table.add_row(one_line(one.step), one_line(one.model), _count(one.calls), *cost)
+    return table
+
+
+def _count(calls: Range) -> str:
+    return str(calls.high) if calls.low == calls.high else f"{calls.low} to {calls.high}"
+
+
+def _described(workflow: str, found: Estimate) -> JsonValue:
+    steps: list[JsonValue] = [_step(one) for one in found.steps]
+    return {
+        "workflow": workflow,
+        "estimate": _usd(found.cost),
+        "unpriced": list(found.unpriced),
+        "steps": steps,
+    }
+
+
+def _step(one: StepEstimate) -> JsonValue:
+    return {
+        "step": one.step,
+        "model": one.model,
+        "questions": dict(one.calls._asdict()),
+        "cost": None if one.cost is None else _usd(one.cost),
+        "reasons": list(one.reasons),
+    }
+
+
+def _usd(cost: Range) -> JsonValue:
+    """In millionths of a US dollar."""
+    return {"unit": "micro-USD", **cost._asdict()}
