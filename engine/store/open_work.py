@@ -47,7 +47,7 @@ PUSH: Final[Mapping[DueKind, int]] = {
     "awaited": 10_000,
     "held": 2_000,
 }
-_AT_ONCE: Final = ("ready", "running", "held")
+_AT_ONCE: Final = ("ready", "running", "awaited", "held")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ def take_due(
 
 
 def make_all_due(connection: Connection, now: int) -> int:
-    """Make every run due that is ready, running or held, after activations were lost; how many.
+    """Make every run due that is ready, also where its code is awaited, running or held, after activations were lost; how many.
 
     The others keep their time. At `now`, or by the database's clock where that is earlier.
     """

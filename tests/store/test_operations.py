@@ -56,8 +56,8 @@ async def test_after_a_lost_stream_all_but_parked_runs_become_due(log: Log) -> N
     for kind in PUSH:
         await appended(log, append(f"run_{kind}", due=T0 + 60_000, due_kind=kind))
 
-    assert await log.make_all_due(T0) == 3
-    assert sorted(await taken(log, T0, 10)) == ["run_held", "run_ready", "run_running"]
+    assert await log.make_all_due(T0) == 4
+    assert sorted(await taken(log, T0, 10)) == ["run_awaited", "run_held", "run_ready", "run_running"]
 
 
 async def test_a_lease_is_renewed_on_the_database_s_clock_and_released(log: Log) -> None:
