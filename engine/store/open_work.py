@@ -92,9 +92,9 @@ def take_due(
 
 
 def make_all_due(connection: Connection, now: int) -> int:
-    """Make every run due that is ready, also where its code is awaited, running or held, after activations were lost; how many.
+    """Make every run due that is ready, running or held, after activations were lost; how many. The others keep theirs.
 
-    The others keep their time. At `now`, or by the database's clock where that is earlier.
+    Ready is also what awaits a worker with its code. At `now`, or by the database's clock where that is earlier.
     """
     return connection.execute(_MAKE_ALL_DUE, {"now": now}).rowcount
 
