@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from engine.core import events as e
 from engine.core.definition import Workflow
@@ -102,6 +103,12 @@ def believed(definition: str, text: str | None) -> Workflow:
         raise BrokenDefinition(definition, "is missing")
     if hashlib.sha256(text.encode()).hexdigest() != definition:
         raise BrokenDefinition(definition, "is not the text that it was")
+    return _parsed(text)
+
+
+@lru_cache(maxsize=KNOWN_PLANS)
+def _parsed(text: str) -> Workflow:
+    """Once for all who read the same text: the engines of one process, and whoever verifies their runs."""
     return Workflow.model_validate_json(text)
 
 

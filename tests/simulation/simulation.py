@@ -149,7 +149,7 @@ class Simulation:
             "simulated",
             chain_key=KEY,
             worker=WorkerSettings(
-                slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 3_000, 5_000)), grace=1.0
+                slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 4_000, 6_000)), grace=1.0
             ),
             scheduler=SchedulerSettings(every=random.choice((0.7, 1.5, 3.0)), clock_every=3.0, anchor_every=15.0),
         )
