@@ -7,7 +7,6 @@ deployed, paused or frozen, who has which role, and which keys are kept.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
 from immutables import Map
@@ -21,6 +20,19 @@ from engine.core import workspace_events as w
 from engine.core.events.base import Actor
 from engine.core.key_events import KeyEvent
 from engine.core.roles import FOUNDING, Grant, GrantKey, Role, giving
+from engine.core.workspace_commands import AboutMoney, AboutStopping
+from engine.core.workspace_commands import Change as Change
+from engine.core.workspace_commands import Command as Command
+from engine.core.workspace_commands import Deploy as Deploy
+from engine.core.workspace_commands import GrantRole as GrantRole
+from engine.core.workspace_commands import PauseSchedule as PauseSchedule
+from engine.core.workspace_commands import Refused as Refused
+from engine.core.workspace_commands import ResumeSchedule as ResumeSchedule
+from engine.core.workspace_commands import Retire as Retire
+from engine.core.workspace_commands import RevokeRole as RevokeRole
+from engine.core.workspace_commands import Skip as Skip
+from engine.core.workspace_commands import Stale as Stale
+from engine.core.workspace_commands import Verdict as Verdict
 
 DEPLOY = "deploy"
 DEPLOY_GATES = "deploy.gates"
@@ -148,116 +160,6 @@ def _evolve_rights(state: WorkspaceState, seq: int, at: int, event: _OfPeople | 
             assert_never(event)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A definition to deploy: what is new in it since ``previous``, and which of that concerns gates."""
-
-    workflow: str
-    definition: str
-    previous: str | None
-    changes: tuple[str, ...]
-    gates: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Deploy:
-    """Make these the definitions of their names. ``may`` are the permissions of whoever asks.
-
-    With ``if_new`` a definition is left out that came from the same source the last time: somebody may have deployed
-    another one by hand since.
-    """
-
-    changes: tuple[Change, ...]
-    by: Actor
-    reason: str
-    source: str
-    may: frozenset[str]
-    if_new: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Retire:
-    workflow: str
-    by: Actor
-    reason: str
-    may: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class PauseSchedule:
-    workflow: str
-    schedule: int
-    by: Actor
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ResumeSchedule:
-    workflow: str
-    schedule: int
-    by: Actor
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Instants of a schedule that started nothing; those that are on record already are not noted again."""
-
-    event: w.ScheduleSkipped
-
-
-@dataclass(frozen=True, slots=True)
-class GrantRole:
-    """Give somebody a role. ``if_no_admin``: only while nobody is an admin, for the first one of a workspace."""
-
-    role: Role
-    to: str
-    name: str
-    workflow: str | None
-    by: Actor
-    reason: str
-    may: frozenset[str]
-    if_no_admin: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class RevokeRole:
-    """Take a role away. ``admins_besides``: there are admins that no grant tells of, such as those of a setting."""
-
-    role: Role
-    to: str
-    workflow: str | None
-    by: Actor
-    reason: str
-    may: frozenset[str]
-    admins_besides: bool = False
-
-
-_AboutPeople = GrantRole | RevokeRole | dg.StartDelegation | dg.EndDelegation
-_AboutTime = PauseSchedule | ResumeSchedule | Skip | fz.StartFreeze | fz.LiftFreeze
-_AboutStopping = sw.ThrowSwitch | sw.LiftSwitch
-_AboutMoney = bg.SetBudget | bg.SetTimezone
-Command = Deploy | Retire | _AboutTime | _AboutPeople | _AboutStopping | _AboutMoney | ks.KeyCommand
-
-
-@dataclass(frozen=True, slots=True)
-class Refused:
-    """It was not done; ``reason`` is one sentence that says why, and what can be done."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stale:
-    """The definition of ``workflow`` has changed meanwhile: compare again, and ask again."""
-
-    workflow: str
-
-
-Verdict = tuple[w.WorkspaceEvent, ...] | Refused | Stale
-"""The events to append, none if it is so already; or why nothing is."""
-
-
 def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
     """What ``command`` leads to at ``now``."""
     match command:
@@ -287,7 +189,7 @@ def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
 
 
 def _decide_guards(
-    state: WorkspaceState, command: _AboutStopping | _AboutMoney | ks.KeyCommand
+    state: WorkspaceState, command: AboutStopping | AboutMoney | ks.KeyCommand
 ) -> tuple[w.WorkspaceEvent, ...] | str:
     """What holds steps, and what opens doors to them."""
     match command:
