@@ -37,9 +37,9 @@ Prepare = Callable[[Page], Awaitable[None]]
 OpenPage = Callable[..., Awaitable[Page]]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def chromium() -> AsyncIterator[Browser]:
-    """Debian's Chromium, or the one that VB_CHROMIUM names."""
+    """Debian's Chromium, or the one that VB_CHROMIUM names. To start it takes as long as many a test."""
     path = os.environ.get("VB_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         missing("Chromium is not installed")
@@ -49,13 +49,13 @@ async def chromium() -> AsyncIterator[Browser]:
         await browser.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def simulator() -> AsyncIterator[Simulator]:
     async with Simulator(demo_workspace()).serve() as serving:
         yield serving
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(simulator: Simulator) -> AsyncIterator[Desk]:
     """The app, connected over Socket Mode."""
     app = bolt_app(simulator)
@@ -64,7 +64,7 @@ async def desk(simulator: Simulator) -> AsyncIterator[Desk]:
         yield desk
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def open_page(chromium: Browser, simulator: Simulator) -> AsyncIterator[OpenPage]:
     """`await open_page("ana", **context options)`: the page as that person, ready to use.
 

@@ -18,21 +18,21 @@ from tests.browser.demo import Chat, Demo, running_demo
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.redis,
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("main_job"),  # in one process, since one demo serves them all
 ]
 
 BEN = "U0BENXXXXX"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
     """The demo. It asks for Chromium first, without which there is no point in starting it."""
     async with running_demo(tmp_path_factory.mktemp("demo") / "state") as demo:
         yield demo
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def chat(chromium: Browser, demo: Demo) -> AsyncIterator[Chat]:
     """The demo's page, as Ben, who may start runs and may not decide."""
     async with watched_pages(chromium) as open_at:

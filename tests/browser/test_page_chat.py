@@ -10,7 +10,7 @@ from bot.simulator.simulator import Simulator
 from tests.browser.conftest import OpenPage
 from tests.browser.desk import Desk
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_a_command_is_completed_sent_and_recalled(desk: Desk, open_page: OpenPage) -> None:

@@ -10,7 +10,7 @@ from bot.simulator.model import Json
 from tests.browser.conftest import OpenPage
 from tests.browser.desk import Desk, button, field, options, plain, section
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def typed(page: Page, line: str) -> None:

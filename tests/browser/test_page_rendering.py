@@ -11,7 +11,7 @@ from bot.simulator.model import Json, Message
 from tests.browser.conftest import OpenPage
 from tests.browser.desk import Desk, button, plain, section
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def shown(desk: Desk, page: Page, text: str, blocks: list[Json] | None = None) -> Locator:

@@ -11,10 +11,10 @@ from bot.simulator.simulator import Simulator
 from tests.browser.conftest import OpenPage
 from tests.browser.desk import Desk
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def simulator() -> AsyncIterator[Simulator]:
     first = demo_workspace()
     simulator = Simulator(first)

@@ -10,14 +10,14 @@ from tests.browser.demo import Demo, running_demo
 from tests.browser.journeys.windows import Windows, windows_on, write_workflows
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
     folder = tmp_path_factory.mktemp("journeys")
     async with running_demo(folder / "state", write_workflows(folder / "workflows")) as demo:
         yield demo
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def windows(chromium: Browser, demo: Demo) -> AsyncIterator[Windows]:
     async with windows_on(chromium, demo) as windows:
         yield windows

@@ -11,7 +11,7 @@ from tests.browser.journeys.windows import Windows
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.redis,
-    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.asyncio(loop_scope="session"),
     pytest.mark.xdist_group("gates"),  # in one process, since one demo serves them all
 ]
 
