@@ -49,7 +49,7 @@ class Prices:
     def source(self, model: str) -> str:
         """Where the price of ``provider:model`` is from, with the version of the list."""
         if self._known(model) is not None:
-            return "own"
+            return LOCAL if model.startswith(f"{LOCAL}:") else "own"
         from genai_prices import __version__
 
         return f"genai-prices {__version__}"

@@ -74,6 +74,7 @@ def _welcome(on: Stage) -> None:
     for command in (
         f"/vb run publish_release version={on.repository.next_version()}",
         f"/vb run check_site url={on.site}",
+        "/vb run draft_notes repo=.",
         "/vb run cleanup folder=../downloads",
     ):
         say(Text(f"  {command}", style="bold"))

@@ -100,6 +100,7 @@ async def test_a_text_is_given_with_what_it_took_and_cost(bench: Bench, model: s
     cost = bench.notebook.costs["request"]
     assert cost.micros == round(dollars * 1_000_000)
     assert cost.usage["input_tokens"] == 1_000
+    assert str(cost.usage["prices"]).startswith("genai-prices ")
     assert bench.notebook.spends["request"].worst >= cost.micros
     [seen] = bench.server.seen
     assert seen.sent_as == "run_1/publish/request/1"
@@ -346,6 +347,7 @@ async def test_a_server_of_ones_own_is_asked_at_ones_own_price_and_without_a_key
     bench.server.keys = {"none"}
     answer = await bench.answer("mine:llama", Say("three", usage=(1_000_000, 500_000)))
     assert (answer.text, answer.cost) == ("three", 2.0)
+    assert bench.notebook.costs["request"].usage["prices"] == "own"
     assert bench.notebook.opened == []
 
 
