@@ -143,17 +143,18 @@ def test_a_held_step_neither_keeps_a_run_from_being_cancelled_nor_from_being_ski
     assert run.state.status is RunStatus.CANCELLED
 
 
-def test_a_budget_holds_until_it_is_raised_or_its_time_comes(make: Any) -> None:
+def test_a_budget_is_asked_again_when_a_worker_looks_or_its_time_comes(make: Any) -> None:
     run = make(noop("a"))
     draft = Draft(run.state, run.now)
     hold(draft, "a", Hold("budget", ("workspace/day",), "the budget is used up", 0, run.now, run.now + 60_000))
     run.state = draft.state
     run.log.extend(draft.events)
     assert next_look(run).at == run.now + 60_000
-    run.look(after=59_999)
+    run.do(c.Look())
     assert run.new == []
-    run.look(after=1)
+    run.look()
     assert run.new == ["STEP_RELEASED", "STEP_STARTED"]
+    assert any(isinstance(one, c.Reserving) for one in run.last.conditions), "only if there is room for it now"
 
 
 @pytest.mark.parametrize("text", ["workflow:deploy", " Workspace", "everything", "model:openai:gpt-5-mini", "key:a/b"])
