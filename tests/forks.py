@@ -25,6 +25,7 @@ FORKS.set_forkserver_preload(
         "tests.engine.stray",
         "tests.fleet.people",
         "tests.fleet.worker",
+        "tests.spending.worker",
     ]
 )
 
