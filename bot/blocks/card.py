@@ -30,6 +30,7 @@ from bot.blocks.words import (
 from engine.core import paths
 from engine.core.approval import is_name
 from engine.core.durations import say_duration
+from engine.core.money import say_money
 from engine.core.state import AT_WORK, End, Phase, RunState, RunStatus, StepState, StepStatus
 
 SHOWN_STEPS = 6
@@ -68,7 +69,8 @@ def card(state: RunState, note: str = "") -> Message:
     head = f"{status_words(state)} · {progress(state)}"
     body = "\n".join(_now(state))
     after = "\n".join(_next(state))
-    foot = f"Started by {named(state.started.by)} {date(state.started_at)} · `{short_id(state.run)}`{_part_of(state)}"
+    begun = f"Started by {named(state.started.by)} {date(state.started_at)}"
+    foot = f"{begun} · `{short_id(state.run)}`{_part_of(state)}{_spent(state)}"
     blocks = [title(name), *_told(state, head, body)]
     blocks += [section(after)] if after else []
     blocks += [context(part) for part in (note, foot) if part]
@@ -85,6 +87,15 @@ def _told(state: RunState, head: str, body: str) -> list[Block]:
     if not failed or not 0 < len(first) <= FAILURE_LIMIT:
         return [section(f"{lead}\n{body}" if body else lead)]
     return [section(lead), failure(first), *(section(more) for more in rest)]
+
+
+def _spent(state: RunState) -> str:
+    """What it has cost so far, without the runs that it calls; nothing for a run that costs nothing."""
+    budget = state.plan.workflow.budget
+    if not state.spent and not state.reserved and budget is None:
+        return ""
+    of = "" if budget is None else f" (its budget is {say_money(budget.limit)})"
+    return f" · {say_money(state.spent)} spent{of}"
 
 
 def _part_of(state: RunState) -> str:

@@ -16,6 +16,7 @@ from engine.core import paths
 from engine.core.durations import say_duration
 from engine.core.graph import CONTAINERS, Kind
 from engine.core.outlook import MISSING_AFTER
+from engine.core.spending import account
 from engine.core.state import Hold, Phase, RunState, StepState
 
 _FIRST = re.compile(r"[^\[#/!]+")
@@ -79,7 +80,7 @@ def _put_off(at: int, event: e.StepHandedBack | e.StepPostponed | e.StepHeld | e
         case e.StepPostponed():
             return f"… {path} is waiting {say_duration(event.until - at)} for {one_line(event.words)}"
         case e.StepHeld():
-            hold = Hold(event.cause, event.keys, event.words, event.epoch, at, event.until)
+            hold = Hold(event.cause, event.keys, event.words, event.epoch, at, event.until, event.amount, event.asks)
             return f"■ {held_words(path, hold)}"
         case e.StepReleased():
             return f"→ nothing holds {path} any more; it goes on"
@@ -152,10 +153,21 @@ def uncertain_words(run: str, path: str, effects: tuple[str, ...]) -> str:
 
 def held_words(path: str, hold: Hold) -> str:
     """Why the step does not go on, since when, and what lets it; without a full stop."""
-    ways = " and ".join(command("lift", one_line(key, 80)) for key in hold.keys) if hold.cause == "switch" else ""
+    if not hold.asks:
+        return f"{path} waits since {date(hold.at)}: {one_line(hold.words, 320)}; then it goes on by itself"
+    if hold.cause == "switch":
+        ways = " and ".join(command("lift", one_line(key, 80)) for key in hold.keys)
+    else:
+        ways = " and ".join(command("budget", "set", *_as_typed(key)) for key in hold.keys)
     until = f"it goes on by itself {date(hold.until)}" if hold.until is not None else ""
     lets = " or ".join(part for part in (f"{ways} lets it go on" if ways else "", until) if part)
     return f"{path} is held since {date(hold.at)}: {one_line(hold.words, 320)}" + (f"; {lets}" if lets else "")
+
+
+def _as_typed(name: str) -> tuple[str, ...]:
+    """How the budget of an account is set at a terminal."""
+    whose, _, period = account(name).budget.partition("/")
+    return (one_line(whose, 80), "AMOUNT", *(("--per", period) if period else ()))
 
 
 def _after_dead(state: RunState) -> str:

@@ -131,6 +131,10 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
             e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded() | e.KeyUsed()
         ):
             return None
+        case e.StepHeld(asks=False):
+            return None  # it goes on by itself in a moment
+        case e.StepReleased(step=path) if (hold := before.step(path).hold) is not None and not hold.asks:
+            return None
         case e.StepDeadLettered() | e.StepUncertain() | e.StepMissing():
             return asking_line(before, event)
         case e.StepSettled() | e.StepRedriven() | e.StepsReset() | e.StepOutputSet():

@@ -163,6 +163,20 @@ WORDS: Mapping[str, Word] = {
             more="With the proof that nobody has changed the record since.",
         ),
         _word(
+            "budget",
+            ("budget", "what may be spent, what is, and how fast"),
+            ("budget set WHOSE AMOUNT [per PERIOD] [why …]", "sets or raises a budget"),
+            examples=(
+                "budget set workspace 10.00 USD per day",
+                "budget set workflow:publish_release 50 USD per month",
+                "budget set run:01ks8q 4 USD the release is worth it",
+            ),
+            role=Role.OPERATOR,
+            more="WHOSE is workspace, workflow:NAME, a person or run:ID; a run has one budget and no period. AMOUNT is "
+            "in US dollars, or none; PERIOD is day or month. What a budget holds goes on as soon as there is room for "
+            "it. Whoever may see runs may see budgets.",
+        ),
+        _word(
             "roles",
             ("roles", "who may do what, and what you may do"),
             ("roles grant ROLE WHO [for NAME] [why …]", "gives a role, for one workflow or all"),

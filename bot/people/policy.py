@@ -29,6 +29,7 @@ class Act(StrEnum):
     FORK = "fork a run"
     SCHEDULE = "change schedules"
     ROLES = "grant and revoke roles"
+    BUDGET = "set budgets"
 
 
 NEEDS: Mapping[Act, Role] = {
@@ -42,6 +43,7 @@ NEEDS: Mapping[Act, Role] = {
     Act.FORK: Role.OPERATOR,
     Act.SCHEDULE: Role.OPERATOR,
     Act.ROLES: Role.ADMIN,
+    Act.BUDGET: Role.OPERATOR,
 }
 """The role that an act takes. Steps done anew repeat their effects, and a fork takes over decisions made before."""
 

@@ -29,7 +29,7 @@ from engine.core.state import RunState
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine, EngineSettings
 from engine.steps.context import StepContext
-from engine.steps.registry import Registry, step
+from engine.steps.registry import Registry, StepFunction, step
 from engine.worker import WorkerSettings
 
 ACTOR = Actor(via="slack", id=BEN, name="Ben Okafor")
@@ -43,6 +43,8 @@ class World:
     failures: dict[str, int] = field(default_factory=dict[str, int])
     open: asyncio.Event = field(default_factory=asyncio.Event)
     sender: SlackSender = field(default_factory=SlackSender)
+    more: tuple[StepFunction, ...] = ()
+    """Steps of a test's own."""
 
     def registry(self) -> Registry:
         @step("t.echo")
@@ -68,7 +70,7 @@ class World:
                 await ctx.log(f"line {number}")
             return count
 
-        return Registry([echo, flaky, hold, lines, slack_post(self.sender)])
+        return Registry([echo, flaky, hold, lines, slack_post(self.sender), *self.more])
 
 
 @dataclass

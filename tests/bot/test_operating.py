@@ -7,10 +7,13 @@ import asyncio
 from bot.simulator.demo import DANA
 from bot.simulator.simulator import Simulator
 from engine.core.events import Actor
-from engine.core.state import RunState, RunStatus
+from engine.core.state import RunState, RunStatus, StepStatus
 from engine.engine import Engine
 from tests.bot.conftest import Setup, World, gate, until, workflow
 from tests.bot.front import HOLD, SIMPLE, Front, serving
+from tests.engine.conftest import ended
+from tests.engine.flows import step_is
+from tests.engine.test_budgets import asking, asks
 
 BY_DANA = Actor(via="slack", id=DANA, name="Dana Levy")
 FLAKY = workflow(
@@ -217,3 +220,19 @@ async def test_each_word_has_help_of_its_own(setup: Setup, simulator: Simulator)
         assert "It takes the role *operator*." in told
         assert await front.type("eve", "redrive help") == told
         assert "There is no word `redrve`; did you mean redrive?" in await front.type("ben", "help redrve")
+
+
+async def test_budgets_are_shown_and_set_and_what_they_held_goes_on(setup: Setup, simulator: Simulator) -> None:
+    setup.world.more = (asking([]),)
+    async with serving(setup, simulator, [asks(budget={"limit": "0.10 USD"})]) as front:
+        assert "workspace per day: $0.00 spent, no limit" in await front.type("ben", "budget")
+        assert "takes the role operator" in await front.type("ben", "budget set workspace 10 USD per day")
+        told = await front.type("dana", "budget set workspace $10 per day a big day")
+        assert "workspace per day may spend $10.00 from now on" in told
+        assert "not per week" in await front.type("dana", "budget set workspace $10 per week")
+        assert "no amount of money" in await front.type("dana", "budget set workspace 10 per day")
+        run = (await front.engine.start("wf", {"worst": 50, "cost": 40}, by=BY_DANA)).run
+        await step_is(front.engine, run, "ask", StepStatus.HELD)
+        await front.type("dana", f"budget set run:{run} $2 it is worth it")
+        assert (await ended(front.engine, run)).status is RunStatus.COMPLETED
+        assert "workspace per day: $0.40 of $10.00 spent (4 %)" in await front.type("ben", "budget")

@@ -13,7 +13,7 @@ from typing import Any
 from bot.blocks import guide, replies
 from bot.blocks.kit import Message, clip, escape
 from bot.blocks.vocabulary import WORDS
-from bot.listeners.commands import auditing, gates, operating, roles, runs, schedules, workflows
+from bot.listeners.commands import auditing, budgets, gates, operating, roles, runs, schedules, workflows
 from bot.listeners.commands.typed import Answer, Listener, Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, ephemeral
 from bot.people.directory import Unreadable
@@ -54,6 +54,7 @@ LISTENERS: Mapping[str, Listener] = {
     "delegate": gates.delegate,
     "schedule": schedules.schedule,
     "audit": auditing.audit,
+    "budget": budgets.budget,
     "roles": roles.roles,
     HELP: _help,
 }

@@ -1,0 +1,79 @@
+"""`vb budget`: what may be spent, what is, and how fast.
+
+The one rule: figures are those of the ledger at that moment, in the period that now is.
+"""
+
+from __future__ import annotations
+
+from pydantic import JsonValue
+
+from bot.config.settings import Settings
+from bot.config.wiring import defining_engine
+from bot.console.launch import DONE, Misuse
+from bot.console.output import note, say, say_json
+from bot.console.whoami import me
+from bot.text.budgets import limit_of, name_of, standing, was_set
+from bot.text.plain import one_line
+from engine.budgets import BudgetInfo
+from engine.core.money import parse_share
+from engine.store import to_text
+
+
+async def show(settings: Settings, *, as_json: bool) -> int:
+    """How all budgets stand now."""
+    async with defining_engine(settings) as engine:
+        found = await engine.budgets.shown()
+        zone = await engine.budgets.timezone()
+        now = engine.clock.now()
+    if as_json:
+        say_json([_described(one, now) for one in found])
+        return DONE
+    for one in found:
+        say(one_line(standing(one, now), 500))
+    note(f"Days and months are those of {zone}. To set one: vb budget set WHOSE AMOUNT --per day.")
+    return DONE
+
+
+async def set_one(
+    settings: Settings, whose: str, amount: str, *, per: str, alert_at: str | None, reason: str
+) -> int:  # fmt: skip
+    """Set a budget; what it held goes on if there is room for it now."""
+    limit = limit_of(amount)
+    shares = None if alert_at is None else _shares(alert_at)
+    async with defining_engine(settings) as engine:
+        name = await name_of(engine, whose, per)
+        new = await engine.budgets.set(name, limit, by=me(), reason=reason, alert_at=shares)
+    say(one_line(f"{was_set(name, limit, new=new)}.", 500))
+    return DONE
+
+
+async def timezone(settings: Settings, zone: str) -> int:
+    """Count days and months in this zone from now on."""
+    async with defining_engine(settings) as engine:
+        new = await engine.budgets.set_timezone(zone, by=me())
+    say(f"The days and months of runs that start from now on are those of {zone}." if new else f"It is {zone} already.")
+    return DONE
+
+
+def _shares(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(parse_share(part) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise Misuse(f"--alert-at: {error}.") from None
+
+
+def _described(one: BudgetInfo, now: int) -> dict[str, JsonValue]:
+    """Amounts in millionths of a dollar."""
+    set_by = one.budget
+    by: JsonValue = None if set_by is None else {"via": set_by.by.via, "id": set_by.by.id, "name": set_by.by.name}
+    return {
+        "budget": one.name,
+        "limit": one.limit,
+        "spent": one.spent,
+        "reserved": one.reserved,
+        "projected": one.projected(now),
+        "ends": None if one.ends is None else to_text(one.ends),
+        "alert_at": [] if set_by is None else list(set_by.alert_at),
+        "by": by,
+        "reason": "" if set_by is None else set_by.reason,
+    }

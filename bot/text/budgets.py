@@ -1,0 +1,113 @@
+"""Budgets in words, and the words in which people set them, for the command line and for Slack.
+
+The one rule: an amount is told with what it is of, and what is left is never told without what is set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.budgets import BudgetInfo
+from engine.core.budgets import budget_of
+from engine.core.errors import EngineError
+from engine.core.money import Micros, parse_money, say_money
+from engine.engine import Engine
+from engine.store import RunFilter
+
+NONE = "none"
+EXAMPLE = "workspace 10.00 USD per day"
+
+
+class WrongBudget(EngineError):
+    """What was written sets no budget; the text says what would."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A budget as somebody wants it set; ``limit`` None takes it away."""
+
+    whose: str
+    limit: Micros | None
+    per: str
+    reason: str
+
+    @classmethod
+    def of(cls, words: Sequence[str]) -> Wanted:
+        """Of ``WHOSE AMOUNT [per day|month] [why …]``. Raises ``WrongBudget``."""
+        if len(words) < 2:
+            raise WrongBudget(f"Whose budget is it, and how much? For example: {EXAMPLE}.")
+        whose, amount, *rest = words
+        if rest and rest[0].upper() == "USD":
+            amount, rest = f"{amount} USD", rest[1:]
+        per = ""
+        if rest and rest[0].lower() == "per":
+            per, rest = (rest[1] if len(rest) > 1 else ""), rest[2:]
+        return cls(whose, limit_of(amount), per, " ".join(rest))
+
+
+def limit_of(amount: str) -> Micros | None:
+    """The limit that was written; None for ``none``. Raises ``WrongBudget``."""
+    if amount.strip().lower() == NONE:
+        return None
+    try:
+        return parse_money(amount)
+    except ValueError as error:
+        raise WrongBudget(f"{_sentence(error)}, or {NONE} for no limit.") from None
+
+
+async def name_of(engine: Engine, whose: str, per: str) -> str:
+    """The budget's name: a run by as much of its id as is unique, a workflow that there is or was.
+
+    Raises ``WrongBudget``, ``UnknownRun``, ``AmbiguousRun`` and ``UnknownWorkflow``.
+    """
+    try:
+        name = budget_of(whose, per)
+    except ValueError as error:
+        raise WrongBudget(f"{_sentence(error)}.") from None
+    kind, _, rest = name.partition(":")
+    if kind == "run":
+        return f"run:{await engine.find(rest)}"
+    workflow = rest.partition("/")[0]
+    if kind == "workflow" and not await engine.runs(RunFilter(workflow=workflow), limit=1):
+        engine.workflow(workflow)
+    return name
+
+
+def standing(info: BudgetInfo, now: int) -> str:
+    """How the budget stands, on one line, without a full stop; not escaped."""
+    if info.limit is None:
+        parts = [f"{say_money(info.spent)} spent, no limit"]
+    else:
+        share = f" ({info.spent * 100 // info.limit} %)" if info.limit else ""
+        parts = [f"{say_money(info.spent)} of {say_money(info.limit)} spent{share}"]
+    if info.reserved:
+        parts.append(f"{say_money(info.reserved)} set aside for steps under way")
+    projected = info.projected(now)
+    if projected is not None and info.spent:
+        parts.append(f"at this rate {say_money(projected)} by the end of the {per(info)}")
+    return f"{titled(info.name)}: {', '.join(parts)}"
+
+
+def titled(name: str) -> str:
+    """The budget as people write it: ``workspace per day``."""
+    whose, _, period = name.partition("/")
+    return f"{whose} per {period}" if period else whose
+
+
+def per(info: BudgetInfo) -> str:
+    return info.name.partition("/")[2] or "run"
+
+
+def was_set(name: str, limit: Micros | None, *, new: bool) -> str:
+    """What was done, without a full stop; not escaped."""
+    if not new:
+        return f"{titled(name)} has that budget already; nothing was changed"
+    if limit is None:
+        return f"{titled(name)} has no budget any more"
+    return f"{titled(name)} may spend {say_money(limit)} from now on; what its budget held looks again"
+
+
+def _sentence(error: ValueError) -> str:
+    said = str(error)
+    return f"{said[0].upper()}{said[1:]}"
