@@ -5,6 +5,7 @@ The one rule: tests are kept apart by unique names (namespace, database, directo
 
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,12 @@ from engine.store import Log
 from tests.services import PostgresServer, run_apart, running_postgres, running_redis
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+def pytest_collection_finish() -> None:
+    """Where a test forks processes, let what they need be imported meanwhile: it takes some seconds."""
+    if (forks := sys.modules.get("tests.forks")) is not None:
+        forks.warm_up()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
@@ -28,6 +29,11 @@ FORKS.set_forkserver_preload(
         "tests.spending.worker",
     ]
 )
+
+
+def warm_up() -> None:
+    """Begin with the imports, and do not wait for them."""
+    ensure_running()
 
 
 @dataclass(frozen=True)

@@ -133,12 +133,12 @@ class Drill:
     async def healthy(self) -> AsyncGenerator[None]:
         """A bot that does not die."""
         bot = self.spawn()
-        await self.simulator.wait_connected(30_000)
+        await self.simulator.wait_connected()
         yield
         await stop(bot)
 
     async def end_and_tell(self) -> None:
-        async with asyncio.timeout(60), self.ana_approves():
+        async with asyncio.timeout(200), self.ana_approves():
             for run in self.runs:
                 await self.completed(run)
             for run in self.runs:
@@ -233,7 +233,7 @@ async def test_killed_between_a_start_and_its_acknowledgement(drill: Drill) -> N
     typed: list[asyncio.Task[None]] = []
     for number in range(drill.due):
         victim = drill.spawn("after start", 2 if typed else 1)
-        await drill.simulator.wait_connected(30_000)
+        await drill.simulator.wait_connected()
         if typed:
             await deliver_again(drill.simulator)
         typed.append(asyncio.create_task(type_shipping(drill.simulator, number)))

@@ -71,7 +71,7 @@ class Drill:
         """Let a healthy worker end every run, then check the promises from the log and from the outside."""
         healthy = self.spawn()
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(200):
                 for run in self.runs:
                     await self.decide_when_asked(run)
                     assert (await self.engine.wait(run)).status is RunStatus.COMPLETED

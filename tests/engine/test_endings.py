@@ -5,6 +5,7 @@ from __future__ import annotations
 from engine.core import checkpoint
 from engine.core import commands as c
 from engine.core.state import RunStatus, StepStatus
+from engine.handle import CHECKPOINT_AFTER
 from tests.engine.conftest import BEN, Setup, World, ended, workflow
 from tests.engine.flows import begin, finish, reaches, run_is, sound, step_is, told
 
@@ -94,18 +95,18 @@ async def test_a_run_whose_output_cannot_be_made_has_failed(setup: Setup) -> Non
         assert await sound(engine)
 
 
-async def test_a_run_of_a_thousand_events_is_loaded_from_its_checkpoint(setup: Setup, world: World) -> None:
+async def test_a_long_run_is_loaded_from_its_checkpoint(setup: Setup, world: World) -> None:
     world.open.set()
-    passes = {"until": "iteration >= 320", "max": 400}
+    passes = {"until": "iteration >= 150", "max": 400}
     loop = {"id": "loop", "repeat": passes, "steps": [{"id": "e", "uses": "t.echo", "with": {"text": "x"}}]}
     gate = {"id": "ok", "approval": {"title": "Go?", "approvers": ["@all"]}}
     async with setup.working(workflow(loop, gate)) as engine:
         run = await begin(engine)
         known = await reaches(engine, run, lambda state: state.step("ok").gate is not None)
-        assert known.seq > 1_000
+        assert known.seq > 2 * CHECKPOINT_AFTER
     async with setup.engine() as engine:
         saved, events, _ = await engine.store.load_run(run, checkpoint.VERSION)
         assert saved is not None
-        assert len(events) < 250
+        assert len(events) < CHECKPOINT_AFTER + 50
         assert await engine.state(run) == known
         assert await sound(engine)

@@ -44,5 +44,6 @@ async def test_a_run_of_another_workspace_does_not_wait_for_the_end_of_long_chai
         for run in chains:
             assert (await busy.state(run)).end is None
         for run in chains:
+            await busy.cancel(run, by=ANA)
             await ended(busy, run)
         assert (await busy.verify()).ok
