@@ -24,7 +24,8 @@ from engine.store import Log, RunFilter
 from engine.workspace import Workspace, WorkspaceRefused
 
 LOOKED_AT = 1_000
-"""Runs that are looked into to say what a switch would stop; where there are more, the figures are the least."""
+LOOK_FOR = 1.0
+"""Runs that are looked into to say what a switch would stop, and for how many seconds; then there may be more."""
 
 _AT_ONCE = 50
 _OPEN = tuple(status.value for status in RunStatus if status not in ENDED_RUN)
@@ -83,13 +84,13 @@ class Switchboard:
 
     async def reach(self, key: str) -> Reach:
         """What a switch of this key would stop now, or stops."""
-        found = Reach()
+        found, until = Reach(), asyncio.get_running_loop().time() + LOOK_FOR
         async for runs in self._pages(key):
             states = await asyncio.gather(*map(self._state, runs))
             for state in states:
                 if state is not None:
                     _count(found, state, key)
-            if found.runs >= LOOKED_AT:
+            if found.runs >= LOOKED_AT or asyncio.get_running_loop().time() > until:
                 found.more = True
                 break
         return found

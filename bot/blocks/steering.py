@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.blocks.kit import Block, actions, button, clip, clip_markup, plain_text
+from bot.blocks.switches import keys_holding
 from bot.blocks.words import one_line, run_title
 from engine.core.deciding.operators import dead_steps
 from engine.core.state import AT_WORK, Phase, RunState, RunStatus, StepStatus
+from engine.core.switches import scope_words
 from engine.core.words import listed
 
 BLOCK = "run"
@@ -31,6 +33,7 @@ class Deed(StrEnum):
 
 
 DETAILS = "run_details"
+LIFT = "run_lift"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,8 @@ def buttons(state: RunState) -> Block:
     """The card's buttons."""
     made = [_button(state, deed) for deed in possible(state) if deed is not Deed.CANCEL]
     made.append(button("Details", DETAILS, f"{state.run}:0"))
+    if state.end is None and (keys := keys_holding(state)):
+        made.insert(0, _lift(state, keys))
     if Deed.CANCEL in possible(state):
         made.append(_button(state, Deed.CANCEL))
     return actions(BLOCK, made)
@@ -94,6 +99,15 @@ def _button(state: RunState, deed: Deed) -> Block:
         case Deed.CANCEL:
             asked = confirm("Cancel this run?", _what_cancelling_does(state), "Cancel the run", "Let it go on")
             return {**button("Cancel", deed, value, "danger"), "confirm": {**asked, "style": "danger"}}
+
+
+def _lift(state: RunState, keys: Sequence[str]) -> Block:
+    what = " and ".join(one_line(scope_words(key), 80) for key in keys)
+    does = f"The switch that stopped {what} is lifted, and all that it holds goes on."
+    return {
+        **button("Lift", LIFT, f"{state.run}:0", "primary"),
+        "confirm": confirm("Let it go on?", does, "Lift", "Leave it"),
+    }
 
 
 def confirm(title: str, markup: str, yes: str, no: str) -> Block:

@@ -156,7 +156,7 @@ def held_words(path: str, hold: Hold) -> str:
     if not hold.asks:
         return f"{path} waits since {date(hold.at)}: {one_line(hold.words, 320)}; then it goes on by itself"
     if hold.cause == "switch":
-        ways = " and ".join(command("lift", one_line(key, 80)) for key in hold.keys)
+        ways = " and ".join(f"`/vb lift {one_line(key, 120)}`" for key in hold.keys)
     else:
         ways = " and ".join(command("budget", "set", *_as_typed(key)) for key in hold.keys)
     until = f"it goes on by itself {date(hold.until)}" if hold.until is not None else ""

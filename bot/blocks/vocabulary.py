@@ -156,6 +156,23 @@ WORDS: Mapping[str, Word] = {
             more="N is the number of one schedule of the workflow, from 0. Whoever may see runs may see schedules.",
         ),
         _word(
+            "kill",
+            ("kill", "what is stopped now, by whom and why"),
+            ("kill WHAT [why …]", "stops at once what is under way; asks first, and says how much"),
+            examples=("kill workflow:cleanup wrong folder", "kill run:01ks8q", "kill workspace"),
+            role=Role.OPERATOR,
+            more="WHAT is workspace, workflow:NAME, run:RUN, step:NAME (the code that it uses), provider:NAME, "
+            "model:NAME, key:NAME or, for an admin, everything. Nothing starts under it any more; what runs is ended "
+            "within a second and held, and costs its step no attempt.",
+        ),
+        _word(
+            "lift",
+            ("lift WHAT [why …]", "lets what was killed go on"),
+            examples=("lift workflow:cleanup", "lift workspace all is well"),
+            role=Role.OPERATOR,
+            more="WHAT is as it was killed.",
+        ),
+        _word(
             "audit",
             ("audit RUN [GATE]", "who was asked at a gate, what they saw, and who did what, when and why"),
             examples=("audit 01ks8q", "audit 01ks8q publish"),

@@ -8,10 +8,10 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.blocks import details, guide, home, start_forms
+from bot.blocks import details, guide, home, start_forms, switches
 from bot.blocks import gate_forms as forms
 from bot.blocks.approval import APPROVE
-from bot.blocks.steering import DETAILS, Deed
+from bot.blocks.steering import DETAILS, LIFT, Deed
 from bot.blocks.waiting import SHOW, TOGETHER, TOGETHER_FORM
 from bot.listeners.actions import FORMS, Actions
 from bot.listeners.choosing import Choosing
@@ -23,6 +23,7 @@ from bot.listeners.hometab import HomeTab
 from bot.listeners.mentions import Mentions
 from bot.listeners.shortcuts import Shortcuts
 from bot.listeners.steering import Steering
+from bot.listeners.switching import Switching
 from bot.listeners.together import Together
 from bot.listeners.views import Views
 from bot.manifest import COMMAND, RUN_ON_MESSAGE, RUN_WORKFLOW
@@ -46,6 +47,7 @@ class Listeners:
         self.mentions = Mentions(desk)
         self.shortcuts = Shortcuts(desk)
         self.steering = Steering(desk)
+        self.switching = Switching(desk)
         self.gate_forms = GateForms(desk)
         self.together = Together(desk)
         self.home = HomeTab(homes)
@@ -79,6 +81,8 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.action(Deed.RESUME.value)(on(lambda its: its.steering.resume))
     bolt.action(Deed.RETRY.value)(on(lambda its: its.steering.retry))
     bolt.action(Deed.CANCEL.value)(on(lambda its: its.steering.cancel))
+    bolt.view(switches.KILL_FORM)(on(lambda its: its.switching.kill))
+    bolt.action(LIFT)(on(lambda its: its.switching.lift))
     bolt.action(DETAILS)(on(lambda its: its.steering.details))
     for page in (details.EARLIER, details.LATER, details.LATEST):
         bolt.action(page)(on(lambda its: its.steering.leaf))

@@ -28,6 +28,8 @@ class Act(StrEnum):
     RETRY = "do steps anew"
     FORK = "fork a run"
     SCHEDULE = "change schedules"
+    STOP = "stop what is under way, or let it go on"
+    STOP_ALL = "stop everything, or let it go on"
     ROLES = "grant and revoke roles"
     BUDGET = "set budgets"
 
@@ -42,6 +44,8 @@ NEEDS: Mapping[Act, Role] = {
     Act.RETRY: Role.OPERATOR,
     Act.FORK: Role.OPERATOR,
     Act.SCHEDULE: Role.OPERATOR,
+    Act.STOP: Role.OPERATOR,
+    Act.STOP_ALL: Role.ADMIN,
     Act.ROLES: Role.ADMIN,
     Act.BUDGET: Role.OPERATOR,
 }

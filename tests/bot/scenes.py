@@ -133,6 +133,17 @@ def awaited() -> Run:
     return run
 
 
+def held() -> Run:
+    """By a switch, while it was running; the other one was lifted."""
+    run = release()
+    run.look()
+    run.throw("workspace", "workflow:wf", reason="the registry <!channel> burns")
+    run.do(c.HandBack("changes", run.state.step("changes").token, "w1", held=True))
+    run.throw("workspace", reason="the registry <!channel> burns")
+    run.look()
+    return run
+
+
 def skipped() -> Run:
     run = Run(workflow(noop("a"), noop("b", **{"if": "input.go"}), input={"go": {"type": "boolean"}}), go=False)
     run.look()
@@ -180,6 +191,7 @@ def scenes() -> dict[str, Run]:
         "started": release(),
         "running": _after(release(), 0, c.Look(release().claim())),
         "awaited": awaited(),
+        "held": held(),
         "lost": lost(),
         "logged": logged(),
         "postponed": postponed(),

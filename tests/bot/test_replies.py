@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.blocks import decided, gate_replies, guide, operated, replies, rights
+from bot.blocks import decided, gate_replies, guide, operated, replies, rights, switches
 from bot.blocks.kit import Message
 from bot.blocks.vocabulary import WORDS
 from bot.simulator.blockkit import check_message_blocks
@@ -18,6 +18,7 @@ from engine.core.gates import Gate
 from engine.core.kinds import Schedule
 from engine.core.roles import FOUNDING, Grant, Role
 from engine.core.state import GateDecision, RunStatus, Verdict
+from engine.core.switches import Switch
 from engine.core.workspace import Paused
 from engine.core.workspace_events import DelegationStarted, SchedulePaused
 from engine.schedules import ScheduleInfo
@@ -57,6 +58,7 @@ PAUSED = ScheduleInfo(
 SCHEDULED = ScheduleInfo("wf", 0, EVERY_DAY, NOW, "run_01", NOW, None)
 
 
+THROWN = Switch("workflow:<!channel>", ANA, "<!here> & co", NOW, 1)
 DELEGATION = Delegation(7, NOW, DelegationStarted(by=ANA, to=ANA, until=NOW, reason="<!channel> & co"))
 
 
@@ -102,6 +104,9 @@ ALL: dict[str, Message] = {
     "granted before": rights.granted(GRANTS[1], new=False),
     "revoked": rights.revoked(GRANTS[0], there=True),
     "not revoked": rights.revoked(GRANTS[0], there=False),
+    "stopped": switches.listed("/vb", [THROWN] * 30),
+    "nothing stopped": switches.listed("/vb", []),
+    "lifted": replies.said(switches.lifted([THROWN])),
     "schedules": rights.schedules("/vb", [SCHEDULED, PAUSED]),
     "no schedules": rights.schedules("/vb", []),
     "groups": replies.unknown_groups("wf", ["@<!channel>", "#b"]),

@@ -13,7 +13,7 @@ from typing import Any
 from bot.blocks import guide, replies
 from bot.blocks.kit import Message, clip, escape
 from bot.blocks.vocabulary import WORDS
-from bot.listeners.commands import auditing, budgets, gates, operating, roles, runs, schedules, workflows
+from bot.listeners.commands import auditing, budgets, gates, operating, roles, runs, schedules, switches, workflows
 from bot.listeners.commands.typed import Answer, Listener, Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, ephemeral
 from bot.people.directory import Unreadable
@@ -53,6 +53,8 @@ LISTENERS: Mapping[str, Listener] = {
     "deny": gates.deny,
     "delegate": gates.delegate,
     "schedule": schedules.schedule,
+    "kill": switches.kill,
+    "lift": switches.lift,
     "audit": auditing.audit,
     "budget": budgets.budget,
     "roles": roles.roles,

@@ -1,0 +1,68 @@
+"""Kill switches in Slack: the form that asks before one is thrown, what is thrown, and what was lifted.
+
+The one rule: what is said before is exactly what will be stopped; afterwards whoever is held is told by whom and why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from bot.blocks.forms import Place, View, modal
+from bot.blocks.gate_forms import reason_block
+from bot.blocks.kit import Message, context, escape, section
+from bot.blocks.words import date, named, one_line
+from engine.core.state import RunState, StepStatus
+from engine.core.switches import Switch, scope_words
+
+KILL_FORM = "switch_kill"
+
+LONGEST_REASON = 500
+_KEPT = "Told to everybody whose steps are held, and kept in the history."
+_SHOWN = 20
+
+
+def kill_form(key: str, will_stop: str, place: Place, reason: str) -> View:
+    """Asks whether that is meant, and why."""
+    why = reason_block("Why?", _KEPT)
+    why["element"] |= {"max_length": LONGEST_REASON, **({"initial_value": reason} if reason else {})}
+    return modal(
+        KILL_FORM, "Stop at once?", "Stop it", place, [section(f"*{one_line(key)}*\n{escape(will_stop)}"), why]
+    )
+
+
+def thrown(command: str, switch: Switch) -> str:
+    """One line about a switch: what it stops, who threw it, when and why, and how to lift it."""
+    who, why = named(switch.by), one_line(switch.reason)
+    lift = f"`{command} lift {one_line(switch.key, 120)}`"
+    return f"■ {who} stopped {one_line(scope_words(switch.key))} {date(switch.at)}: {why}. To let it go on: {lift}"
+
+
+def listed(command: str, switches: Sequence[Switch]) -> Message:
+    """All that is thrown."""
+    if not switches:
+        said = f"Nothing is stopped. To stop something at once: `{command} kill workflow:NAME why …`"
+        return Message(said, (section(said),))
+    lines = [thrown(command, one) for one in switches[:_SHOWN]]
+    left = len(switches) - len(lines)
+    blocks = [section(line) for line in lines]
+    if left:
+        lines.append(f"and {left} more.")
+        blocks.append(context(lines[-1]))
+    return Message("\n".join(lines), tuple(blocks))
+
+
+def lifted(switches: Sequence[Switch]) -> str:
+    """What goes on again."""
+    what = " and ".join(one_line(scope_words(one.key)) for one in switches)
+    return f"Lifted what had stopped {what}; what was held goes on."
+
+
+def keys_holding(state: RunState) -> list[str]:
+    """The switches that hold steps of the run now."""
+    return sorted(set(_keys(state)))
+
+
+def _keys(state: RunState) -> Iterator[str]:
+    for _, step in state.opened(StepStatus.HELD):
+        if step.hold is not None and step.hold.cause == "switch":
+            yield from step.hold.keys
