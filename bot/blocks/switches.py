@@ -18,7 +18,7 @@ KILL_FORM = "switch_kill"
 
 LONGEST_REASON = 500
 _KEPT = "Told to everybody whose steps are held, and kept in the history."
-_SHOWN = 20
+_SHOWN = 6
 
 
 def kill_form(key: str, will_stop: str, place: Place, reason: str) -> View:
@@ -32,9 +32,9 @@ def kill_form(key: str, will_stop: str, place: Place, reason: str) -> View:
 
 def thrown(command: str, switch: Switch) -> str:
     """One line about a switch: what it stops, who threw it, when and why, and how to lift it."""
-    who, why = named(switch.by), one_line(switch.reason)
-    lift = f"`{command} lift {one_line(switch.key, 120)}`"
-    return f"■ {who} stopped {one_line(scope_words(switch.key))} {date(switch.at)}: {why}. To let it go on: {lift}"
+    who, why = named(switch.by), one_line(switch.reason, 160)
+    lift = f"`{command} lift {one_line(switch.key, 80)}`"
+    return f"■ {who} stopped {one_line(scope_words(switch.key), 100)} {date(switch.at)}: {why}. To let it go on: {lift}"
 
 
 def listed(command: str, switches: Sequence[Switch]) -> Message:

@@ -16,6 +16,7 @@ from bot.blocks import (
     replies,
     rights,
     start_forms,
+    switches,
 )
 from bot.blocks.kit import section
 from bot.blocks.vocabulary import WORDS
@@ -24,6 +25,7 @@ from engine.core.definition import Workflow
 from engine.core.delegations import Delegation
 from engine.core.events import Actor
 from engine.core.roles import EVERYONE, Grant, Role
+from engine.core.switches import Switch
 from engine.core.workspace_events import DelegationStarted
 from tests.bot.rendering.entries import PLACE, Made, about_data
 
@@ -269,3 +271,17 @@ def _audited(text: str) -> Iterator[Made]:
     for lines in ([], [text], ["asked", text, "decided"] * 3, [text] * 40):
         yield audited.report("Gate publish", lines, "vb audit prints all of it")
         yield audited.beginning(lines, "vb audit prints all of it")
+
+
+# Switches
+
+
+@about_data(switches.listed)
+@about_data(switches.kill_form)
+def _switches(text: str) -> Iterator[Made]:
+    by = Actor(via="slack", id="U1", name=text)
+    thrown = [Switch(f"workflow:{text}", by, text, 1_800_000_000_000, number) for number in range(30)]
+    for count in (0, 1, 30):
+        yield switches.listed("/vb", thrown[:count])
+    for reason in ("", text[: switches.LONGEST_REASON]):
+        yield switches.kill_form(thrown[0].key[:200], f"This stops all runs of {text}."[:500], PLACE, reason)
