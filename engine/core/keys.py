@@ -28,7 +28,7 @@ SHORTEST, LONGEST = 8, 8_192
 _SHOWN_FROM = 16
 
 _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,39}")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,39}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,23}")
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 
@@ -143,10 +143,12 @@ def provider_named(word: str) -> str:
 
 
 def key_named(word: str) -> str:
-    """A key's name as it is kept; nothing stands for ``default``. Raises ``ValueError``."""
+    """A key's name as it is kept; nothing stands for ``default``. Raises ``ValueError``, which does not repeat the
+    word: somebody may have written the key itself there.
+    """
     name = word.strip().lower() or DEFAULT
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"{word!r} cannot name a key; write letters, digits and . _ -, such as batch-jobs")
+    if not _NAME.fullmatch(name) or name.startswith("sk-"):
+        raise ValueError("this cannot name a key; write up to 24 letters, digits and . _ -, such as batch-jobs")
     return name
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from time import perf_counter
 
 import pytest
 
@@ -135,6 +137,37 @@ async def test_a_revoked_key_is_gone_for_every_worker_when_the_revocation_return
     audit = await engine.keyring.audit()
     assert audit.is_whole
     assert [(one.provider, one.name, one.there) for one in audit.lapsed] == [("openai", "batch", False)]
+
+
+async def test_no_opening_that_begins_after_a_revocation_has_returned_succeeds(setup: Setup, engine: Engine) -> None:
+    """Two processes' engines open as fast as they can meanwhile; how far apart the instants are is printed."""
+    await engine.keyring.add("openai", "", KEY, by=ANA, may=MAY)
+    begun: list[float] = []
+    refused: list[float] = []
+
+    async def hammer(one: Engine) -> None:
+        while True:
+            at = perf_counter()
+            try:
+                await opened(one, "openai", None)
+            except StepError:
+                refused.append(at)
+                return
+            begun.append(at)
+
+    async with setup.engine() as other, asyncio.TaskGroup() as hammering:
+        for one in (engine, other):
+            hammering.create_task(hammer(one))
+        async with asyncio.timeout(20):
+            while len(begun) < 20:
+                await asyncio.sleep(0)
+        asked = perf_counter()
+        await engine.keyring.revoke("openai", "", by=ANA, may=MAY)
+        returned = perf_counter()
+    assert max(begun) < returned
+    assert len(refused) == 2
+    before = (returned - max(begun)) * 1_000
+    print(f"revoked in {(returned - asked) * 1_000:.0f} ms; the last opening began {before:.0f} ms before it returned")
 
 
 async def opened(engine: Engine, provider: str, name: str | None) -> str:
