@@ -61,6 +61,11 @@ class Keyring:
         self._rows = Rows(store.database, store.vault, workspace.name)
         self._workspace = workspace
 
+    @property
+    def can_keep(self) -> bool:
+        """Whether there is a master key."""
+        return self._rows.can_seal
+
     async def list(self) -> list[KeyInfo]:
         """All of them, by provider and name; secrets too."""
         state = await self._workspace.state()

@@ -208,6 +208,17 @@ WORDS: Mapping[str, Word] = {
             "in it) or everyone. Everybody may see the roles.",
         ),
         _word(
+            "keys",
+            ("keys", "which keys of model providers are kept, by whom, and when they were last used"),
+            ("keys add PROVIDER [NAME]", "opens a form for a new key"),
+            ("keys rotate PROVIDER [NAME]", "opens a form for another key in its place"),
+            ("keys revoke PROVIDER [NAME]", "destroys a key, for every worker at once; asks first"),
+            examples=("keys", "keys add openai", "keys add openai batch", "keys revoke openai batch"),
+            role=Role.ADMIN,
+            more="The key itself goes into the form, never after the command. Where somebody has no NAME for it, it is "
+            "called default.",
+        ),
+        _word(
             "help",
             ("help [WORD]", "these, or one of them with examples"),
             examples=("help", "help redrive", "redrive help"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.blocks import details, guide, home, start_forms, switches
+from bot.blocks import details, guide, home, keys, start_forms, switches
 from bot.blocks import gate_forms as forms
 from bot.blocks.approval import APPROVE
 from bot.blocks.steering import DETAILS, LIFT, Deed
@@ -20,6 +20,7 @@ from bot.listeners.departures import Departures
 from bot.listeners.desk import Ack, Desk
 from bot.listeners.gate_forms import GateForms
 from bot.listeners.hometab import HomeTab
+from bot.listeners.key_forms import KeyForms
 from bot.listeners.mentions import Mentions
 from bot.listeners.shortcuts import Shortcuts
 from bot.listeners.steering import Steering
@@ -49,6 +50,7 @@ class Listeners:
         self.steering = Steering(desk)
         self.switching = Switching(desk)
         self.gate_forms = GateForms(desk)
+        self.key_forms = KeyForms(desk)
         self.together = Together(desk)
         self.home = HomeTab(homes)
 
@@ -77,6 +79,9 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.use(notice)
     bolt.command(COMMAND)(on(lambda its: its.commands.command))
     _gates(bolt, on)
+    bolt.view(keys.ADD)(on(lambda its: its.key_forms.add))
+    bolt.view(keys.ROTATE)(on(lambda its: its.key_forms.rotate))
+    bolt.view(keys.REVOKE)(on(lambda its: its.key_forms.revoke))
     bolt.action(Deed.PAUSE.value)(on(lambda its: its.steering.pause))
     bolt.action(Deed.RESUME.value)(on(lambda its: its.steering.resume))
     bolt.action(Deed.RETRY.value)(on(lambda its: its.steering.retry))

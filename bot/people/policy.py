@@ -32,6 +32,7 @@ class Act(StrEnum):
     STOP_ALL = "stop everything, or let it go on"
     ROLES = "grant and revoke roles"
     BUDGET = "set budgets"
+    KEYS = "see and change keys"
 
 
 NEEDS: Mapping[Act, Role] = {
@@ -48,6 +49,7 @@ NEEDS: Mapping[Act, Role] = {
     Act.STOP_ALL: Role.ADMIN,
     Act.ROLES: Role.ADMIN,
     Act.BUDGET: Role.OPERATOR,
+    Act.KEYS: Role.ADMIN,
 }
 """The role that an act takes. Steps done anew repeat their effects, and a fork takes over decisions made before."""
 

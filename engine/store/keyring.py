@@ -49,6 +49,11 @@ class Keyring:
         self._vault = vault
         self._workspace = workspace
 
+    @property
+    def can_seal(self) -> bool:
+        """Whether there is a master key."""
+        return self._vault.sealer is not None
+
     async def seal(self, provider: str, id_: str, value: str) -> Sealed:
         """The value, ready to be put by an append. ``NoSealer`` without a master key."""
         new = DataKey.new(data_key_id())

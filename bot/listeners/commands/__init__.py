@@ -13,7 +13,18 @@ from typing import Any
 from bot.blocks import guide, replies
 from bot.blocks.kit import Message, clip, escape
 from bot.blocks.vocabulary import WORDS
-from bot.listeners.commands import auditing, budgets, gates, operating, roles, runs, schedules, switches, workflows
+from bot.listeners.commands import (
+    auditing,
+    budgets,
+    gates,
+    keys,
+    operating,
+    roles,
+    runs,
+    schedules,
+    switches,
+    workflows,
+)
 from bot.listeners.commands.typed import Answer, Listener, Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, ephemeral
 from bot.people.directory import Unreadable
@@ -58,6 +69,7 @@ LISTENERS: Mapping[str, Listener] = {
     "audit": auditing.audit,
     "budget": budgets.budget,
     "roles": roles.roles,
+    "keys": keys.keys,
     HELP: _help,
 }
 """What answers each word of the vocabulary."""

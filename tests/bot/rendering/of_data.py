@@ -13,6 +13,7 @@ from bot.blocks import (
     forms,
     guide,
     home,
+    keys,
     replies,
     rights,
     start_forms,
@@ -24,6 +25,7 @@ from bot.blocks.words import one_line
 from engine.core.definition import Workflow
 from engine.core.delegations import Delegation
 from engine.core.events import Actor
+from engine.core.keys import Key
 from engine.core.roles import EVERYONE, Grant, Role
 from engine.core.switches import Switch
 from engine.core.workspace_events import DelegationStarted
@@ -208,6 +210,22 @@ def _roles(text: str) -> Iterator[Made]:
     yield rights.roles("/vb", [], [])
     for count in (1, 5, 60):
         yield rights.roles("/vb", grants(text, count), grants(text, 1))
+
+
+@about_data(keys.listed)
+@about_data(keys.entry_form)
+@about_data(keys.revoke_form)
+def _keys(text: str) -> Iterator[Made]:
+    by = Actor(via="slack", id="U0ANAXXXXX", name=text)
+    known = [Key(f"p{at}", "default", "pk", "WXYZ" if at % 2 else "", "f", 1_000_000, by) for at in range(60)]
+    yield keys.listed("/vb", [])
+    yield keys.listed("/vb", [(key, None if at % 3 else 2_000_000) for at, key in enumerate(known)])
+    for name in ("default", "batch"):
+        yield keys.entry_form(keys.ADD, "openai", name, PLACE)
+        yield keys.entry_form(keys.ROTATE, "openai", name, PLACE)
+        yield keys.revoke_form("openai", name, PLACE)
+        yield replies.said(keys.kept(known[1]._replace(name=name)))
+        yield replies.said(keys.revoked("openai", name))
 
 
 @about_data(rights.granted)

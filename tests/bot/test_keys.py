@@ -1,0 +1,96 @@
+"""`/vb keys`: a key goes from Slack's form into the vault and into no message, by admins alone."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+import pytest
+
+from bot.simulator.simulator import Simulator
+from engine.store import Sealer
+from tests.bot.conftest import Setup
+from tests.bot.front import HTTP, SOCKET, Front, serving
+
+KEY, OTHER = "sk-canary-4711-first-ABCD", "sk-canary-4711-second-EFGH"
+
+
+@pytest.fixture
+def sealing(setup: Setup) -> Setup:
+    setup.settings = replace(setup.settings, sealer=Sealer(b"m" * 32))
+    return setup
+
+
+@pytest.fixture(params=[SOCKET, HTTP])
+async def front(request: pytest.FixtureRequest, sealing: Setup, simulator: Simulator) -> AsyncGenerator[Front]:
+    async with serving(sealing, simulator, transport=request.param) as front:
+        yield front
+
+
+def sent_to_slack(front: Front) -> str:
+    return json.dumps([[one.method, one.args] for one in front.simulator.calls()], default=str)
+
+
+async def filled(front: Front, **inputs: str) -> str:
+    """What the form says once it was sent."""
+    await front.fill("dana", **inputs)
+    return json.dumps((await front.form("dana")).body, ensure_ascii=False)
+
+
+async def test_a_key_is_added_replaced_listed_and_revoked_by_an_admin(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert (await front.type("dana", "keys")).startswith("No key is kept here yet.")
+    assert await front.type("dana", "keys add openai batch") == ""
+    form = await front.form("dana")
+    assert "see that nobody looks at your screen" in json.dumps(form.body)
+    wrong = await front.fill("dana", key=f" {KEY}")
+    assert "begins or ends with a space" in wrong.errors["input_key"]
+    assert KEY not in wrong.errors["input_key"]
+    assert "is kept, and ends in `ABCD`" in await filled(front, key=KEY)
+
+    await front.type("dana", "keys rotate openai batch")
+    assert "is kept, and ends in `EFGH`" in await filled(front, key=OTHER)
+    told = await front.type("dana", "keys")
+    assert "*openai* batch …`EFGH`, by Dana Levy" in told
+    assert "never used" in told
+
+    await front.type("dana", "keys revoke openai batch")
+    assert "no worker can open it any more" in await filled(front, reason="left")
+    assert (await front.type("dana", "keys")).startswith("No key is kept here yet.")
+    audit = await front.engine.keyring.audit()
+    assert (audit.is_whole, len(audit.lapsed)) == (True, 2)
+    for key in (KEY, OTHER):
+        assert key not in sent_to_slack(front)
+        assert key not in caplog.text
+
+
+async def test_nobody_but_an_admin_sees_or_changes_keys(front: Front) -> None:
+    for typed in ("keys", "keys add openai"):
+        assert (await front.type("ben", typed)).startswith("To see and change keys takes the role admin")
+    await front.type("dana", "roles grant admin @ben")
+    await front.type("ben", "keys add openai")
+    await front.form("ben")
+    await front.type("dana", "roles revoke admin @ben")
+    await front.fill("ben", key=KEY)
+    assert "takes the role admin" in json.dumps((await front.form("ben")).body), "it is asked again when the form comes"
+    assert await front.engine.keyring.list() == []
+
+
+async def test_a_key_that_is_typed_after_the_command_is_refused_and_not_repeated(front: Front) -> None:
+    for typed in (f"keys add openai {KEY}", f"keys add openai batch {KEY}", f"keys {KEY}"):
+        refused = await front.type("dana", typed)
+        assert refused
+        assert KEY not in refused
+    assert "cannot name a key" in await front.type("dana", f"keys add openai {KEY}")
+    assert await front.engine.keyring.list() == []
+    assert KEY not in sent_to_slack(front)
+
+
+async def test_without_a_master_key_no_form_is_opened(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator) as front:
+        assert (await front.type("dana", "keys add openai")).startswith("There is no master key to seal keys by.")
+        assert "there is no key of openai" in await front.type("dana", "keys revoke openai")
