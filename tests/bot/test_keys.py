@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.simulator.model import View
 from bot.simulator.simulator import Simulator
 from engine.store import Sealer
 from tests.bot.conftest import Setup
@@ -33,6 +34,16 @@ def sent_to_slack(front: Front) -> str:
     return json.dumps([[one.method, one.args] for one in front.simulator.calls()], default=str)
 
 
+async def typed(front: Front, who: str, text: str, form: str) -> View:
+    """The form that the command opens; what was open before may still be there when it is answered."""
+    assert await front.type(who, text) == ""
+
+    def opened() -> list[View]:
+        return [one for one in front.simulator.views(who)[-1:] if one.body.get("callback_id") == form]
+
+    return (await front.simulator.wait_for(opened))[0]
+
+
 async def filled(front: Front, **inputs: str) -> str:
     """What the form says once it was sent."""
     await front.fill("dana", **inputs)
@@ -44,21 +55,20 @@ async def test_a_key_is_added_replaced_listed_and_revoked_by_an_admin(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     assert (await front.type("dana", "keys")).startswith("No key is kept here yet.")
-    assert await front.type("dana", "keys add openai batch") == ""
-    form = await front.form("dana")
+    form = await typed(front, "dana", "keys add openai batch", "keys_add")
     assert "see that nobody looks at your screen" in json.dumps(form.body)
     wrong = await front.fill("dana", key=f" {KEY}")
     assert "begins or ends with a space" in wrong.errors["input_key"]
     assert KEY not in wrong.errors["input_key"]
     assert "is kept, and ends in `ABCD`" in await filled(front, key=KEY)
 
-    await front.type("dana", "keys rotate openai batch")
+    await typed(front, "dana", "keys rotate openai batch", "keys_rotate")
     assert "is kept, and ends in `EFGH`" in await filled(front, key=OTHER)
     told = await front.type("dana", "keys")
     assert "*openai* batch …`EFGH`, by Dana Levy" in told
     assert "never used" in told
 
-    await front.type("dana", "keys revoke openai batch")
+    await typed(front, "dana", "keys revoke openai batch", "keys_revoke")
     assert "no worker can open it any more" in await filled(front, reason="left")
     assert (await front.type("dana", "keys")).startswith("No key is kept here yet.")
     audit = await front.engine.keyring.audit()
@@ -69,11 +79,10 @@ async def test_a_key_is_added_replaced_listed_and_revoked_by_an_admin(
 
 
 async def test_nobody_but_an_admin_sees_or_changes_keys(front: Front) -> None:
-    for typed in ("keys", "keys add openai"):
-        assert (await front.type("ben", typed)).startswith("To see and change keys takes the role admin")
+    for text in ("keys", "keys add openai"):
+        assert (await front.type("ben", text)).startswith("To see and change keys takes the role admin")
     await front.type("dana", "roles grant admin @ben")
-    await front.type("ben", "keys add openai")
-    await front.form("ben")
+    await typed(front, "ben", "keys add openai", "keys_add")
     await front.type("dana", "roles revoke admin @ben")
     await front.fill("ben", key=KEY)
     assert "takes the role admin" in json.dumps((await front.form("ben")).body), "it is asked again when the form comes"
@@ -81,8 +90,8 @@ async def test_nobody_but_an_admin_sees_or_changes_keys(front: Front) -> None:
 
 
 async def test_a_key_that_is_typed_after_the_command_is_refused_and_not_repeated(front: Front) -> None:
-    for typed in (f"keys add openai {KEY}", f"keys add openai batch {KEY}", f"keys {KEY}"):
-        refused = await front.type("dana", typed)
+    for text in (f"keys add openai {KEY}", f"keys add openai batch {KEY}", f"keys {KEY}"):
+        refused = await front.type("dana", text)
         assert refused
         assert KEY not in refused
     assert "cannot name a key" in await front.type("dana", f"keys add openai {KEY}")
