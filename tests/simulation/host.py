@@ -53,8 +53,10 @@ class World(Outside, Protocol):
 class Host:
     """One incarnation of a process. ``up`` is set once its engine works; ``over`` when it has ended, or died."""
 
-    def __init__(self, world: World, name: str, clock: Clock) -> None:
+    def __init__(self, world: World, name: str, clock: Clock, *, ignorant: bool = False) -> None:
+        """``ignorant``: it lacks the code of a step, as a process of an older release may."""
         self._world = world
+        self.ignorant = ignorant
         self._clock = clock
         self.lane: Lane = world.loop.lane(name)
         self.lane.give(OUTSIDE, world)
@@ -81,7 +83,7 @@ class Host:
             store,
             streams,
             catalog(),
-            registry(),
+            registry(self.ignorant),
             self._clock,
             ids=world.ids,
             keep_alive=lambda worker: TaskKeepAlive(store, worker, world.settings.worker.lease, world.loop.time),

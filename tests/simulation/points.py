@@ -35,7 +35,7 @@ SCOPE: dict[ModuleType, tuple[str, ...]] = {
 }
 """The functions through which an append or a call of the stream goes, by module; all of a module if none is named."""
 
-ASIDE = ("self.recall.", "self._plans.", "self.vault.", "self.append(")
+ASIDE = ("self.recall.", "self._plans.", "self.vault.", "self.append(", "self.brakes.", "self._learn(")
 """What is awaited in between: reads, and what only sealed runs need, whose keys come from the machine's randomness."""
 
 

@@ -149,9 +149,9 @@ class Simulation:
             "simulated",
             chain_key=KEY,
             worker=WorkerSettings(
-                slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 4_000, 6_000)), grace=1.0
+                slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 3_000, 5_000)), grace=1.0
             ),
-            scheduler=SchedulerSettings(every=random.choice((0.7, 1.5, 3.0)), clock_every=3.0, anchor_every=15.0),
+            scheduler=SchedulerSettings(every=random.choice((0.5, 1.0, 2.0)), clock_every=3.0, anchor_every=15.0),
         )
 
     def _order(self, number: int) -> Order:
@@ -216,7 +216,8 @@ class Simulation:
 
     def _boot(self, number: int) -> Host:
         skew = self.random.choice((0, 0, 0, -700, 400, 1_500))
-        return Host(self, f"process {number}", SkewedClock(self, skew))
+        ignorant = self.weather.uneven and number == 0
+        return Host(self, f"process {number}", SkewedClock(self, skew), ignorant=ignorant)
 
     async def _keep_alive(self, number: int) -> None:
         """Start the process anew whenever it is over, after a while."""

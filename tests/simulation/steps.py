@@ -86,5 +86,6 @@ async def undo(of: str, got: JsonValue) -> JsonValue:
 
 
 @cache
-def registry() -> Registry:
-    return Registry([echo, work, pay, breaks, undo])
+def registry(ignorant: bool = False) -> Registry:
+    """``ignorant``: without the step that works."""
+    return Registry([echo, pay, breaks, undo] if ignorant else [echo, work, pay, breaks, undo])

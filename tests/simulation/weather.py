@@ -71,6 +71,8 @@ class Weather:
     loses_at: str | None = None
     """Redis loses everything whenever a process asks this of it."""
     crowded: bool = False
+    uneven: bool = False
+    """One of the processes lacks the code of a step."""
     laden: bool = False
     """Appends wait for other work of the database, so that writers of one run meet."""
     garbled: float = 0.1
@@ -184,6 +186,10 @@ def _crowd_the_door(weather: Weather) -> None:
     weather.crowded, weather.slow, weather.most_waiting = True, 0.3, 1
 
 
+def _leave_to_others(weather: Weather) -> None:
+    weather.uneven = True
+
+
 def _lose_what_is_reclaimed(weather: Weather) -> None:
     weather.loses_at = "reclaim: before"
 
@@ -195,6 +201,7 @@ _FAVOURS: dict[str, Callable[[Weather], None]] = {
     "Committer.close": _stop_without_database,
     "_room.acquire": _crowd_the_door,
     "_reclaim: await self._make_all_due": _lose_what_is_reclaimed,
+    "_pass_on": _leave_to_others,
 }
 """What helps a process to get to a place where it is to die, and is too rare otherwise."""
 
