@@ -14,7 +14,9 @@ from bot.blocks.kit import Block, actions, button, clip, clip_markup, plain_text
 from bot.blocks.switches import keys_holding
 from bot.blocks.words import one_line, run_title
 from engine.core.deciding.operators import dead_steps
-from engine.core.state import AT_WORK, Phase, RunState, RunStatus, StepStatus
+from engine.core.money import say_money
+from engine.core.spending import budget_words
+from engine.core.state import AT_WORK, Hold, Phase, RunState, RunStatus, StepStatus
 from engine.core.switches import scope_words
 from engine.core.words import listed
 
@@ -29,6 +31,7 @@ class Deed(StrEnum):
     PAUSE = "run_pause"
     RESUME = "run_resume"
     RETRY = "run_retry"
+    RAISE = "run_raise"
     CANCEL = "run_cancel"
 
 
@@ -60,8 +63,18 @@ def possible(state: RunState) -> Iterator[Deed]:
         yield Deed.PAUSE
     if _can_be_retried(state):
         yield Deed.RETRY
+    if any(True for _ in used_up(state)):
+        yield Deed.RAISE
     if state.end is None and state.cancel is None and state.phase is Phase.FORWARD:
         yield Deed.CANCEL
+
+
+def used_up(state: RunState) -> Iterator[Hold]:
+    """What holds steps until a budget is raised."""
+    if _goes_on(state):
+        for _, step in state.opened(StepStatus.HELD):
+            if step.hold is not None and step.hold.cause == "budget" and step.hold.asks:
+                yield step.hold
 
 
 def mark(state: RunState, deed: Deed) -> int:
@@ -71,6 +84,8 @@ def mark(state: RunState, deed: Deed) -> int:
             return state.held_at
         case Deed.RETRY:
             return max((state.step(path).token for path in dead_steps(state)), default=state.reopened)
+        case Deed.RAISE:
+            return max((hold.at for hold in used_up(state)), default=0)
         case Deed.CANCEL:
             return 0
 
@@ -96,6 +111,9 @@ def _button(state: RunState, deed: Deed) -> Block:
         case Deed.RETRY:
             asked = confirm("Try it again?", _what_retrying_does(state), "Try again", "Leave it")
             return {**button("Retry", deed, value), "confirm": asked}
+        case Deed.RAISE:
+            asked = confirm("Raise what holds it?", _what_raising_does(state), "Raise", "Leave it")
+            return {**button("Raise budget", deed, value), "confirm": asked}
         case Deed.CANCEL:
             asked = confirm("Cancel this run?", _what_cancelling_does(state), "Cancel the run", "Let it go on")
             return {**button("Cancel", deed, value, "danger"), "confirm": {**asked, "style": "danger"}}
@@ -134,6 +152,14 @@ def _what_retrying_does(state: RunState) -> str:
         return f"{_named(state)} goes on from where its time was over."
     again = "is run again with all its attempts" if len(dead) == 1 else "are run again with all their attempts"
     return f"{_few(dead)} of {_named(state)} {again}, and the run goes on from there."
+
+
+def _what_raising_does(state: RunState) -> str:
+    holds = list(used_up(state))
+    names = dict.fromkeys(one_line(budget_words(key, state.run), 80) for hold in holds for key in hold.keys)
+    by = say_money(sum(hold.amount for hold in holds))
+    what = _few(list(names))
+    return f"{by} more may be spent, which what comes next may cost, of {what}. Then {_named(state)} goes on."
 
 
 def _what_cancelling_does(state: RunState) -> str:

@@ -16,7 +16,6 @@ from engine.core import paths
 from engine.core.durations import say_duration
 from engine.core.graph import CONTAINERS, Kind
 from engine.core.outlook import MISSING_AFTER
-from engine.core.spending import account
 from engine.core.state import Hold, Phase, RunState, StepState
 
 _FIRST = re.compile(r"[^\[#/!]+")
@@ -156,18 +155,13 @@ def held_words(path: str, hold: Hold) -> str:
     if not hold.asks:
         return f"{path} waits since {date(hold.at)}: {one_line(hold.words, 320)}; then it goes on by itself"
     if hold.cause == "switch":
-        ways = " and ".join(f"`/vb lift {one_line(key, 120)}`" for key in hold.keys)
+        lifts = " and ".join(f"`/vb lift {one_line(key, 120)}`" for key in hold.keys)
+        ways = f"{lifts} lets it go on"
     else:
-        ways = " and ".join(command("budget", "set", *_as_typed(key)) for key in hold.keys)
+        ways = "whoever raises it (`/vb budget set`) lets it go on"
     until = f"it goes on by itself {date(hold.until)}" if hold.until is not None else ""
-    lets = " or ".join(part for part in (f"{ways} lets it go on" if ways else "", until) if part)
-    return f"{path} is held since {date(hold.at)}: {one_line(hold.words, 320)}" + (f"; {lets}" if lets else "")
-
-
-def _as_typed(name: str) -> tuple[str, ...]:
-    """How the budget of an account is set at a terminal."""
-    whose, _, period = account(name).budget.partition("/")
-    return (one_line(whose, 80), "AMOUNT", *(("--per", period) if period else ()))
+    lets = " or ".join(part for part in (ways, until) if part)
+    return f"{path} is held since {date(hold.at)}: {one_line(hold.words, 320)}; {lets}"
 
 
 def _after_dead(state: RunState) -> str:

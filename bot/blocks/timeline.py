@@ -125,7 +125,7 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
     if isinstance(event, e.CorrectionEvent):
         return correction_line(before, event)
     if isinstance(event, e.SpendingEvent):
-        return money_line(event, before.run)
+        return money_line(event, at, before)
     match event:
         case (
             e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded() | e.KeyUsed()

@@ -85,6 +85,7 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.action(Deed.PAUSE.value)(on(lambda its: its.steering.pause))
     bolt.action(Deed.RESUME.value)(on(lambda its: its.steering.resume))
     bolt.action(Deed.RETRY.value)(on(lambda its: its.steering.retry))
+    bolt.action(Deed.RAISE.value)(on(lambda its: its.steering.raise_budget))
     bolt.action(Deed.CANCEL.value)(on(lambda its: its.steering.cancel))
     bolt.view(switches.KILL_FORM)(on(lambda its: its.switching.kill))
     bolt.action(LIFT)(on(lambda its: its.switching.lift))

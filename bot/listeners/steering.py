@@ -14,7 +14,7 @@ from bot.blocks import operated, replies
 from bot.blocks.details import LAST, details, told
 from bot.blocks.forms import View, notice
 from bot.blocks.kit import Message, escape
-from bot.blocks.steering import Clicked, Deed, mark, possible
+from bot.blocks.steering import Clicked, Deed, mark, possible, used_up
 from bot.listeners.actions import Click
 from bot.listeners.desk import Ack, Desk, NotInTime, actor
 from bot.people.directory import Unreadable
@@ -23,6 +23,8 @@ from bot.telling.shared import read_history
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.errors import EngineError
+from engine.core.spending import account
+from engine.core.state import RunState
 from engine.operations import Operations
 from engine.plans import Plans
 
@@ -41,6 +43,7 @@ _ACTS: Mapping[Deed, Act] = {
     Deed.PAUSE: Act.PAUSE,
     Deed.RESUME: Act.RESUME,
     Deed.RETRY: Act.REDRIVE,
+    Deed.RAISE: Act.BUDGET,
     Deed.CANCEL: Act.CANCEL,
 }
 
@@ -61,6 +64,9 @@ class Steering:
     async def retry(self, ack: Ack, body: dict[str, Any]) -> None:
         await self._do(Deed.RETRY, ack, Click.of(body))
 
+    async def raise_budget(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._do(Deed.RAISE, ack, Click.of(body))
+
     async def cancel(self, ack: Ack, body: dict[str, Any]) -> None:
         await self._do(Deed.CANCEL, ack, Click.of(body))
 
@@ -79,10 +85,22 @@ class Steering:
             return replies.said(verdict.sentence)
         if deed not in possible(state) or mark(state, deed) != clicked.mark:
             return operated.not_so_any_more(state)
+        if deed is Deed.RAISE:
+            await self._raise(state, actor(verdict.person))
+            return None
         reply = await _ASKS[deed](self._desk.engine.operations, state.run, actor(verdict.person))
         return (
             None if isinstance(reply, c.Accepted) else operated.refused(await self._desk.engine.state(state.run), reply)
         )
+
+    async def _raise(self, state: RunState, by: e.Actor) -> None:
+        """Let so much more be spent of each budget that holds the run as it may need next."""
+        budgets = self._desk.engine.budgets
+        more = sum(hold.amount for hold in used_up(state))
+        names = {account(key).budget for hold in used_up(state) for key in hold.keys}
+        for info in await budgets.of(sorted(names)):
+            if info.limit is not None:
+                await budgets.set(info.name, info.limit + more, by=by, reason=f"so that {state.run} can go on")
 
     # Details
 

@@ -19,6 +19,7 @@ from tests.bot.front import HOLD, Front, serving
 from tests.bot.scenes import scenes
 from tests.bot.scenes_flow import dead, flow_scenes, steered
 from tests.core.driver import BEN
+from tests.engine.test_budgets import asking, asks
 
 LONG = workflow({"id": "one", "uses": "t.lines", "with": {"count": 45}}, name="long")
 BROKEN = workflow({"id": "one", "uses": "t.flaky", "with": {"name": "one"}}, name="broken")
@@ -49,6 +50,8 @@ def asked(state: RunState, label: str) -> str:
         ("timed_out", ["Details", "Cancel"]),
         ("undoing", ["Details"]),
         ("undone", ["Details"]),
+        ("used_up", ["Pause", "Raise budget", "Details", "Cancel"]),
+        ("set_aside", ["Pause", "Details", "Cancel"]),
     ],
 )
 def test_a_card_offers_what_can_be_done_now_what_is_safe_first(scene: str, shown: list[str]) -> None:
@@ -61,7 +64,7 @@ def test_the_engine_does_whatever_a_card_offers_and_nothing_that_it_does_not(nam
     run = KNOWN[name]
     values = {one.seq: e.value_of(one.event) for one in run.log}
     does = {deed for deed in commands if decide(run.state, commands[deed](BEN), run.now, values).events}
-    assert set(possible(run.state)) == does
+    assert set(possible(run.state)) - {Deed.RAISE} == does, "a budget is the workspace's to raise"
 
 
 def test_what_does_harm_says_exactly_what_will_happen_to_what() -> None:
@@ -74,6 +77,13 @@ def test_what_does_harm_says_exactly_what_will_happen_to_what() -> None:
     )
     assert asked(KNOWN["exhausted"].state, "Retry") == (
         "tag of wf · v1.4.2 is run again with all its attempts, and the run goes on from there."
+    )
+
+
+def test_raising_says_by_how_much_of_what() -> None:
+    assert asked(KNOWN["used_up"].state, "Raise budget") == (
+        "$0.50 more may be spent, which what comes next may cost, of the workspace's budget for the day, the run's "
+        "budget. Then wf goes on."
     )
 
 
@@ -252,3 +262,19 @@ async def test_a_page_of_a_run_of_another_workspace_is_not_shown(setup: Setup, s
         assert "run_01zzzzzzzzzz" in await front.told("ben", 1)
         assert simulator.views("ben") == []
         assert run not in await front.told("ben", 1)
+
+
+async def test_a_budget_is_raised_by_the_card_of_the_run_that_it_holds(setup: Setup, simulator: Simulator) -> None:
+    setup.world.more = (asking([]),)
+    async with serving(setup, simulator, [asks(budget={"limit": "0.10 USD"})]) as front:
+        assert await front.type("ben", "run wf worst=50 cost=40") == ""
+        await card_with(front, "run_raise")
+        (run,) = await front.runs()
+        await press(front, "ben", "run_raise")
+        assert "role operator" in await front.told("ben", 1)
+        await press(front, "dana", "run_raise")
+        assert (await front.ended(run)).status is RunStatus.COMPLETED
+        (info,) = await front.engine.budgets.of([f"run:{run}"])
+        assert (info.spent, info.limit) == (400_000, 600_000)
+        assert info.budget is not None
+        assert info.budget.by.name == "Dana Levy"
