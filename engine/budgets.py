@@ -51,13 +51,13 @@ class Budgets:
 
     async def set(
         self, name: str, limit: Micros | None, *, by: Actor, reason: str = "",
-        alert_at: tuple[int, ...] | None = None, channel: str | None = None,
+        alert_at: tuple[int, ...] | None = None,
     ) -> bool:  # fmt: skip
         """Let so much be spent of the budget (None: no limit) in each period; whether that is new.
 
         What it holds looks again at once. Raises ``WorkspaceRefused``.
         """
-        command = SetBudget(name, limit, by, reason, alert_at, channel)
+        command = SetBudget(name, limit, by, reason, alert_at)
         return bool(await self._workspace.submit(lambda _: command))
 
     async def set_timezone(self, zone: str, *, by: Actor, reason: str = "") -> bool:

@@ -22,12 +22,11 @@ _LONGEST = 300
 
 
 class Budget(NamedTuple):
-    """What may be spent of ``name`` in each of its periods. ``channel`` is told besides the threads of runs."""
+    """What may be spent of ``name`` in each of its periods, and at which percents people are told."""
 
     name: str
     limit: Micros
     alert_at: tuple[int, ...]
-    channel: str
     at: int
     by: Actor
     reason: str
@@ -40,7 +39,7 @@ Budgets = Mapping[str, Budget]
 class SetBudget:
     """Let so much be spent of the budget from now on (None: as much as anybody likes). ``epoch`` is the present one.
 
-    ``alert_at`` and ``channel``: None leaves what there is.
+    ``alert_at``: None leaves what there is.
     """
 
     name: str
@@ -48,7 +47,6 @@ class SetBudget:
     by: Actor
     reason: str = ""
     alert_at: tuple[int, ...] | None = None
-    channel: str | None = None
     epoch: int = 0
 
 
@@ -99,15 +97,13 @@ def _set(was: Budget | None, command: SetBudget) -> tuple[w.BudgetSet, ...] | st
     if command.limit is None and was is None:
         return f"{command.name} has no budget that could be removed"
     alert_at = command.alert_at if command.alert_at is not None else was.alert_at if was is not None else DEFAULT_ALERTS
-    channel = command.channel if command.channel is not None else was.channel if was is not None else ""
-    if was is not None and (was.limit, was.alert_at, was.channel) == (command.limit, alert_at, channel):
+    if was is not None and (was.limit, was.alert_at) == (command.limit, alert_at):
         return ()
     changed = w.BudgetSet(
         budget=command.name,
         limit=command.limit,
         was=None if was is None else was.limit,
         alert_at=tuple(sorted(set(alert_at))),
-        channel=channel,
         by=command.by,
         reason=command.reason.strip(),
         epoch=command.epoch + 1,
@@ -119,7 +115,7 @@ def budget_after(at: int, event: w.BudgetSet) -> Budget | None:
     """What the event makes of its budget; None: there is none any more."""
     if event.limit is None:
         return None
-    return Budget(event.budget, event.limit, event.alert_at, event.channel, at, event.by, event.reason)
+    return Budget(event.budget, event.limit, event.alert_at, at, event.by, event.reason)
 
 
 def for_how_long(name: str) -> str:

@@ -168,8 +168,8 @@ class SwitchLifted(EventModel):
 class BudgetSet(EventModel):
     """From here on so much may be spent of the budget in each of its periods (None: as much as anybody likes).
 
-    ``was`` is the limit before, and ``alert_at`` the percents at which people are told, also in ``channel``. ``epoch``
-    is the number that this made of what holds steps, as with switches: steps that a budget holds look again.
+    ``was`` is the limit before, and ``alert_at`` the percents at which people are told. ``epoch`` is the number
+    that this made of what holds steps, as with switches: steps that a budget holds look again.
     """
 
     type: ClassVar[str] = "BUDGET_SET"
@@ -177,7 +177,6 @@ class BudgetSet(EventModel):
     limit: int | None
     was: int | None = None
     alert_at: tuple[int, ...]
-    channel: str = ""
     by: Actor
     reason: str = ""
     epoch: int
