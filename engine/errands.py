@@ -129,11 +129,15 @@ class Errands:
             if isinstance(asked, e.ChildStarted):
                 await self._start(parent, asked)
 
-    async def _collect_all(self, state: RunState, next_look: Due | None) -> None:
-        """Then let the run be until its time comes: who only waits would be swept every moment from now on."""
+    async def hand_over(self, state: RunState) -> None:
+        """Hand over all that was sent to the correlations that the run waits for, perhaps before it did."""
         for _, step in state.opened(StepStatus.LISTENING):
             if step.awaits is not None and step.awaits.correlation is not None:
                 await self._collect(state, step.awaits.signal, step.awaits.correlation)
+
+    async def _collect_all(self, state: RunState, next_look: Due | None) -> None:
+        """Then let the run be until its time comes: who only waits would be swept every moment from now on."""
+        await self.hand_over(state)
         if next_look is not None and next_look.kind in (DueKind.TIMER, DueKind.HELD):
             await self._store.rest(state.run, state.seq, next_look.at)
 

@@ -26,7 +26,7 @@ from engine.core.decide import Decision, decide, start
 from engine.core.errors import UnknownRun
 from engine.core.fold import evolve, fold
 from engine.core.graph import Plan
-from engine.core.outlook import is_held
+from engine.core.outlook import gives_up_waiting, is_held
 from engine.core.state import Recorded, RunState
 from engine.core.values import ValuesNeeded
 from engine.plans import PlanNeeded, Plans
@@ -166,6 +166,10 @@ class Handle:
     async def state(self, run: str) -> RunState:
         """The run as the log has it now. Raises ``UnknownRun``."""
         return (await self._fresh(run)).state
+
+    def gives_up_waiting(self, state: RunState) -> bool:
+        """Whether the next look ends a wait for which the mailbox has to be read first."""
+        return gives_up_waiting(state, self._clock.now())
 
     def last_seen(self, run: str) -> RunState | None:
         """The run as this process saw it last, if it still remembers; others may have written since."""

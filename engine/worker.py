@@ -21,7 +21,7 @@ from engine.core.errors import EngineError, UnknownEvent, UnknownRun
 from engine.core.outlook import is_for_others
 from engine.core.state import Phase, Recorded, RunState, StepStatus
 from engine.errands import Errands
-from engine.handle import Handle
+from engine.handle import Answer, Handle
 from engine.keepalive import KeepAlive
 from engine.others import Others
 from engine.shunned import Shunned
@@ -219,13 +219,22 @@ class Worker:
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
+    async def _decide(self, run: str, slots: int) -> Answer:
+        """Do what is due in the run. Before a wait for a signal is given up, what was sent to it is handed over."""
+        answer = await self._handle.submit(run, c.Look(self._claim(slots), letters_read=False))
+        if not self._handle.gives_up_waiting(answer.state):
+            return answer
+        self._take(answer.state)
+        await self._errands.hand_over(answer.state)
+        return await self._handle.submit(run, c.Look(self._claim(0)))  # what follows is offered to all
+
     async def _look(self, activation: Activation, slots: int) -> None:
         """Claim what is ready in the run and execute it; acknowledge, or pass on what only others can use."""
         for_others = True
         try:
             if self._shunned.may_look_at(activation.run):
                 now = self._keep_alive.clock.now()
-                answer = await self._handle.submit(activation.run, c.Look(self._claim(slots)))
+                answer = await self._decide(activation.run, slots)
                 self._take(answer.state)
                 self._obey(answer.state)
                 nothing = isinstance(answer.reply, c.Nothing)

@@ -91,9 +91,14 @@ ALONE = Around()
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Do whatever is due. With a claim, start what is ready."""
+    """Do whatever is due. With a claim, start what is ready.
+
+    ``letters_read``: what was sent to those who wait for a correlation has been handed over. Until then no such wait is
+    given up, as what it waits for may have come in time.
+    """
 
     claim: Claim | None = None
+    letters_read: bool = True
 
 
 @dataclass(frozen=True, slots=True)

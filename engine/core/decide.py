@@ -64,7 +64,7 @@ def decide(
     if state.end is not None:
         return _after_end(draft, command, state.end.status)
     under_way = reservations(state)
-    fire_timers(draft)
+    fire_timers(draft, letters_read=isinstance(command, c.Look) and command.letters_read)
     reply = c.Ended(draft.state.end.status) if draft.state.end else _apply(draft, command)
     settle_left(draft, under_way)
     advance(draft, _claim_of(command))

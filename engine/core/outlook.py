@@ -121,6 +121,16 @@ def _ready(state: RunState, now: int) -> Iterator[tuple[str, StepState]]:
             yield path, step
 
 
+def has_letters(step: StepState) -> bool:
+    """Whether the step waits for a signal that may lie in the mailbox, as it can be sent without knowing the run."""
+    return step.status is StepStatus.LISTENING and step.awaits is not None and step.awaits.correlation is not None
+
+
+def gives_up_waiting(state: RunState, now: int) -> bool:
+    """Whether the time of a wait is over for which the mailbox has to be read first."""
+    return any(has_letters(step) and 0 < step.wake_at <= now for _, step in state.opened(StepStatus.LISTENING))
+
+
 def attention(state: RunState) -> str:
     """What the run needs of a person, in one word; empty if nothing."""
     if state.end is not None:

@@ -312,3 +312,15 @@ def test_no_wait_is_longer_than_any_clock_can_tell() -> None:
     limited.look()
     limited.fail("a", FailureClass.RATE_LIMITED, retry_after=10**30)
     assert limited.state.step("a").retry_at == limited.now + LONGEST
+
+
+def test_a_wait_for_a_correlation_is_given_up_only_once_the_mailbox_was_read() -> None:
+    wait = {"signal": "paid", "correlation": "7", "timeout": "10s", "on_timeout": "continue"}
+    run = Run(workflow({"id": "w", "wait_for": wait}))
+    run.do(c.Look(letters_read=False), after=11_000)
+    assert run.state.step("w").status is StepStatus.LISTENING
+    run.do(c.Signal("s1", "paid", {"n": 1}, ANA, "7"))
+    assert run.state.step("w").output == {"n": 1}
+    late = Run(workflow({"id": "w", "wait_for": wait}))
+    late.do(c.Look(), after=11_000)
+    assert late.state.end is not None

@@ -11,12 +11,15 @@ from engine.core.deciding.failing import fail
 from engine.core.failures import Failure, FailureClass
 from engine.core.hours import worked
 from engine.core.kinds import OnTimeout
-from engine.core.outlook import MISSING_AFTER
+from engine.core.outlook import MISSING_AFTER, has_letters
 from engine.core.state import Gate, Phase, StepState, StepStatus
 
 
-def fire_timers(draft: Draft) -> None:
-    """Time out the run; end pauses and waits; expire, escalate and remind at gates; ask about missing code."""
+def fire_timers(draft: Draft, *, letters_read: bool) -> None:
+    """Time out the run; end pauses and waits; expire, escalate and remind at gates; ask about missing code.
+
+    Waits for a correlation are ended only once ``letters_read``: a signal for them may lie in the mailbox.
+    """
     deadline = draft.state.deadline
     over = deadline is not None and deadline <= draft.now
     if over and draft.state.phase is Phase.FORWARD and not draft.state.stopping:
@@ -25,7 +28,7 @@ def fire_timers(draft: Draft) -> None:
         if draft.state.stopping:
             return
         step = draft.state.step(path)
-        if path in draft.state.open:
+        if path in draft.state.open and (letters_read or not has_letters(step)):
             _fire(draft, path, step)
 
 
