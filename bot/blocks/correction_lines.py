@@ -38,7 +38,7 @@ def correction_line(before: RunState, event: e.CorrectionEvent) -> str | None:
 
 def given_up_words(run: str, path: str, summary: str, may_change: tuple[str, ...]) -> str:
     """Why no further correction is tried, and how to go on."""
-    change = f"--result '{{\"{may_change[0] if may_change else ''}\": …}}'"
+    change = f"--result '{{\"{one_line(may_change[0], 80) if may_change else ''}\": …}}'"
     return (
         f"How shall {path} go on? {one_line(summary, 320)} Try it with your own change: "
         f"{command('settle', run, path, 'retry', change)}; accept it: {command('settle', run, path, 'accept')}; "

@@ -23,7 +23,7 @@ EXAMPLE = PAGE.split("```python\n", 1)[1].split("```", 1)[0]
 class Forgetful:
     """Records nothing: each effect is the first."""
 
-    async def begin(self, name: str, spend: Any) -> Recorded | None:
+    async def begin(self, name: str, spend: Any, under: Any = ()) -> Recorded | None:
         return None
 
     def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
