@@ -105,6 +105,15 @@ async def test_an_append_that_loses_its_stream_posts_nothing(log: Log) -> None:
     assert await query(log, "SELECT count(*) FROM ledger WHERE kind = 'reserve'") == [(0,)]
 
 
+async def test_what_one_that_loses_would_have_taken_is_not_missing_to_those_beside_it(log: Log) -> None:
+    await limited(log, 100)
+    one, two = await started(log, "run_1"), await started(log, "run_2")
+    lost = posting("run_1", Head(one.seq, "0" * 64), reserve(60))
+    outcomes = await asyncio.gather(log.append(lost), log.append(posting("run_2", two, reserve(60, "run_2"))))
+    assert [type(outcome) for outcome in outcomes] == [Conflict, Appended]
+    assert await balance(log) == (0, 60)
+
+
 async def test_held_runs_are_looked_at_when_something_is_given_back(log: Log) -> None:
     await limited(log, 100)
     head = await appended(log, posting("run_1", await started(log, "run_1"), reserve(100)))
