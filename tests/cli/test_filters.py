@@ -75,7 +75,7 @@ def test_an_age_is_before_now_and_a_day_is_itself() -> None:
 def test_answers_and_json_are_read_before_anything_is_asked() -> None:
     with pytest.raises(Misuse, match="did you mean happened"):
         settle("charge", "hapened", None, "")
-    with pytest.raises(Misuse, match="--result goes with the answer happened"):
+    with pytest.raises(Misuse, match="--result goes with happened, retry, accept"):
         settle("charge", "fail", "1", "")
     with pytest.raises(Misuse, match="The payload is no JSON"):
         json_of("{", "The payload")

@@ -216,6 +216,23 @@ HISTORY: list[tuple[int, e.Event, str]] = [
     ),
     (
         70_000,
+        e.StepCorrecting(step="deploy", number=1, of=2, attempt="a" * 64),
+        "STEP_CORRECTING deploy number=1 of=2",
+    ),
+    (
+        70_000,
+        e.StepCorrected(
+            step="deploy", number=1, of=2, changes={"prompt": "Less."}, changed=("prompt",), seen="long", why="less"
+        ),
+        "STEP_CORRECTED deploy number=1 changed=prompt seen=long why=less",
+    ),
+    (
+        70_000,
+        e.StepGivenUp(step="deploy", summary="Corrected once."),
+        'STEP_GIVEN_UP deploy summary="Corrected once."',
+    ),
+    (
+        70_000,
         e.StepSettled(step="deploy", answer="happened", by=ANA, reason="seen"),
         'STEP_SETTLED deploy answer=happened by="Ana (slack)" reason=seen',
     ),

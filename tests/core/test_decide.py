@@ -228,6 +228,15 @@ def test_a_claim_ends_with_the_steps_timeout_even_if_its_worker_lives(make: Any)
     assert run.new[0] == "STEP_FAILED"
 
 
+def test_what_must_not_happen_twice_is_not_started_again_by_itself_when_its_worker_stops(make: Any) -> None:
+    run = make(noop("a", repeatable=False))
+    run.look()
+    run.do(c.BeginEffect("a", run.state.step("a").token, "charge", "k"))
+    run.do(c.HandBack("a", run.state.step("a").token, "w1"))
+    assert run.new == ["STEP_FAILED", "STEP_UNCERTAIN"]
+    assert run.state.step("a").status is StepStatus.UNCERTAIN
+
+
 def test_a_step_handed_back_starts_again_elsewhere(make: Any) -> None:
     run = make(noop("a"))
     run.look()

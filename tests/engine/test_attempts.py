@@ -244,7 +244,7 @@ async def test_a_step_that_fails_while_it_is_stopped_was_stopped(bench: Bench, w
     answer = await running
     state = await bench.here.handle.state(bench.run)
     match why:
-        case Stop.SHUTDOWN:
+        case Stop.SHUTDOWN | Stop.KILLED:
             assert state.step("a").status is StepStatus.READY
         case Stop.CANCELLED:
             failure = state.step("a").failure

@@ -50,11 +50,9 @@ def hand_back(draft: Draft, command: c.HandBack) -> Reply:
     step = _current(draft, command.step, command.token)
     if step is None:
         return c.Stale()
-    if not command.held:
-        draft.record(e.StepHandedBack(step=command.step, attempt=step.attempt, worker=command.worker))
-    elif unsure(draft, command.step):
-        pass  # what became of it is for a person to say, whatever holds it
-    elif not held_by_switch(draft, command.step):
+    if unsure(draft, command.step):
+        pass  # what became of it is for a person to say, whoever ended it
+    elif not command.held or not held_by_switch(draft, command.step):
         draft.record(e.StepHandedBack(step=command.step, attempt=step.attempt, worker=command.worker))
     return c.Accepted()
 
