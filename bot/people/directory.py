@@ -328,6 +328,10 @@ def _standing(user: dict[str, Any], team: str) -> Standing:
     return "member"
 
 
+PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
+"""Errors of Slack's own, which pass."""
+
+
 def error_name(error: SlackApiError) -> str:
     """Slack's name of the refusal; empty where the answer was none of Slack's own."""
     response: Any = error.response

@@ -10,9 +10,9 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 from aiohttp import web
@@ -24,7 +24,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.people.directory import error_name, reason_of
+from bot.people.directory import PASSING, error_name, reason_of
 from bot.receiving.attending import Attending
 from bot.receiving.links import TROUBLE, Envelope, Links, Patience, Payload
 from bot.receiving.once import Once
@@ -39,6 +39,10 @@ SCOPES = frozenset({"chat:write", "commands", "im:write", "usergroups:read", "us
 
 _LONGEST_STAMP = 11  # digits of a time in seconds, for the next 3,000 years
 _SAY_AGAIN_S = 60.0
+PAUSES_S = (0.5, 1.0, 2.0, 4.0, 8.0)
+"""Between questions at the start, while Slack has a trouble of its own."""
+
+T = TypeVar("T")
 
 
 class SlackUnusable(EngineError):
@@ -48,7 +52,7 @@ class SlackUnusable(EngineError):
 async def identify(client: AsyncWebClient) -> dict[str, Any]:
     """Slack's answer to auth.test: which workspace, which bot. Raises ``SlackUnusable``."""
     try:
-        answer: Any = await _untyped(client).auth_test()
+        answer: Any = await _patiently(_untyped(client).auth_test)
     except SlackApiError as error:
         raise SlackUnusable(
             f"Slack does not accept the bot token ({error_name(error)}); copy the Bot User OAuth Token (xoxb-…) of the "
@@ -63,6 +67,19 @@ async def identify(client: AsyncWebClient) -> dict[str, Any]:
             "them all) and install it again."
         )
     return dict(answer.data)
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask Slack; where it has a trouble of its own, some times more: that says nothing of the settings."""
+    for pause in PAUSES_S:
+        try:
+            return await ask()
+        except SlackApiError as error:
+            if error_name(error) not in PASSING:
+                raise
+            log.info("Slack does not answer yet (%s); it is asked again in %s s.", error_name(error), pause)
+        await asyncio.sleep(pause)
+    return await ask()
 
 
 def _untyped(client: AsyncWebClient) -> Any:
@@ -124,7 +141,7 @@ def _acknowledgement(response: BoltResponse) -> Payload | None:
 async def _first_ticket(client: AsyncWebClient, app_token: str) -> str:
     """The address of a first connection, which tells whether the token is good. Raises ``SlackUnusable``."""
     try:
-        return await _ticket(client, app_token)
+        return await _patiently(lambda: _ticket(client, app_token))
     except SlackApiError as error:
         raise SlackUnusable(
             f"Slack does not accept the app token ({error_name(error)}); create an app-level token (xapp-…) with the "

@@ -25,6 +25,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.people.directory import PASSING
 from bot.sending.allowance import Allowance, Alone, Wish
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,6 @@ _ASKED_PER_METHOD, _ASKED_PER_CHANNEL = 10, 4
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 
-_PASSING = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 """Errors by which Slack says that it has trouble of its own; what became of the call is not known."""
 
 _LOCKED_OUT = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
@@ -322,7 +322,7 @@ def _meaning(method: str, error: SlackApiError) -> SlackTrouble:
     data: Any = response.data
     body = cast("dict[str, Any]", data) if isinstance(data, dict) else {}
     name = str(body.get("error", f"status {status}"))
-    if status >= 500 or name in _PASSING or not body:
+    if status >= 500 or name in PASSING or not body:
         return OutcomeUnknown(method, name)
     if name in ("ratelimited", "rate_limited"):
         return _Limited(float(response.headers.get("Retry-After", 30)))

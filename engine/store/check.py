@@ -153,9 +153,9 @@ def _check_caches(
         return
     if against.fold is not None:
         checked.findings.extend(cache_findings(against.fold, stream, opened, *rows))
+        checked.folded = True
     if against.spending is not None and not checked.findings:
         checked.findings.extend(run_findings(connection, stream, against.spending(stream, opened)))
-        checked.folded = True
     checked.checkpoints, found = checkpoint_findings(connection, against, stream, opened)
     checked.findings.extend(found)
 

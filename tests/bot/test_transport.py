@@ -310,3 +310,10 @@ async def test_an_event_that_slack_delivers_again_over_http_is_answered_once(
             assert answer.status == 200
         await front.type("ben", "help")
         assert len(simulator.calls("chat.postEphemeral")) == 1
+
+
+@pytest.mark.parametrize("method", ["auth.test", "apps.connections.open"])
+async def test_a_trouble_of_slacks_own_at_the_start_passes(setup: Setup, simulator: Simulator, method: str) -> None:
+    simulator.fail_next(method, Fault(error="internal_error"))
+    async with serving(setup, simulator, [SIMPLE]) as front:
+        assert await front.type("ben", "run simple") == ""

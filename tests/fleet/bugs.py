@@ -30,7 +30,7 @@ _decide: Any = engine.handle.decide
 
 def _effect_repeated() -> None:
     async def effect(ctx: Any, name: str, fn: Any) -> Any:
-        await ctx._effects.begin(name)
+        await ctx._effects.begin(name, None)
         result = to_json_value(await fn(ctx.key_for(name)))
         await ctx._effects.record(name, result)
         return result

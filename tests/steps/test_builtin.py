@@ -18,7 +18,7 @@ def registry() -> Registry:
 
 
 def test_the_names_that_definitions_use() -> None:
-    known = {"http.request", "shell.run", "set", "git.log", "git.tag", "llm", "agent.turn"}
+    known = {"http.request", "shell.run", "set", "git.log", "git.tag", "llm", "llm.correct", "agent.turn"}
     assert registry().keys == {f"{name}@1" for name in known}
 
 
