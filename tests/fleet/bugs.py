@@ -32,7 +32,7 @@ def _effect_repeated() -> None:
     async def effect(ctx: Any, name: str, fn: Any) -> Any:
         await ctx._effects.begin(name, None)
         result = to_json_value(await fn(ctx.key_for(name)))
-        await ctx._effects.record(name, result)
+        await ctx._effects.record(name, result, None)
         return result
 
     setattr(StepContext, "effect", effect)  # noqa: B010 - assigning to a method is what is meant
