@@ -54,6 +54,8 @@ async def identify(client: AsyncWebClient) -> dict[str, Any]:
     try:
         answer: Any = await _patiently(_untyped(client).auth_test)
     except SlackApiError as error:
+        if error_name(error) in PASSING:
+            raise _unreachable(client, error) from None
         raise SlackUnusable(
             f"Slack does not accept the bot token ({error_name(error)}); copy the Bot User OAuth Token (xoxb-…) of the "
             "installed app into SLACK_BOT_TOKEN."
@@ -143,6 +145,8 @@ async def _first_ticket(client: AsyncWebClient, app_token: str) -> str:
     try:
         return await _patiently(lambda: _ticket(client, app_token))
     except SlackApiError as error:
+        if error_name(error) in PASSING:
+            raise _unreachable(client, error) from None
         raise SlackUnusable(
             f"Slack does not accept the app token ({error_name(error)}); create an app-level token (xapp-…) with the "
             "scope connections:write, and put it into SLACK_APP_TOKEN."

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bot.app import BotSettings, Service
+from bot.receiving import transport
 from bot.receiving.transport import SlackUnusable
 from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace, vectorbea_app
@@ -47,9 +48,14 @@ async def test_a_slack_that_cannot_be_reached_is_one_sentence(setup: Setup, simu
     assert said.endswith("check the network, and SLACK_API_URL if it is set.")
 
 
-async def test_a_slack_in_trouble_is_one_sentence(setup: Setup, simulator: Simulator) -> None:
-    simulator.fail_next("auth.test", Fault(status=503))
-    assert "\n" not in await refusal(setup, bot_settings(simulator))
+async def test_a_slack_in_trouble_is_one_sentence(
+    setup: Setup, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport, "PAUSES_S", (0.0,))
+    simulator.fail_next("auth.test", Fault(status=503), 2)
+    said = await refusal(setup, bot_settings(simulator))
+    assert said.startswith("Slack cannot be reached at ")
+    assert "\n" not in said
     simulator.fail_next("apps.connections.open", Fault(drop="before"))
     assert (await refusal(setup, bot_settings(simulator))).startswith("Slack cannot be reached at ")
 
