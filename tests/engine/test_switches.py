@@ -23,9 +23,6 @@ from tests.store.build import tamper
 
 HOLDS = workflow({"id": "a", "uses": "t.hold"}, {"id": "b", "uses": "t.echo", "with": {"text": "after"}})
 
-SOON_S = 10.0
-"""Far less than what would end it otherwise."""
-
 
 async def throw(engine: Engine, key: str = "workspace") -> float:
     """Throw it; when it was acknowledged."""
@@ -38,13 +35,13 @@ async def lift(engine: Engine, key: str = "workspace") -> None:
 
 
 async def stopped(acknowledged: float, condition: Callable[[], bool]) -> None:
-    """What ran is over soon: within a second, but for what a busy machine takes."""
+    """What ran is over within a second, and what a busy machine takes."""
 
     async def holds() -> bool:
         return condition()
 
     await until(holds)
-    assert time.monotonic() - acknowledged < SOON_S
+    assert time.monotonic() - acknowledged < 1.5
 
 
 @pytest.mark.parametrize("key", ["workspace", "workflow:wf", "step:t.slow", "everything"])
@@ -131,7 +128,7 @@ async def test_a_step_in_a_thread_is_left_to_itself_and_its_result_changes_nothi
         await until(called)
         acknowledged = await throw(engine)
         await step_is(engine, run, "a", StepStatus.HELD)
-        assert time.monotonic() - acknowledged < SOON_S
+        assert time.monotonic() - acknowledged < 2.0
         go_on.set()
 
         async def left() -> bool:
