@@ -25,7 +25,6 @@ from engine.core.graph import Kind
 from engine.core.state import GateDecision, RunState, StepStatus
 from engine.core.words import listed
 from engine.engine import Engine
-from engine.store.workers import live_workers
 
 
 class DecidingIsOff(EngineError):
@@ -124,5 +123,5 @@ def _decided(decision: GateDecision, now: int) -> str:
 
 async def say_who_goes_on(engine: Engine, run: str) -> None:
     """Nobody should wait for a run that nobody works on."""
-    if (await engine.state(run)).end is None and await live_workers(engine.store) == 0:
+    if (await engine.state(run)).end is None and not await engine.store.workers():
         note("No worker is running here; the run goes on once there is one: vb worker, or vb serve.")

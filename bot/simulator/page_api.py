@@ -131,7 +131,7 @@ class PageApi:
             "me": me.id,
             "people": [user_seen(user) for user in workspace.users.values()],
             "groups": [group_seen(group) for group in workspace.groups.values() if group.enabled],
-            "channels": [channel_seen(workspace, channel, me.id) for channel in channels],
+            "channels": [channel_seen(channel, workspace.users, me.id) for channel in channels],
             "messages": {channel.id: _messages(workspace, channel, me) for channel in channels},
             "views": [view_seen(view) for view in workspace.stack(me.id)],
             "home": view_seen(workspace.homes[me.id]) if me.id in workspace.homes else None,
@@ -263,7 +263,7 @@ def _team_seen(workspace: Workspace) -> Json:
 
 def _messages(workspace: Workspace, channel: Channel, me: User) -> list[Json]:
     seen = (message for message in workspace.messages(channel.id) if message.visible_to in (None, me.id))
-    return [message_seen(workspace, message) for message in seen]
+    return [message_seen(message, workspace.users, workspace.replies(message)) for message in seen]
 
 
 async def _tell_changes(

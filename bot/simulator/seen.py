@@ -3,12 +3,9 @@
 Nothing here decides who may see a thing; callers ask for what the person may see.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 from bot.simulator.model import Channel, Json, Message, User, UserGroup, View
-
-if TYPE_CHECKING:
-    from bot.simulator.workspace import Workspace
 
 
 def user_seen(user: User) -> Json:
@@ -32,15 +29,15 @@ def group_seen(group: UserGroup) -> Json:
     return {"id": group.id, "handle": group.handle, "name": group.name, "users": list(group.users)}
 
 
-def channel_seen(workspace: "Workspace", channel: Channel, me: str | None = None) -> Json:
+def channel_seen(channel: Channel, users: Mapping[str, User], me: str | None = None) -> Json:
     """`me` names a DM by its other side; without it a DM is seen from the person's side, not the app's."""
     viewer = me
     if viewer is None and channel.is_im:
-        viewer = next((m for m in channel.members if m != workspace.app.bot_user_id), channel.members[0])
+        viewer = next((member for member in channel.members if not users[member].is_bot), channel.members[0])
     other = channel.other_side(viewer) if viewer else None
     return {
         "id": channel.id,
-        "name": workspace.users[other].real_name if other else channel.name,
+        "name": users[other].real_name if other else channel.name,
         "kind": channel.kind,
         "topic": channel.topic,
         "members": list(channel.members),
@@ -50,15 +47,15 @@ def channel_seen(workspace: "Workspace", channel: Channel, me: str | None = None
     }
 
 
-def message_seen(workspace: "Workspace", message: Message) -> Json:
-    replies = workspace.replies(message)
+def message_seen(message: Message, users: Mapping[str, User], replies: Sequence[Message]) -> Json:
+    """`replies`: what its thread shows."""
     return {
         "channel": message.channel,
         "ts": message.ts,
         "at": int(float(message.ts) * 1000),
         "thread_ts": message.thread_ts,
         "user": message.user,
-        "is_bot": workspace.users[message.user].is_bot,
+        "is_bot": users[message.user].is_bot,
         "username": message.username,
         "text": message.text,
         "blocks": message.blocks,

@@ -52,7 +52,7 @@ class Workspace:
         channel.created = channel.created or self.clock.now() // 1000
         self.channels[channel.id] = channel
         self._messages[channel.id] = {}
-        self.changes.publish("channel.opened", {"channel": channel_seen(self, channel)}, self._audience(channel))
+        self.changes.publish("channel.opened", {"channel": channel_seen(channel, self.users)}, self._audience(channel))
         return channel
 
     def direct_channel(self, first: str, second: str) -> Channel | None:
@@ -82,17 +82,19 @@ class Workspace:
     def join(self, channel: Channel, user_id: str) -> None:
         if user_id not in channel.members:
             channel.members.append(user_id)
-            self.changes.publish("channel.opened", {"channel": channel_seen(self, channel)}, self._audience(channel))
+            self.changes.publish(
+                "channel.opened", {"channel": channel_seen(channel, self.users)}, self._audience(channel)
+            )
 
     def leave(self, channel: Channel, user_id: str) -> None:
         """Take a member, also the app, out of a channel. Those who saw it before are told, so that their pages know."""
         audience = self._audience(channel)
         channel.members.remove(user_id)
-        self.changes.publish("channel.opened", {"channel": channel_seen(self, channel)}, audience)
+        self.changes.publish("channel.opened", {"channel": channel_seen(channel, self.users)}, audience)
 
     def archive(self, channel: Channel, *, archived: bool = True) -> None:
         channel.is_archived = archived
-        self.changes.publish("channel.opened", {"channel": channel_seen(self, channel)}, self._audience(channel))
+        self.changes.publish("channel.opened", {"channel": channel_seen(channel, self.users)}, self._audience(channel))
 
     def deactivate(self, user: User) -> None:
         """The person leaves the company: they are in no group any more, and nobody can act as them."""
@@ -195,7 +197,7 @@ class Workspace:
         return self._audience(self.channels[message.channel])
 
     def _publish_message(self, kind: str, message: Message) -> None:
-        body = {"channel": message.channel, "message": message_seen(self, message)}
+        body = {"channel": message.channel, "message": message_seen(message, self.users, self.replies(message))}
         self.changes.publish(kind, body, self._audience_of(message))
 
     def _publish_root_of(self, message: Message) -> None:

@@ -4,7 +4,7 @@ The one rule: a worker is alive as long as its lease holds by the database's clo
 """
 
 import json
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from sqlalchemy import Connection, select
 
@@ -12,19 +12,11 @@ from engine.store.dbclock import now_ms
 from engine.store.schema import leases
 from engine.store.types import WorkerInfo
 
-if TYPE_CHECKING:
-    from engine.store.log import Log
-
 _PREFIX: Final = "wrk_"
 
 
-async def live_workers(log: "Log") -> int:
-    """How many worker processes hold a lease; one that was killed counts until its lease has run out."""
-    return len(await log.workers())
-
-
 def alive(connection: Connection) -> list[WorkerInfo]:
-    """The workers whose lease holds, the longest alive first."""
+    """The workers whose lease holds, the longest alive first; one that was killed counts until its lease is over."""
     holds = leases.c.owner.startswith(_PREFIX, autoescape=True) & (leases.c.until > now_ms())
     rows = connection.execute(select(leases).where(holds).order_by(leases.c.since, leases.c.owner))
     return [WorkerInfo(id=row.owner, since=row.since, until=row.until, info=json.loads(row.info)) for row in rows]
