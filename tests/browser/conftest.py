@@ -81,7 +81,7 @@ async def open_page(chromium: Browser, simulator: Simulator) -> AsyncIterator[Op
 
 @asynccontextmanager
 async def watched_pages(chromium: Browser) -> AsyncGenerator[OpenPage]:
-    """`await open_at(url, prepare=…, **context options)`: a page in a context of its own, once its messages are there.
+    """`await open_at(url, prepare=…, **context options)`: a page in a context of its own, once it follows what happens.
 
     Leaving the block fails if any of the pages complained meanwhile.
     """
@@ -108,7 +108,7 @@ async def watched_pages(chromium: Browser) -> AsyncGenerator[OpenPage]:
             if prepare is not None:
                 await prepare(page)
             await page.goto(url)
-            await page.get_by_role("log").first.wait_for()
+            await page.locator("main:not([aria-busy])").wait_for()
             return page
 
         yield open_at

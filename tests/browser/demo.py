@@ -172,10 +172,10 @@ class Chat:
         return private.filter(has_text=text)
 
     async def move_clock(self, by: str) -> None:
-        await self.page.get_by_role("button", name=f"Move forward {by}", exact=True).click()
-        notice = self.page.get_by_role("status").filter(has_text="The clock was moved")
-        await notice.get_by_role("button", name="Dismiss").click()
+        async with self.page.expect_response("**/_sim/clock"):
+            await self.page.get_by_role("button", name=f"Move forward {by}", exact=True).click()
 
     async def shoot(self, name: str) -> None:
-        """Save what is seen, for people to look at."""
+        """Save what is seen, for people to look at, once notices that go by themselves have gone."""
+        await expect(self.page.locator(".toast-notice")).to_have_count(0)
         await self.page.screenshot(path=SHOTS / f"{name}.png", animations="disabled")

@@ -45,10 +45,11 @@ export function loadState(user) {
 }
 
 /**
- * Follow what one person sees. On each connection: `onState(state)` first, then `onChange(frame)` for every later change.
+ * Follow what one person sees. On each connection: `onState(state)` first, then `onChange(frame)` for every later change;
+ * `known` is the `rev` of a state that is shown already, and spares the first `onState` if nothing has changed since.
  * `onStatus(connected)` tells of loss and return. Returns a function that ends it.
  */
-export function follow(user, { onState, onChange, onStatus }) {
+export function follow(user, { known = null, onState, onChange, onStatus }) {
   let socket = null;
   let retry = FIRST_RETRY_MS;
   let timer = 0;
@@ -61,19 +62,23 @@ export function follow(user, { onState, onChange, onStatus }) {
     const mine = new WebSocket(`${scheme}://${location.host}/_sim/events?user=${encodeURIComponent(user)}`);
     socket = mine;
 
-    const begin = async () => {
-      const state = await loadState(user);
-      if (ended || socket !== mine) return;
-      rev = state.rev;
+    const begin = async (now) => {
+      if (now === known) rev = known;
+      else {
+        const state = await loadState(user);
+        if (ended || socket !== mine) return;
+        rev = state.rev;
+        onState(state);
+      }
+      known = null;
       retry = FIRST_RETRY_MS;
-      onState(state);
       onStatus(true);
       for (const frame of early.splice(0)) if (frame.rev > rev) onChange(frame);
     };
     mine.onmessage = (event) => {
       if (ended || socket !== mine) return;
       const frame = JSON.parse(event.data);
-      if (frame.type === "hello") begin().catch(() => mine.close());
+      if (frame.type === "hello") begin(frame.rev).catch(() => mine.close());
       else if (rev === null) early.push(frame);
       else if (frame.rev > rev) onChange(frame);
     };

@@ -33,16 +33,20 @@ const KEYS = [
 const byId = (id) => document.getElementById(id);
 let stop = () => {};
 
-/** Become this person: what was shown of the other is replaced as soon as the new state is here. */
-function become(user) {
+/** Become this person: what was shown of the other is replaced as soon as the new state is here, unless `known` is it. */
+function become(user, known = null) {
   stop();
   stop = follow(user, {
+    known,
     onState: (state) => {
       load(state);
       settlePlace();
     },
     onChange: apply,
-    onStatus: setConnected,
+    onStatus: (connected) => {
+      setConnected(connected);
+      if (connected) byId("conversation").removeAttribute("aria-busy");
+    },
   });
 }
 
@@ -59,7 +63,7 @@ async function begin() {
   load(first);
   settlePlace();
   if (place.ts) reveal(place.ts);
-  return become(first.me);
+  return become(first.me, first.rev);
 }
 
 function retryLater(error) {
