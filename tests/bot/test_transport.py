@@ -27,6 +27,7 @@ from bot.simulator.http_delivery import signature
 from bot.simulator.simulator import Simulator
 from tests.bot.conftest import Setup
 from tests.bot.front import HTTP, SIMPLE, serving
+from tests.httpd import listening
 
 QUICK = Patience(hello=0.5, ping=0.2, drain=2.0, pauses=(0.0, 0.05))
 
@@ -167,11 +168,8 @@ async def silent() -> AsyncIterator[str]:
 
     server = web.Application()
     server.router.add_get("/", handle)
-    runner = web.AppRunner(server, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"ws://127.0.0.1:{runner.addresses[0][1]}/"
-    await runner.cleanup()
+    async with listening(server) as port:
+        yield f"ws://127.0.0.1:{port}/"
 
 
 async def test_a_connection_without_a_hello_is_given_up(

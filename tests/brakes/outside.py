@@ -6,13 +6,14 @@ The one rule: it notes when each call came and when its caller was gone, on a cl
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+
+from tests.httpd import listening_apart
 
 
 @dataclass(slots=True)
@@ -33,6 +34,9 @@ class Outside:
         self.calls: list[Call] = []
         self._opened = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def _begin(self, _: web.Application) -> None:
+        self._loop = asyncio.get_running_loop()
 
     @property
     def waiting(self) -> int:
@@ -57,26 +61,13 @@ class Outside:
 
     @contextmanager
     def serving(self) -> Generator[Outside]:
-        """On a free port of loopback, in a thread of its own."""
-        loop = self._loop = asyncio.new_event_loop()
-
-        async def serve() -> web.AppRunner:
-            app = web.Application()
-            app.router.add_get("/", self.hold)
-            runner = web.AppRunner(app, handler_cancellation=True)
-            await runner.setup()
-            await web.TCPSite(runner, "127.0.0.1", 0, backlog=1_000).start()
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
-            return runner
-
-        runner = loop.run_until_complete(serve())
-        thread = threading.Thread(target=loop.run_forever)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self.let_go()
-            asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-            loop.call_soon_threadsafe(loop.stop)
-            thread.join()
-            loop.close()
+        """In a thread of its own."""
+        app = web.Application()
+        app.on_startup.append(self._begin)
+        app.router.add_get("/", self.hold)
+        with listening_apart(app, backlog=1_000) as port:
+            self.url = f"http://127.0.0.1:{port}/"
+            try:
+                yield self
+            finally:
+                self.let_go()

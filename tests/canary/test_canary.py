@@ -34,6 +34,7 @@ from tests.canary.search import Hit, search
 from tests.canary.victim import Orders, live, open_engine
 from tests.crash.killing import bring_up, stop, until
 from tests.engine.conftest import ANA
+from tests.httpd import listening
 from tests.providers.script import Hang, Say
 from tests.providers.server import Providers, providers
 from tests.services import running_redis
@@ -125,13 +126,8 @@ async def echoing(status: int) -> AsyncGenerator[str]:
 
     app = web.Application()
     app.router.add_post("/", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
 async def test_no_canary_is_found_anywhere(drill: Drill, values: dict[str, str], tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from engine.keyring import Keyring
 from engine.store import Log, Sealer, new_master_key
 from engine.workspace import Workspace
 from tests.cli.conftest import VB, Vb
+from tests.httpd import listening
 
 KEY, OTHER = "sk-canary-4711-first-ABCD", "sk-canary-4711-second-EFGH"
 ANA = Actor(via="cli", id="1", name="Ana")
@@ -132,14 +133,8 @@ async def provider(status: int) -> AsyncGenerator[str]:
 
     app = web.Application()
     app.router.add_get("/{path:.*}", answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from aiohttp import web
+
+from tests.httpd import listening_apart
 
 
 @dataclass
@@ -27,27 +27,10 @@ class Recorder:
 
 @contextmanager
 def recording() -> Generator[Recorder]:
-    """The server on a free port of loopback, in a thread of its own."""
+    """The server, in a thread of its own."""
     recorder = Recorder()
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> web.AppRunner:
-        app = web.Application()
-        app.router.add_post("/charge", recorder.charge)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        recorder.url = f"http://127.0.0.1:{runner.addresses[0][1]}/charge"
-        return runner
-
-    runner = loop.run_until_complete(serve())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
+    app = web.Application()
+    app.router.add_post("/charge", recorder.charge)
+    with listening_apart(app) as port:
+        recorder.url = f"http://127.0.0.1:{port}/charge"
         yield recorder
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,6 +14,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from aiohttp import web
+
+from tests.httpd import listening_apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,26 +59,10 @@ class Recorder:
 
 @contextmanager
 def recording(path: Path) -> Generator[Recorder]:
-    """The server on a free port of loopback, in a thread of its own."""
+    """The server, in a thread of its own."""
     recorder = Recorder(path)
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> web.AppRunner:
-        app = web.Application()
-        app.router.add_post("/pay", recorder.pay)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        recorder.url = f"http://127.0.0.1:{runner.addresses[0][1]}/pay"
-        return runner
-
-    runner = loop.run_until_complete(serve())
-    thread = threading.Thread(target=loop.run_forever)
-    thread.start()
-    try:
+    app = web.Application()
+    app.router.add_post("/pay", recorder.pay)
+    with listening_apart(app) as port:
+        recorder.url = f"http://127.0.0.1:{port}/pay"
         yield recorder
-    finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -14,6 +14,7 @@ from typing import Any
 from aiohttp import web
 
 from engine.steps.models.wire import load_sdks
+from tests.httpd import listening
 from tests.providers import anthropic_wire, openai_wire
 from tests.providers.script import Answer, Hang, Refuse, Say, Seen, Wrong
 
@@ -132,11 +133,5 @@ async def providers() -> AsyncGenerator[Providers]:
     app.router.add_post("/anthropic/v1/messages", found.ask_anthropic)
     app.router.add_get("/openai/v1/models", found.list_models)
     app.router.add_get("/anthropic/v1/models", found.list_models)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        found.port = runner.addresses[0][1]
+    async with listening(app) as found.port:
         yield found
-    finally:
-        await runner.cleanup()

@@ -17,6 +17,7 @@ from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.errors import PersonError
 from bot.simulator.http_delivery import signature
 from bot.simulator.simulator import Options, Simulator
+from tests.httpd import listening
 
 from .conftest import bolt_app, on, web_client
 
@@ -24,17 +25,12 @@ Fields = dict[str, Any]
 
 
 @asynccontextmanager
-async def listening(handler: Any) -> AsyncGenerator[str]:
+async def receiving(handler: Any) -> AsyncGenerator[str]:
     """A server on a free port; the address of its request URL."""
     server = web.Application()
     server.router.add_post("/slack/events", handler)
-    runner = web.AppRunner(server, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/slack/events"
-    finally:
-        await runner.cleanup()
+    async with listening(server) as port:
+        yield f"http://127.0.0.1:{port}/slack/events"
 
 
 def bolt_endpoint(app: AsyncApp) -> Any:
@@ -62,7 +58,7 @@ async def test_bolt_over_signed_http(simulator: Simulator) -> None:
     async def _(event: Fields) -> None:
         heard.append(event["user"])
 
-    async with listening(bolt_endpoint(app)) as url:
+    async with receiving(bolt_endpoint(app)) as url:
         http = simulator.use_http(url)
         assert await http.verify_url("token")
         await simulator.type_command("ben", "#releases", "/vb list")
@@ -86,7 +82,7 @@ async def test_bolt_refuses_a_wrong_secret_and_an_old_timestamp(simulator: Simul
         heard.append("heard")
         await ack()
 
-    async with listening(bolt_endpoint(app)) as url:
+    async with receiving(bolt_endpoint(app)) as url:
         simulator.use_http(url).time_shift_s = -600
         with pytest.raises(PersonError, match="answered with an error"):
             await simulator.type_command("ben", "#releases", "/vb list")
@@ -106,7 +102,7 @@ async def test_bodies_and_headers_are_slacks(simulator: Simulator) -> None:
         seen.append((request.content_type, body, verifier.is_valid_request(body, dict(request.headers))))
         return web.Response()
 
-    async with listening(record) as url:
+    async with receiving(record) as url:
         simulator.use_http(url)
         await simulator.type_command("ben", "#releases", "/vb run é=1&2")
         simulator.post_message("ben", "#releases", "@vectorbea hi")
@@ -127,7 +123,7 @@ async def test_events_are_retried_with_headers_until_the_app_says_stop() -> None
         return web.Response(status=500, headers=headers)
 
     options = Options(event_retry_ms=(1, 1, 1))
-    async with Simulator(demo_workspace(), options=options).serve() as simulator, listening(fail) as url:
+    async with Simulator(demo_workspace(), options=options).serve() as simulator, receiving(fail) as url:
         simulator.use_http(url)
         simulator.post_message("ben", "#releases", "@vectorbea hi")
         await simulator.wait_for(lambda: [d for d in simulator.deliveries() if d.finished])
@@ -150,8 +146,8 @@ async def test_nobody_listening_and_too_slow_and_not_json() -> None:
 
     async with (
         Simulator(demo_workspace(), options=Options(ack_timeout_ms=100)).serve() as simulator,
-        listening(slow) as slow_url,
-        listening(broken) as broken_url,
+        receiving(slow) as slow_url,
+        receiving(broken) as broken_url,
     ):
         codes: list[str] = []
         for url in ("http://127.0.0.1:1/slack/events", slow_url, broken_url):

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 from engine.core.failures import FailureClass, StepError
 from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext
+from tests.httpd import listening
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -107,13 +108,8 @@ async def site() -> AsyncIterator[Site]:
     place = Site()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", place.handle)
-    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    tcp = web.TCPSite(runner, "127.0.0.1", 0)
-    await tcp.start()
-    place.port = runner.addresses[0][1]
-    yield place
-    await runner.cleanup()
+    async with listening(app) as place.port:
+        yield place
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
