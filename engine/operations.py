@@ -32,6 +32,7 @@ from engine.handle import Begun
 from engine.ids import Ids
 from engine.own_runs import OwnRuns
 from engine.plans import Plans, called_by
+from engine.questions import Questions
 from engine.steps.registry import Registry
 from engine.store import DEFAULT_WORKSPACE, Log, Signal
 
@@ -136,14 +137,21 @@ class Operations:
 
     async def settle(
         self, run: str, step: str, answer: e.SettledAs, *, by: e.Actor,
-        result: JsonValue = None, reason: str = "",
+        result: JsonValue = None, reason: str = "", asked: int = 0,
     ) -> c.Reply:  # fmt: skip
         """Say what became of an attempt of unknown outcome: it happened, with this result; it did not, so it is made
-        again; or it counts as failed.
+        again; or it counts as failed. Where corrections were given up: try it with these changes, accept it, or fail.
+
+        ``asked`` is the seq of the question that was answered, where that is known. ``InvalidFields`` for changes that
+        the step does not take.
         """
         if refusal := self._too_large(result, "the result"):
             return refusal
-        return await self.submit(run, c.Settle(step, answer, by, result, reason))
+        if answer == "retry":
+            problems = await self.questions.problems(await self.runs.state(run), step, result)
+            if problems:
+                return c.InvalidFields(problems)
+        return await self.submit(run, c.Settle(step, answer, by, result, reason, asked))
 
     # Which definition it follows, and how it is found
 
@@ -206,6 +214,11 @@ class Operations:
         for waiting in await self.store.listeners(**where):
             self.announce(waiting)
         return c.Accepted()
+
+    @property
+    def questions(self) -> Questions:
+        """What people are asked where corrections were given up."""
+        return Questions(self.runs, self.registry)
 
     # Inside
 

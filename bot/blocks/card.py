@@ -12,6 +12,7 @@ from bot.blocks.gate_words import if_nobody_decides
 from bot.blocks.kit import TEXT_LIMIT, Block, Message, clip_markup, context, escape, section, title
 from bot.blocks.loops import in_crowd
 from bot.blocks.newer import FAILURE_LIMIT, failure
+from bot.blocks.questions import open_questions, question_buttons
 from bot.blocks.standing import standing, standing_steps
 from bot.blocks.steering import buttons
 from bot.blocks.words import (
@@ -74,6 +75,7 @@ def card(state: RunState, note: str = "") -> Message:
     blocks = [title(name), *_told(state, head, body)]
     blocks += [section(after)] if after else []
     blocks += [context(part) for part in (note, foot) if part]
+    blocks += [question_buttons(state, path) for path, _ in open_questions(state)[:1]]
     blocks.append(buttons(state))
     parts = [f"{escape(name)}: {head}", body, after, note, foot.replace("`", "")]
     return Message(clip_markup("\n".join(part for part in parts if part), TEXT_LIMIT), tuple(blocks))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from bot.blocks import loops
-from bot.blocks.words import command, listed, one_line, went_wrong
+from bot.blocks.words import listed, one_line, went_wrong
 from engine.core import events as e
 from engine.core.state import RunState
 
@@ -17,7 +17,7 @@ def correction_line(before: RunState, event: e.CorrectionEvent) -> str | None:
     """The line of one event; None for one inside of a loop that is summed up, unless a person is asked."""
     path = event.step
     if isinstance(event, e.StepGivenUp):
-        return f"? {given_up_words(before.run, path, event.summary, event.may_change)}"
+        return f"? {given_up_words(path, event.summary)}"
     if loops.in_crowd(before, path):
         return None
     match event:
@@ -36,11 +36,6 @@ def correction_line(before: RunState, event: e.CorrectionEvent) -> str | None:
             assert_never(event)
 
 
-def given_up_words(run: str, path: str, summary: str, may_change: tuple[str, ...]) -> str:
-    """Why no further correction is tried, and how to go on."""
-    change = f"--result '{{\"{one_line(may_change[0], 80) if may_change else ''}\": …}}'"
-    return (
-        f"How shall {path} go on? {one_line(summary, 320)} Try it with your own change: "
-        f"{command('settle', run, path, 'retry', change)}; accept it: {command('settle', run, path, 'accept')}; "
-        f"let it fail: {command('settle', run, path, 'fail')}"
-    )
+def given_up_words(path: str, summary: str) -> str:
+    """Why no further correction is tried, and that somebody has to say how to go on."""
+    return f"{path} waits for a person to say how it goes on. {one_line(summary, 320)}"

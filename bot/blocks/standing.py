@@ -54,9 +54,7 @@ def standing(state: RunState, path: str, step: StepState) -> str:
             begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
             return f"{uncertain_words(state.run, path, begun)}."
         case StepStatus.GIVEN_UP if step.correction is not None:
-            rules = node.step.correct
-            may_change = rules.may_change if rules is not None else ()
-            return f"{given_up_words(state.run, path, step.correction.summary, may_change)}."
+            return f"{given_up_words(path, step.correction.summary)} The question in the thread has the answers."
         case StepStatus.WAITING if step.gate is not None:
             question = one_line(step.gate.request.title, 200)
             so_far = "".join(f" {each}" for each in progress(step.gate))

@@ -249,6 +249,8 @@ def _refusal(run: str, reply: c.Reply) -> str:
     match reply:
         case c.NotAllowed(reason):
             return f"{run} was left as it is: {reason}{'' if reason.endswith('?') else '.'}"
+        case c.InvalidFields(problems):
+            return f"{run} was left as it is: {'; '.join(problems.values())}."
         case c.Ended(status):
             return f"{run} has ended already ({status.value}); nothing was changed."
         case _:

@@ -8,12 +8,13 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.blocks import details, guide, home, keys, start_forms, switches
+from bot.blocks import details, guide, home, keys, question_forms, questions, start_forms, switches
 from bot.blocks import gate_forms as forms
 from bot.blocks.approval import APPROVE
 from bot.blocks.steering import DETAILS, LIFT, Deed
 from bot.blocks.waiting import SHOW, TOGETHER, TOGETHER_FORM
 from bot.listeners.actions import FORMS, Actions
+from bot.listeners.answering import Answering
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
 from bot.listeners.departures import Departures
@@ -52,6 +53,7 @@ class Listeners:
         self.gate_forms = GateForms(desk)
         self.key_forms = KeyForms(desk)
         self.together = Together(desk)
+        self.answering = Answering(desk)
         self.home = HomeTab(homes)
 
 
@@ -109,7 +111,7 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
 
 
 def _gates(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> None:
-    """The buttons of gates, wherever they are shown, and their forms."""
+    """The buttons of gates and of other questions, wherever they are shown, and their forms."""
     bolt.action(APPROVE)(on(lambda its: its.actions.approve))
     for opening in FORMS:
         bolt.action(opening)(on(lambda its: its.actions.open_form))
@@ -122,6 +124,11 @@ def _gates(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> N
     bolt.view(forms.CHANGES_FORM)(on(lambda its: its.gate_forms.changes))
     bolt.view(forms.DELEGATE_FORM)(on(lambda its: its.gate_forms.delegate))
     bolt.view(forms.SNOOZE_FORM)(on(lambda its: its.gate_forms.snooze))
+    for opening in (questions.RETRY, questions.ACCEPT, questions.FAIL):
+        bolt.action(opening)(on(lambda its: its.answering.open_form))
+    bolt.view(question_forms.RETRY_FORM)(on(lambda its: its.answering.retry))
+    bolt.view(question_forms.ACCEPT_FORM)(on(lambda its: its.answering.accept))
+    bolt.view(question_forms.FAIL_FORM)(on(lambda its: its.answering.fail))
 
 
 async def _anything(ack: Ack) -> None:

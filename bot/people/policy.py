@@ -28,6 +28,8 @@ class Act(StrEnum):
     RETRY = "do steps anew"
     FORK = "fork a run"
     SCHEDULE = "change schedules"
+    SETTLE = "say how a step of somebody else's run goes on"
+    ACCEPT = "accept what a step gave although it does not fit"
     STOP = "stop what is under way, or let it go on"
     STOP_ALL = "stop everything, or let it go on"
     ROLES = "grant and revoke roles"
@@ -45,6 +47,8 @@ NEEDS: Mapping[Act, Role] = {
     Act.RETRY: Role.OPERATOR,
     Act.FORK: Role.OPERATOR,
     Act.SCHEDULE: Role.OPERATOR,
+    Act.SETTLE: Role.OPERATOR,
+    Act.ACCEPT: Role.OPERATOR,
     Act.STOP: Role.OPERATOR,
     Act.STOP_ALL: Role.ADMIN,
     Act.ROLES: Role.ADMIN,
@@ -53,7 +57,7 @@ NEEDS: Mapping[Act, Role] = {
 }
 """The role that an act takes. Steps done anew repeat their effects, and a fork takes over decisions made before."""
 
-OF_THE_STARTER = frozenset({Act.PAUSE, Act.RESUME, Act.CANCEL, Act.REDRIVE})
+OF_THE_STARTER = frozenset({Act.PAUSE, Act.RESUME, Act.CANCEL, Act.REDRIVE, Act.SETTLE})
 """What whoever started a run may do to it without a role: nothing there is done twice, and no decision is left out."""
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from bot.blocks.approval import Question, approval, reminder
 from bot.blocks.card import card, meaning
 from bot.blocks.kit import Message
+from bot.blocks.questions import question
 from bot.blocks.timeline import MESSAGE_LIMIT, Line
 from bot.blocks.words import Asked
 from bot.sending.outbox import Priority
 from bot.sending.postings import Posted, Target
-from bot.telling.story import Ask, Remind, Story, Unsettled
+from bot.telling.story import Ask, AskHow, Remind, Story, Unsettled
 from engine.core.gates import Gate
 from engine.store import JsonObject
 
@@ -59,9 +60,9 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """The next message to post (or, if ``Unsettled``, to look for): a card, lines, a request or a reminder."""
+    """The next message to post: a card, lines, a request, a question or a reminder; if ``Unsettled``, to look for."""
 
-    what: Place | Telling | Ask | Remind | Unsettled
+    what: Place | Telling | Ask | AskHow | Remind | Unsettled
     target: Target
     priority: Priority
 
@@ -130,6 +131,8 @@ class Agenda:
             return Post(telling, thread, Priority.TIMELINE if ask is None else Priority.APPROVAL)
         if ask is not None:
             return Post(ask, self._target_of(ask, thread), Priority.APPROVAL)
+        if (how := next(self.story.missing_questions(), None)) is not None:
+            return Post(how, thread, Priority.APPROVAL)
         remind = next((each for each in self.story.missing_reminders() if self._reminded(each)), None)
         return None if remind is None else Post(remind, thread, Priority.ALERT)
 
@@ -139,6 +142,10 @@ class Agenda:
             message = self.request(shown.step, shown.gate, shown.intent)
             if message.digest != shown.posted.digest:
                 yield Update(shown.key, shown.posted, message, Priority.APPROVAL)
+        for key, asked, posted in self.story.shown_questions():
+            message = question(self.story.state, asked)
+            if message.digest != posted.digest:
+                yield Update(key, posted, message, Priority.APPROVAL)
         root = None if self.place is None else self.story.posted.get(self.place.key)
         if self.place is None or root is None or root.failed:
             return

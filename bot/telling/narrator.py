@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 
 from bot.blocks import timeline
 from bot.blocks.kit import Message
+from bot.blocks.questions import question
 from bot.blocks.words import Asked
 from bot.pulse import Pulse
 from bot.sending.outbox import TIMEOUT_S, Priority, Refused
@@ -24,7 +25,7 @@ from bot.sending.postings import GONE, Item, Posted, Target
 from bot.telling.agenda import Agenda, Place, Post, Telling, Update
 from bot.telling.meeting import meet, meet_members
 from bot.telling.shared import Shared
-from bot.telling.story import TIMELINE, Ask, Remind, Story, Unsettled, asked_in
+from bot.telling.story import TIMELINE, Ask, AskHow, Remind, Story, Unsettled, asked_in
 from engine.store import JsonObject
 
 log = logging.getLogger(__name__)
@@ -206,6 +207,10 @@ class Narrator:
                 await self._post_lines(telling, due)
             case Ask() as ask:
                 await self._post_request(ask, due)
+            case AskHow(key, asked):
+                # Twice is better than never, as for a request: the run waits for the answer.
+                item = Item(self._run, key, asked.seq, {"kind": "question"}, if_unsure="repeat")
+                await self._send(due, item, question(self._story.state, asked))
             case Remind() as remind:
                 item = Item(self._run, remind.key, remind.gate.asked_seq, {"kind": "reminder"})
                 await self._send(due, item, self._agenda.reminder(remind))

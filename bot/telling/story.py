@@ -17,6 +17,7 @@ Keys of deliveries, each unique in its run:
     approval:ASKED:…nowhere       never posted: the request could not be shown anywhere
     approval:ASKED:…~M            the M-th message of that request; those before it are gone
     reminder:ASKED:COUNT          the COUNT-th reminder of that gate
+    question:ASKED                how a step goes on whose corrections were given up
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bot.blocks.approval import can_be_decided
+from bot.blocks.questions import Asked as AskedQuestions
+from bot.blocks.questions import Question, open_questions
 from bot.blocks.timeline import Line, first_line, lines
 from bot.sending.postings import DELETED, GONE, NOWHERE, Posted
 from engine.core import events as e
@@ -41,10 +44,14 @@ CARD_IN_DEFAULT = "card:default"
 TIMELINE = "timeline:"
 APPROVAL = "approval:"
 REMINDER = "reminder:"
+QUESTION = "question:"
 DIRECT = "dm:"
 
 DIRECTLY_AT_MOST = 50
 """People of one gate who are written to directly; whoever comes after them is asked in the thread only."""
+
+QUESTIONS_AT_MOST = 10
+"""Open questions of one run that are shown at a time; the next one follows when one of them is answered."""
 
 ASKED_ANEW = 3
 """How often a request whose message is gone is posted again."""
@@ -77,6 +84,14 @@ class Remind:
     step: str
     gate: Gate
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AskHow:
+    """A message that asks how a step goes on."""
+
+    key: str
+    question: Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +129,7 @@ class Story:
         self.has_default = False
         self.members: dict[str, tuple[str, ...]] = {}
         """The ids of the people who count as a name, for the names whose people are asked in direct messages."""
+        self.questions = AskedQuestions()
         self._gates: dict[int, Gate] = {}
         self._intents: dict[str, JsonObject] = {}
         self._begun: dict[int, int] = {}
@@ -124,6 +140,7 @@ class Story:
         told, self.state = lines(self.state, events, plans, self._gates)
         self.pending += told
         for recorded in events:
+            self.questions.read(recorded)
             if isinstance(recorded.event, e.ApprovalPresented):
                 self.presented |= {copy.where: copy.digest for copy in recorded.event.copies}
 
@@ -132,7 +149,9 @@ class Story:
         told = seq
         self._begun.clear()
         self._unknown = {
-            one.key: one for one in deliveries if one.receipt is None and one.key.startswith((APPROVAL, REMINDER))
+            one.key: one
+            for one in deliveries
+            if one.receipt is None and one.key.startswith((APPROVAL, REMINDER, QUESTION))
         }
         for delivery in deliveries:
             self._intents[delivery.key] = delivery.intent
@@ -235,11 +254,27 @@ class Story:
             if gate.reminded and key not in self.posted:
                 yield Remind(key, step, gate, gate.reminded)
 
+    def missing_questions(self) -> Iterator[AskHow]:
+        """Open questions that ought to be in Slack and are not."""
+        for _, seq in open_questions(self.state)[:QUESTIONS_AT_MOST]:
+            key = f"{QUESTION}{seq}"
+            if key not in self.posted and seq in self.questions.known:
+                yield AskHow(key, self.questions.known[seq])
+
+    def shown_questions(self) -> Iterator[tuple[str, Question, Posted]]:
+        """The questions that are in Slack, by their keys, and where."""
+        for key, posted in self.posted.items():
+            if key.startswith(QUESTION) and not posted.failed:
+                question = self.questions.known.get(int(key.removeprefix(QUESTION)))
+                if question is not None:
+                    yield key, question, posted
+
     def unsettled(self) -> Iterator[Unsettled]:
-        """Requests and reminders whose outcome is unknown, and that will not be posted in the normal course."""
-        wanted = (
-            {each.key for each in (*self.missing_asks(), *self.missing_reminders())} if self._unknown else set[str]()
-        )
+        """Requests, reminders and questions whose outcome is unknown, and that will not be posted in the normal
+        course.
+        """
+        missing = (*self.missing_asks(), *self.missing_reminders(), *self.missing_questions()) if self._unknown else ()
+        wanted = {each.key for each in missing}
         for key, delivery in self._unknown.items():
             if key not in wanted:
                 yield Unsettled(key, delivery.seq, delivery.intent)

@@ -34,7 +34,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 12
+VERSION = 13
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -195,13 +195,13 @@ def _read_hold(data: list[Any]) -> Hold:
 
 
 def _correction(correction: Correction) -> list[Any]:
-    number, changes, tried, told, cost, output, summary = correction
-    return [number, _held(changes), tried, told, cost, _held(output), summary]
+    number, changes, tried, told, cost, output, summary, asked = correction
+    return [number, _held(changes), tried, told, cost, _held(output), summary, asked]
 
 
 def _read_correction(data: list[Any]) -> Correction:
-    number, changes, tried, told, cost, output, summary = data
-    return Correction(number, _unheld(changes), tuple(tried), tuple(told), cost, _unheld(output), summary)
+    number, changes, tried, told, cost, output, summary, asked = data
+    return Correction(number, _unheld(changes), tuple(tried), tuple(told), cost, _unheld(output), summary, asked)
 
 
 _PARTS: Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {

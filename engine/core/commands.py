@@ -279,7 +279,8 @@ class SetOutput:
 class Settle:
     """What became of the uncertain attempt of ``step``, or what is to be done where its correction was given up.
 
-    ``result`` is its output if it happened or is accepted, or the arguments to change if it is tried again.
+    ``result`` is its output if it happened or is accepted, or the arguments to change if it is tried again. ``asked``
+    is the seq of the question that is answered; 0: the one that is open, whichever that is.
     """
 
     step: str
@@ -287,6 +288,7 @@ class Settle:
     by: Actor
     result: JsonValue = None
     reason: str = ""
+    asked: int = 0
 
 
 @dataclass(frozen=True, slots=True)

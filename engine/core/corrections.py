@@ -51,6 +51,7 @@ class Correction(NamedTuple):
     """How far the correction of a step has come: proposals so far, the arguments that they changed, what was tried.
 
     ``tried`` are the digests of the attempts; ``told`` is what was seen, changed and why, in words, one for each.
+    ``output`` is the last that an attempt gave. ``asked`` is the seq of the question to a person, once one is asked.
     """
 
     number: int = 0
@@ -60,6 +61,7 @@ class Correction(NamedTuple):
     cost: int = 0
     output: Held = None
     summary: str = ""
+    asked: int = 0
 
 
 class Proposal(NamedTuple):
@@ -69,6 +71,20 @@ class Proposal(NamedTuple):
     seen: str
     why: str
     cost: int
+
+
+class OpenQuestion(NamedTuple):
+    """A step that waits to be tried again with a change, accepted, or failed.
+
+    ``names`` may be changed; ``may_change`` has what the last attempt had of them. ``schemas`` are theirs, as far as
+    the step's code is known. ``has_result``: an attempt gave something that can be accepted.
+    """
+
+    step: str
+    names: tuple[str, ...]
+    may_change: Mapping[str, JsonValue]
+    schemas: Mapping[str, Mapping[str, Any]]
+    has_result: bool
 
 
 def proposal_of(output: JsonValue) -> Proposal:

@@ -36,9 +36,12 @@ def evolve_correction(state: RunState, event: e.CorrectionEvent) -> RunState:
             )
             return again(drop_correction(state, path), path, changed)
         case e.StepGivenUp():
-            given_up = step._replace(
-                status=StepStatus.GIVEN_UP, ended_at=0, correction=known._replace(summary=event.summary)
-            )
+            asking = known._replace(summary=event.summary, asked=state.seq)
+            if event.attempt:
+                asking = asking._replace(tried=(*known.tried, event.attempt))
+            if event.output is not None:
+                asking = asking._replace(output=held(event.output, state.seq))
+            given_up = step._replace(status=StepStatus.GIVEN_UP, ended_at=0, correction=asking)
             return put(drop_correction(state, path), path, given_up)
         case _:
             assert_never(event)

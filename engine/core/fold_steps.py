@@ -188,7 +188,9 @@ def _settled(state: RunState, event: e.StepSettled) -> RunState:
         ready = step._replace(status=StepStatus.READY, generation=step.generation + 1, effects=known, losses=0)
         return put(state, event.step, ready)
     if event.answer == "retry":
-        correction = (step.correction or Correction())._replace(changes=held(event.result, state.seq), summary="")
+        correction = (step.correction or Correction())._replace(
+            changes=held(event.result, state.seq), summary="", asked=0
+        )
         return again(state, event.step, correction)
     words = f"{event.by.name} said that it failed" + (f": {event.reason}" if event.reason else "")
     failed = Failure(cls=FailureClass.PERMANENT, message=words, known=True)

@@ -69,6 +69,22 @@ class Signature:
             return partial(fn, *positional, model)
         return partial(fn, *positional, **self._keywords(model))
 
+    def problems(self, args: Mapping[str, JsonValue]) -> dict[str, str]:
+        """One sentence for each argument that does not fit, by its name; by none for what is wrong with all together.
+
+        The values are not in it, as in ``in_words``.
+        """
+        try:
+            self.arguments.model_validate(dict(args))
+        except ValidationError as error:
+            found: dict[str, list[str]] = {}
+            for problem in error.errors(include_url=False, include_input=False):
+                name = str(next(iter(problem["loc"]), ""))
+                words = _complaint(_place(problem["loc"]) or "it", problem["type"], problem["msg"])
+                found.setdefault(name, []).append(words)
+            return {name: "; ".join(words) for name, words in found.items()}
+        return {}
+
     @staticmethod
     def _keywords(model: BaseModel) -> dict[str, Any]:
         named = {name.removeprefix(_PREFIX): getattr(model, name) for name in type(model).model_fields}

@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from engine.core import commands as c
 from engine.core.failures import FailureClass, StepError
+from engine.core.state import StepStatus
 from engine.testing import Called, Rehearsal, Rehearsed, settled_by
+from tests.core.driver import BEN, Run, workflow
 
 WRITE = """
 name: write
@@ -125,3 +128,60 @@ def test_a_person_accepts_what_there_is_or_lets_it_fail(tmp_path: Path) -> None:
     failed = rehearse(tmp_path, stubs, decide={"notes": settled_by("Ana", "fail", after="1h", reason="no use")})
     assert failed.failed
     assert "Ana said that it failed: no use" in failed.reason
+
+
+def test_what_is_accepted_is_what_the_last_attempt_gave(tmp_path: Path) -> None:
+    gave = {"t.write": ["much too long", "still too long", "far too long"]}
+    both = [proposal("Write more."), proposal("Write much more.")]
+    answer = settled_by("Ana", "accept", after="1h")
+    run = rehearse(tmp_path, {**gave, "notes!correct": both}, decide={"notes": answer})
+    assert run.output == "far too long"
+
+
+def given_up() -> Run:
+    """The correction and the attempt after it have failed."""
+    rules = {"model": "local:echo", "may_change": ["prompt"], "attempts": 1}
+    step = {
+        "id": "a",
+        "uses": "noop",
+        "with": {"prompt": "Write."},
+        "check": "steps.a.output == 'ok'",
+        "correct": rules,
+    }
+    run = Run(workflow(step))
+    run.look()
+    run.fail("a", FailureClass.INVALID_INPUT)
+    run.look()
+    run.succeed("a!correct", {"changes": {"prompt": "Write less."}, "seen": "too long", "why": "less"})
+    run.look()
+    run.fail("a", FailureClass.INVALID_INPUT)
+    assert run.state.step("a").status is StepStatus.GIVEN_UP
+    return run
+
+
+def test_nothing_is_accepted_where_no_attempt_gave_anything() -> None:
+    assert isinstance(given_up().do(c.Settle("a", "accept", BEN)), c.NotAllowed)
+    run = given_up()
+    run.do(c.Settle("a", "accept", BEN, "mine"))
+    assert run.state.step("a").output == "mine"
+
+
+def test_a_person_cannot_try_the_last_attempt_once_more() -> None:
+    run = given_up()
+    reply = run.do(c.Settle("a", "retry", BEN, {"prompt": "Write less."}))
+    assert reply == c.NotAllowed("a is not tried again so: it is the same attempt as one before")
+
+
+def test_an_answer_to_an_earlier_question_counts_no_more() -> None:
+    run = given_up()
+    first = run.state.step("a").correction
+    assert first is not None
+    run.do(c.Settle("a", "retry", BEN, {"prompt": "Write ok."}, asked=first.asked))
+    run.look()
+    run.fail("a", FailureClass.INVALID_INPUT)
+    again = run.state.step("a").correction
+    assert again is not None
+    assert again.asked > first.asked
+    late = run.do(c.Settle("a", "fail", BEN, asked=first.asked))
+    assert late == c.NotAllowed("a was tried again since, and asks anew")
+    assert isinstance(run.do(c.Settle("a", "fail", BEN, asked=again.asked)), c.Accepted)

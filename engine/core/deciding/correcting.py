@@ -59,10 +59,9 @@ def what_follows(
     except ExpressionError:
         return None  # other arguments come from the same expressions
     known = draft.state.step(path).correction or Correction()
-    if known.number >= rules.attempts:
-        return _given_up(path, rules, known, failure.message, f"{_times(rules.attempts)} are the most")
-    if rules.cost is not None and known.cost >= rules.cost:
-        return _given_up(path, rules, known, failure.message, f"the {say_money(rules.cost)} for it are spent")
+    if why := _why_no_more(rules, known):
+        given_up = _given_up(path, rules, known, failure.message, why)
+        return given_up.model_copy(update={"attempt": attempt, "output": output})
     number = known.number + 1
     return e.StepCorrecting(step=path, number=number, of=rules.attempts, attempt=attempt, output=output)
 
@@ -100,6 +99,8 @@ def settle(draft: Draft, command: c.Settle) -> c.Reply:
     result = command.result
     if command.answer in ("happened", "did_not_happen") or rules is None:
         return c.NotAllowed(f"{path} waits to be tried again with a change, accepted, or failed")
+    if command.asked not in (0, known.asked):
+        return c.NotAllowed(f"{path} was tried again since, and asks anew")
     if command.answer == "retry":
         changes = cast("dict[str, JsonValue]", result) if isinstance(result, dict) else {}
         reason = refusal(rules, arguments_of(draft, path), changes, known.tried)
@@ -107,6 +108,8 @@ def settle(draft: Draft, command: c.Settle) -> c.Reply:
             return c.NotAllowed(f"{path} is not tried again so: {reason}")
         result = {**_changes(draft, known), **changes}
     elif command.answer == "accept" and result is None:
+        if known.output is None:
+            return c.NotAllowed(f"{path} gave nothing that could be accepted; give its result, or let it fail")
         result = draft.resolved([known.output])[0]
     draft.record(e.StepSettled(step=path, answer=command.answer, result=result, by=command.by, reason=command.reason))
     return c.Accepted()
@@ -132,6 +135,14 @@ def _corrected(draft: Draft, path: str, rules: Correct, known: Correction, propo
         why=proposal.why,
         cost=proposal.cost,
     )
+
+
+def _why_no_more(rules: Correct, known: Correction) -> str:
+    if known.number >= rules.attempts:
+        return f"{_times(rules.attempts)} are the most"
+    if rules.cost is not None and known.cost >= rules.cost:
+        return f"the {say_money(rules.cost)} for it are spent"
+    return ""
 
 
 def _given_up(path: str, rules: Correct, known: Correction, message: str, reason: str) -> e.StepGivenUp:

@@ -193,7 +193,7 @@ def value_of(event: Event) -> JsonValue:
             return event.items
         case StepProgressed():
             return event.cursor
-        case StepCorrecting():
+        case StepCorrecting() | StepGivenUp():
             return event.output
         case StepCorrected():
             return event.changes

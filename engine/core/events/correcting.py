@@ -42,12 +42,17 @@ class StepCorrected(EventModel):
 
 
 class StepGivenUp(EventModel):
-    """No further correction is tried, and a person is asked; ``summary`` says what was tried and why it stopped."""
+    """No further correction is tried, and a person is asked; ``summary`` says what was tried and why it stopped.
+
+    ``attempt`` and ``output`` are those of the last attempt, as in STEP_CORRECTING, where no model was asked after it.
+    """
 
     type: ClassVar[str] = "STEP_GIVEN_UP"
     step: str
     summary: str
     may_change: tuple[str, ...] = Field(default=())
+    attempt: str = ""
+    output: JsonValue = None
 
 
 CorrectionEvent = StepCorrecting | StepCorrected | StepGivenUp

@@ -14,11 +14,14 @@ from bot.blocks import (
     gate_replies,
     newer,
     operated,
+    question_forms,
+    questions,
     timeline,
     waiting,
 )
 from bot.blocks.words import Asked
 from engine.core import commands as c
+from engine.core.corrections import OpenQuestion
 from engine.core.fold import begin
 from engine.core.state import Gate
 from tests.bot.rendering.entries import LINK, PLACE, SOMEBODY, Made, about_runs
@@ -177,3 +180,34 @@ def _typed_decisions(now: Situation) -> Iterator[Made]:
         yield decided.approve_form(now.state, step, gate, PLACE, "fine")
         yield decided.denied(now.state, step)
         yield decided.delegated(step, gate, now.state.started.by)
+
+
+def _questions(now: Situation) -> questions.Asked:
+    asked = questions.Asked()
+    for recorded in now.log:
+        asked.read(recorded)
+    return asked
+
+
+@about_runs(questions.question)
+@about_runs(question_forms.answered_before)
+def _question(now: Situation) -> Iterator[Made]:
+    for asked in _questions(now).known.values():
+        yield questions.question(now.state, asked)
+        yield questions.question(now.state, replace(asked, tried=asked.tried * 40))
+        yield question_forms.answered_before(asked)
+
+
+@about_runs(question_forms.retry_form)
+@about_runs(question_forms.accept_form)
+@about_runs(question_forms.fail_form)
+def _question_forms(now: Situation) -> Iterator[Made]:
+    for asked in _questions(now).known.values():
+        rules = now.plan.node("a").step.correct
+        names = () if rules is None else rules.may_change  # a definition's own words, which no data can be
+        held = dict.fromkeys(names, asked.result)
+        for schemas in ({}, {name: {"anyOf": [{"type": "string"}, {"type": "null"}]} for name in names}):
+            found = OpenQuestion(asked.step, names, held, schemas, has_result=True)
+            yield question_forms.retry_form(now.state, found, PLACE)
+            yield question_forms.accept_form(now.state, found, PLACE)
+            yield question_forms.fail_form(now.state, found, PLACE)

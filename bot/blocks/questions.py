@@ -1,0 +1,247 @@
+"""The question to people where a step's corrections were given up: what was tried, and how it may go on.
+
+The one rule: it is told from the run's history, attempt by attempt; its buttons are there exactly while an answer
+counts, and carry which question they are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from pydantic import JsonValue
+
+from bot.blocks.kit import TEXT_LIMIT, Block, Message, actions, button, clip, clip_markup, section
+from bot.blocks.words import because, date, listed, named, one_line, plain, went_wrong
+from engine.core import events as e
+from engine.core import paths
+from engine.core.failures import Failure
+from engine.core.state import Recorded, RunState, StepState, StepStatus
+
+RETRY = "question_retry"
+ACCEPT = "question_accept"
+FAIL = "question_fail"
+
+TRIED = 1_900
+"""Characters of what was tried: the last lines that fit are shown, and the others counted."""
+
+_VALUE, _CHANGES, _WHY, _RESULT = 160, 400, 200, 600
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said, and what they changed for another try."""
+
+    event: e.StepSettled
+    at: int
+    changed: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Asked by event ``seq``. ``tried``: what was tried before that, in mrkdwn; ``result``: what the last try gave."""
+
+    seq: int
+    step: str
+    summary: str
+    may_change: tuple[str, ...]
+    tried: tuple[str, ...]
+    result: JsonValue = None
+    answer: Answer | None = None
+
+
+@dataclass(slots=True)
+class _Tried:
+    """What was tried of one step so far."""
+
+    lines: list[str] = field(default_factory=list[str])
+    attempts: int = 0
+    untold: Failure | None = None
+    changes: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+    result: JsonValue = None
+    open: int = 0
+
+
+class Asked:
+    """All questions of one run so far, by their seqs; ``read`` takes its events in order."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, Question] = {}
+        self._tried: dict[str, _Tried] = {}
+
+    def read(self, recorded: Recorded) -> None:
+        match recorded.event:
+            case e.StepFailed(step=path, failure=failure) if paths.corrected_by(path) is None:
+                self._of(path).untold = failure
+            case e.StepCorrecting(step=path, output=output):
+                self._tell_failure(path, output)
+            case e.StepCorrected():
+                self._corrected(recorded.event)
+            case e.StepGivenUp(step=path, output=output):
+                self._tell_failure(path, output)
+                self._ask(recorded.seq, recorded.event)
+            case e.StepSettled(step=path) if path in self._tried:
+                self._answered(recorded.at, recorded.event)
+            case e.StepsReset(steps=steps):
+                for path in [*self._tried]:
+                    if any(path == step or paths.is_inside(path, step) for step in steps):
+                        del self._tried[path]
+            case e.StepCompleted(step=path) | e.StepSkipped(step=path) | e.StepOutputSet(step=path):
+                self._tried.pop(path, None)
+            case e.StepRedriven(step=path):
+                self._tried.pop(path, None)
+            case _:
+                pass
+
+    def _of(self, path: str) -> _Tried:
+        return self._tried.setdefault(path, _Tried())
+
+    def _tell_failure(self, path: str, output: JsonValue) -> None:
+        tried = self._of(path)
+        if output is not None:
+            tried.result = output
+        if tried.untold is not None:
+            tried.attempts += 1
+            gave = f". It gave: {one_line(plain(output), _VALUE)}" if output is not None else ""
+            tried.lines.append(f"✗ Attempt {tried.attempts} failed ({went_wrong(tried.untold)}){gave}")
+            tried.untold = None
+
+    def _corrected(self, event: e.StepCorrected) -> None:
+        tried = self._of(event.step)
+        seen = one_line(event.seen, _WHY) or "nothing said"
+        why = one_line(event.why, _WHY) or "nothing said"
+        new = {name: event.changes.get(name) for name in event.changed}
+        tried.lines.append(f"✎ Then the model changed {changes_words(new)}; it saw: {seen}; why: {why}")
+        tried.changes = event.changes
+
+    def _ask(self, seq: int, event: e.StepGivenUp) -> None:
+        tried = self._of(event.step)
+        self.known[seq] = Question(
+            seq, event.step, event.summary, event.may_change, tuple(tried.lines), result=tried.result
+        )
+        tried.open = seq
+
+    def _answered(self, at: int, event: e.StepSettled) -> None:
+        tried = self._tried[event.step]
+        asked = self.known.get(tried.open)
+        if asked is None:
+            return
+        given = cast("dict[str, Any]", event.result) if isinstance(event.result, dict) else {}
+        changed: dict[str, JsonValue] = {}
+        if event.answer == "retry":
+            changed = {name: value for name, value in given.items() if tried.changes.get(name, _NOTHING) != value}
+            tried.changes = given
+            tried.lines.append(f"✎ Then {named(event.by)} changed {changes_words(changed)}{because(event.reason)}")
+        self.known[asked.seq] = replace(asked, answer=Answer(event, at, changed))
+        tried.open = 0
+        if event.answer != "retry":
+            del self._tried[event.step]
+
+
+_NOTHING: Any = object()
+
+
+def changes_words(changes: Mapping[str, JsonValue]) -> str:
+    """``prompt to Write less., tone to dry``; escaped."""
+    told = [f"{one_line(name, 80)} to {one_line(plain(value), _VALUE) or 'nothing'}" for name, value in changes.items()]
+    return clip_markup(", ".join(told), _CHANGES) or "nothing"
+
+
+# What is open
+
+
+def asked_at(state: RunState, seq: int) -> str | None:
+    """The step whose question of that seq is open; None if none is, or the run is stopping."""
+    return next((path for path, known in open_questions(state) if known == seq), None)
+
+
+def open_questions(state: RunState) -> list[tuple[str, int]]:
+    """The steps that wait for an answer, with the seqs of their questions, the first one first."""
+    if state.end is not None or state.stopping:
+        return []
+    found = ((path, step.correction) for path, step in state.opened(StepStatus.GIVEN_UP))
+    return sorted(((path, known.asked) for path, known in found if known is not None), key=lambda one: one[1])
+
+
+def click_value(run: str, seq: int) -> str:
+    """What a button carries: the question of which run it answers."""
+    return f"{run}:{seq}"
+
+
+def read_click(value: str) -> tuple[str, int]:
+    """(run, seq) of a button's value. Raises ``ValueError`` for anything else."""
+    run, seq = value.split(":")
+    if not run.startswith("run_"):
+        raise ValueError(f"not a button of a question: {clip(value, 40)}")
+    return run, int(seq)
+
+
+def question_buttons(state: RunState, path: str) -> Block:
+    """The ways in which the step can go on; it can be accepted only where an attempt gave something."""
+    known = state.step(path).correction
+    seq, has_result = (0, False) if known is None else (known.asked, known.output is not None)
+    value = click_value(state.run, seq)
+    made = [button("Retry with my change", RETRY, value, "primary")]
+    made += [button("Accept", ACCEPT, value)] if has_result else []
+    made.append(button("Fail", FAIL, value, "danger"))
+    return actions(f"question:{value}"[:255], made)
+
+
+# The message
+
+
+def question(state: RunState, asked: Question) -> Message:
+    """The message as it has to be now: with its buttons while it is open, else with who answered what."""
+    path = asked_at(state, asked.seq)
+    step = asked.step if path is None else path
+    lead = f"How shall {one_line(step, 120)} go on?"
+    parts = [part for part in (*_tried(asked.tried), one_line(asked.summary, 600)) if part]
+    if path is None:
+        parts.append(_closed(state, asked))
+    else:
+        parts += _ways(step, asked, state.step(path))
+    blocks = [section(f"*{lead}*"), *(section(part) for part in parts)]
+    blocks += [question_buttons(state, path)] if path is not None else []
+    return Message(clip_markup("\n".join((lead, *parts)), TEXT_LIMIT), tuple(blocks))
+
+
+def _tried(lines: Sequence[str]) -> list[str]:
+    shown: list[str] = []
+    for line in reversed(lines):
+        if shown and sum(len(each) + 1 for each in shown) + len(line) > TRIED:
+            break
+        shown.insert(0, line)
+    if len(lines) > len(shown):
+        shown.insert(0, f"… {len(lines) - len(shown)} more before that")
+    return ["\n".join(shown)] if shown else []
+
+
+def _ways(path: str, asked: Question, step: StepState) -> list[str]:
+    has_result = step.correction is not None and step.correction.output is not None
+    fail = "*Fail*: it counts as failed, and the run goes on as with any step that failed."
+    gave = [f"What may be accepted: {one_line(plain(asked.result), _RESULT)}"] if has_result else []
+    accept = " *Accept*: the run goes on with what it gave." if has_result else ""
+    ways = f"*Retry with my change*: you change {listed(asked.may_change)}, and it is run again.{accept} {fail}"
+    return [*gave, ways]
+
+
+def _closed(state: RunState, asked: Question) -> str:
+    if asked.answer is not None:
+        return answer_words(asked.answer)
+    if state.cancel is not None:
+        return f"■ No answer is needed any more: {named(state.cancel.by)} stopped the run."
+    return "■ No answer is needed any more: the run went on without one."
+
+
+def answer_words(answer: Answer) -> str:
+    """Who answered what, and when."""
+    event, when = answer.event, date(answer.at)
+    who, why = named(event.by), because(event.reason)
+    match event.answer:
+        case "retry":
+            return f"✎ {who} let it be tried with {changes_words(answer.changed)} {when}{why}"
+        case "accept" | "happened":
+            return f"✓ {who} accepted it {when}{why}"
+        case _:
+            return f"✗ {who} let it fail {when}{why}"

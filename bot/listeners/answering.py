@@ -1,0 +1,160 @@
+"""Answers where a step's corrections were given up: three buttons, each of which opens a form, and the forms.
+
+The one rule: an answer is one command of the engine about the question that was shown; whoever comes second, or late,
+is told who has answered what.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bot.blocks import question_forms as forms
+from bot.blocks import questions, replies
+from bot.blocks.forms import Place, View
+from bot.blocks.gate_forms import REASON_BLOCK, read_reason, shown
+from bot.blocks.kit import Message, escape
+from bot.blocks.replies import said
+from bot.listeners.actions import Click
+from bot.listeners.answers import CLOSED, Answer, replaced, wrong
+from bot.listeners.desk import Ack, Desk, NotInTime, actor
+from bot.people.directory import Unreadable
+from bot.people.policy import Act, Refused
+from engine.core import commands as c
+from engine.core.corrections import OpenQuestion
+from engine.core.errors import EngineError
+from engine.core.events import Actor, SettledAs
+from engine.core.state import RunState
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+FORMS: Mapping[str, Callable[[RunState, OpenQuestion, Place], View]] = {
+    questions.RETRY: forms.retry_form,
+    questions.ACCEPT: forms.accept_form,
+    questions.FAIL: forms.fail_form,
+}
+"""The form that each button opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """An open question, and the person who may answer it so."""
+
+    state: RunState
+    seq: int
+    open: OpenQuestion
+    by: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class _Unanswered:
+    """Nothing was recorded, and why. ``passing``: the same form may succeed in a moment."""
+
+    message: Message
+    passing: bool = False
+
+
+class Answering:
+    """The listeners of the buttons and the forms."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def open_form(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Open the form of the button, for those who may send it."""
+        click = Click.of(body)
+        needed = Act.ACCEPT if click.action == questions.ACCEPT else Act.SETTLE
+        asking = await self._guarded(self._check(click.value, click.where.user, needed))
+        await ack()
+        if isinstance(asking, _Unanswered):
+            await self._desk.tell(click.where, click.trigger_id, asking.message)
+        elif not await self._desk.open(click.trigger_id, FORMS[click.action](asking.state, asking.open, click.place)):
+            await self._desk.tell(click.where, click.trigger_id, said(replies.FORM_NOT_OPENED))
+
+    async def retry(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._sent(ack, body, "retry")
+
+    async def accept(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._sent(ack, body, "accept")
+
+    async def fail(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._sent(ack, body, "fail")
+
+    async def _sent(self, ack: Ack, body: dict[str, Any], answer: SettledAs) -> None:
+        """Close the form once the answer is recorded; else say what is wrong at its field."""
+        outcome = await self._guarded(self._answer(body, answer))
+        if isinstance(outcome, _Unanswered) and outcome.passing:
+            outcome = wrong({REASON_BLOCK: outcome.message.text})
+        elif isinstance(outcome, _Unanswered):
+            outcome = replaced(shown("Nothing was changed", outcome.message))
+        await ack(**outcome)
+
+    async def _answer(self, body: dict[str, Any], answer: SettledAs) -> Answer | _Unanswered:
+        view, user = body["view"], body["user"]["id"]
+        values, place = view["state"]["values"], Place.unpacked(view["private_metadata"])
+        asking = await self._check(place.about, user, Act.ACCEPT if answer == "accept" else Act.SETTLE)
+        if isinstance(asking, _Unanswered):
+            return asking
+        changes, problems = forms.read_changes(asking.open, values) if answer == "retry" else (None, {})
+        if problems:
+            return wrong(forms.problem_blocks(problems, asking.open))
+        reply = await self._desk.engine.operations.settle(
+            asking.state.run,
+            asking.open.step,
+            answer,
+            by=asking.by,
+            result=changes,
+            reason=read_reason(values),
+            asked=asking.seq,
+        )
+        match reply:
+            case c.Accepted():
+                return CLOSED
+            case c.InvalidFields(problems):
+                return wrong(forms.problem_blocks(problems, asking.open))
+            case c.NotAllowed(why) if answer == "retry" and await self._is_open(asking):
+                return wrong(forms.problem_blocks({asking.open.names[0]: why}, asking.open))
+            case _:
+                return await self._closed(asking.state.run, asking.seq)
+
+    async def _check(self, value: str, user: str, needed: Act) -> _Asking | _Unanswered:
+        """Whether ``user`` may answer so now."""
+        run, seq = questions.read_click(value)
+        state = await self._desk.engine.state(run)
+        verdict = await self._desk.from_slack(self._desk.roles.may_with(needed, user, state))
+        if isinstance(verdict, Refused):
+            return _Unanswered(said(verdict.sentence))
+        path = questions.asked_at(state, seq)
+        if path is None:
+            return await self._closed(run, seq)
+        open_ = await self._desk.engine.operations.questions.open(state, path)
+        return _Asking(state, seq, open_, actor(verdict.person))
+
+    async def _is_open(self, asking: _Asking) -> bool:
+        return questions.asked_at(await self._desk.engine.state(asking.state.run), asking.seq) is not None
+
+    async def _closed(self, run: str, seq: int) -> _Unanswered:
+        """Who has answered what, or that the run went on without an answer."""
+        asked = questions.Asked()
+        for recorded in await self._desk.engine.history(run):
+            asked.read(recorded)
+        known = asked.known.get(seq)
+        if known is None:
+            return _Unanswered(said("There is no such question. Nothing was changed."))
+        return _Unanswered(forms.answered_before(known))
+
+    async def _guarded(self, outcome: Awaitable[T | _Unanswered]) -> T | _Unanswered:
+        """Every way in which it can fail, in words for the person."""
+        try:
+            return await self._desk.in_time(outcome)
+        except NotInTime:
+            return _Unanswered(said(replies.NOT_IN_TIME), passing=True)
+        except (EngineError, Unreadable) as error:
+            return _Unanswered(said(escape(f"{error} Nothing was changed.")), passing=True)
+        except Exception:
+            log.exception("An answer to a question failed")
+            return _Unanswered(said(replies.UNEXPECTED), passing=True)

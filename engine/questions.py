@@ -1,0 +1,67 @@
+"""What people are asked where corrections were given up: what may be changed of the last attempt, and to what.
+
+The one rule: a change is checked against the step's own arguments before anything is recorded, whoever gives it and
+from where.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from engine.core.corrections import OpenQuestion
+from engine.core.given import arguments, places
+from engine.core.state import RunState, StepStatus
+from engine.own_runs import OwnRuns
+from engine.steps.registry import Registry, StepFunction, UnknownStep
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Of the runs of one workspace."""
+
+    runs: OwnRuns
+    registry: Registry
+
+    async def open(self, state: RunState, path: str) -> OpenQuestion:
+        """The question of ``path``, which is open."""
+        node, known = state.plan.node(path), state.step(path).correction
+        rules = node.step.correct
+        if rules is None or known is None:
+            raise ValueError(f"{path} asks nothing")
+        attempt = await self._attempt(state, path)
+        found = {name: attempt[name] for name in rules.may_change if name in attempt}
+        code = self._code(node.step.uses)
+        schemas = {} if code is None else _schemas(code.schema, rules.may_change)
+        return OpenQuestion(path, rules.may_change, found, schemas, known.output is not None)
+
+    async def problems(self, state: RunState, path: str, changes: JsonValue) -> dict[str, str]:
+        """One sentence for each argument that cannot be so, as far as this process has the step's code."""
+        if state.step(path).status is not StepStatus.GIVEN_UP or not isinstance(changes, dict):
+            return {}
+        code = self._code(state.plan.node(path).step.uses)
+        if code is None:
+            return {}
+        attempt = await self._attempt(state, path)
+        found = code.signature.problems({**attempt, **changes})
+        together = found.pop("", None)
+        wrong = {name: words for name, words in found.items() if name in changes}
+        return wrong if together is None or not changes else {next(iter(changes)): together, **wrong}
+
+    async def _attempt(self, state: RunState, path: str) -> dict[str, JsonValue]:
+        values = await self.runs.recall.values(state.run, places(state, path))
+        return arguments(state, path, values)
+
+    def _code(self, uses: str | None) -> StepFunction | None:
+        try:
+            return None if uses is None else self.registry.get(uses)
+        except UnknownStep:
+            return None
+
+
+def _schemas(schema: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Mapping[str, Any]]:
+    known: Mapping[str, Any] = schema.get("properties", {})
+    return {name: known[name] for name in names if name in known}

@@ -1,0 +1,153 @@
+"""Where corrections were given up: the question in the thread, its forms, and who may answer it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import pytest
+from pydantic import Field, JsonValue
+
+from bot.blocks import question_forms, questions
+from bot.blocks.questions import Asked, open_questions
+from bot.simulator.model import Message
+from bot.simulator.simulator import Simulator
+from engine.core.corrections import OpenQuestion
+from engine.steps.registry import step
+from tests.bot.conftest import Setup, workflow
+from tests.bot.front import Front, serving
+from tests.record_histories import corrected
+
+WRITE = workflow(
+    {
+        "id": "notes",
+        "uses": "t.write",
+        "with": {"prompt": "Write.", "words": 90},
+        "check": "steps.notes.output == 'short'",
+        "correct": {"model": "local:echo", "may_change": ["prompt", "words"], "attempts": 1},
+    },
+    name="write",
+    output="${{ steps.notes.output }}",
+)
+
+
+@step("t.write")
+async def write(prompt: str, words: Annotated[int, Field(le=90)]) -> str:
+    return "short" if words < 10 else f"{words} words of {prompt}"
+
+
+@step("llm.correct")
+async def correct(model: str, may_change: list[str], max_tokens: int, **about: JsonValue) -> JsonValue:
+    return {"changes": {"prompt": "Write less."}, "seen": "It is too long", "why": "Ask for less"}
+
+
+def question_in(front: Front) -> list[Message]:
+    """The messages in the thread that ask how a step goes on."""
+    found = front.simulator.channel_messages("#releases")
+    return [one for one in found if one.text.startswith("How shall")]
+
+
+async def asked(front: Front) -> Message:
+    """The question, once somebody's run asks it with its buttons."""
+    assert await front.type("ben", "run write") == ""
+    await front.simulator.wait_for(lambda: [one for one in question_in(front) if "question_retry" in str(one.blocks)])
+    return question_in(front)[-1]
+
+
+async def test_a_person_tries_it_with_a_change_checked_in_the_form_and_whoever_is_late_is_told(
+    setup: Setup, simulator: Simulator
+) -> None:
+    setup.world.more = (write, correct)
+    async with serving(setup, simulator, [WRITE]) as front:
+        message = await asked(front)
+        unfit = "invalid output: its result does not fulfil its check: steps.notes.output == 'short'"
+        assert message.text.splitlines()[1:4] == [
+            f"✗ Attempt 1 failed ({unfit}). It gave: 90 words of Write.",
+            "✎ Then the model changed prompt to Write less.; it saw: It is too long; why: Ask for less",
+            f"✗ Attempt 2 failed ({unfit}). It gave: 90 words of Write less.",
+        ]
+        await simulator.click("ana", "#releases", message.ts, questions.FAIL)
+        assert "takes the role operator" in await front.told("ana", 1), "neither the starter nor an operator"
+
+        await simulator.click("ben", "#releases", message.ts, questions.RETRY)
+        await simulator.click("dana", "#releases", message.ts, questions.FAIL)
+        form = await front.form("ben")
+        held = {block["block_id"]: block["element"].get("initial_value") for block in form.blocks[1:]}
+        assert held == {"input_prompt": "Write less.", "input_words": "90", "reason": None}
+        same = await simulator.submit_view("ben", form.id, {})
+        assert same.errors == {"input_prompt": "notes is not tried again so: it is the same attempt as one before"}
+        wrong = await simulator.submit_view("ben", form.id, {"input_words": {"value": "91"}})
+        assert wrong.errors == {"input_words": "words must be less than or equal to 90"}
+        sent = await simulator.submit_view(
+            "ben", form.id, {"input_words": {"value": "3"}, "reason": {"value": "Three will do."}}
+        )
+        assert sent.errors == {}
+        state = await front.ended((await front.runs())[0])
+        assert state.end is not None
+        assert state.end.output == "short"
+
+        late = await front.form("dana")
+        await simulator.submit_view("dana", late.id, {"reason": {"value": "No use."}})
+        shown = str((await front.form("dana")).body)
+        assert "This was answered before. ✎ Ben Okafor let it be tried with words to 3" in shown
+        await simulator.wait_for(lambda: "question_retry" not in str(question_in(front)[-1].blocks))
+        assert "✎ Ben Okafor let it be tried with words to 3" in question_in(front)[-1].text
+        assert question_in(front)[-1].text.endswith(": Three will do.")
+
+
+async def test_accepting_takes_what_there_is_and_an_operator(setup: Setup, simulator: Simulator) -> None:
+    setup.world.more = (write, correct)
+    async with serving(setup, simulator, [WRITE]) as front:
+        message = await asked(front)
+        await simulator.click("ben", "#releases", message.ts, questions.ACCEPT)
+        assert "takes the role operator" in await front.told("ben", 1), "who started it cannot leave out the check"
+        card = front.simulator.channel_messages("#releases")[0]
+        await simulator.wait_for(lambda: "question_accept" in str(card.blocks))
+        await simulator.click("dana", "#releases", card.ts, questions.ACCEPT)
+        form = await front.form("dana")
+        await simulator.submit_view("dana", form.id, {"reason": {"value": "Good enough."}})
+        state = await front.ended((await front.runs())[0])
+        assert state.end is not None
+        assert state.end.output == "90 words of Write less."
+        await simulator.wait_for(lambda: "✓ Dana" in question_in(front)[-1].text)
+
+
+def test_a_question_tells_every_attempt_and_asks_anew_after_a_change_that_did_not_help() -> None:
+    run = corrected()
+    told = Asked()
+    for recorded in run.log:
+        told.read(recorded)
+    (first,) = told.known.values()
+    assert first.answer is not None
+    assert first.answer.changed == {"prompt": "Write ok."}
+    assert len(first.tried) == 3
+    assert open_questions(run.state) == []
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "typed", "read"),
+    [
+        ({"type": "string"}, "a", "b", "b"),
+        ({"type": "string"}, "a", "", ""),
+        ({"type": "integer"}, 3, "4", 4),
+        ({"anyOf": [{"type": "number"}, {"type": "null"}]}, 0.5, "", None),
+        ({"type": "boolean"}, True, "false", False),
+        ({"type": "array"}, [1], "[1, 2]", [1, 2]),
+        ({}, {"a": 1}, '{"a": 2}', {"a": 2}),
+        ({"enum": ["dry", "wet"], "type": "string"}, "dry", "wet", "wet"),
+    ],
+)
+def test_what_is_typed_is_read_as_the_step_takes_it(
+    schema: dict[str, JsonValue], value: JsonValue, typed: str, read: JsonValue
+) -> None:
+    asking = OpenQuestion("a", ("it",), {"it": value}, {"it": schema} if schema else {}, has_result=False)
+    element = {"selected_option": {"value": typed}} if "enum" in schema or value is True else {"value": typed or None}
+    changes, problems = question_forms.read_changes(asking, {"input_it": {"value": element}})
+    assert (changes, problems) == ({"it": read}, {})
+
+
+def test_what_is_too_long_for_a_field_stays_as_it_was_and_what_is_no_json_is_said() -> None:
+    long = OpenQuestion("a", ("it",), {"it": "x" * 3_001}, {"it": {"type": "string"}}, has_result=False)
+    assert question_forms.read_changes(long, {"input_it": {"value": {"value": None}}}) == ({}, {})
+    listed = OpenQuestion("a", ("it",), {"it": [1]}, {"it": {"type": "array"}}, has_result=False)
+    _, problems = question_forms.read_changes(listed, {"input_it": {"value": {"value": "[1"}}})
+    assert problems == {"it": "it is no JSON (Expecting ',' delimiter at character 3)"}
