@@ -1,0 +1,127 @@
+"""What is broken of what people do in Slack."""
+
+from tests.broken.breaks import Break
+
+BREAKS = (
+    Break(
+        "A click is acknowledged once it is durable",
+        "actions.py::Actions.approve",
+        "it is acknowledged first",
+        text=(
+            "        outcome = await act(self._desk, click.value, click.where.user, vote(granted=True))\n"
+            "        await ack()\n"
+        ),
+        instead=(
+            "        await ack()\n"
+            "        outcome = await act(self._desk, click.value, click.where.user, vote(granted=True))\n"
+        ),
+    ),
+    Break(
+        "By what right somebody acts at a gate",
+        "authority.py::right_by",
+        "all who are in a group count, guests and those who have left too",
+        text="    everyone = await _everyone(directory, gate, targets)\n",
+        instead="    everyone = frozenset(one for target in targets for one in target.members)\n",
+        tests=("test_all_are_the_full_members_of_the_group_at_the_decision",),
+    ),
+    Break(
+        "By what right somebody acts at a gate",
+        "authority.py::right_by",
+        "who was let decide for a period is not asked",
+        text="    delegations = _delegations(given, gate, user)\n",
+        instead="    delegations = _delegations((), gate, user)\n",
+        tests=("test_who_is_let_decide_for_a_period_decides_at_other_gates_too",),
+    ),
+    Break(
+        "By what right somebody acts at a gate",
+        "authority.py::right_by",
+        "whoever comes belongs to those asked",
+        text="    verdict = may_decide(person, targets, [giver for giver in givers if giver is not None])\n",
+        instead='    verdict = Allowed(person, "", tuple(gate.asked))\n',
+        tests=("test_what_waits_is_what_one_may_decide",),
+    ),
+    Break(
+        "Where corrections were given up one answer counts",
+        "correcting.py::settle",
+        "which question was answered is not looked at",
+        text="    if command.asked not in (0, known.asked):\n",
+        instead="    if command.asked > known.asked:\n",
+    ),
+    Break(
+        "Who comes later is told who has answered what",
+        "answering.py::Answering._closed",
+        "they are told that there is no such question",
+        text="    known = asked.known.get(seq)\n",
+        instead="    known = asked.known.get(-seq)\n",
+    ),
+    Break(
+        "A click on what has changed since records nothing",
+        "deciding.py::_check",
+        "what was shown is not compared with what it is now",
+        text="    if version != gate.version:\n        return Refusal(gate_replies.outdated(state, step, gate))\n",
+        instead="",
+    ),
+    Break(
+        "A button of a run's card does what it says",
+        "steering.py::Steering",
+        "the state for which it was shown is not looked at",
+        text="        if deed not in possible(state) or mark(state, deed) != clicked.mark:\n",
+        instead="        if deed not in possible(state):\n",
+    ),
+    Break(
+        "What a person does to a run, a schedule or a role",
+        "roles.py::Roles",
+        "everybody counts as who started it",
+        text="        return may(act, person, holders, is_starter=is_starter)\n",
+        instead="        return may(act, person, holders, is_starter=True)\n",
+    ),
+    Break(
+        "A role lets its holders do what it includes",
+        "policy.py::may",
+        "a role includes itself alone",
+        text="if role in INCLUDES[holder.role]]",
+        instead="if role is holder.role]",
+    ),
+    Break(
+        "Nobody in Slack starts, or forks, a workflow",
+        "policy.py::may_start",
+        "who has the role for it starts it",
+        text="    if not only:\n",
+        instead="    if holders or not only:\n",
+    ),
+    Break(
+        "A role that was given in Slack is to an id",
+        "roles.py::_whom",
+        "it is to the name",
+        text='    return f"{sign}{asked.id}", wanted.who\n',
+        instead="    return wanted.who, wanted.who\n",
+    ),
+    Break(
+        "There is always somebody who may give roles",
+        "workspace.py::_revoke",
+        "the last one can be revoked",
+        text="    if giving(state.grants, Role.ADMIN) == (known,) and not command.admins_besides:\n",
+        instead="    if giving(state.grants, Role.ADMIN) == () and not command.admins_besides:\n",
+    ),
+    Break(
+        "An approval that is typed is of what was shown",
+        "decided.py::approve_form",
+        "the form asks without showing what is approved",
+        text='"blocks": [what, *shown, asked]}',
+        instead='"blocks": [what, asked]}',
+    ),
+    Break(
+        "A run that somebody else has paused",
+        "policy.py::is_own",
+        "who holds it is not looked at",
+        text='    return (by.via, by.id) == ("slack", user) and not others_hold\n',
+        instead='    return (by.via, by.id) == ("slack", user)\n',
+    ),
+    Break(
+        "A mention that is delivered again starts nothing again",
+        "mentions.py::asked_in",
+        "each delivery has a key of its own",
+        text="f\"slack:mention:{event['channel']}:{event['ts']}\"",
+        instead='f"slack:mention:{id(event)}"',
+    ),
+)
