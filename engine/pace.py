@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 
 from engine.steps.models.config import Limit, Models, Wait
 from engine.streams import StreamsUnavailable
@@ -64,7 +65,7 @@ class SharedPace:
     def _turn(self, name: str, wait: float, limit: Limit | None) -> float:
         """Seconds until whoever asks now is to come: behind those who were told before."""
         now = asyncio.get_running_loop().time()
-        apart = MINUTE_S / limit.requests if limit is not None else 0.0
+        apart = 1 / _requests(name, limit).per_second if limit is not None else 0.0
         turn = max(now + wait, self._turns.get(name, 0.0) + apart)
         self._turns[name] = turn
         return turn - now
@@ -76,11 +77,15 @@ def _held(workspace: str, provider: str) -> str:
 
 def _buckets_of(name: str, limit: Limit, tokens: int) -> tuple[list[Bucket], tuple[int, ...]]:
     """What a request takes of each. One that is larger than a whole bucket takes all of it."""
-    buckets, amounts = [_bucket(f"{name}/requests", limit.requests, 6)], [1]
+    buckets, amounts = [_requests(name, limit)], [1]
     if limit.tokens is not None:
         buckets.append(_bucket(f"{name}/tokens", limit.tokens, 2))
         amounts.append(min(tokens, buckets[1].burst))
     return buckets, tuple(amounts)
+
+
+def _requests(name: str, limit: Limit) -> Bucket:
+    return _bucket(f"{name}/requests", limit.requests, 6)
 
 
 def _bucket(name: str, per_minute: int, share: int) -> Bucket:
@@ -90,4 +95,4 @@ def _bucket(name: str, per_minute: int, share: int) -> Bucket:
 
 
 def _ms(seconds: float) -> int:
-    return min(max(round(seconds * 1_000), 1), MOST_WAIT_MS)
+    return min(max(math.ceil(seconds * 1_000), 1), MOST_WAIT_MS)

@@ -1,7 +1,7 @@
 """What models cost by the list prices of their providers, as ``genai-prices`` knows them.
 
 The one rule: a model without a price is not asked, since no budget could hold it. An operator can name prices of their
-own, for models of their own and for agreed discounts.
+own, for models of their own and for agreed discounts; a local model is free unless they do.
 """
 
 from __future__ import annotations
@@ -48,15 +48,16 @@ class Prices:
 
     def source(self, model: str) -> str:
         """Where the price of ``provider:model`` is from, with the version of the list."""
-        if self._known(model) is not None:
-            return LOCAL if model.startswith(f"{LOCAL}:") else "own"
+        if (known := self._known(model)) is not None:
+            return LOCAL if known is _FREE else "own"
         from genai_prices import __version__
 
         return f"genai-prices {__version__}"
 
     def _known(self, model: str) -> Price | None:
         provider = model.partition(":")[0]
-        return _FREE if provider == LOCAL else self.own.get(model) or self.own.get(f"{provider}:*")
+        own = self.own.get(model) or self.own.get(f"{provider}:*")
+        return _FREE if own is None and provider == LOCAL else own
 
     def of(self, model: str) -> Price | None:
         """For a million tokens of ``provider:model``; None if nobody knows."""

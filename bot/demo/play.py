@@ -70,15 +70,12 @@ def _say_chaos(on: Stage) -> None:
 
 def _welcome(on: Stage) -> None:
     say(Text.assemble("Slack, on this machine: ", (on.simulator.page_url, "bold underline")))
-    say("Choose who you are, and type in #releases, for example:\n")
-    for command in (
-        f"/vb run publish_release version={on.repository.next_version()}",
-        f"/vb run check_site url={on.site}",
-        "/vb run draft_notes repo=.",
-        "/vb run cleanup folder=../downloads",
-    ):
-        say(Text(f"  {command}", style="bold"))
-    say("\nA release waits for Ana or Dana; move the page's clock 15 minutes, and Chen is asked too. Ctrl-C stops it.")
+    say(f"Choose who you are, and type in {CHANNEL}, for example:\n")
+    for scene in on.scenes:
+        say(Text(f"  {scene.note}", style="dim"))
+        say(Text(f"    {scene.text}", style="bold"))
+    say("\nModels are local ones, which need no key; the demo gives them a price and a limit, to have some to show.")
+    say("Ctrl-C stops it.")
 
 
 class _Play:

@@ -1,4 +1,4 @@
-"""What the demo's examples work on: a git repository, a site that fails before it answers, a folder with old files.
+"""What the demo's examples work on: a git repository, a site that fails first or is slow, a folder with old files.
 
 The one rule: all of it is real, and all of it lies in the demo's own folder or on loopback; nothing of the person's is
 touched.
@@ -6,6 +6,7 @@ touched.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
@@ -20,7 +21,10 @@ from aiohttp import web
 from engine.core.errors import EngineError
 
 FAILURES_FIRST = 2
-"""How often the site answers 503 before each page that it gives."""
+"""How often the site answers 503 before its first page, each time that it gives it."""
+
+PAGE_S = 5.0
+"""How long the site takes for any other page."""
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _FIRST = ("Start the shop", "Show the basket", "Take payments by card")
@@ -109,7 +113,10 @@ def prepare_downloads(folder: Path) -> None:
 
 @asynccontextmanager
 async def flaky_site(port: int) -> AsyncGenerator[str]:
-    """A site on loopback that answers 503 twice before each page; its address. Port 0 is any."""
+    """A site on loopback that answers 503 twice before its first page, and takes long for all others; its address.
+
+    Port 0 is any.
+    """
     left = FAILURES_FIRST
 
     async def page(_request: web.Request) -> web.Response:
@@ -120,8 +127,13 @@ async def flaky_site(port: int) -> AsyncGenerator[str]:
         left = FAILURES_FIRST
         return web.Response(text="Welcome to the shop. We are open.\n")
 
+    async def slow_page(request: web.Request) -> web.Response:
+        await asyncio.sleep(PAGE_S)
+        return web.Response(text=f"All {request.match_info['page']} of the shop.\n")
+
     app = web.Application()
     app.router.add_get("/", page)
+    app.router.add_get("/{page}", slow_page)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:

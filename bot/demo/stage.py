@@ -21,10 +21,12 @@ from bot.config.wiring import working_engine
 from bot.console.launch import Misuse
 from bot.demo.memory import remembered
 from bot.demo.props import Repository, flaky_site, prepare_downloads
+from bot.demo.scenes import scenes_of
 from bot.sending.slackstep import slack_post
 from bot.sending.steps import SlackSender
 from bot.simulator.chaos import Chaos
 from bot.simulator.demo import demo_workspace
+from bot.simulator.model import Suggestion
 from bot.simulator.simulator import Options, Simulator
 from engine.clock import MovableClock
 from engine.engine import Engine
@@ -35,6 +37,11 @@ PORT, SITE_PORT = 8765, 8766
 
 CHANNEL = "#releases"
 ADMINS = ("@dana",)
+
+MODEL_PRICES = "local:*=0/1000"
+"""Local models cost nothing. Here an answer costs $1.00 for 1,000 tokens, so that budgets have something to hold."""
+MODEL_LIMITS = "local:brief=12"
+"""Two questions at once, and then one in 6 s."""
 
 _HOST = "127.0.0.1"
 
@@ -47,7 +54,7 @@ class Stage:
     engine: Engine
     worker: Worker
     repository: Repository
-    site: str
+    scenes: tuple[Suggestion, ...]
     problems: tuple[str, ...]
 
 
@@ -62,6 +69,9 @@ def demo_settings(settings: Settings) -> Settings:
         "given_workflows": os.pathsep.join(str(folder.absolute()) for folder in settings.workflow_folders),
         "allowed_programs": ",".join(part for part in programs if part),
         "allow_private_addresses": _HOST,
+        # What the person has set comes later, and counts.
+        "model_prices": f"{MODEL_PRICES},{settings.model_prices}",
+        "model_limits": f"{MODEL_LIMITS},{settings.model_limits}",
     }
     return settings.model_copy(update=own)
 
@@ -95,7 +105,8 @@ async def stage(settings: Settings, port: int | None, chaos: int | None = None) 
         await simulator.wait_connected(10_000)
         if chaos is not None:
             simulator.unleash(Chaos(chaos))
-        yield Stage(simulator, engine, worker, repository, site, tuple(map(str, problems)))
+        simulator.suggestions = scenes = scenes_of(repository.next_version(), site)
+        yield Stage(simulator, engine, worker, repository, scenes, tuple(map(str, problems)))
 
 
 def _slack(simulator: Simulator) -> BotSettings:

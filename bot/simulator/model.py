@@ -4,11 +4,18 @@ Ids look like Slack's (T…, U…, S…, C…, D…, V…); `ts` strings are Sla
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
 
 SLACKBOT = "USLACKBOT"
+
+
+class Suggestion(NamedTuple):
+    """What the page offers to type, and what is to be seen then."""
+
+    text: str
+    note: str
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bot.simulator import forms, person, shortcuts
 from bot.simulator.errors import PersonError
-from bot.simulator.model import Channel, Json, User
+from bot.simulator.model import Channel, Json, Suggestion, User
 from bot.simulator.person import UNSET, Desk, Use
 from bot.simulator.schema import is_object
 from bot.simulator.seen import channel_seen, group_seen, message_seen, user_seen, view_seen
@@ -66,7 +66,8 @@ def _only_from_the_page(request: web.Request) -> None:
 class PageApi:
     """The routes of the page, for the workspaces of `desks`: whose it is, is told by the person who acts.
 
-    `connections` tells how many connections the app has, and `mode` over which transport it is reached.
+    `connections` tells how many connections the app has, and `mode` over which transport it is reached; `suggestions`
+    are what the page offers to type.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class PageApi:
         *,
         connections: Callable[[], int],
         mode: Callable[[], str],
+        suggestions: Callable[[], Sequence[Suggestion]],
     ) -> None:
         self._desks = desks
         self._violations = violations
         self._connections = connections
         self._mode = mode
+        self._suggestions = suggestions
         self._sockets: set[web.WebSocketResponse] = set()
 
     def add_routes(self, app: web.Application) -> None:
@@ -128,6 +131,7 @@ class PageApi:
             "team": {"id": workspace.team_id, "name": workspace.team_name, "domain": workspace.domain},
             "teams": [_team_seen(desk.workspace) for desk in self._desks],
             "app": self._app_seen(desk),
+            "suggestions": [one._asdict() for one in self._suggestions()],
             "me": me.id,
             "people": [user_seen(user) for user in workspace.users.values()],
             "groups": [group_seen(group) for group in workspace.groups.values() if group.enabled],

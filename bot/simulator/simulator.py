@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import ipaddress
 import secrets
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,6 +24,7 @@ from bot.simulator.errors import SlackError
 from bot.simulator.grants import Grants
 from bot.simulator.http_delivery import HttpDelivery
 from bot.simulator.methods import Slack
+from bot.simulator.model import Suggestion
 from bot.simulator.page_api import PageApi, guard
 from bot.simulator.people import People
 from bot.simulator.person import Desk
@@ -97,6 +98,7 @@ class Simulator(People):
             in_flight_ms=int(IN_FLIGHT_MS * workspace.clock.pace),
         )
         self.grants = Grants(workspace.clock.now, rotating=options.rotating)
+        self.suggestions: Sequence[Suggestion] = ()
         self._options = options
         self._tickets = SocketTickets()
         self._handed = Handed()
@@ -181,6 +183,7 @@ class Simulator(People):
             self.violations,
             connections=lambda: self.socket.connections,
             mode=lambda: "http" if self._http else "socket",
+            suggestions=lambda: self.suggestions,
         )
         page.add_routes(app)
         app.on_shutdown.append(self.socket.close)

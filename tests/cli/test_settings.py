@@ -27,8 +27,8 @@ def test_defaults_are_embedded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert settings.cli_approvals
     assert not settings.shell_policy.allowed
     assert not settings.http_policy.allows("localhost", "127.0.0.1")
-    examples = {file.name for file in settings.workflow_folders[0].iterdir()}
-    assert examples == {"check_site.yaml", "cleanup.yaml", "draft_notes.yaml", "publish_release.yaml"}
+    examples = {file.stem for file in settings.workflow_folders[0].iterdir()}
+    assert {"check_site", "cleanup", "draft_notes", "publish_release"} < examples
     (tmp_path / "workflows").mkdir()
     assert settings.workflow_folders == (Path("workflows"),)
 

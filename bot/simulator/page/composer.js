@@ -29,6 +29,9 @@ function rememberSent(text) {
   }
 }
 
+/** The place after or before `at` in a ring of so many; -1 is before the first and after the last. */
+const nextOf = (count, at, step) => (at < 0 ? (step > 0 ? 0 : count - 1) : (at + step + count) % count);
+
 export class Composer {
   constructor() {
     const listId = uid("hints");
@@ -104,7 +107,7 @@ export class Composer {
   }
 
   showHints() {
-    const { word, items, hint } = hintsFor(this.input.value, this.input.selectionStart, {
+    const { word, items, hint, chosen } = hintsFor(this.input.value, this.input.selectionStart, {
       commands: !this.target?.thread_ts,
     });
     this.word = word;
@@ -113,9 +116,9 @@ export class Composer {
       ...this.items.map((item, i) => hintRow(item, `${this.hints.id}-${i}`, () => this.complete(item))),
     );
     this.hints.hidden = !this.items.length;
-    this.usage.hidden = !hint;
+    this.usage.hidden = !hint || !this.hints.hidden;
     this.usage.textContent = hint ?? "";
-    this.pick(this.items.length ? 0 : -1);
+    this.pick(chosen && this.items.length ? 0 : -1);
   }
 
   hideHints() {
@@ -129,6 +132,7 @@ export class Composer {
     [...this.hints.children].forEach((row, i) => {
       row.classList.toggle("active", i === index);
       row.setAttribute("aria-selected", String(i === index));
+      if (i === index) row.scrollIntoView({ block: "nearest" });
     });
     if (index >= 0) this.input.setAttribute("aria-activedescendant", `${this.hints.id}-${index}`);
     else this.input.removeAttribute("aria-activedescendant");
@@ -148,14 +152,14 @@ export class Composer {
     if (event.isComposing || event.altKey || event.ctrlKey || event.metaKey) return;
     const item = this.items[this.picked];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (item && step) this.pick((this.picked + step + this.items.length) % this.items.length);
+    if (this.items.length && step) this.pick(nextOf(this.items.length, this.picked, step));
     else if (
       item &&
       ((event.key === "Tab" && !event.shiftKey) ||
         (event.key === "Enter" && !event.shiftKey && this.word !== item.exact))
     )
       this.complete(item);
-    else if (item && event.key === "Escape") this.hideHints();
+    else if (this.items.length && event.key === "Escape") this.hideHints();
     else if (event.key === "Enter" && !event.shiftKey) this.node.requestSubmit();
     else if (step && this.recall(step)) this.hideHints();
     else return;

@@ -137,7 +137,25 @@ export class Conversation {
       channel.user === store.app.user_id ? mark() : null,
       h("p", { class: "empty-title" }, `This is the beginning of ${channelName(channel)}.`),
       h("p", {}, hint ?? "Nothing has been said here yet."),
+      command && channel.kind !== "dm" && this.whyClosed(channel) === null && this.toTry(),
     );
+  }
+
+  /** What can be typed to see something; choosing one writes it, and leaves sending it to the person. */
+  toTry() {
+    if (!store.suggestions.length) return null;
+    const write = (text) => {
+      this.composer.fill(text);
+      this.composer.input.focus();
+    };
+    const item = ({ text, note }) =>
+      h(
+        "li",
+        {},
+        h("button", { type: "button", class: "suggestion", onclick: () => write(text) }, h("code", {}, text)),
+        h("span", {}, note),
+      );
+    return h("ul", { class: "suggestions", "aria-label": "To try" }, store.suggestions.map(item));
   }
 
   /** What is on the screen at the end of the list has been read. */

@@ -6,15 +6,18 @@ import { personName, store } from "./store.js";
 
 const MOST = 8;
 
-/** {word, items, hint}: the word at the caret, what could complete it, or the usage of the command being typed. */
+/**
+ * {word, items, hint, chosen}: the word at the caret, what could complete it, or the usage of the command being typed;
+ * whether Enter takes the first item. Where what is typed can be sent as it is, Enter sends it.
+ */
 export function hintsFor(text, caret, { commands }) {
   const before = text.slice(0, caret);
   if (commands && text.startsWith("/")) return commandHints(text, before);
   const word = before.match(/(?:^|\s)([@#][\p{L}\p{N}._-]*)$/u)?.[1];
-  if (!word || word.length < 2) return { word: "", items: [], hint: null };
+  if (!word || word.length < 2) return { word: "", items: [], hint: null, chosen: false };
   const items =
     word[0] === "@" ? whoMatches(word.slice(1).toLowerCase()) : channelsMatching(word.slice(1).toLowerCase());
-  return { word, items: items.slice(0, MOST), hint: null };
+  return { word, items: items.slice(0, MOST), hint: null, chosen: true };
 }
 
 function commandHints(text, before) {
@@ -22,20 +25,25 @@ function commandHints(text, before) {
   const commands = store.app.commands ?? [];
   if (!/\s/.test(before)) {
     const found = commands.filter(({ command }) => command.startsWith(name));
-    return {
-      word: name,
-      hint: null,
-      items: found.map(({ command, description, usage_hint: usage }) => ({
-        insert: `${command} `,
-        exact: command,
-        title: command,
-        detail: usage,
-        note: description,
-      })),
-    };
+    const items = found.map(({ command, description, usage_hint: usage }) => ({
+      insert: `${command} `,
+      exact: command,
+      title: command,
+      detail: usage,
+      note: description,
+    }));
+    return { word: name, hint: null, items: [...items, ...suggestionsFor(before)], chosen: true };
   }
   const known = commands.find(({ command }) => command === name);
-  return { word: "", items: [], hint: known ? `${known.command} ${known.usage_hint ?? ""}` : null };
+  const hint = known ? `${known.command} ${known.usage_hint ?? ""}` : null;
+  return { word: before, items: suggestionsFor(before), hint, chosen: false };
+}
+
+/** What the simulator offers to type, as far as it begins with what is typed. */
+function suggestionsFor(before) {
+  return store.suggestions
+    .filter(({ text }) => text.startsWith(before) && text !== before)
+    .map(({ text, note }) => ({ insert: text, exact: text, title: text, note }));
 }
 
 function whoMatches(query) {

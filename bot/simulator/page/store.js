@@ -20,6 +20,7 @@ export const store = {
   team: { name: "" },
   teams: [],
   app: { user_id: "", name: "", connected: false, commands: [] },
+  suggestions: [],
   people: new Map(),
   groups: new Map(),
   channels: new Map(),
@@ -67,6 +68,7 @@ export function load(state) {
   store.team = state.team;
   store.teams = state.teams;
   store.app = state.app;
+  store.suggestions = state.suggestions;
   store.people = byId(state.people);
   store.groups = byId(state.groups);
   store.channels = byId(state.channels);

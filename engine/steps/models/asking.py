@@ -20,7 +20,7 @@ from engine.core.words import did_you_mean
 from engine.prices import Prices, UnknownPrice
 from engine.steps.agent import Answer, Ask, Question
 from engine.steps.context import Paid, StepContext, Unsent
-from engine.steps.models import echo
+from engine.steps.models import local
 from engine.steps.models.config import Models, Pace, Provider, Wire
 from engine.steps.models.replies import Reply
 from engine.steps.models.trouble import LimitReached
@@ -56,9 +56,9 @@ def provider_of(model: str, models: Models) -> Provider:
     if provider is None:
         advice = did_you_mean(name, sorted(models.providers))
         raise StepError(f"there is no provider {name} here; {advice}", FailureClass.INVALID_INPUT)
-    if provider.wire is Wire.LOCAL and rest not in echo.NAMES:
+    if provider.wire is Wire.LOCAL and rest not in local.MODELS:
         raise StepError(
-            f"there is no local model {rest}; {did_you_mean(rest, sorted(echo.NAMES))}", FailureClass.INVALID_INPUT
+            f"there is no local model {rest}; {did_you_mean(rest, sorted(local.MODELS))}", FailureClass.INVALID_INPUT
         )
     return provider
 
@@ -112,7 +112,7 @@ class _Request:
         self._asked = True
         if self._provider.wire is Wire.LOCAL:
             await self._ctx.log(f"asks {self._question.model}, which is a local model: no provider is asked")
-            return self._paid(echo.echo(self._question))
+            return self._paid(local.MODELS[self._question.model.partition(":")[2]](self._question))
         from engine.steps.models.wire import request  # not above: the SDKs take long to import
 
         try:

@@ -1,11 +1,13 @@
-"""``local:echo``: a model that is none, on this machine, so that examples and demos need no key.
+"""``local:echo`` and ``local:brief``: models that are none, on this machine, so that examples and demos need no key.
 
-The one rule: it says that it is a local model wherever it says anything, and the same question gives the same answer.
+The one rule: they say that they are a local model wherever they say anything, and the same question gives the same
+answer.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from pydantic import JsonValue
@@ -15,17 +17,16 @@ from engine.steps.agent import Question, Said, ToolSpec, Usage
 from engine.steps.models.replies import CUT_OFF, RawCall, Reply
 
 LABEL = "(local model)"
-NAMES = frozenset({"echo"})
 _CHARACTERS_PER_TOKEN = 4
 _DEEPEST = 10
 
 
-def echo(question: Question) -> Reply:
+def echo(question: Question, name: str = "echo") -> Reply:
     """Gives back what it was told: as a text; as a value that fits; or, of an agent, after a call of each tool."""
     told = [said for said in question.messages if said.role == "user"]
     results = [said for said in question.messages if said.role == "tool"]
     usage = Usage(input_tokens=sum(_tokens(said.text) for said in question.messages))
-    reply = Reply(model=f"{LOCAL}:echo", usage=usage, finish="stop")
+    reply = Reply(model=f"{LOCAL}:{name}", usage=usage, finish="stop")
     if question.tools and not results:
         calls = [_call(tool, told[0].text, number) for number, tool in enumerate(question.tools, 1)]
         return reply.model_copy(
@@ -36,6 +37,49 @@ def echo(question: Question) -> Reply:
         return _cut(reply.model_copy(update={"given": json.dumps(value, ensure_ascii=False)}), question.max_tokens)
     text = told[-1].text if not results else "\n".join(_result(said) for said in results)
     return _cut(reply.model_copy(update={"text": f"{LABEL} {text}"}), question.max_tokens)
+
+
+def brief(question: Question) -> Reply:
+    """As ``echo``, of the first half of what it was told; asked to correct an attempt, it halves what may change."""
+    asked = _attempt_to_correct(question)
+    if asked is None:
+        told = [said.model_copy(update={"text": first_half(said.text)}) for said in question.messages]
+        return echo(question.model_copy(update={"messages": told}), "brief")
+    why, texts = asked
+    value = {
+        "seen": f"{LABEL} {_first_line(why)}",
+        "changes": {name: first_half(text) for name, text in texts.items()},
+        "why": f"{LABEL} half of it may do",
+    }
+    usage = Usage(input_tokens=sum(_tokens(said.text) for said in question.messages))
+    reply = Reply(model=f"{LOCAL}:brief", usage=usage, finish="stop", given=json.dumps(value, ensure_ascii=False))
+    return _cut(reply, question.max_tokens)
+
+
+MODELS: Mapping[str, Callable[[Question], Reply]] = {"echo": echo, "brief": brief}
+"""By name."""
+
+
+def first_half(text: str) -> str:
+    """Whole lines of it, or whole words where the half has no whole line; never nothing of something."""
+    half = text[: -(-len(text) // 2)]
+    for end in ("\n", " "):
+        if end in half.strip():
+            return half[: half.rstrip().rindex(end)].rstrip()
+    return half.strip() or half
+
+
+def _attempt_to_correct(question: Question) -> tuple[str, dict[str, str]] | None:
+    """What failed, and the texts that may be changed, if a correction is asked for (``engine.steps.correct``)."""
+    wanted: Any = (question.output or {}).get("properties")
+    if not isinstance(wanted, dict) or "changes" not in wanted:
+        return None
+    try:
+        told: Any = json.loads(question.messages[0].text)
+        before, names = cast("dict[str, Any]", told["attempt"]), cast("list[str]", told["may_change"])
+        return str(told["error"]["message"]), {one: before[one] for one in names if isinstance(before.get(one), str)}
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _result(said: Said) -> str:
