@@ -25,7 +25,7 @@ _FIRST_PASSES = 3
 
 
 def how_far(state: RunState, path: str) -> str:
-    """``37 of 200 done, 2 retrying, 1 failed``, or ``pass 3 of at most 60``; empty where ``path`` is no open loop."""
+    """``37 of 200 done, 3 held, 2 retrying``, or ``pass 3 of at most 60``; empty where ``path`` is no open loop."""
     loop = state.step(path).loop
     if loop is None:
         return ""
@@ -34,6 +34,8 @@ def how_far(state: RunState, path: str) -> str:
         word = "pass" if state.plan.node(path).step.agent is None else "turn"
         return f"{word} {loop.launched} of at most {settings.max:,}"
     parts = [f"{done(state, path, loop):,} of {loop.total:,} done"]
+    held = sum(1 for one, _ in state.opened(StepStatus.HELD) if paths.is_inside(one, path))
+    parts += [f"{held} held"] if held else []
     retrying = sum(
         1 for one, step in state.opened(StepStatus.RETRYING) if not step.postponed and paths.is_inside(one, path)
     )

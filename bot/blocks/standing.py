@@ -1,6 +1,7 @@
 """Where each open step of a run stands, in words: what it does or waits for, and what a person can do about it.
 
-The one rule: what is inside of a loop of many is summed up in the loop's own line, unless a person is needed there.
+The one rule: what is inside of a loop of many is summed up in the loop's own line, unless a person is needed there; of
+what is held there for one reason, one is told.
 """
 
 from __future__ import annotations
@@ -108,4 +109,10 @@ def _waiting(state: RunState, path: str, step: StepState) -> str:
 def _is_told(state: RunState, path: str, step: StepState) -> bool:
     if step.status is StepStatus.OPEN:
         return step.loop is not None and not loops.in_crowd(state, path)
+    if step.status is StepStatus.HELD and loops.in_crowd(state, path):
+        return path == next(one for one, _ in state.opened(StepStatus.HELD) if _are_alike(one, path))
     return step.status in _FOR_PEOPLE or not loops.in_crowd(state, path)
+
+
+def _are_alike(one: str, other: str) -> bool:
+    return paths.template_of(one) == paths.template_of(other)

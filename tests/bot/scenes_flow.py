@@ -47,6 +47,15 @@ def crowd_done() -> Run:
     return run
 
 
+def crowd_held() -> Run:
+    """Forty items, of which ten were under way when a switch was thrown."""
+    run = fan_out(40)
+    run.throw("workflow:wf", reason="the shop is slow")
+    for index in range(10):
+        run.do(c.HandBack(f"each[{index}]", run.state.step(f"each[{index}]").token, "w1", held=True))
+    return run
+
+
 def few() -> Run:
     """Three items, each with its own line."""
     run = fan_out(3, on_failure="fail")
@@ -290,6 +299,7 @@ def flow_scenes() -> dict[str, Run]:
     return {
         "crowd": crowd(),
         "crowd_done": crowd_done(),
+        "crowd_held": crowd_held(),
         "few": few(),
         "parts": parts(),
         "third_pass": third_pass(),

@@ -207,10 +207,22 @@ def test_compensation_is_told_step_by_step() -> None:
     ]
 
 
+STOPPED = "Ben stopped all runs of wf: the shop is slow; `/vb lift workflow:wf`"
+
+
 @pytest.mark.parametrize(
     ("scene", "told"),
     [
         ("crowd", ["→ Running · 0 of 2 steps done", "each: 19 of 40 done, 1 retrying, 4 failed.", "Then: after."]),
+        (
+            "crowd_held",
+            [
+                "■ Held · 0 of 2 steps done",
+                f"each[0] is held since {date(1_000_000)}: {STOPPED} lets it go on.",
+                "each: 0 of 40 done, 10 held.",
+                "Then: after.",
+            ],
+        ),
         ("parts", ["→ Running · 0 of 2 steps done", "each: 50 of 120 done.", "Then: after."]),
         (
             "resting",

@@ -37,9 +37,9 @@ class Demo:
     def url(self) -> str:
         return _found(r"http://127\.0\.0\.1:\d+/", self.said)
 
-    def suggested(self, workflow: str) -> str:
+    def suggested(self, workflow: str, word: str = "run") -> str:
         """The command that it suggests for trying `workflow`."""
-        return _found(rf"/vb run {workflow} .*\S", self.said)
+        return _found(rf"/vb {word} (?:workflow:)?{workflow}\b.*", self.said).rstrip()
 
     def processes(self) -> dict[str, str]:
         """The command lines of all processes that descend from the demo's own, by pid and time of start."""
