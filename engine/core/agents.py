@@ -19,13 +19,13 @@ from pydantic import Field, JsonValue, StringConstraints, model_validator
 from engine.core.approval import Asked, OnExpiry, Quorum, Rung
 from engine.core.durations import Duration
 from engine.core.kinds import Model, Name, Retry, Uses
+from engine.core.money import Money
 
 REQUIRED = "required"
 """The short form of a tool's ``approval``."""
 TURN, CALLS, GATE = "turn", "calls", "approve_"
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*:\S{1,200}$")]
 """``provider:model``."""
-Money = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d{1,6})? USD$")]
 
 
 class ToolApproval(Model):

@@ -75,7 +75,6 @@ _SHAPES: Mapping[str, str] = {
     "steps.#.correct.model": _MODEL,
     "steps.#.correct.may_change.#": "the name of an argument of the step, such as prompt",
     "steps.#.agent.model": _MODEL,
-    "steps.#.agent.cost": "an amount such as 0.50 USD",
     "steps.#.agent.tools.#.uses": _USES,
     "steps.#.agent.tools.#.name": _NAMES,
     "steps.#.agent.tools.#.workflow": _NAMES,

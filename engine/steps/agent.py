@@ -16,6 +16,7 @@ from engine.core.agent_parts import MOST_CALLS
 from engine.core.agents import GATE
 from engine.core.durations import Duration, format_duration
 from engine.core.failures import FailureClass, StepError
+from engine.core.money import USD, Money, say_money
 from engine.steps.context import StepContext
 from engine.steps.registry import StepFunction, step
 
@@ -139,7 +140,7 @@ class TurnArguments(BaseModel):
     max_tokens: int
     tokens: int | None = None
     time: Duration | None = None
-    cost: str | None = None
+    cost: Money | None = None
     temperature: float | None = None
     output: dict[str, JsonValue] | None = None
     turn: int = Field(ge=1)
@@ -210,13 +211,13 @@ def _result(call: Call, result: dict[str, JsonValue], known: list[str]) -> tuple
 def _check_limits(args: TurnArguments, so_far: Total, now: int) -> None:
     """Raises ``StepError`` if the agent has taken all that it may."""
     used = so_far.input_tokens + so_far.output_tokens
-    limit = None if args.cost is None else float(args.cost.removesuffix(" USD"))
+    cost = round(so_far.cost * USD)
     if args.tokens is not None and used >= args.tokens:
         raise _spent(f"it has used {used:,} tokens of the {args.tokens:,} that it may use", so_far)
     if args.time is not None and now - so_far.since >= args.time:
         raise _spent(f"the {format_duration(args.time)} that it may take are over", so_far)
-    if limit is not None and so_far.cost >= limit:
-        raise _spent(f"it has cost ${so_far.cost:.4f} of the ${limit:.4f} that it may cost", so_far)
+    if args.cost is not None and cost >= args.cost:
+        raise _spent(f"it has cost {say_money(cost)} of the {say_money(args.cost)} that it may cost", so_far)
 
 
 def _spent(words: str, so_far: Total) -> StepError:
@@ -229,6 +230,6 @@ def _plus(total: Total, answer: Answer) -> Total:
         turns=total.turns + 1,
         input_tokens=total.input_tokens + answer.usage.input_tokens,
         output_tokens=total.output_tokens + answer.usage.output_tokens,
-        cost=total.cost + answer.cost,
+        cost=round(total.cost + answer.cost, 6),
         since=total.since,
     )

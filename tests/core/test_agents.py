@@ -163,7 +163,7 @@ def test_in_its_last_turn_it_has_no_tools_and_must_answer(tmp_path: Path) -> Non
     ("limit", "words"),
     [
         ("tokens: 15", "it has used 15 tokens of the 15 that it may use"),
-        ("cost: 0.01 USD", "it has cost $0.0100 of the $0.0100 that it may cost"),
+        ("cost: 0.01 USD", "it has cost $0.01 of the $0.01 that it may cost"),
         ("time: 1ms", "the 1ms that it may take are over"),
     ],
 )
@@ -223,7 +223,7 @@ def test_every_mistake_in_an_agent_is_a_problem_with_its_line() -> None:
         "4: ~.max_tokens: is missing; say how long one answer may be, such as max_tokens: 1000",
         "4: ~: no model can be asked here; add the step agent.turn",
         "5: ~.model: must be a provider and its model, such as openai:gpt-5-mini (you wrote scripted)",
-        "8: ~.cost: must be an amount such as 0.50 USD (you wrote 3 dollars)",
+        "8: ~.cost: '3 dollars' is no amount of money; write US dollars, such as 2.00 USD or 0.05 USD",
         "10: ~.tools[1].uses: there is no step named t.fetsch; did you mean t.fetch?",
         "11: ~.tools[2]: a tool cannot be called turn; give it another name",
         "12: ~.tools[3]: a tool has either uses or workflow",
