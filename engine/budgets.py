@@ -13,7 +13,7 @@ from engine.clock import Clock
 from engine.core.budgets import Budget, SetBudget, SetTimezone
 from engine.core.events.base import Actor
 from engine.core.money import Micros
-from engine.core.spending import WORKSPACE, period_of
+from engine.core.spending import WORKSPACE, Period, Trend, period_of, trend
 from engine.store import Account, Log
 from engine.workspace import Workspace
 
@@ -33,12 +33,9 @@ class BudgetInfo:
     begins: int | None
     ends: int | None
 
-    def projected(self, now: int) -> Micros | None:
-        """What will be spent at the end of the period if it goes on as it did so far; None without a period."""
-        if self.begins is None or self.ends is None:
-            return None
-        gone = max(now - self.begins, 1)
-        return self.spent * (self.ends - self.begins) // gone
+    def trend(self, now: int) -> Trend | None:
+        """Where it leads if it goes on as it did so far; None without a period."""
+        return trend(self.spent, self.limit, Period("", self.begins, self.ends), now)
 
 
 class Budgets:
@@ -51,13 +48,14 @@ class Budgets:
 
     async def set(
         self, name: str, limit: Micros | None, *, by: Actor, reason: str = "",
-        alert_at: tuple[int, ...] | None = None,
+        alert_at: tuple[int, ...] | None = None, channel: str | None = None,
     ) -> bool:  # fmt: skip
         """Let so much be spent of the budget (None: no limit) in each period; whether that is new.
 
-        What it holds looks again at once. Raises ``WorkspaceRefused``.
+        ``channel``: where its alerts are told as well; None leaves it. What it holds looks again at once. Raises
+        ``WorkspaceRefused``.
         """
-        command = SetBudget(name, limit, by, reason, alert_at)
+        command = SetBudget(name, limit, by, reason, alert_at, channel)
         return bool(await self._workspace.submit(lambda _: command))
 
     async def set_timezone(self, zone: str, *, by: Actor, reason: str = "") -> bool:
@@ -66,6 +64,11 @@ class Budgets:
 
     async def timezone(self) -> str:
         return (await self._workspace.state()).timezone
+
+    async def channels(self, names: Iterable[str]) -> dict[str, str]:
+        """Where the alerts of these budgets are told, beside the threads of runs; empty for those that name none."""
+        known = (await self._workspace.state()).budgets
+        return {name: known[name].channel if name in known else "" for name in names}
 
     async def shown(self) -> list[BudgetInfo]:
         """The workspace's own for the day and the month, and all that were set, by name; not those of single runs."""

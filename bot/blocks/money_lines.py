@@ -10,26 +10,42 @@ from typing import assert_never
 from bot.blocks.words import date, listed, one_line
 from engine.core import events as e
 from engine.core.money import say_money
-from engine.core.spending import account, budget_words, period_of
+from engine.core.spending import Period, account, budget_words, of_run, period_of, trend
 from engine.core.state import RunState
 
 
-def alert_words(budget: e.Standing, run: str, at: int, zone: str) -> str:
-    """How far a budget is spent ``at`` that instant, and where that leads; ``run`` is whose thread it is told in."""
-    passed = listed([f"{share} %" for share in budget.passes])
+def alert_words(budget: e.Standing, at: int, state: RunState) -> str:
+    """How far a budget is spent ``at`` that instant, how fast that went, and where it leads; without a full stop."""
+    what = one_line(budget_words(budget.account, state.run), 120)
     spent = f"{say_money(budget.spent)} of {say_money(budget.limit)} are spent"
     left = f", {say_money(budget.reserved)} more are set aside for steps under way" if budget.reserved else ""
-    what = one_line(budget_words(budget.account, run), 120)
-    return f"{what} has passed {passed}: {spent}{left}{_rate(budget, at, zone)}"
+    return f"{what} has passed {passed(budget)}: {spent}{left}{_where_it_leads(budget, at, state)}"
 
 
-def _rate(budget: e.Standing, at: int, zone: str) -> str:
-    """What it comes to at the end of its period if it goes on like this."""
-    period = period_of(account(budget.account).budget, at, zone)
-    if period.begins is None or period.ends is None:
+def passed(budget: e.Standing) -> str:
+    """The shares that it has passed: ``50 %, 80 %``."""
+    return listed([f"{share} %" for share in budget.passes])
+
+
+def _where_it_leads(budget: e.Standing, at: int, state: RunState) -> str:
+    period = _period(budget, at, state)
+    leads = trend(budget.spent, budget.limit, period, at)
+    rate = "" if leads is None else f". That is {say_money(leads.per_hour)} an hour so far"
+    anew = "" if period.ends is None else f" or it is counted anew, {date(period.ends)}"
+    if budget.spent >= budget.limit:
+        return f"{rate}. What comes next is held until somebody raises it{anew}"
+    if leads is None:
         return ""
-    end = budget.spent * (period.ends - period.begins) // max(at - period.begins, 1)
-    return f"; at this rate it is {say_money(end)} by {date(period.ends)}"
+    if leads.used_up is None:
+        per = account(budget.account).budget.rpartition("/")[2]
+        return f"{rate}; at this rate it lasts the {per}"
+    return f"{rate}; at this rate it is used up {date(leads.used_up)}"
+
+
+def _period(budget: e.Standing, at: int, state: RunState) -> Period:
+    """The time in which it was spent; that of a run's own budget has no end."""
+    name = account(budget.account).budget
+    return Period("", state.started_at) if name == of_run(state.run) else period_of(name, at, state.started.timezone)
 
 
 def money_line(event: e.SpendingEvent, at: int, state: RunState) -> str | None:
@@ -42,6 +58,6 @@ def money_line(event: e.SpendingEvent, at: int, state: RunState) -> str | None:
         case e.EffectUnsent() | e.BudgetExceeded():
             return None  # of a budget that is used up the line of the step that it holds tells
         case e.BudgetAlerted(budget=budget):
-            return f"! {alert_words(budget, state.run, at, state.started.timezone)}"
+            return f"! {alert_words(budget, at, state)}"
         case _:
             assert_never(event)

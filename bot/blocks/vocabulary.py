@@ -182,16 +182,17 @@ WORDS: Mapping[str, Word] = {
         _word(
             "budget",
             ("budget", "what may be spent, what is, and how fast"),
-            ("budget set WHOSE AMOUNT [per PERIOD] [why …]", "sets or raises a budget"),
+            ("budget set WHOSE AMOUNT [per PERIOD] [channel=#NAME] [why …]", "sets or raises a budget"),
             examples=(
-                "budget set workspace 10.00 USD per day",
+                "budget set workspace 10.00 USD per day channel=#ops",
                 "budget set workflow:publish_release 50 USD per month",
                 "budget set run:01ks8q 4 USD the release is worth it",
             ),
             role=Role.OPERATOR,
             more="WHOSE is workspace, workflow:NAME, a person or run:ID; a run has one budget and no period. AMOUNT is "
-            "in US dollars, or none; PERIOD is day or month. What a budget holds goes on as soon as there is room for "
-            "it. Whoever may see runs may see budgets.",
+            "in US dollars, or none; PERIOD is day or month. Its alerts are told in the threads of runs, and in the "
+            "channel that it names. What a budget holds goes on as soon as there is room for it. Whoever may see runs "
+            "may see budgets.",
         ),
         _word(
             "roles",

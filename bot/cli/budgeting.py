@@ -32,6 +32,10 @@ def set_(
         str | None,
         typer.Option("--alert-at", metavar="SHARES", help="When people are told, such as 50%,80%,100%."),
     ] = None,
+    channel: Annotated[
+        str | None,
+        typer.Option("--channel", metavar="CHANNEL", help='Where people are told as well, such as "#ops"; or none.'),
+    ] = None,
     reason: Reason = "",
     folder: Dir = None,
 ) -> None:
@@ -43,7 +47,8 @@ def set_(
     from bot.console.launch import launch
 
     settings = settings_of(folder)
-    launch(lambda: set_one(settings, whose, amount, per=per, alert_at=alert_at, reason=reason), settings)
+    more = {"alert_at": alert_at, "channel": channel}
+    launch(lambda: set_one(settings, whose, amount, per=per, reason=reason, **more), settings)
 
 
 @budget.command("timezone")

@@ -12,7 +12,7 @@ from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say, say_json
 from bot.console.whoami import me
-from bot.text.budgets import limit_of, name_of, standing, was_set
+from bot.text.budgets import limit_of, name_of, standing, told_in, was_set
 from bot.text.plain import one_line
 from engine.budgets import BudgetInfo
 from engine.core.money import parse_share
@@ -35,15 +35,15 @@ async def show(settings: Settings, *, as_json: bool) -> int:
 
 
 async def set_one(
-    settings: Settings, whose: str, amount: str, *, per: str, alert_at: str | None, reason: str
+    settings: Settings, whose: str, amount: str, *, per: str, alert_at: str | None, channel: str | None, reason: str
 ) -> int:  # fmt: skip
     """Set a budget; what it held goes on if there is room for it now."""
-    limit = limit_of(amount)
+    limit, where = limit_of(amount), None if channel is None else told_in(channel)
     shares = None if alert_at is None else _shares(alert_at)
     async with defining_engine(settings) as engine:
         name = await name_of(engine, whose, per)
-        new = await engine.budgets.set(name, limit, by=me(), reason=reason, alert_at=shares)
-    say(one_line(f"{was_set(name, limit, new=new)}.", 500))
+        new = await engine.budgets.set(name, limit, by=me(), reason=reason, alert_at=shares, channel=where)
+    say(one_line(f"{was_set(name, limit, new=new, channel=where)}.", 500))
     return DONE
 
 
@@ -65,15 +65,19 @@ def _shares(text: str) -> tuple[int, ...]:
 def _described(one: BudgetInfo, now: int) -> dict[str, JsonValue]:
     """Amounts in millionths of a dollar."""
     set_by = one.budget
+    trend = one.trend(now)
     by: JsonValue = None if set_by is None else {"via": set_by.by.via, "id": set_by.by.id, "name": set_by.by.name}
     return {
         "budget": one.name,
         "limit": one.limit,
         "spent": one.spent,
         "reserved": one.reserved,
-        "projected": one.projected(now),
+        "per_hour": None if trend is None else trend.per_hour,
+        "projected": None if trend is None else trend.by_end,
+        "used_up": None if trend is None or trend.used_up is None else to_text(trend.used_up),
         "ends": None if one.ends is None else to_text(one.ends),
         "alert_at": [] if set_by is None else list(set_by.alert_at),
+        "channel": "" if set_by is None else set_by.channel,
         "by": by,
         "reason": "" if set_by is None else set_by.reason,
     }

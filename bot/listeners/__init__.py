@@ -8,12 +8,13 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.blocks import details, guide, home, keys, question_forms, questions, start_forms, switches
+from bot.blocks import alerts, details, guide, home, keys, question_forms, questions, start_forms, switches
 from bot.blocks import gate_forms as forms
 from bot.blocks.approval import APPROVE
 from bot.blocks.steering import DETAILS, LIFT, Deed
 from bot.blocks.waiting import SHOW, TOGETHER, TOGETHER_FORM
 from bot.listeners.actions import FORMS, Actions
+from bot.listeners.alerting import Alerting
 from bot.listeners.answering import Answering
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
@@ -50,6 +51,7 @@ class Listeners:
         self.shortcuts = Shortcuts(desk)
         self.steering = Steering(desk)
         self.switching = Switching(desk)
+        self.alerting = Alerting(desk)
         self.gate_forms = GateForms(desk)
         self.key_forms = KeyForms(desk)
         self.together = Together(desk)
@@ -89,8 +91,7 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.action(Deed.RETRY.value)(on(lambda its: its.steering.retry))
     bolt.action(Deed.RAISE.value)(on(lambda its: its.steering.raise_budget))
     bolt.action(Deed.CANCEL.value)(on(lambda its: its.steering.cancel))
-    bolt.view(switches.KILL_FORM)(on(lambda its: its.switching.kill))
-    bolt.action(LIFT)(on(lambda its: its.switching.lift))
+    _guards(bolt, on)
     bolt.action(DETAILS)(on(lambda its: its.steering.details))
     for page in (details.EARLIER, details.LATER, details.LATEST):
         bolt.action(page)(on(lambda its: its.steering.leaf))
@@ -129,6 +130,15 @@ def _gates(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> N
     bolt.view(question_forms.RETRY_FORM)(on(lambda its: its.answering.retry))
     bolt.view(question_forms.ACCEPT_FORM)(on(lambda its: its.answering.accept))
     bolt.view(question_forms.FAIL_FORM)(on(lambda its: its.answering.fail))
+
+
+def _guards(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> None:
+    """Kill switches and budgets."""
+    bolt.view(switches.KILL_FORM)(on(lambda its: its.switching.kill))
+    bolt.action(LIFT)(on(lambda its: its.switching.lift))
+    bolt.action(alerts.RAISE)(on(lambda its: its.alerting.open_raise))
+    bolt.action(alerts.STOP)(on(lambda its: its.alerting.open_stop))
+    bolt.view(alerts.RAISE_FORM)(on(lambda its: its.alerting.raised))
 
 
 async def _anything(ack: Ack) -> None:

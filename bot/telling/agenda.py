@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from bot.blocks.alerts import alert, not_told_there
 from bot.blocks.approval import Question, approval, reminder
 from bot.blocks.card import card, meaning
 from bot.blocks.kit import Message
@@ -16,6 +17,7 @@ from bot.blocks.timeline import MESSAGE_LIMIT, Line
 from bot.blocks.words import Asked
 from bot.sending.outbox import Priority
 from bot.sending.postings import Posted, Target
+from bot.telling.alerts import Warn
 from bot.telling.story import Ask, AskHow, Remind, Story, Unsettled
 from engine.core.gates import Gate
 from engine.store import JsonObject
@@ -60,9 +62,11 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """The next message to post: a card, lines, a request, a question or a reminder; if ``Unsettled``, to look for."""
+    """The next message to post: a card, lines, a request, a question, an alert, a reminder; if ``Unsettled``, to look
+    for.
+    """
 
-    what: Place | Telling | Ask | AskHow | Remind | Unsettled
+    what: Place | Telling | Ask | AskHow | Warn | Remind | Unsettled
     target: Target
     priority: Priority
 
@@ -109,16 +113,18 @@ class Agenda:
     def next_post(self) -> Post | None:
         """What to post next.
 
-        A request goes before lines, unless they fit into one message: then they go just before. What has to go before
-        a request hurries as much as the request itself.
+        A request goes before an alert, and both before lines, unless they fit into one message: then they go just
+        before. What has to go before a request or an alert hurries as much as that itself.
         """
-        ask = next(self.story.missing_asks(), None)
+        ask, warn = next(self.story.missing_asks(), None), next(self.story.missing_alerts(), None)
+        hurry = Priority.APPROVAL if ask is not None else None if warn is None else Priority.ALERT
         if self.place is None:
-            unseen = ask is not None and not self.story.has_thread
-            return Post(ask, self._target_of(ask, _NO_TARGET), Priority.APPROVAL) if ask and unseen else None
+            if ask is not None and not self.story.has_thread:
+                return Post(ask, self._target_of(ask, _NO_TARGET), Priority.APPROVAL)
+            return None if warn is None else Post(warn, self._target_of_alert(warn, _NO_TARGET), Priority.ALERT)
         root = self.story.posted.get(self.place.key)
         if root is None:
-            return Post(self.place, self.place.target, Priority.CARD if ask is None else Priority.APPROVAL)
+            return Post(self.place, self.place.target, Priority.CARD if hurry is None else hurry)
         if root.failed:
             return None  # another place is looked for
         unsettled = next(self.story.unsettled(), None)
@@ -127,12 +133,14 @@ class Agenda:
             return Post(unsettled, Target(str(intent["to"]), intent.get("under")), Priority.APPROVAL)
         thread = Target(root.channel, self.place.thread or root.ts)
         telling = self._telling()
-        if telling is not None and (ask is None or _fits(telling.waiting)):
-            return Post(telling, thread, Priority.TIMELINE if ask is None else Priority.APPROVAL)
+        if telling is not None and (hurry is None or _fits(telling.waiting)):
+            return Post(telling, thread, Priority.TIMELINE if hurry is None else hurry)
         if ask is not None:
             return Post(ask, self._target_of(ask, thread), Priority.APPROVAL)
         if (how := next(self.story.missing_questions(), None)) is not None:
             return Post(how, thread, Priority.APPROVAL)
+        if warn is not None:
+            return Post(warn, self._target_of_alert(warn, thread), Priority.ALERT)
         remind = next((each for each in self.story.missing_reminders() if self._reminded(each)), None)
         return None if remind is None else Post(remind, thread, Priority.ALERT)
 
@@ -179,6 +187,12 @@ class Agenda:
         asked = self._reminded(remind)
         return reminder(remind.step, remind.gate, Question(asked, tuple(asked)), remind.count)
 
+    def alert(self, warn: Warn, thread: str) -> Message:
+        """``thread``: leads to the run's thread, for those who are told elsewhere."""
+        note = not_told_there(warn.channel) if warn.last and warn.channel else ""
+        elsewhere = warn.last or bool(warn.channel)
+        return alert(self.story.state, warn.alert, elsewhere=elsewhere, thread=thread, note=note)
+
     def _reminded(self, remind: Remind) -> dict[str, Asked]:
         """Whom a reminder notifies. Whoever has approved, or put it off, is left in peace, and so others of their group
         are named one by one.
@@ -208,6 +222,15 @@ class Agenda:
         thread = thread if self.story.is_seen or ask.place is None else _NO_TARGET
         asked = None if ask.place is None else self.asked.get(ask.place)
         return Target(asked.id) if asked is not None and asked.kind == "channel" else thread
+
+    def _target_of_alert(self, warn: Warn, thread: Target) -> Target:
+        """No target for a channel that is not there, or is not known to the app."""
+        if warn.last:
+            return Target(self.default_channel)
+        if not warn.channel:
+            return thread
+        asked = self.asked.get(warn.channel)
+        return Target(asked.id) if asked is not None and asked.kind == "channel" else _NO_TARGET
 
 
 def _fits(lines: Sequence[Line]) -> bool:

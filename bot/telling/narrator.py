@@ -23,6 +23,7 @@ from bot.sending.outbox import TIMEOUT_S, Priority, Refused
 from bot.sending.pacing import Rhythm
 from bot.sending.postings import GONE, Item, Posted, Target
 from bot.telling.agenda import Agenda, Place, Post, Telling, Update
+from bot.telling.alerts import Warn
 from bot.telling.meeting import meet, meet_members
 from bot.telling.shared import Shared
 from bot.telling.story import TIMELINE, Ask, AskHow, Remind, Story, Unsettled, asked_in
@@ -76,7 +77,7 @@ class Narrator:
         try:
             await self._catch_up()
             self._story.resume(seq, await self._shared.cursors.deliveries(self._consumer, self._run))
-            await meet(self._shared.directory, self._agenda.asked, self._story.people())
+            await meet(self._shared.directory, self._agenda.asked, (*self._story.people(), *self._story.alerts.places))
             await meet_members(self._shared.directory, self._story)
             await self._find_place()
             async with asyncio.TaskGroup() as group:
@@ -158,6 +159,7 @@ class Narrator:
             events = await self._shared.engine.history(self._run, after=self._story.state.seq)
             await meet(self._shared.directory, self._agenda.asked, asked_in(events))
             await self._shared.read(self._story, events)
+            await meet(self._shared.directory, self._agenda.asked, self._story.alerts.places)
             await meet_members(self._shared.directory, self._story)
             self._reading = False
             self._pulse.beat()
@@ -215,6 +217,10 @@ class Narrator:
                 item = Item(self._run, remind.key, remind.gate.asked_seq, {"kind": "reminder"})
                 await self._send(due, item, self._agenda.reminder(remind))
                 self._story.doubt(remind.gate)
+            case Warn() as warn:
+                item = Item(self._run, warn.key, warn.alert.seq, {"kind": "alert"})
+                link = await self._link() if due.target.thread is None else ""
+                await self._send(due, item, self._agenda.alert(warn, link))
             case Unsettled(key, seq, intent):
                 item = Item(self._run, key, seq, intent)
                 posted = await self._shared.postings.settle(item, due.priority)
@@ -224,6 +230,8 @@ class Narrator:
         """Post, and note where it is; None if the run's place does not take it any more."""
         place = self._agenda.place
         try:
+            if not due.target.channel:
+                raise Refused("chat.postMessage", "channel_not_found")
             posted = await self._shared.postings.post(item, due.target, message, due.priority, in_turn=True)
         except Refused as refused:
             if refused.error in GONE and due.target.thread is not None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from bot.people.directory import Directory
 from bot.sending.postings import Postings
 from bot.telling.agenda import Place
-from bot.telling.places import Places
+from bot.telling.places import LONG_OVER_MS, Places
 from bot.telling.story import Story
 from engine.core import events as e
 from engine.core.errors import UnknownRun
@@ -59,13 +59,20 @@ class Shared:
         """The run from its beginning. Raises ``UnknownRun`` and ``UnknownEvent``."""
         plan, events = await read_history(self.engine, self.plans, run)
         story = Story(run, plan, events[0])
-        story.read(events[1:], self.plans.known)
+        await self._take_in(story, events[1:])
         return story
 
     async def read(self, story: Story, events: Sequence[Recorded]) -> None:
         """Take in what the log has after the story's last event."""
         await _know_moves(self.plans, events)
+        await self._take_in(story, events)
+
+    async def _take_in(self, story: Story, events: Sequence[Recorded]) -> None:
         story.read(events, self.plans.known)
+        if any(isinstance(one.event, e.BudgetAlerted) for one in events):
+            alerts = story.alerts
+            alerts.forget(self.engine.clock.now() - LONG_OVER_MS)
+            alerts.channels |= await self.engine.budgets.channels({alert.name for alert in alerts.known})
 
     async def place(self, story: Story) -> Place | None:
         """Where the run is to be told; None where it is not.

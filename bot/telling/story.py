@@ -18,6 +18,9 @@ Keys of deliveries, each unique in its run:
     approval:ASKED:…~M            the M-th message of that request; those before it are gone
     reminder:ASKED:COUNT          the COUNT-th reminder of that gate
     question:ASKED                how a step goes on whose corrections were given up
+    alert:SEQ                     what the BUDGET_ALERTED with that seq tells, in the thread
+    alert:SEQ:channel             the same in the channel that the budget names
+    alert:SEQ:default             the same in the default channel, where it cannot be told where it should
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from bot.blocks.questions import Asked as AskedQuestions
 from bot.blocks.questions import Question, open_questions
 from bot.blocks.timeline import Line, first_line, lines
 from bot.sending.postings import DELETED, GONE, NOWHERE, Posted
+from bot.telling.alerts import Alerts
 from engine.core import events as e
 from engine.core.fold import NO_PLANS, begin
 from engine.core.graph import Plan
@@ -130,6 +134,7 @@ class Story:
         self.members: dict[str, tuple[str, ...]] = {}
         """The ids of the people who count as a name, for the names whose people are asked in direct messages."""
         self.questions = AskedQuestions()
+        self.alerts = Alerts()
         self._gates: dict[int, Gate] = {}
         self._intents: dict[str, JsonObject] = {}
         self._begun: dict[int, int] = {}
@@ -138,15 +143,18 @@ class Story:
     def read(self, events: Sequence[Recorded], plans: Mapping[str, Plan] = NO_PLANS) -> None:
         """Take in what the log has after ``state.seq``. ``plans`` has the definitions that the run was moved to."""
         told, self.state = lines(self.state, events, plans, self._gates)
-        self.pending += told
         for recorded in events:
             self.questions.read(recorded)
+            self.alerts.read(recorded)
             if isinstance(recorded.event, e.ApprovalPresented):
                 self.presented |= {copy.where: copy.digest for copy in recorded.event.copies}
+        own = self.alerts.seqs
+        self.pending += [line for line in told if line.seq not in own]
 
     def resume(self, seq: int, deliveries: Sequence[Delivery]) -> None:
         """Take in how far the run has been told: up to ``seq``, and by ``deliveries``."""
         told = seq
+        self.alerts.resume(seq)
         self._begun.clear()
         self._unknown = {
             one.key: one
@@ -268,6 +276,7 @@ class Story:
                 question = self.questions.known.get(int(key.removeprefix(QUESTION)))
                 if question is not None:
                     yield key, question, posted
+        self.alerts = Alerts()
 
     def unsettled(self) -> Iterator[Unsettled]:
         """Requests, reminders and questions whose outcome is unknown, and that will not be posted in the normal

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.budgets import BudgetInfo
-from engine.core.budgets import budget_of
+from engine.core.budgets import budget_of, channel_of
 from engine.core.errors import EngineError
 from engine.core.money import Micros, parse_money, say_money
 from engine.engine import Engine
@@ -17,6 +17,7 @@ from engine.store import RunFilter
 
 NONE = "none"
 EXAMPLE = "workspace 10.00 USD per day"
+_CHANNEL = "channel="
 
 
 class WrongBudget(EngineError):
@@ -25,16 +26,17 @@ class WrongBudget(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A budget as somebody wants it set; ``limit`` None takes it away."""
+    """A budget as somebody wants it set; ``limit`` None takes it away, and ``channel`` None leaves it as it is."""
 
     whose: str
     limit: Micros | None
     per: str
     reason: str
+    channel: str | None = None
 
     @classmethod
     def of(cls, words: Sequence[str]) -> Wanted:
-        """Of ``WHOSE AMOUNT [per day|month] [why …]``. Raises ``WrongBudget``."""
+        """Of ``WHOSE AMOUNT [per day|month] [channel=#NAME] [why …]``. Raises ``WrongBudget``."""
         if len(words) < 2:
             raise WrongBudget(f"Whose budget is it, and how much? For example: {EXAMPLE}.")
         whose, amount, *rest = words
@@ -43,7 +45,10 @@ class Wanted:
         per = ""
         if rest and rest[0].lower() == "per":
             per, rest = (rest[1] if len(rest) > 1 else ""), rest[2:]
-        return cls(whose, limit_of(amount), per, " ".join(rest))
+        channel = None
+        if rest and rest[0].lower().startswith(_CHANNEL):
+            channel, rest = told_in(rest[0][len(_CHANNEL) :]), rest[1:]
+        return cls(whose, limit_of(amount), per, " ".join(rest), channel)
 
 
 def limit_of(amount: str) -> Micros | None:
@@ -54,6 +59,14 @@ def limit_of(amount: str) -> Micros | None:
         return parse_money(amount)
     except ValueError as error:
         raise WrongBudget(f"{_sentence(error)}, or {NONE} for no limit.") from None
+
+
+def told_in(channel: str) -> str:
+    """The channel that was written, where alerts are told as well; empty for ``none``. Raises ``WrongBudget``."""
+    try:
+        return channel_of(channel)
+    except ValueError as error:
+        raise WrongBudget(f"{_sentence(error)}.") from None
 
 
 async def name_of(engine: Engine, whose: str, per: str) -> str:
@@ -83,9 +96,11 @@ def standing(info: BudgetInfo, now: int) -> str:
         parts = [f"{say_money(info.spent)} of {say_money(info.limit)} spent{share}"]
     if info.reserved:
         parts.append(f"{say_money(info.reserved)} set aside for steps under way")
-    projected = info.projected(now)
-    if projected is not None and info.spent:
-        parts.append(f"at this rate {say_money(projected)} by the end of the {per(info)}")
+    trend = info.trend(now)
+    if trend is not None and trend.by_end is not None and info.spent:
+        parts.append(f"at this rate {say_money(trend.by_end)} by the end of the {per(info)}")
+    if info.budget is not None and info.budget.channel:
+        parts.append(f"alerts also in {info.budget.channel}")
     return f"{titled(info.name)}: {', '.join(parts)}"
 
 
@@ -99,13 +114,16 @@ def per(info: BudgetInfo) -> str:
     return info.name.partition("/")[2] or "run"
 
 
-def was_set(name: str, limit: Micros | None, *, new: bool) -> str:
-    """What was done, without a full stop; not escaped."""
+def was_set(name: str, limit: Micros | None, *, new: bool, channel: str | None = None) -> str:
+    """What was done, without a full stop; not escaped. ``channel``: as it was set, if it was."""
     if not new:
         return f"{titled(name)} has that budget already; nothing was changed"
     if limit is None:
         return f"{titled(name)} has no budget any more"
-    return f"{titled(name)} may spend {say_money(limit)} from now on; what its budget held looks again"
+    where = ""
+    if channel is not None:
+        where = f"; its alerts are told in {channel} as well" if channel else "; its alerts are told in threads alone"
+    return f"{titled(name)} may spend {say_money(limit)} from now on; what its budget held looks again{where}"
 
 
 def _sentence(error: ValueError) -> str:

@@ -6,6 +6,7 @@ the only way to raise it, and says who and why.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,12 +18,17 @@ from engine.core.money import DEFAULT_ALERTS, Micros, say_money
 from engine.core.spending import PERIODS, WORKSPACE, account
 from engine.core.words import did_you_mean
 
+NO_CHANNEL = "none"
 KINDS = ("workflow", "person", "run")
 _LONGEST = 300
+_CHANNEL = re.compile(r"#[^\s#@<>&,|]{1,80}")
 
 
 class Budget(NamedTuple):
-    """What may be spent of ``name`` in each of its periods, and at which percents people are told."""
+    """What may be spent of ``name`` in each of its periods, and at which percents people are told.
+
+    ``channel``: where they are told, beside the threads of the runs that spent it; empty: nowhere else.
+    """
 
     name: str
     limit: Micros
@@ -30,6 +36,7 @@ class Budget(NamedTuple):
     at: int
     by: Actor
     reason: str
+    channel: str = ""
 
 
 Budgets = Mapping[str, Budget]
@@ -39,7 +46,7 @@ Budgets = Mapping[str, Budget]
 class SetBudget:
     """Let so much be spent of the budget from now on (None: as much as anybody likes). ``epoch`` is the present one.
 
-    ``alert_at``: None leaves what there is.
+    ``alert_at``, ``channel``: None leaves what there is; no channel is an empty one.
     """
 
     name: str
@@ -47,6 +54,7 @@ class SetBudget:
     by: Actor
     reason: str = ""
     alert_at: tuple[int, ...] | None = None
+    channel: str | None = None
     epoch: int = 0
 
 
@@ -79,6 +87,16 @@ def budget_of(whose: str, per: str) -> str:
     return f"{kind}:{name}/{per}" if name else f"{kind}/{per}"
 
 
+def channel_of(text: str) -> str:
+    """The channel that was written for alerts; empty for ``none``. Raises ``ValueError`` with an example."""
+    name = text.strip()
+    if name.lower() == NO_CHANNEL:
+        return ""
+    if _CHANNEL.fullmatch(name) is None:
+        raise ValueError(f"{name[:80] or 'nothing'} is no channel; write its name, such as #ops, or {NO_CHANNEL}")
+    return name
+
+
 def decide(
     known: Budgets, timezone: str, command: SetBudget | SetTimezone
 ) -> tuple[w.BudgetSet | w.TimezoneSet, ...] | str:
@@ -97,13 +115,15 @@ def _set(was: Budget | None, command: SetBudget) -> tuple[w.BudgetSet, ...] | st
     if command.limit is None and was is None:
         return f"{command.name} has no budget that could be removed"
     alert_at = command.alert_at if command.alert_at is not None else was.alert_at if was is not None else DEFAULT_ALERTS
-    if was is not None and (was.limit, was.alert_at) == (command.limit, alert_at):
+    channel = command.channel if command.channel is not None else was.channel if was is not None else ""
+    if was is not None and (was.limit, was.alert_at, was.channel) == (command.limit, alert_at, channel):
         return ()
     changed = w.BudgetSet(
         budget=command.name,
         limit=command.limit,
         was=None if was is None else was.limit,
         alert_at=tuple(sorted(set(alert_at))),
+        channel=channel,
         by=command.by,
         reason=command.reason.strip(),
         epoch=command.epoch + 1,
@@ -115,7 +135,7 @@ def budget_after(at: int, event: w.BudgetSet) -> Budget | None:
     """What the event makes of its budget; None: there is none any more."""
     if event.limit is None:
         return None
-    return Budget(event.budget, event.limit, event.alert_at, at, event.by, event.reason)
+    return Budget(event.budget, event.limit, event.alert_at, at, event.by, event.reason, event.channel)
 
 
 def for_how_long(name: str) -> str:

@@ -23,6 +23,7 @@ from engine.core.money import Micros
 WORKSPACE = "workspace"
 DAY, MONTH = "day", "month"
 PERIODS = (DAY, MONTH)
+MINUTE, HOUR = 60_000, 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,30 @@ def period_of(budget: str, now: int, zone: str) -> Period:
     return Period(
         f"{today:%Y-%m-%d}" if per == DAY else f"{today:%Y-%m}", _instant(first, zone), _after(first, per, zone)
     )
+
+
+class Trend(NamedTuple):
+    """Where spending leads if it goes on as it did so far: ``per_hour``, what it comes to ``by_end`` of the period
+    (None without an end), and when the limit is ``used_up`` (None: not in this period, or there is no limit).
+    """
+
+    per_hour: Micros
+    by_end: Micros | None
+    used_up: int | None
+
+
+def trend(spent: Micros, limit: Micros | None, period: Period, now: int) -> Trend | None:
+    """How fast it went from the beginning of the period; None if there is none. Less than a minute tells nothing."""
+    if period.begins is None:
+        return None
+    gone = max(now - period.begins, MINUTE)
+    by_end = None if period.ends is None else spent * max(period.ends - period.begins, gone) // gone
+    used_up = None
+    if limit is not None and spent:
+        used_up = now + max(limit - spent, 0) * gone // spent
+        if period.ends is not None and used_up >= period.ends:
+            used_up = None
+    return Trend(spent * HOUR // gone, by_end, used_up)
 
 
 def _instant(day: date, zone: str) -> int:

@@ -168,8 +168,9 @@ class SwitchLifted(EventModel):
 class BudgetSet(EventModel):
     """From here on so much may be spent of the budget in each of its periods (None: as much as anybody likes).
 
-    ``was`` is the limit before, and ``alert_at`` the percents at which people are told. ``epoch`` is the number
-    that this made of what holds steps, as with switches: steps that a budget holds look again.
+    ``was`` is the limit before, ``alert_at`` the percents at which people are told, and ``channel`` where they are
+    told beside the threads of the runs that spent it. ``epoch`` is the number that this made of what holds steps, as
+    with switches: steps that a budget holds look again.
     """
 
     type: ClassVar[str] = "BUDGET_SET"
@@ -177,6 +178,7 @@ class BudgetSet(EventModel):
     limit: int | None
     was: int | None = None
     alert_at: tuple[int, ...]
+    channel: str = ""
     by: Actor
     reason: str = ""
     epoch: int

@@ -10,6 +10,8 @@ from dataclasses import replace
 from bot.blocks import guide, replies
 from bot.blocks.kit import escape
 from bot.blocks.vocabulary import WORDS
+from bot.blocks.words import one_line
+from bot.listeners.alerting import may_budget
 from bot.listeners.commands.typed import Answer, Typed
 from bot.listeners.desk import Desk, actor
 from bot.listeners.mentioned import unescape
@@ -31,14 +33,21 @@ async def budget(desk: Desk, typed: Typed) -> Answer:
         wanted = Wanted.of([unescape(word) for word in words[1:]])
     except WrongBudget as problem:
         return guide.incomplete(typed.command, WORDS[typed.word], escape(str(problem).rstrip(".")))
-    verdict = await desk.from_slack(desk.roles.may(Act.BUDGET, typed.user))
-    if isinstance(verdict, Refused):
-        return replies.said(verdict.sentence)
     if (known := identified(ids[1], words[1])) is not None:
         wanted = replace(wanted, whose=f"person:slack:{known.id}")
     name = await name_of(desk.engine, wanted.whose, wanted.per)
-    new = await desk.engine.budgets.set(name, wanted.limit, by=actor(verdict.person), reason=wanted.reason)
-    return replies.said(f"{escape(was_set(name, wanted.limit, new=new))}.")
+    verdict = await may_budget(desk, typed.user, name)
+    if isinstance(verdict, Refused):
+        return replies.said(verdict.sentence)
+    if wanted.channel and (await desk.from_slack(desk.directory.asked(wanted.channel))).kind == "missing":
+        return replies.mistake(
+            f"I see no channel {one_line(wanted.channel, 80)}; a private one has to invite me first. Nothing was "
+            "changed."
+        )
+    new = await desk.engine.budgets.set(
+        name, wanted.limit, by=actor(verdict.person), reason=wanted.reason, channel=wanted.channel
+    )
+    return replies.said(f"{escape(was_set(name, wanted.limit, new=new, channel=wanted.channel))}.")
 
 
 async def _show(desk: Desk, typed: Typed) -> Answer:

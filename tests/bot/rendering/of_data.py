@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from bot.blocks import (
+    alerts,
     audited,
     decided,
     forms,
@@ -291,7 +292,13 @@ def _audited(text: str) -> Iterator[Made]:
         yield audited.beginning(lines, "vb audit prints all of it")
 
 
-# Switches
+# Switches, budgets
+
+
+@about_data(alerts.raise_form)
+def _raise_form(text: str) -> Iterator[Made]:
+    name = f"workflow:{text[:200]}/day"
+    yield alerts.raise_form(name, 10_000_000, f"{name}: $8.00 of $10.00 spent", PLACE)
 
 
 @about_data(switches.listed)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bot.blocks import (
+    alerts,
     approval,
     card,
     decided,
@@ -21,6 +22,7 @@ from bot.blocks import (
 )
 from bot.blocks.words import Asked
 from engine.core import commands as c
+from engine.core import events as e
 from engine.core.corrections import OpenQuestion
 from engine.core.fold import begin
 from engine.core.state import Gate
@@ -51,6 +53,17 @@ def _thread(now: Situation) -> Iterator[Made]:
         made, taken = timeline.message(waiting)
         waiting = waiting[taken:]
         yield made
+
+
+@about_runs(alerts.alert)
+def _alert(now: Situation) -> Iterator[Made]:
+    for one in now.log:
+        if isinstance(one.event, e.BudgetAlerted):
+            for budget in (one.event.budget, one.event.budget.model_copy(update={"spent": 1_000_000})):
+                told = alerts.Alert(one.seq, one.at, one.event.step, budget)
+                yield alerts.alert(now.state, told)
+                yield alerts.alert(now.state, told, elsewhere=True, thread=LINK)
+                yield alerts.alert(now.state, told, elsewhere=True, note=alerts.not_told_there("#ops<!here>"))
 
 
 def gates(now: Situation) -> Iterator[tuple[str, Gate]]:
