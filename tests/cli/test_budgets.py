@@ -9,6 +9,8 @@ import pytest
 
 from tests.cli.conftest import Vb
 
+MORE = ("--alert-at", "90%", "--channel", "#ops", "--reason", "a big day")
+
 pytestmark = pytest.mark.timeout(300)
 
 
@@ -16,10 +18,12 @@ def test_a_budget_is_set_raised_shown_and_taken_away(tmp_path: Path) -> None:
     vb = Vb(tmp_path / "state", {})
     done = vb("budget", "set", "workspace", "$10", "--per", "day")
     assert "workspace per day may spend $10.00 from now on" in done.out
-    done = vb("budget", "set", "workspace", "12.50 USD", "--per", "day", "--alert-at", "90%", "--reason", "a big day")
+    done = vb("budget", "set", "workspace", "12.50 USD", "--per", "day", *MORE)
     assert "workspace per day may spend $12.50" in done.out
+    assert "its alerts are told in #ops as well" in done.out
     (day,) = [one for one in json.loads(vb("budget", "show", "--json").out) if one["budget"] == "workspace/day"]
     assert (day["limit"], day["spent"], day["alert_at"], day["reason"]) == (12_500_000, 0, [90], "a big day")
+    assert (day["channel"], day["per_hour"], day["used_up"]) == ("#ops", 0, None)
     assert "workspace per day: $0.00 of $12.50 spent (0 %)" in vb("budget", "show").out
     assert "has no budget any more" in vb("budget", "set", "workspace", "none", "--per", "day").out
 
@@ -28,6 +32,7 @@ def test_a_budget_is_set_raised_shown_and_taken_away(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (("workspace", "10", "--per", "day"), "'10' is no amount of money; write US dollars, such as 2.00 USD"),
+        (("workspace", "$1", "--per", "day", "--channel", "ops"), "Ops is no channel; write its name, such as #ops"),
         (("workspace", "$10"), "A budget is counted per day or month, not per nothing."),
         (
             ("team", "$10", "--per", "day"),
