@@ -34,7 +34,7 @@ from bot.blocks.questions import Asked as AskedQuestions
 from bot.blocks.questions import Question, open_questions
 from bot.blocks.timeline import Line, first_line, lines
 from bot.sending.postings import DELETED, GONE, NOWHERE, Posted
-from bot.telling.alerts import Alerts
+from bot.telling.alerts import Alerts, Warn
 from engine.core import events as e
 from engine.core.fold import NO_PLANS, begin
 from engine.core.graph import Plan
@@ -276,7 +276,10 @@ class Story:
                 question = self.questions.known.get(int(key.removeprefix(QUESTION)))
                 if question is not None:
                     yield key, question, posted
-        self.alerts = Alerts()
+
+    def missing_alerts(self) -> Iterator[Warn]:
+        """Alerts of budgets that ought to be in Slack and are not, the oldest first."""
+        return self.alerts.missing(self.posted, has_thread=self.has_thread, has_default=self.has_default)
 
     def unsettled(self) -> Iterator[Unsettled]:
         """Requests, reminders and questions whose outcome is unknown, and that will not be posted in the normal
