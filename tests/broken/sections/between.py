@@ -81,6 +81,13 @@ BREAKS = (
         instead="if 0 <= before and one * self.limit <= after)",
     ),
     Break(
+        "An alert of a budget is told once in its run's thread",
+        "alerts.py::Alerts.missing",
+        "the channel of the budget is told nothing",
+        text=", *([there] if channel else [])]\n",
+        instead="]\n",
+    ),
+    Break(
         "`vb verify` holds what the ledger says",
         "accounts.py::run_findings",
         "only what is too much is a finding",
