@@ -112,7 +112,7 @@ def _tried(tree: Tree, pair: Pair) -> Seen:
     row, broken = pair.row, pair.broken
     about = f"{row.promise} | {broken.owner}: {broken.how} | {pair.test.text}"
     try:
-        text = broken.applied(row)
+        text = broken.applied(row, tree.root)
     except ValueError as error:
         return Seen(False, f"{about} | NOT APPLIED | {error}")
     [owner] = row.owners

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.broken.page import ROOT, Link, Row, source, symbols
 
@@ -41,13 +42,14 @@ class Break:
         """The row's tests that are to fail."""
         return tuple(one for one in row.failing if not self.tests or one.text.rpartition("::")[2] in self.tests)
 
-    def applied(self, row: Row) -> str:
-        """The owner's file with the break in it. ValueError says why it cannot be made."""
+    def applied(self, row: Row, root: Path = ROOT) -> str:
+        """The owner's file in the tree ``root`` with the break in it. ValueError says why it cannot be made."""
         [owner] = row.owners
-        text = source(ROOT / owner.path)
+        path = root / owner.path
+        text = source(path)
         if (count := text.count(self.text)) != 1:
             raise ValueError(f"{owner.path} has the text {count} times: {self.text.strip().splitlines()[0]}")
-        first, last = symbols(ROOT / owner.path)[owner.symbol]
+        first, last = symbols(path)[owner.symbol]
         begins = text[: text.index(self.text.lstrip("\n"))].count("\n") + 1
         ends = begins + self.text.strip("\n").count("\n")
         if not first <= begins <= ends <= last:

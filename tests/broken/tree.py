@@ -19,6 +19,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from tests.broken.page import ROOT
 from tests.broken.witness import PASSED
@@ -68,44 +69,51 @@ class Tree:
     def broken(self, path: str, text: str) -> Generator[None]:
         """With this text in one of its files."""
         file = self.root / path
-        was = file.stat().st_mtime
-        file.write_text(text, encoding="utf-8")
+        whole, at = file.read_text(encoding="utf-8"), file.stat().st_mtime
         # Compiled code counts as that of a source of the same second and size.
         self._times += 1
-        os.utime(file, (was + self._times, was + self._times))
+        _write(file, text, at + self._times)
         try:
             yield
         finally:
-            shutil.copy2(ROOT / path, file)
+            _write(file, whole, at)
 
     def test(self, tests: Sequence[str], *, limit_s: float) -> Ended:
         """Run tests in one process; at the first that fails it ends, or when its time is over."""
-        witness = self.root / ".witness"
+        witness, said = self.root / ".witness", self.root / ".said"
         witness.write_text("", encoding="utf-8")
         command = [str(self._python), "-m", "pytest", "-n", "0", "-x", "-q", "--no-header", "--tb=short"]
         command += ["-p", "no:cacheprovider", "-p", "tests.broken.witness", *tests]
         # As in CI: what is missing fails, and properties are tried on the same examples each time.
         environment = {**os.environ, "CI": "true", "VB_WITNESS": str(witness)}
         environment.pop("PYTHONPATH", None)
-        with subprocess.Popen(
-            command,
-            cwd=self.root,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        ) as process:
-            try:
-                said, _ = process.communicate(timeout=limit_s)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                said, _ = process.communicate()
-                said += f"\nended after {limit_s:.0f} s"
+        # Not a pipe: whatever the tests have started, and outlives them, would keep it open.
+        with said.open("w", encoding="utf-8") as file:
+            _run(command, self.root, environment, file, limit_s)
         told = [json.loads(line) for line in witness.read_text(encoding="utf-8").splitlines()]
         failures = tuple((kind, text, test) for kind, text, test in told if kind != PASSED)
-        return Ended(len(told) - len(failures), failures, said.strip().rpartition("\n")[2])
+        return Ended(len(told) - len(failures), failures, said.read_text(encoding="utf-8").strip().rpartition("\n")[2])
+
+
+def _run(command: list[str], folder: Path, environment: dict[str, str], file: TextIO, limit_s: float) -> None:
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=file,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    ) as process:
+        try:
+            process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _write(file: Path, text: str, at: float) -> None:
+    file.write_text(text, encoding="utf-8")
+    os.utime(file, (at, at))
 
 
 @contextmanager
