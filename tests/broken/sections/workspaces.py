@@ -102,6 +102,13 @@ BREAKS = (
         instead="                if step is None:\n",
     ),
     Break(
+        "Arguments that others can see",
+        "arguments.py::_secrets",
+        "a secret is looked for where there is no reference",
+        text="        if any(root == SECRETS for root, _ in references):\n",
+        instead="        if not references:\n",
+    ),
+    Break(
         "A key that is given in Slack is in no message",
         "key_forms.py::KeyForms._answer",
         "what was wrong is said with all that was given",
