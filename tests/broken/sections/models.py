@@ -45,10 +45,11 @@ BREAKS = (
         "The demo's local model needs no key",
         "asking.py::_Request",
         "it is asked with a key, like any other",
-        text="            return self._paid(echo.echo(self._question))\n",
+        text='            await self._ctx.log(f"asks {self._question.model}, which is a local model',
         instead=(
             "            async with self._ctx.key(self._provider.name, self._question.key):\n"
-            "                return self._paid(echo.echo(self._question))\n"
+            "                pass\n"
+            '            await self._ctx.log(f"asks {self._question.model}, which is a local model'
         ),
     ),
     Break(
