@@ -16,33 +16,30 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 async def shown(desk: Desk, page: Page, text: str, blocks: list[Json] | None = None) -> Locator:
     """The content of a new message of the app."""
-    await desk.client.chat_postMessage(channel="C0RELEASES", text=text, blocks=blocks)
-    return page.get_by_role("article").last.locator(".content")
+    posted = await desk.client.chat_postMessage(channel="C0RELEASES", text=text, blocks=blocks)
+    return page.locator(f"article[data-ts='{posted['ts']}'] .content")
 
 
-@pytest.mark.parametrize(
-    ("text", "html"),
-    [
-        ("*bold* _it_ ~gone~ `a*b*c`", "<strong>bold</strong> <em>it</em> <s>gone</s> <code>a*b*c</code>"),
-        ("*_both_*, but 2*3*4 and snake_case_name", "<strong><em>both</em></strong>, but 2*3*4 and snake_case_name"),
-        ("* not bold* and *open", "* not bold* and *open"),
-        ("&lt;b&gt; &amp;amp; R&amp;D", "&lt;b&gt; &amp;amp; R&amp;D"),
-        ("one\ntwo", "one<br>two"),
-        ("&gt; said\n&gt; twice\nthen", "<blockquote>said<br>twice</blockquote>then"),
-        ("see:\n```\nx = 1 &lt; 2\n```\nend", "see:<pre><code>x = 1 &lt; 2</code></pre>end"),
-        ("<javascript:alert(1)|click> <data:text/html,x|me>", "click me"),
-        ("<img src=x onerror=alert(1)>", "&lt;img src=x onerror=alert(1)&gt;"),
-        ("at 12:30:45 :unknown_sign:", "at 12:30:45 :unknown_sign:"),
-        ("<!here> <@U0BENXXXXX>", None),
-    ],
-)
-async def test_mrkdwn(desk: Desk, open_page: OpenPage, text: str, html: str | None) -> None:
-    content = await shown(desk, await open_page("ana"), text)
-    if html is not None:
-        assert await content.inner_html() == html
-        return
-    await expect(content.locator(".mention-me")).to_have_text("@here")
-    await expect(content.locator(".mention:not(.mention-me)")).to_have_text("@Ben Okafor")
+MRKDWN = {
+    "*bold* _it_ ~gone~ `a*b*c`": "<strong>bold</strong> <em>it</em> <s>gone</s> <code>a*b*c</code>",
+    "*_both_*, but 2*3*4 and snake_case_name": "<strong><em>both</em></strong>, but 2*3*4 and snake_case_name",
+    "* not bold* and *open": "* not bold* and *open",
+    "&lt;b&gt; &amp;amp; R&amp;D": "&lt;b&gt; &amp;amp; R&amp;D",
+    "one\ntwo": "one<br>two",
+    "&gt; said\n&gt; twice\nthen": "<blockquote>said<br>twice</blockquote>then",
+    "see:\n```\nx = 1 &lt; 2\n```\nend": "see:<pre><code>x = 1 &lt; 2</code></pre>end",
+    "<javascript:alert(1)|click> <data:text/html,x|me>": "click me",
+    "<img src=x onerror=alert(1)>": "&lt;img src=x onerror=alert(1)&gt;",
+    "at 12:30:45 :unknown_sign:": "at 12:30:45 :unknown_sign:",
+}
+
+
+async def test_mrkdwn(desk: Desk, open_page: OpenPage) -> None:
+    page = await open_page("ana")
+    assert {text: await (await shown(desk, page, text)).inner_html() for text in MRKDWN} == MRKDWN
+    mentions = await shown(desk, page, "<!here> <@U0BENXXXXX>")
+    await expect(mentions.locator(".mention-me")).to_have_text("@here")
+    await expect(mentions.locator(".mention:not(.mention-me)")).to_have_text("@Ben Okafor")
 
 
 async def test_links_groups_channels_and_emoji(desk: Desk, open_page: OpenPage) -> None:
@@ -58,18 +55,17 @@ async def test_links_groups_channels_and_emoji(desk: Desk, open_page: OpenPage) 
     await expect(page.get_by_role("heading", name="#ops")).to_be_visible()
 
 
-@pytest.mark.parametrize(("person", "time"), [("ana", "13:30"), ("ben", "12:30"), ("dana", "06:30")])
-async def test_times_are_in_the_persons_zone(desk: Desk, open_page: OpenPage, person: str, time: str) -> None:
-    page = await open_page(person)
-    content = await shown(desk, page, "Due <!date^1732278600^{date_num}, {date_short} at {time}|then>")
-    await expect(content).to_have_text(f"Due 2024-11-22, Nov 22, 2024 at {time}")
-
-
-async def test_near_days_are_told_by_name(desk: Desk, open_page: OpenPage) -> None:
+async def test_times_are_in_the_persons_zone_and_near_days_are_told_by_name(desk: Desk, open_page: OpenPage) -> None:
     page = await open_page("ben")
+    due = await shown(desk, page, "Due <!date^1732278600^{date_num}, {date_short} at {time}|then>")
     tomorrow = desk.simulator.workspace.clock.now() // 1000 + 86_400
-    content = await shown(desk, page, f"<!date^{tomorrow}^{{date_short_pretty}}|x>, <!date^{tomorrow}^{{ago}}|x>")
-    await expect(content).to_have_text("Tomorrow, tomorrow")
+    near = await shown(desk, page, f"<!date^{tomorrow}^{{date_short_pretty}}|x>, <!date^{tomorrow}^{{ago}}|x>")
+    await expect(near).to_have_text("Tomorrow, tomorrow")
+    await expect(due).to_have_text("Due 2024-11-22, Nov 22, 2024 at 12:30")
+    for person, time in (("Ana Ruiz", "13:30"), ("Dana Levy", "06:30")):
+        await page.get_by_role("button", name="You are").click()
+        await page.get_by_role("menuitemradio", name=person).click()
+        await expect(due).to_have_text(f"Due 2024-11-22, Nov 22, 2024 at {time}")
 
 
 PIXEL = base64.b64decode(
@@ -130,18 +126,16 @@ BLOCKS: dict[str, tuple[Json, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BLOCKS)
-async def test_each_block_is_drawn(desk: Desk, open_page: OpenPage, name: str) -> None:
-    block, selector = BLOCKS[name]
-
+async def test_each_block_is_drawn(desk: Desk, open_page: OpenPage) -> None:
     async def with_pictures(page: Page) -> None:
         for file, body in (("good", PIXEL), ("bad", b"no picture")):
             answer = {"status": 200, "body": body, "content_type": "image/png"}
             await page.route(f"https://acme.example/{file}.png", partial(fulfill, answer))
 
     page = await open_page("ana", prepare=with_pictures)
-    content = await shown(desk, page, "fallback", [block])
-    await expect(content.locator(selector)).to_be_visible()
+    for name, (block, selector) in BLOCKS.items():
+        content = await shown(desk, page, "fallback", [block])
+        await expect(content.locator(selector), name).to_be_visible()
 
 
 async def test_a_block_that_is_not_known_or_broken_harms_nothing(desk: Desk, open_page: OpenPage) -> None:
@@ -156,7 +150,7 @@ async def test_a_block_that_is_not_known_or_broken_harms_nothing(desk: Desk, ope
     workspace.post(
         Message("C0RELEASES", workspace.next_ts(), workspace.app.bot_user_id, "text", blocks=blocks[:2] + blocks[3:])
     )
-    content = page.get_by_role("article").last.locator(".content")
+    content = page.get_by_role("article").locator(".content")
     await expect(content).to_contain_text("type “hologram”")
     await expect(content).to_contain_text("with words")
     await expect(content).to_contain_text("still here")

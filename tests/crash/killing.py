@@ -12,11 +12,8 @@ from typing import Any
 
 from tests.forks import FORKS
 
-KILLS = int(os.environ.get("VB_KILLS", "20"))
-"""At each boundary of the engine, and between a post and its record, on SQLite."""
-
-FEWER = int(os.environ.get("VB_KILLS", "5"))
-"""At the bot's other boundaries, and where a boundary is tried on PostgreSQL once more."""
+KILLS = int(os.environ.get("VB_KILLS", "5"))
+"""At each boundary: once at each of the appends of a run. ``VB_KILLS=100`` looks for what is rare."""
 
 POLL = 0.01
 

@@ -18,7 +18,7 @@ from engine.core.state import RunStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
 from tests.crash.fuse import Trap
-from tests.crash.killing import FEWER, KILLS, bring_up, death_at, stop, until
+from tests.crash.killing import KILLS, bring_up, death_at, stop, until
 from tests.crash.recorder import Recorder, recording
 from tests.crash.victim import ANA, BOUNDARIES, Orders, live, open_engine
 
@@ -34,7 +34,6 @@ class Drill:
         self.recorder = recorder
         self.runs: list[str] = []
         self.kills = 0
-        self.due = KILLS if orders.database_url.startswith("sqlite") else FEWER
 
     async def start(self, key: str | None = None) -> str:
         """Start a run; with the key of one that a victim may have started, find that."""
@@ -119,7 +118,7 @@ async def drill(orders: Orders, recorder: Recorder) -> Any:
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
 async def test_killed_at_a_boundary(drill: Drill, boundary: str) -> None:
-    for number in range(drill.due):
+    for number in range(KILLS):
         # Appends: the start, the claim, the effect's two records, the result with what follows.
         nth = 1 + number % 5 if "append" in boundary else 1
         await drill.killed_at(drill.spawn(boundary, nth, start=f"command {number}"), boundary)
@@ -127,12 +126,12 @@ async def test_killed_at_a_boundary(drill: Drill, boundary: str) -> None:
         if not boundary.endswith("add"):
             # Here the victim died with a step in hand. Three losses in a row would rightly end the run as poison.
             await drill.recover_to_gate(run)
-    assert drill.kills == drill.due
+    assert drill.kills == KILLS
     await drill.finish()
 
 
 async def test_killed_while_a_run_waits_at_its_gate(drill: Drill, orders: Orders) -> None:
-    for _ in range(drill.due):
+    for _ in range(KILLS):
         run = await drill.start()
         victim = drill.spawn()
 
@@ -143,12 +142,12 @@ async def test_killed_while_a_run_waits_at_its_gate(drill: Drill, orders: Orders
         victim.kill()
         orders.trap.marker.write_text("at the gate")
         await drill.killed_at(victim, "at the gate")
-    assert drill.kills == drill.due
+    assert drill.kills == KILLS
     await drill.finish()
 
 
 async def test_redis_flushed_in_the_middle(drill: Drill, redis_server: EmbeddedRedis) -> None:
-    for _ in range(drill.due):
+    for _ in range(KILLS):
         await drill.start()
         flush(redis_server)
     healthy = drill.spawn()
