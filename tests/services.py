@@ -66,7 +66,7 @@ async def frozen(server: EmbeddedRedis) -> AsyncGenerator[None]:
 
 @dataclass(frozen=True)
 class PostgresServer:
-    """A real PostgreSQL with fsync on, reached by a Unix socket in `socket_directory`; `psql` is its client program.
+    """A real PostgreSQL, reached by a Unix socket in `socket_directory`; `psql` is its client program.
 
     `later` does what no test waits for.
     """
@@ -88,7 +88,7 @@ class PostgresServer:
     def database(self, like: str = "template1") -> Generator[str]:
         """The URL of a new database, a copy of another one; it is dropped afterwards, whoever is still connected."""
         name = f"test_{secrets.token_hex(8)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {like}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {like} STRATEGY file_copy")
         try:
             yield self.url(name)
         finally:
@@ -96,10 +96,12 @@ class PostgresServer:
 
 
 @contextmanager
-def running_postgres() -> Generator[PostgresServer]:
+def running_postgres(*, waits_for_disk: bool = False) -> Generator[PostgresServer]:
     """A real PostgreSQL of the caller's own, from the pgserver wheel; stopped and deleted at the end.
 
-    Every test process has its own: a second costs about a second, and no lock can be left behind by a killed one.
+    Where nothing is measured it need not wait for its disk (fsync): tests kill processes and never the machine, and
+    what a killed server has written is there when it starts again. Every test process has its own: a second costs about
+    a second, and no lock can be left behind by a killed one.
     """
     if importlib.util.find_spec("pgserver") is None:
         missing("PostgreSQL is not here: the pgserver wheel exists for Linux x86-64 on Python 3.11 and 3.12")
@@ -117,7 +119,11 @@ def running_postgres() -> Generator[PostgresServer]:
         assert postmaster.socket_dir is not None
         psql = Path(pgserver.__file__).parent / "pginstall" / "bin" / "psql"
         with ended_with_us(postmaster.pid), ThreadPoolExecutor(1) as later:
-            yield PostgresServer(postmaster.socket_dir, psql, later)
+            running = PostgresServer(postmaster.socket_dir, psql, later)
+            if not waits_for_disk:
+                running.execute("ALTER SYSTEM SET fsync = off")
+                running.execute("SELECT pg_reload_conf()")
+            yield running
     finally:
         server.cleanup()
         shutil.rmtree(directory, ignore_errors=True)

@@ -21,20 +21,27 @@ LEASE_MS: Final = 15_000
 
 
 async def connect(url: str, lease_ms: int = LEASE_MS) -> Database:
-    """Open the database and see that it answers: else StoreUnavailable. StoreError for a URL of no known form.
+    """Open the database and see that it answers: else StoreUnavailable, at once if it is not there at all.
 
-    Nothing holds a lock of a server's for a third of `lease_ms`.
+    One that is only busy is waited for, as later too. StoreError for a URL of no known form. Nothing holds a lock of a
+    server's for a third of `lease_ms`.
     """
     database = _database(url, lease_ms)
     try:
-        await database.read_once(leases.now)
-    except (Busy, Unreachable, Lost) as fault:
-        await database.close()
-        raise database.unavailable(fault) from fault
+        await _see_that_it_answers(database)
     except StoreError:
         await database.close()
         raise
     return database
+
+
+async def _see_that_it_answers(database: Database) -> None:
+    try:
+        await database.read_once(leases.now)
+    except Busy:
+        await database.read(leases.now)
+    except (Unreachable, Lost) as fault:
+        raise database.unavailable(fault) from fault
 
 
 def _database(url: str, lease_ms: int) -> Database:

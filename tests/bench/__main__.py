@@ -119,7 +119,7 @@ def database(kind: str, directory: Path) -> Generator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{directory / (secrets.token_hex(4) + '.db')}"
         return
-    with running_postgres() as server, server.database() as url:
+    with running_postgres(waits_for_disk=True) as server, server.database() as url:
         yield url
 
 

@@ -10,12 +10,14 @@ from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Connection, make_url
 
 from engine.store import Append, Appended, Head, Log, StoreUnavailable, verify
-from engine.store.database import Lost
+from engine.store.database import Busy, Lost
+from engine.store.sqlite import SqliteDatabase
 from tests.services import PostgresServer, running_postgres
 from tests.store.build import KEY, append, event, query
 
@@ -63,12 +65,19 @@ class TestPostgresRestarts:
             yield log
             await log.close()
 
-    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["fast", "crash"])
     async def test_appends_under_way_wait_and_are_recorded_once(
-        self, log: Log, server: PostgresServer, how: signal.Signals, caplog: pytest.LogCaptureFixture
+        self, log: Log, server: PostgresServer, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO, "engine.store.database")
-        writers = [Writer(log, f"run_{n}") for n in range(5)]
+        for how in (signal.SIGINT, signal.SIGQUIT):  # in good order, and as in a crash
+            caplog.clear()
+            await self.written_across_a_restart(log, server, how, caplog)
+        assert (await verify(log)).ok
+
+    async def written_across_a_restart(
+        self, log: Log, server: PostgresServer, how: signal.Signals, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        writers = [Writer(log, f"run_{how.name}_{n}") for n in range(5)]
         async with asyncio.TaskGroup() as work:
             for writer in writers:
                 work.create_task(writer.write())
@@ -88,7 +97,6 @@ class TestPostgresRestarts:
         assert log.trouble is None
         for writer in writers:
             assert (await log.load(writer.run))[1] == writer.head
-        assert (await verify(log)).ok
         told = [record.getMessage() for record in caplog.records]
         assert len([line for line in told if "goes on by itself" in line]) == 1
         assert told[-1].endswith(" is back.")
@@ -103,6 +111,22 @@ def start(server: PostgresServer) -> None:
 
     # The instance that made it; it waits until the server answers.
     get_server(server.socket_directory).ensure_postgres_running()
+
+
+async def test_a_database_that_is_busy_while_it_is_opened_is_waited_for(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_once, tries = SqliteDatabase.read_once, iter(range(3))
+
+    async def busy_at_first(database: SqliteDatabase, *what: Any) -> Any:
+        if next(tries, None) is not None:
+            raise Busy("another transaction was in the way")
+        return await read_once(database, *what)
+
+    monkeypatch.setattr(SqliteDatabase, "read_once", busy_at_first)
+    log = await Log.open(sqlite_url, KEY)
+    assert next(tries, None) is None
+    await log.close()
 
 
 @pytest.mark.postgresql
