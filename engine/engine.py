@@ -30,6 +30,7 @@ from engine.core.workspace_events import WorkflowDeployed
 from engine.definitions import Definitions
 from engine.deploying import Deployer, Deployment
 from engine.folder import Folder
+from engine.forecasts import Forecasts
 from engine.gates import Gates
 from engine.handle import Begun, Observer
 from engine.ids import Ids
@@ -37,6 +38,7 @@ from engine.keepalive import KeepAlive
 from engine.keyring import Keyring
 from engine.operations import Operations
 from engine.own_runs import OwnRuns
+from engine.prices import Prices
 from engine.records import cache_of
 from engine.runtime import Runtime
 from engine.scheduler import SchedulerSettings
@@ -62,7 +64,7 @@ from engine.workspace import Workspace
 class EngineSettings:
     """Where the engine keeps its truth and its stream. ``chain_key`` signs the history; it is never shown.
 
-    With a ``sealer``, what people's runs hold is sealed by its master key.
+    ``prices`` are what estimates are made from. With a ``sealer``, what people's runs hold is sealed by its master key.
     """
 
     database_url: str
@@ -73,6 +75,7 @@ class EngineSettings:
     worker: WorkerSettings = field(default_factory=WorkerSettings)
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     sealer: Sealer | None = None
+    prices: Prices = field(default_factory=Prices)
 
 
 class Engine:
@@ -112,11 +115,13 @@ class Engine:
         self._own = OwnRuns(shared.handle, workspace)
         self.workspace = Workspace(self.store, self.clock, workspace)
         self.definitions = Definitions(self.workspace, self.catalog, shared.plans)
+        self.forecasts = Forecasts(self.store, self.definitions, self.settings.prices, workspace)
         self.budgets = Budgets(self.store, self.workspace, self.clock)
         self.keyring = Keyring(self.store, self.workspace)
         self.deployer = Deployer(self.workspace, self.definitions, shared.plans, self.registry.catalog())
         self._starter = Starter(
             definitions=self.definitions,
+            forecasts=self.forecasts,
             runs=self._own,
             plans=shared.plans,
             clock=self.clock,

@@ -15,8 +15,9 @@ from engine.clock import Clock
 from engine.core import events as e
 from engine.core.errors import InvalidInput
 from engine.core.inputs import validate_input
-from engine.core.starting import started_of
+from engine.core.starting import estimated, started_of
 from engine.definitions import Definitions
+from engine.forecasts import Forecasts
 from engine.handle import Begun
 from engine.ids import Ids
 from engine.own_runs import OwnRuns
@@ -28,6 +29,7 @@ class Starter:
     """Starts runs of one workspace."""
 
     definitions: Definitions
+    forecasts: Forecasts
     runs: OwnRuns
     plans: Plans
     clock: Clock
@@ -56,6 +58,7 @@ class Starter:
         values, problems = validate_input(definition, given, text=text)
         if problems:
             raise InvalidInput(workflow, problems)
+        forecast = await self.forecasts.of(definition, values)
         plan = await self.plans.pin(definition, self.definitions.children(definition))
         event = started_of(self.workspace, definition, values, by)
         more = {
@@ -64,5 +67,6 @@ class Starter:
             "labels": {**event.labels, **(labels or {})},
             "concurrency": event.concurrency or line,
             "timezone": self.definitions.timezone,
+            "estimate": None if forecast is None else estimated(forecast),
         }
         return await self.runs.start(self.ids.run(), plan, event.model_copy(update=more))

@@ -31,7 +31,7 @@ from bot.blocks.words import (
 from engine.core import paths
 from engine.core.approval import is_name
 from engine.core.durations import say_duration
-from engine.core.money import say_money
+from engine.core.estimate import cost_words
 from engine.core.state import AT_WORK, End, Phase, RunState, RunStatus, StepState, StepStatus
 
 SHOWN_STEPS = 6
@@ -92,12 +92,9 @@ def _told(state: RunState, head: str, body: str) -> list[Block]:
 
 
 def _spent(state: RunState) -> str:
-    """What it has cost so far, without the runs that it calls; nothing for a run that costs nothing."""
-    budget = state.plan.workflow.budget
-    if not state.spent and not state.reserved and budget is None:
-        return ""
-    of = "" if budget is None else f" (its budget is {say_money(budget.limit)})"
-    return f" · {say_money(state.spent)} spent{of}"
+    """What it has cost so far, and was estimated to; nothing for a run that costs nothing."""
+    words = cost_words(state)
+    return f" · {words}" if words else ""
 
 
 def _part_of(state: RunState) -> str:

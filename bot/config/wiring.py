@@ -138,6 +138,7 @@ async def _engine(
         sealer=sealer(settings),
         workspace=settings.workspace,
         namespace=NAMESPACE,
+        prices=settings.models.prices,
         worker=WorkerSettings(
             slots=settings.slots,
             lease=settings.lease,

@@ -5,32 +5,51 @@ The one rule: it is always called an estimate, and says what it was made from.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import JsonValue
 from rich.table import Table
 
 from bot.config.known import catalog
 from bot.config.settings import Settings
+from bot.config.wiring import defining_engine
 from bot.console.launch import DONE
 from bot.console.output import note, out, say, say_json
 from bot.console.start import read_pairs
 from bot.text.plain import one_line
+from engine.core.definition import Workflow
 from engine.core.errors import InvalidInput
-from engine.core.estimate import Estimate, Range, StepEstimate, estimate
+from engine.core.estimate import NOTHING, Estimate, Range, StepEstimate, estimate, range_words
 from engine.core.inputs import validate_input
 from engine.core.money import say_money
 
 
 async def estimate_run(settings: Settings, workflow: str, pairs: Sequence[str], *, as_json: bool) -> int:
     """Tell what a run of ``workflow`` may cost with these inputs; those that are missing count as not known."""
-    known, _ = catalog(settings)
-    plan = known.plan(workflow)
-    values, problems = validate_input(plan.workflow, read_pairs(pairs), text=True)
+    pairs_given = read_pairs(pairs)
+    if settings.is_embedded_database and not settings.database_file.exists():
+        known, _ = catalog(settings)
+        plan = known.plan(workflow)
+        definition, values = plan.workflow, _values(plan.workflow, pairs_given)
+        found = estimate(plan, values, settings.models.prices.of)
+    else:
+        async with defining_engine(settings) as engine:
+            definition = engine.workflow(workflow)
+            values = _values(definition, pairs_given)
+            found = await engine.forecasts.of(definition, values) or Estimate((), NOTHING)
+    return _tell(definition, found, as_json=as_json)
+
+
+def _values(definition: Workflow, given: Mapping[str, str]) -> dict[str, JsonValue]:
+    values, problems = validate_input(definition, given, text=True)
     wrong = {name: text for name, text in problems.items() if name in values or "is missing" not in text}
     if wrong:
-        raise InvalidInput(workflow, wrong)
-    found = estimate(plan, values, settings.models.prices.of)
+        raise InvalidInput(definition.name, wrong)
+    return values
+
+
+def _tell(definition: Workflow, found: Estimate, *, as_json: bool) -> int:
+    workflow = definition.name
     if as_json:
         say_json(_described(workflow, found))
         return DONE
@@ -43,17 +62,10 @@ async def estimate_run(settings: Settings, workflow: str, pairs: Sequence[str], 
     say(f"Estimate for one run of {one_line(workflow)}: {range_words(found.cost)}.")
     for step in found.unpriced:
         note(f"{step} is not in it: no price is known for its model; set one with VB_MODEL_PRICES.")
-    limit = plan.workflow.budget.limit if plan.workflow.budget is not None else None
+    limit = definition.budget.limit if definition.budget is not None else None
     if limit is not None:
         note(f"Whatever the estimate says, a run is held once it has spent {say_money(limit)}, its budget.")
     return DONE
-
-
-def range_words(cost: Range) -> str:
-    """``about $0.04, between $0.01 and $0.31``."""
-    if cost.low == cost.high:
-        return f"about {say_money(cost.likely)}"
-    return f"about {say_money(cost.likely)}, between {say_money(cost.low)} and {say_money(cost.high)}"
 
 
 def _table(found: Estimate) -> Table:

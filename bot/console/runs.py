@@ -22,6 +22,7 @@ from bot.console.output import note, out, say, say_json, table
 from bot.console.timeline import Timeline
 from bot.text.plain import one_line
 from engine.core.durations import say_duration
+from engine.core.estimate import cost_words
 from engine.core.events import Actor
 from engine.core.outlook import attention, summary
 from engine.core.state import Hold, Recorded, RunState, RunStatus, StepState, StepStatus
@@ -140,6 +141,8 @@ def headline(state: RunState, now: int) -> list[Text]:
         Text.assemble((state.run, "bold"), f"  {started.workflow}  ", (status.value, _STYLES.get(status, "bold"))),
         Text(one_line(f"started by {_named(started.by)} on {day:%Y-%m-%d at %H:%M:%S}{ended}")),
     ]
+    if cost := cost_words(state):
+        lines.append(Text(cost))
     told = summary(state)
     if told != "done":
         lines.append(Text(one_line(told)))

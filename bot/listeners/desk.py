@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import aiohttp
@@ -22,6 +22,7 @@ from bot.blocks.newer import degrade
 from bot.people.authority import actor as actor
 from bot.people.directory import Directory, Unreadable, error_name, reason_of
 from bot.people.roles import Roles
+from engine.core.estimate import Estimate
 from engine.engine import Engine
 from engine.store.errors import StoreError, StoreUnavailable
 
@@ -64,6 +65,10 @@ class Desk:
     client: Any
     team: str
     roles: Roles
+    estimating: dict[str, asyncio.Task[Estimate | None]] = field(
+        default_factory=dict[str, "asyncio.Task[Estimate | None]"]
+    )
+    """Of forms that are shown already, by their external ids (``bot.listeners.previewing``)."""
 
     async def in_time(self, answer: Awaitable[T]) -> T:
         """What ``answer`` returns. Raises ``NotInTime`` if the database is away or slow, and what ``answer`` raises."""
@@ -105,8 +110,15 @@ class Desk:
 
     async def replace(self, view_id: str, seen: str, view: View) -> None:
         """Show ``view`` in place of another one, if that is still as the person saw it (``seen`` is its hash)."""
+        await self._update({"view_id": view_id, "hash": seen, "view": view})
+
+    async def exchange(self, external_id: str, view: View) -> None:
+        """Show ``view`` in place of the one that was opened under this id, if it is still open."""
+        await self._update({"external_id": external_id, "view": view})
+
+    async def _update(self, arguments: dict[str, Any]) -> None:
         try:
-            await self.client.views_update(view_id=view_id, hash=seen, view=view)
+            await self.client.views_update(**arguments)
         except SlackApiError as error:
             log.info("Slack did not replace a view: %s", error_name(error))
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:

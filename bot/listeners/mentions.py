@@ -11,12 +11,13 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from bot.blocks import guide, replies
+from bot.blocks import guide
 from bot.blocks.kit import Message
 from bot.blocks.vocabulary import WORDS
 from bot.listeners.commands import answer
 from bot.listeners.commands.typed import Typed, split
 from bot.listeners.desk import Ack, Desk, Where
+from bot.listeners.previewing import show
 from engine.core.words import nearest
 
 NAME = "@Vectorbea"
@@ -61,8 +62,8 @@ class Mentions:
             return
         if isinstance(answered, Message):
             await self._desk.whisper(typed.where, answered)
-        elif not await self._desk.open(typed.trigger_id, answered):
-            await self._desk.whisper(typed.where, replies.said(replies.FORM_NOT_OPENED))
+        else:
+            await show(self._desk, typed.where, typed.trigger_id, answered)
 
 
 def asked_in(body: dict[str, Any]) -> Typed | None:

@@ -16,6 +16,7 @@ from bot.blocks.kit import escape
 from bot.listeners.answers import CLOSED, Answer, replaced, told, wrong
 from bot.listeners.desk import Ack, Desk, NotInTime, Where
 from bot.listeners.naming import with_ids
+from bot.listeners.previewing import complete, start_form
 from bot.listeners.starting import BadInputs, NotStarted, Started, Wanted, start
 from bot.people.directory import Unreadable
 from engine.core.definition import Workflow
@@ -38,17 +39,20 @@ class Views:
         place = Place.unpacked(view["private_metadata"])
         try:
             workflow = self._desk.engine.workflow(start_forms.read_picker(view["state"]["values"]))
-            await ack(**await self._inputs_of(workflow, place))
+            answer = await self._inputs_of(workflow, place, f"view:{view['id']}")
         except (EngineError, Unreadable) as error:
-            await ack(**told("Not started", escape(str(error))))
+            answer = told("Not started", escape(str(error)))
+        await ack(**answer)
+        await complete(self._desk, answer["view"])
 
-    async def _inputs_of(self, workflow: Workflow, place: Place) -> Answer:
+    async def _inputs_of(self, workflow: Workflow, place: Place, key: str) -> Answer:
         if not start_forms.can_be_shown(workflow):
             command = replies.example("/vb", workflow)
             return told(workflow.name, f"It has too many inputs for a form. Type `{command}` with those that you need.")
         message = start_forms.from_message(workflow, place)
         given = await self._desk.from_slack(with_ids(self._desk.directory, workflow.input, message))
-        return replaced(start_forms.start_form(workflow, replace(place, about=workflow.name), given, {}))
+        about = replace(place, about=workflow.name)
+        return replaced(await start_form(self._desk, workflow, about, given, {}, (), key))
 
     async def start(self, ack: Ack, body: dict[str, Any]) -> None:
         """The form's run is started; one form starts one run, however often it is delivered."""

@@ -18,6 +18,8 @@ from engine.core.agent_parts import TURN_CODE
 from engine.core.expressions import Compiled, ExpressionError, Template, compile_value
 from engine.core.graph import Kind, Plan, PlannedStep
 from engine.core.models import LLM
+from engine.core.money import say_money
+from engine.core.state import RunState
 from engine.core.words import listed
 
 CHARACTERS_PER_TOKEN = 4
@@ -25,6 +27,8 @@ UNKNOWN_TEXT = (0, 500, 10_000)
 """Tokens of what an expression gives that is not known before the run: at least, likely, at most."""
 TOOL_RESULT = (20, 500, 10_000)
 """Tokens that each turn of an agent adds to what the next one is told, besides the model's own answer."""
+CALLED = " > "
+"""Before it is the step that calls a workflow, behind it a step of that."""
 LIKELY_TURNS, LIKELY_PASSES = 3, 2
 
 
@@ -99,6 +103,40 @@ def estimate(
     return Estimate(steps, cost, tuple(one.step for one in steps if one.cost is None))
 
 
+def asks_models(plan: Plan) -> bool:
+    """Whether a run of it can ask any model, itself or in a run that it calls."""
+    return any(_code(node) in (LLM, TURN_CODE) for node in plan.nodes.values()) or any(
+        asks_models(child) for child in plan.children.values()
+    )
+
+
+def place_of(plan: Plan, path: str) -> str:
+    """Where the estimate counts what the step at ``path`` of a run costs: with its agent, or with what it corrects."""
+    template = paths.template_of(paths.corrected_by(path) or path)
+    node = plan.nodes.get(template)
+    return template if node is None else _place(template, node)
+
+
+def _place(template: str, node: PlannedStep) -> str:
+    """The turns of an agent are counted as the agent's."""
+    return template.removesuffix(f"#/{node.id}") if _code(node) == TURN_CODE else template
+
+
+def own_cost(found: Estimate) -> Range:
+    """Of the run itself, without the runs that it calls: that is what its own spending can be held against."""
+    cost = NOTHING
+    for one in found.steps:
+        cost = cost.plus(one.cost or NOTHING) if CALLED not in one.step else cost
+    return cost
+
+
+def main_reasons(found: Estimate, most: int = 3) -> tuple[str, ...]:
+    """Why it may cost so much: those of the steps that may cost the most, each once."""
+    dearest = sorted(found.steps, key=lambda one: 0 if one.cost is None else one.cost.high, reverse=True)
+    told = (f"{one.step}: {reason}" for one in dearest[:1] for reason in reversed(one.reasons))
+    return tuple(dict.fromkeys(told))[:most]
+
+
 @dataclass(frozen=True, slots=True)
 class _Asking:
     """A place where a model is asked: how often, with how many tokens in and out each time, and why one thinks so."""
@@ -122,9 +160,9 @@ def _asked(
             child = plan.children.get(node.step.workflow.definition or "")
             if child is not None:
                 inputs = _known_input(node, scope)
-                yield from _asked(child, inputs, f"{prefix}{template} > ", often, reasons)
+                yield from _asked(child, inputs, f"{prefix}{template}{CALLED}", often, reasons)
         elif _code(node) in (LLM, TURN_CODE):
-            yield _asking(f"{prefix}{template}", plan, node, often, reasons, scope)
+            yield _asking(f"{prefix}{_place(template, node)}", plan, node, often, reasons, scope)
 
 
 def _code(node: PlannedStep) -> str:
@@ -159,7 +197,6 @@ def _asking(
         turns = _turns(plan, node)
         grown = out.plus(Range(*TOOL_RESULT)).times(Range(*((count - 1) // 2 for count in turns)))
         prompt = prompt.plus(grown)
-        step = step.removesuffix(f"#/{node.id}")
     return _Asking(step, str(words.get("model", "")), calls, prompt, out, reasons)
 
 
@@ -274,6 +311,25 @@ def _priced(asking: _Asking, prices: Prices, past: Mapping[str, Past]) -> StepEs
 
 def _rounded_up(millionths_of_micros: int) -> int:
     return -(-millionths_of_micros // 1_000_000)
+
+
+def range_words(cost: Range) -> str:
+    """``about $0.04, between $0.01 and $0.31``."""
+    if cost.low == cost.high:
+        return f"about {say_money(cost.likely)}"
+    return f"about {say_money(cost.likely)}, between {say_money(cost.low)} and {say_money(cost.high)}"
+
+
+def cost_words(state: RunState) -> str:
+    """What the run has cost so far, and was estimated to, without the runs that it calls; empty if it costs nothing."""
+    budget, guess = state.plan.workflow.budget, state.started.estimate
+    expected = guess is not None and guess.high > 0
+    if not state.spent and not state.reserved and budget is None and not expected:
+        return ""
+    words = f"{say_money(state.spent)} spent"
+    if guess is not None and expected:
+        words += f", estimated {range_words(Range(guess.low, guess.likely, guess.high))}"
+    return words if budget is None else f"{words} (its budget is {say_money(budget.limit)})"
 
 
 def unpriced_words(found: Estimate) -> str:

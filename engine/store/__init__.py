@@ -22,6 +22,7 @@ from engine.store.instants import from_text, to_text
 from engine.store.keeper import LeaseKeeper
 from engine.store.log import Log
 from engine.store.open_work import PUSH
+from engine.store.past_costs import StepCost
 from engine.store.postings import Account, Balance, Limit, Posting, Purpose, Reserve, Settle
 from engine.store.restored import (
     Behind,
@@ -147,6 +148,7 @@ __all__ = [
     "Settle",
     "Signal",
     "SlotFree",
+    "StepCost",
     "StillOpen",
     "StoreError",
     "StoreUnavailable",

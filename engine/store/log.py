@@ -32,6 +32,7 @@ from engine.store.database import Database
 from engine.store.errors import Erased
 from engine.store.locked import append_locked
 from engine.store.migrate import ensure_schema
+from engine.store.past_costs import StepCost, past_costs
 from engine.store.postings import Account, Balance
 from engine.store.prepare import prepare
 from engine.store.sealing import Keys, Sealer
@@ -321,6 +322,10 @@ class Log:
     async def balances(self, accounts: Collection[Account]) -> list[Balance]:
         """How these accounts stand, in the order of their names; those of which nothing was ever spent, too."""
         return await self.database.read(ledger.standing, self._statements.ledger, accounts)
+
+    async def past_costs(self, workspace: str, workflow: str, definition: str, most: int) -> tuple[int, list[StepCost]]:
+        """How many of the newest runs by the definition have completed, `most` at most, and what was spent in them."""
+        return await self.database.read(past_costs, workspace, workflow, definition, most)
 
     async def holders(self, key: str) -> list[str]:
         """The runs that hold this concurrency key."""

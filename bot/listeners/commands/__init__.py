@@ -27,6 +27,7 @@ from bot.listeners.commands import (
 )
 from bot.listeners.commands.typed import Answer, Listener, Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, ephemeral
+from bot.listeners.previewing import show
 from bot.people.directory import Unreadable
 from engine.core.errors import EngineError
 from engine.core.words import did_you_mean
@@ -113,8 +114,8 @@ class Commands:
             await ack(**ephemeral(answered))
             return
         await ack()
-        if answered is not None and not await self._desk.open(typed.trigger_id, answered):
-            await self._desk.whisper(typed.where, replies.said(replies.FORM_NOT_OPENED))
+        if answered is not None:
+            await show(self._desk, typed.where, typed.trigger_id, answered)
 
 
 def _said(word: str) -> str:

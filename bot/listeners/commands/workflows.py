@@ -8,6 +8,7 @@ from bot.blocks.kit import escape
 from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.desk import Desk
 from bot.listeners.naming import with_ids
+from bot.listeners.previewing import start_form
 from bot.listeners.starting import BadInputs, NotStarted, Wanted, pick, start
 from bot.people.policy import Act, Refused
 from engine.core.definition import Workflow
@@ -52,4 +53,4 @@ async def _form(
     wrong = {name: problem for name, problem in problems.items() if name in given}
     place = Place(typed.where.channel, workflow.name, typed.where.thread)
     shown = await desk.from_slack(with_ids(desk.directory, workflow.input, given))
-    return start_forms.start_form(workflow, place, shown, wrong, notes)
+    return await start_form(desk, workflow, place, shown, wrong, notes, typed.key)

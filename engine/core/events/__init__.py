@@ -48,6 +48,7 @@ from engine.core.events.flow import (
 from engine.core.events.holding import StepHeld as StepHeld
 from engine.core.events.holding import StepReleased as StepReleased
 from engine.core.events.runs import (
+    Estimated,
     Fork,
     InLine,
     Parent,
@@ -255,6 +256,7 @@ __all__ = [
     "EffectRecorded",
     "EffectStarted",
     "EffectUnsent",
+    "Estimated",
     "Event",
     "FlowEvent",
     "ForEachStarted",

@@ -45,13 +45,26 @@ class Fork(_Value):
     seq: int
 
 
+class Estimated(_Value):
+    """What the run was estimated to cost, without the runs that it calls, in millionths of a US dollar.
+
+    ``unpriced`` are the steps that are not in it, since nobody knows what their model costs.
+    """
+
+    low: int
+    likely: int
+    high: int
+    unpriced: tuple[str, ...] = ()
+
+
 class RunStarted(EventModel):
     """The first event of every run.
 
     ``origin`` is the asking surface's own note (such as where to report), opaque here. Two starts with one
     ``dedupe_key`` in one workspace are one run. ``priority`` is 0 (low) to 2 (high). ``keys_around`` are the
     concurrency keys of the runs that it is done for, the outermost first, and ``charged_around`` the budgets that those
-    are charged to. ``timezone`` is the workspace's, in which its days and months are counted.
+    are charged to. ``timezone`` is the workspace's, in which its days and months are counted. ``estimate`` is there if
+    the run may ask models.
     """
 
     type: ClassVar[str] = "RUN_STARTED"
@@ -73,6 +86,7 @@ class RunStarted(EventModel):
     keys_around: tuple[str, ...] = ()
     charged_around: tuple[str, ...] = ()
     timezone: str = "UTC"
+    estimate: Estimated | None = None
 
 
 class RunAdmitted(EventModel):

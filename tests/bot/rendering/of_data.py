@@ -11,6 +11,7 @@ from bot.blocks import (
     alerts,
     audited,
     decided,
+    forecast,
     forms,
     guide,
     home,
@@ -25,6 +26,7 @@ from bot.blocks.vocabulary import WORDS
 from bot.blocks.words import one_line
 from engine.core.definition import Workflow
 from engine.core.delegations import Delegation
+from engine.core.estimate import Estimate, Range, StepEstimate
 from engine.core.events import Actor
 from engine.core.keys import Key
 from engine.core.roles import EVERYONE, Grant, Role
@@ -80,6 +82,15 @@ def _start_form(text: str) -> Iterator[Made]:
             given = dict.fromkeys(list(workflow.input)[:12], text)  # a command has a few thousand characters
             problems = {name: f"{name} is wrong: {text}" for name in given}
             yield start_forms.start_form(workflow, PLACE, given, problems, [f"{text} is no input", text])
+
+
+@about_data(forecast.with_estimate)
+def _estimated(text: str) -> Iterator[Made]:
+    step = StepEstimate(text, text, Range(1, 2, 3), Range(1, 20, 300), (text, f"at most {text}"))
+    unpriced = StepEstimate(text, text, Range(1, 2, 3), None, (text,))
+    for found in (None, Estimate((step,), Range(1, 20, 300)), Estimate((step, unpriced), Range(0, 0, 0), (text,) * 9)):
+        form = start_forms.start_form(workflows(text)[0], PLACE, {}, {})
+        yield forecast.with_estimate(form, forecast.estimate_block(found))
 
 
 @about_data(forms.modal)

@@ -1,0 +1,79 @@
+"""What runs of one workspace may cost: the estimate of a run before it starts, from prices and from earlier runs.
+
+The one rule: it never keeps a run from starting; what cannot be found out in time, or at all, is left out of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from engine.core.definition import Workflow
+from engine.core.estimate import CALLED, Estimate, Past, asks_models, estimate, place_of
+from engine.core.graph import Kind, Plan
+from engine.definitions import Definitions
+from engine.plans import read
+from engine.prices import Prices
+from engine.store import Log, StepCost
+
+PAST_RUNS = 20
+"""The newest completed runs of the same definition, which the next one is likely to be like."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """``prices`` are those of the models that can be asked."""
+
+    store: Log
+    definitions: Definitions
+    prices: Prices
+    workspace: str
+
+    def is_needed(self, workflow: Workflow) -> bool:
+        """Whether a run of it can ask any model."""
+        return asks_models(self._plan(workflow))
+
+    def _plan(self, workflow: Workflow) -> Plan:
+        return read(workflow, self.definitions.children(workflow))
+
+    async def of(self, workflow: Workflow, given: Mapping[str, JsonValue]) -> Estimate | None:
+        """What a run with these inputs may cost, as far as they are known; None if it asks no model."""
+        plan = self._plan(workflow)
+        if not asks_models(plan):
+            return None
+        past = await self._past(plan)
+        # In a thread: the list of prices takes long to load the first time.
+        return await asyncio.to_thread(estimate, plan, given, self.prices.of, past)
+
+    async def _past(self, plan: Plan) -> dict[str, Past]:
+        workflow = plan.workflow
+        runs, costs = await self.store.past_costs(self.workspace, workflow.name, workflow.hash, PAST_RUNS)
+        return past_of(plan, runs, costs)
+
+
+def past_of(plan: Plan, runs: int, costs: Iterable[StepCost]) -> dict[str, Past]:
+    """By the step's place in the estimate. What a child run has cost counts where one step alone calls its workflow."""
+    known = {**_callers(plan, ""), plan.workflow.hash: ("", plan)}
+    spent: dict[str, int] = {}
+    for one in costs:
+        if (called := known.get(one.definition)) is not None:
+            place = f"{called[0]}{place_of(called[1], one.step)}"
+            spent[place] = spent.get(place, 0) + one.amount
+    return {place: Past(runs, amount // runs) for place, amount in spent.items()}
+
+
+def _callers(plan: Plan, prefix: str) -> dict[str, tuple[str, Plan] | None]:
+    """By the hash of each definition that is called: how its steps' places begin; None where several steps call it."""
+    found: dict[str, tuple[str, Plan] | None] = {}
+    for template, node in plan.nodes.items():
+        call = node.step.workflow if node.kind is Kind.CALL else None
+        child = None if call is None else plan.children.get(call.definition or "")
+        if child is None:
+            continue
+        own = f"{prefix}{template}{CALLED}"
+        inside = {child.workflow.hash: (own, child), **_callers(child, own)}
+        found |= {one: None if one in found else called for one, called in inside.items()}
+    return found
