@@ -35,7 +35,7 @@ def demo(
         raise typer.BadParameter("--seed is for --chaos; give both, or neither.")
     drawn = secrets.randbelow(10**6) if seed is None else seed
     settings = demo_settings(settings_of(folder))
-    launch(lambda: play(settings, once=once, port=port, chaos=drawn if chaos else None), settings, stays=True)
+    launch(lambda: play(settings, once=once, port=port, seed=drawn, stormy=chaos), settings, stays=True)
 
 
 def serve(folder: Dir = None) -> None:

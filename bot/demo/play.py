@@ -21,6 +21,7 @@ from bot.console.output import note, say
 from bot.console.stopping import say_stopping
 from bot.demo.reading import readable, thread
 from bot.demo.stage import CHANNEL, Stage, stage
+from bot.simulator.chaos import Chaos
 from bot.simulator.errors import PersonError
 from bot.simulator.model import Json, Message
 from engine.core.errors import EngineError
@@ -39,12 +40,12 @@ class DemoFailed(EngineError):
     """The play did not come to its end."""
 
 
-async def play(settings: Settings, *, once: bool, port: int | None, chaos: int | None = None) -> int:
+async def play(settings: Settings, *, once: bool, port: int | None, seed: int, stormy: bool) -> int:
     """Serve the page until told to stop; or play one release, and return once it is told.
 
-    ``chaos`` is the seed of what goes wrong in the simulated Slack; None: nothing does.
+    ``seed``: of what goes wrong in the simulated Slack while that is switched on; ``stormy``: it is from the beginning.
     """
-    async with stage(settings, 0 if once and port is None else port, chaos) as on:
+    async with stage(settings, 0 if once and port is None else port, Chaos(seed), stormy=stormy) as on:
         for problem in on.problems:
             note(problem)
         if once:

@@ -27,7 +27,7 @@ from bot.sending.steps import SlackSender
 from bot.simulator.chaos import Chaos
 from bot.simulator.demo import demo_workspace
 from bot.simulator.model import Suggestion
-from bot.simulator.simulator import Options, Simulator
+from bot.simulator.simulator import Simulator
 from engine.clock import MovableClock
 from engine.engine import Engine
 from engine.worker import Worker
@@ -77,10 +77,10 @@ def demo_settings(settings: Settings) -> Settings:
 
 
 @asynccontextmanager
-async def stage(settings: Settings, port: int | None, chaos: int | None = None) -> AsyncGenerator[Stage]:
+async def stage(settings: Settings, port: int | None, chaos: Chaos, *, stormy: bool) -> AsyncGenerator[Stage]:
     """Set everything up in the settings' folder. Raises ``Misuse`` for a port that is taken.
 
-    ``chaos``: the seed of what goes wrong in the simulated Slack, once the bot is connected to it.
+    ``chaos``: what goes wrong in the simulated Slack while it is switched on; if ``stormy``, once the bot is connected.
     """
     own = settings.folder / "demo"
     repository = Repository(own / "repo")
@@ -93,9 +93,7 @@ async def stage(settings: Settings, port: int | None, chaos: int | None = None) 
     async with contextlib.AsyncExitStack() as stack:
         enter = stack.enter_async_context
         await enter(remembered(workspace, own / "slack.jsonl"))
-        simulator = await enter(
-            Simulator(workspace, options=Options(strict_rates=chaos is not None)).serve(_HOST, _port(port, PORT))
-        )
+        simulator = await enter(Simulator(workspace).serve(_HOST, _port(port, PORT)))
         site = await enter(flaky_site(_port(None, SITE_PORT)))
         # A definition's "." is the demo's repository, so that no mistake can tag one of the person's.
         stack.enter_context(_inside(repository.path))
@@ -103,8 +101,9 @@ async def stage(settings: Settings, port: int | None, chaos: int | None = None) 
         await enter(Service(engine, _slack(simulator), sender=sender))
         worker = await enter(engine.work())
         await simulator.wait_connected(10_000)
-        if chaos is not None:
-            simulator.unleash(Chaos(chaos))
+        simulator.disturbance.offer(chaos)
+        if stormy:
+            await simulator.disturbance.switch(on=True)
         simulator.suggestions = scenes = scenes_of(repository.next_version(), site)
         yield Stage(simulator, engine, worker, repository, scenes, tuple(map(str, problems)))
 

@@ -7,7 +7,8 @@ It refuses what Slack would refuse. It knows Slack's wire alone: nothing of runs
     demo           a small company; installation: an app as its manifest installs it
     grants, authorizing
                    who has installed the app, and what its tokens are good for
-    chaos          what goes wrong by chance; violations: what the app did that Slack forbids
+    chaos          what goes wrong by chance; disturbance: on and off
+    violations     what the app did that Slack forbids
     model, workspace, changes, seen, wire
                    the state, what changed, and how it looks to the page and to the app
     webapi, args, methods, api_*, rates, calls

@@ -7,6 +7,7 @@ work done; a call that is cut off before leaves it undone.
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,13 +45,23 @@ CALM = Weather(limited=0, broken=0, cut=0, lost=0, hanging=0, slow=0, duplicated
 
 
 class Chaos:
-    """Decides what happens to each call, payload and connection; `happened` counts it."""
+    """Decides what happens to each call, payload and connection; `happened` counts it, `last` is what did last.
+
+    `told` is called after each.
+    """
 
     def __init__(self, seed: int, weather: Weather = STORMY) -> None:
         self.seed = seed
         self.weather = weather
         self.happened: Counter[str] = Counter()
+        self.last: str | None = None
+        self.told: Callable[[], None] = lambda: None
         self._chance = random.Random(seed)  # noqa: S311 - chance that can be repeated is what is meant
+
+    def _count(self, what: str) -> None:
+        self.happened[what] += 1
+        self.last = what
+        self.told()
 
     def fault(self, method: str) -> Fault:
         """What befalls this call; mostly nothing."""
@@ -65,7 +76,7 @@ class Chaos:
         }
         for name, share in shares.items():
             if drawn < share:
-                self.happened[f"calls {name}"] += 1
+                self._count(f"calls {name}")
                 return self._fault(name)
             drawn -= share
         return Fault()
@@ -90,14 +101,14 @@ class Chaos:
         """For how long a payload is kept back, so that another one may come before it."""
         if self._chance.random() >= self.weather.delayed:
             return 0
-        self.happened["payloads delayed"] += 1
+        self._count("payloads delayed")
         return self._chance.randint(1, self.weather.delay_ms)
 
     def again_after_ms(self) -> int | None:
         """After what time a payload comes a second time; None: it does not."""
         if self._chance.random() >= self.weather.duplicated:
             return None
-        self.happened["payloads duplicated"] += 1
+        self._count("payloads duplicated")
         return self._chance.randint(0, self.weather.delay_ms)
 
     def until_incident_s(self) -> float:
@@ -108,5 +119,5 @@ class Chaos:
         """Which connection, and what happens to it."""
         kinds: tuple[Incident, ...] = ("cut", "refresh", "warning")
         kind = self._chance.choice(kinds)
-        self.happened[f"connections: {kind}"] += 1
+        self._count(f"connections: {kind}")
         return self._chance.randrange(connections), kind

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.simulator import forms, person, shortcuts
+from bot.simulator.disturbance import Disturbance
 from bot.simulator.errors import PersonError
 from bot.simulator.model import Channel, Json, Suggestion, User
 from bot.simulator.person import UNSET, Desk, Use
@@ -78,12 +79,14 @@ class PageApi:
         connections: Callable[[], int],
         mode: Callable[[], str],
         suggestions: Callable[[], Sequence[Suggestion]],
+        disturbance: Disturbance,
     ) -> None:
         self._desks = desks
         self._violations = violations
         self._connections = connections
         self._mode = mode
         self._suggestions = suggestions
+        self._disturbance = disturbance
         self._sockets: set[web.WebSocketResponse] = set()
 
     def add_routes(self, app: web.Application) -> None:
@@ -97,6 +100,7 @@ class PageApi:
             "suggest": self._suggest,
             "home": self._home,
             "clock": self._clock,
+            "chaos": self._chaos,
         }
         for name, action in posts.items():
             app.router.add_post(f"/_sim/{name}", _json_action(action))
@@ -131,6 +135,7 @@ class PageApi:
             "team": {"id": workspace.team_id, "name": workspace.team_name, "domain": workspace.domain},
             "teams": [_team_seen(desk.workspace) for desk in self._desks],
             "app": self._app_seen(desk),
+            "chaos": self._disturbance.seen(),
             "suggestions": [one._asdict() for one in self._suggestions()],
             "me": me.id,
             "people": [user_seen(user) for user in workspace.users.values()],
@@ -254,6 +259,13 @@ class PageApi:
         for desk in self._desks[1:]:
             advance_clock(desk, 0)
         return {"now": advance_clock(self._desks[0], ms)}
+
+    async def _chaos(self, body: "Body") -> Json:
+        try:
+            await self._disturbance.switch(on=body.flag("on"))
+        except LookupError:
+            raise PersonError("not_found", "Nothing goes wrong by chance in this simulator.") from None
+        return {"chaos": self._disturbance.seen()}
 
 
 def _first_person(workspace: Workspace) -> str:

@@ -18,8 +18,9 @@ from bot.simulator.answers import Origin, apply_answer
 from bot.simulator.args import read_arguments
 from bot.simulator.authorizing import AuthorizePage
 from bot.simulator.calls import Call, CallLog, Fault
-from bot.simulator.chaos import WARNING_MS, Chaos
+from bot.simulator.chaos import Chaos
 from bot.simulator.courier import ACK_TIMEOUT_MS, EVENT_RETRY_MS, Courier, Delivery, Kind
+from bot.simulator.disturbance import Disturbance
 from bot.simulator.errors import SlackError
 from bot.simulator.grants import Grants
 from bot.simulator.http_delivery import HttpDelivery
@@ -116,8 +117,7 @@ class Simulator(People):
             self.socket, changes.touch, redeliver=options.redeliver, event_retry_ms=options.event_retry_ms
         )
         self._log = CallLog(changes.touch)
-        self.chaos: Chaos | None = None
-        self._disturbing: asyncio.Task[None] | None = None
+        self.disturbance = Disturbance(self._courier, self._log, self.socket, self.rates, self._tell_of_chaos)
         self._api: WebApi | None = None
         self._teams: dict[str, _Team] = {}
         super().__init__(self._take_in(workspace).desk)
@@ -184,6 +184,7 @@ class Simulator(People):
             connections=lambda: self.socket.connections,
             mode=lambda: "http" if self._http else "socket",
             suggestions=lambda: self.suggestions,
+            disturbance=self.disturbance,
         )
         page.add_routes(app)
         app.on_shutdown.append(self.socket.close)
@@ -242,31 +243,22 @@ class Simulator(People):
         """Let the next calls of this method meet a fault."""
         self._log.fail_next(method, fault, times)
 
+    @property
+    def chaos(self) -> Chaos | None:
+        """What goes wrong, or last did."""
+        return self.disturbance.chaos
+
     def unleash(self, chaos: Chaos) -> None:
         """Let things go wrong from now on; while serving."""
-        self.chaos = self._courier.chaos = chaos
-        self._log.chance = chaos.fault
-        if chaos.weather.incident_ms and self._disturbing is None:
-            self._disturbing = asyncio.create_task(self._disturb_connections())
+        self.disturbance.unleash(chaos)
 
     async def calm(self) -> None:
         """Let nothing go wrong any more."""
-        self._courier.chaos = self._log.chance = None
-        if self._disturbing is not None:
-            self._disturbing.cancel()
-            await asyncio.gather(self._disturbing, return_exceptions=True)
-            self._disturbing = None
+        await self.disturbance.calm()
 
-    async def _disturb_connections(self) -> None:
-        while self.chaos is not None:
-            await asyncio.sleep(self.chaos.until_incident_s())
-            if not self.socket.connections:
-                continue
-            which, kind = self.chaos.incident(self.socket.connections)
-            if kind == "cut":
-                self.socket.drop(which)
-            else:
-                await self.socket.refresh_one(which, WARNING_MS if kind == "warning" else 0)
+    def _tell_of_chaos(self) -> None:
+        for team in self._teams.values():
+            team.desk.workspace.changes.publish("chaos.changed", {"chaos": self.disturbance.seen()})
 
     async def wait_for(self, condition: Callable[[], T], timeout_ms: int = WAIT_MS) -> T:
         """The first true value of `condition`, looked at after each change and every 20 ms. Raises TimeoutError."""

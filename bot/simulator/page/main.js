@@ -106,7 +106,7 @@ function speak(message) {
 
 function nextPart(back) {
   const parts = [
-    byId("topbar").querySelector("button:not(.menu-button)"),
+    byId("topbar").querySelector("button:not(.menu-button, [hidden] *)"),
     byId("sidebar").querySelector("[aria-current], button"),
     document.querySelector("#conversation .log, #conversation .home"),
     document.querySelector("#conversation textarea"),

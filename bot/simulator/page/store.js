@@ -2,7 +2,7 @@
  * What the person sees, as the server last told it. The one rule: only `load` and `apply` change what came from the
  * server; the parts of the page listen for names of what changed and draw anew.
  *
- * Names: "reset" (everything), "messages", "views", "home", "channels", "clock", "app", "status", "unread".
+ * Names: "reset" (everything), "messages", "views", "home", "channels", "clock", "chaos", "app", "status", "unread".
  */
 
 import { batched } from "./dom.js";
@@ -21,6 +21,8 @@ export const store = {
   teams: [],
   app: { user_id: "", name: "", connected: false, commands: [] },
   suggestions: [],
+  /** {on, seed, happened, last}, or null where the simulator offers none */
+  chaos: null,
   people: new Map(),
   groups: new Map(),
   channels: new Map(),
@@ -69,6 +71,7 @@ export function load(state) {
   store.teams = state.teams;
   store.app = state.app;
   store.suggestions = state.suggestions;
+  store.chaos = state.chaos;
   store.people = byId(state.people);
   store.groups = byId(state.groups);
   store.channels = byId(state.channels);
@@ -121,6 +124,10 @@ const CHANGES = {
     changed("messages", "unread");
   },
   "clock.moved": () => changed("clock"),
+  "chaos.changed"({ chaos }) {
+    store.chaos = chaos;
+    changed("chaos");
+  },
   "app.connection"({ connected, connections }) {
     store.app = { ...store.app, connected, connections };
     changed("app");

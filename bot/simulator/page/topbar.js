@@ -1,6 +1,7 @@
-/** The strip on top: what this is, and the simulator's clock with its ways forward. */
+/** The strip on top: what this is, what goes wrong in it, and the simulator's clock with its ways forward. */
 
 import { post } from "./api.js";
+import { ChaosSwitch } from "./chaos.js";
 import { clockTime, fullTime, zoned } from "./dates.js";
 import { h, icon } from "./dom.js";
 import { refreshTimes } from "./mrkdwn.js";
@@ -68,7 +69,7 @@ export class Topbar {
       "?",
     );
     this.name = h("div", {}, workspaceName());
-    root.append(this.menu, this.name, group, help);
+    root.append(this.menu, this.name, new ChaosSwitch().node, group, help);
     on("reset", () => this.name.replaceChildren(workspaceName()));
     on("reset clock", () => this.tick());
     setInterval(() => this.tick(), TICK_MS);
