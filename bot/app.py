@@ -26,12 +26,13 @@ from bot.receiving.attending import Attending
 from bot.receiving.transport import SlackUnusable
 from bot.sending.allowance import sharing
 from bot.sending.steps import SlackSender
+from bot.telling.follower import Follower
 from bot.workspaces.installations import Installations, States
 from bot.workspaces.installing import InstallPages, OAuthApp
 from bot.workspaces.tenant import Common, Identity, meanwhile
 from bot.workspaces.tenants import Tenants
 from engine.engine import Engine
-from engine.store import NoSealer, Secrets
+from engine.store import Deliveries, NoSealer, Secrets
 
 log = logging.getLogger(__name__)
 
@@ -112,10 +113,12 @@ class Service:
                 "Set SLACK_APP_TOKEN to serve Slack over Socket Mode, or SLACK_SIGNING_SECRET to serve it over HTTP."
             )
         session = await stack.enter_async_context(aiohttp.ClientSession())
+        follower = Follower(Deliveries(self._engine.store))
         common = Common(
             self._engine,
             session,
             await stack.enter_async_context(sharing(self._engine)),
+            follower,
             api_url=settings.api_url,
             default_channel=settings.default_channel,
             admins=settings.admins,
@@ -128,6 +131,7 @@ class Service:
         if settings.bot_token:
             await self._open_home(tenants, common.client(settings.bot_token))
         await tenants.look()
+        meanwhile(stack, follower.run(), "Runs of others are not told in Slack any more; restart the bot.")
         meanwhile(stack, tenants.keep(), "New installations are not seen any more; restart the bot.")
         app = _bolt(settings, common.client(), tenants)
         attending = Attending()

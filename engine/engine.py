@@ -53,6 +53,7 @@ from engine.store import (
     RunInfo,
     Sealer,
     WorkerInfo,
+    at_work,
 )
 from engine.streams import ActivationStream, Streams
 from engine.switching import Switchboard
@@ -354,8 +355,10 @@ class Engine:
         )
 
     async def _timetables(self) -> list[Timetable]:
-        """Those of all workspaces that have ever deployed or run something."""
-        return [self.within(workspace).timetable for workspace in await self.store.workspaces()]
+        """Those of the workspaces in which something was said since the last look, or a schedule's time has come."""
+        found = await at_work(self.store, self.clock.now())
+        tables = ((self.within(one.workspace).timetable, one) for one in found)
+        return [table for table, one in tables if table.has_work(one.head, due=one.due)]
 
 
 __all__ = ["Engine", "EngineSettings", "cache_of"]

@@ -75,14 +75,22 @@ class Timetable:
         self._starter = starter
         self._clock = clock
         self._kept: frozenset[tuple[str, int, str]] | None = None
+        self._head = self._seen = -1
+
+    def has_work(self, head: int, *, due: bool) -> bool:
+        """Whether a ``tick`` would do anything: the workspace's stream ends at ``head`` now, or a time has come."""
+        self._head = head
+        return due or self._kept is None or head != self._seen
 
     async def tick(self) -> int:
         """See once to all schedules whose time has come; how many there were."""
+        head = self._head
         state = await self._definitions.refresh()
         await self._keep(state)
         claimed = await self._rows.claim(self._clock.now(), AT_ONCE, CLAIM)
         for row in claimed:
             await self._see_to(state, row)
+        self._seen = head
         return len(claimed)
 
     async def all(self) -> list[ScheduleInfo]:
@@ -256,7 +264,10 @@ class Timetable:
 
 
 async def keep_time(timetables: Callable[[], Awaitable[Iterable[Timetable]]], every: float) -> None:
-    """Start what is due in any of these, every so many seconds, until cancelled; a store that is away is waited for."""
+    """Start what is due, every so many seconds, until cancelled; a store that is away is waited for.
+
+    ``timetables`` gives those that have work.
+    """
     while True:
         for table in await _leniently(timetables()) or ():
             await _leniently(table.tick())

@@ -1,15 +1,15 @@
-"""Tells all runs of a workspace in Slack: finds those that have something new, and lets a narrator tell each.
+"""Tells all runs of a workspace in Slack: takes those that have something new, and lets a narrator tell each.
 
 The one rule: what Slack shows is the log. A run is told by the one process that holds its cursor; whatever that process
 leaves undone is found by the next one, in the log and in the deliveries, and in Slack itself.
 
-Runs are found by wake-ups from this process's own appends, and by asking the store for cursors that are behind.
+Runs are found by wake-ups from this process's own appends, and by a follower, which asks the store where cursors are
+behind.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -34,7 +34,6 @@ TOLD_AT_ONCE = 200
 
 STORIES_KEPT = 500
 
-_POLL_S = 1.0
 _PAUSES_S = (1.0, 5.0, 15.0, 30.0)
 
 
@@ -53,10 +52,14 @@ class Threads:
         default_channel: str | None = None,
         pace: Pace | None = None,
         settle_ms: int = SETTLE_MS,
+        owner: str | None = None,
     ) -> None:
+        """``owner``: the name under which this process holds cursors; a new one, if none is given."""
         postings = Postings(outbox, engine.store, THREADS, settle_ms=settle_ms)
         places = Places(outbox, default_channel)
-        self._shared = Shared(engine, postings, places, directory, worker_id(), Plans(engine.store), pace or Pace())
+        self._shared = Shared(
+            engine, postings, places, directory, owner or worker_id(), Plans(engine.store), pace or Pace()
+        )
         self._narrators: dict[str, Narrator] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stories: OrderedDict[str, Story] = OrderedDict()
@@ -65,7 +68,6 @@ class Threads:
         self._failures: dict[str, int] = {}
         self._woken: OrderedDict[str, None] = OrderedDict()
         self._called = asyncio.Event()
-        self._reachable = True
         self._stop_observing = engine.observe(self._on_append)
 
     @property
@@ -83,14 +85,10 @@ class Threads:
         self._called.set()
 
     async def run(self) -> None:
-        """Tell runs until cancelled. What is under way then is finished by whoever comes next."""
+        """Tell what is found until cancelled. What is under way then is finished by whoever comes next."""
         try:
             while True:
-                await self._find()
-                # Not wait_for, which loses a cancellation that comes together with a call (Python 3.11).
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(_POLL_S):
-                        await self._called.wait()
+                await self._called.wait()
                 self._called.clear()
                 self._start_woken()
         finally:
@@ -109,22 +107,18 @@ class Threads:
         for run in woken:
             self._start(run)
 
-    async def _find(self) -> None:
-        """Start runs whose cursors are behind: other processes' appends, and what a crash left."""
+    async def find(self) -> None:
+        """Start runs whose cursors are behind: other processes' appends, and what a crash left.
+
+        Raises the store's errors.
+        """
         room = TOLD_AT_ONCE - len(self._active)
         if room <= 0:
             return
         shared, lease_ms = self._shared, int(self._shared.pace.lease * 1_000)
-        try:
-            found = await shared.cursors.claim_cursors(
-                THREADS, shared.owner, lease_ms, room, workspace=shared.engine.settings.workspace
-            )
-        except EngineError as error:
-            if self._reachable:
-                log.warning("%s Threads go on when it is back.", error)
-            self._reachable = False
-            return
-        self._reachable = True
+        found = await shared.cursors.claim_cursors(
+            THREADS, shared.owner, lease_ms, room, workspace=shared.engine.settings.workspace
+        )
         for cursor in found:
             narrator = self._narrators.get(cursor.stream)
             if narrator is not None:

@@ -30,6 +30,7 @@ from bot.receiving.transport import SlackUnusable
 from bot.sending.allowance import Allowance
 from bot.sending.outbox import Outbox, PacedClient
 from bot.sending.steps import SlackSender
+from bot.telling.follower import Follower
 from bot.telling.homes import Homes
 from bot.telling.threads import Threads
 from bot.workspaces.installations import id_of
@@ -90,6 +91,7 @@ class Common:
     engine: Engine
     session: aiohttp.ClientSession
     allowance_of: Callable[[str], Allowance]
+    follower: Follower
     api_url: str | None = None
     default_channel: str | None = None
     admins: tuple[str, ...] = ()
@@ -149,7 +151,8 @@ async def serving(
         default = await _default_channel(directory, common.default_channel, must_be=only)
         if common.sender is not None:
             stack.callback(common.sender.connect(engine, outbox, directory, default_channel=default))
-        threads = Threads(engine, outbox, directory, default_channel=default)
+        threads = Threads(engine, outbox, directory, default_channel=default, owner=common.follower.owner)
+        stack.enter_context(common.follower.following(engine.settings.workspace, threads))
         meanwhile(stack, threads.run(), "Runs are not told in Slack any more; restart the bot.")
         if folders := _folders(common, identity):
             meanwhile(stack, engine.watch(folders), "Definitions are not deployed any more; restart the bot.")

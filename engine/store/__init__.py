@@ -36,7 +36,7 @@ from engine.store.restored import (
     restored,
     to_line,
 )
-from engine.store.schedules import ScheduleRow, Schedules
+from engine.store.schedules import ScheduleRow, Schedules, at_work
 from engine.store.sealing import Sealer, new_master_key
 from engine.store.secrets import Secrets
 from engine.store.types import (
@@ -157,6 +157,7 @@ __all__ = [
     "Witness",
     "WorkerInfo",
     "WrongMasterKey",
+    "at_work",
     "bear_witness",
     "from_line",
     "from_text",

@@ -33,18 +33,17 @@ def register(connection: Connection, consumer: str) -> None:
         connection.execute(made.on_conflict_do_nothing())
 
 
-def has_unread(connection: Connection, consumer: str, owner: str, workspace: str | None = None) -> bool:
-    """Whether `claim_unread` would find something; reads only."""
-    wanted = _unread(consumer, owner, workspace)
-    unread = select(cursors.c.stream).join(runs, runs.c.id == cursors.c.stream).where(*wanted)
-    return connection.execute(unread.limit(1)).first() is not None
+def unread(connection: Connection, consumer: str, owner: str) -> list[str]:
+    """The workspaces in which `claim_unread` would find something; reads only."""
+    joined = select(runs.c.workspace).join(cursors, runs.c.id == cursors.c.stream)
+    return list(connection.scalars(joined.where(*_unread(consumer, owner, None)).distinct()))
 
 
 def claim_unread(
     connection: Connection, consumer: str, owner: str, ttl_ms: int, limit: int, workspace: str | None = None
 ) -> list[Cursor]:
     """Lease up to `limit` cursors of streams with unread events, those of nobody before those that the owner has."""
-    unread = (
+    wanted = (
         select(cursors.c.stream, cursors.c.seq, runs.c.last_seq)
         .join(runs, runs.c.id == cursors.c.stream)
         .where(*_unread(consumer, owner, workspace))
@@ -52,7 +51,7 @@ def claim_unread(
         .limit(limit)
         .with_for_update(of=cursors, skip_locked=True)
     )
-    found = connection.execute(unread).all()
+    found = connection.execute(wanted).all()
     if not found:
         return []
     mine = update(cursors).where(cursors.c.consumer == consumer, cursors.c.stream.in_([row.stream for row in found]))

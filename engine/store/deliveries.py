@@ -15,6 +15,11 @@ class Deliveries:
         self._database = log.database
         self._registered: set[str] = set()
 
+    async def unread(self, consumer: str, owner: str) -> list[str]:
+        """The workspaces in which `claim_cursors` would find something for the owner; one question for all of them."""
+        await self._register(consumer)
+        return await self._database.read(cursors.unread, consumer, owner)
+
     async def claim_cursors(
         self, consumer: str, owner: str, ttl_ms: int, limit: int, *, workspace: str | None = None
     ) -> list[Cursor]:
@@ -23,11 +28,7 @@ class Deliveries:
         Left out are those leased by another, and streams that the consumer is done with. Cursors that the owner has
         already are among them, after the others, and are prolonged.
         """
-        if consumer not in self._registered:
-            await self._database.write(cursors.register, consumer)
-            self._registered.add(consumer)
-        if not await self._database.read(cursors.has_unread, consumer, owner, workspace):
-            return []
+        await self._register(consumer)
         return await self._database.write(cursors.claim_unread, consumer, owner, ttl_ms, limit, workspace)
 
     async def claim_cursor(self, consumer: str, stream: str, owner: str, ttl_ms: int) -> Cursor | None:
@@ -70,3 +71,8 @@ class Deliveries:
     async def find_delivery(self, consumer: str, receipt_key: str) -> Delivery | None:
         """The newest that was confirmed with this receipt key."""
         return await self._database.read(outbound.find, consumer, receipt_key)
+
+    async def _register(self, consumer: str) -> None:
+        if consumer not in self._registered:
+            await self._database.write(cursors.register, consumer)
+            self._registered.add(consumer)

@@ -6,13 +6,13 @@ runs' deduplication keys say which of their instants have been started.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, delete, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, bindparam, delete, exists, func, select, update
 
 from engine.store.dbclock import now_ms
 from engine.store.log import Log
-from engine.store.schema import IDENTIFIER, runs, schedules
+from engine.store.schema import IDENTIFIER, runs, schedules, workspaces
 from engine.store.upsert import insert_into
 
 
@@ -24,6 +24,14 @@ class ScheduleRow:
     number: int
     spec: str
     next_at: int
+
+
+class AtWork(NamedTuple):
+    """A workspace with a stream of its own: its head, and whether the time of one of its schedules has come."""
+
+    workspace: str
+    head: int
+    due: bool
 
 
 class Schedules:
@@ -58,6 +66,15 @@ class Schedules:
     async def open_before(self, prefix: str, key: str) -> str | None:
         """A run that has not ended, with a deduplication key that has this prefix and is smaller than `key`."""
         return await self._database.read(_open_before, self._workspace, prefix, key)
+
+
+async def at_work(log: Log, now: int) -> list[AtWork]:
+    """Every workspace that may have schedules; one question for all of them."""
+    return await log.database.read(_at_work, now)
+
+
+def _at_work(connection: Connection, now: int) -> list[AtWork]:
+    return [AtWork(*row) for row in connection.execute(_AT_WORK, {"now": now})]
 
 
 def _all(connection: Connection, workspace: str) -> list[ScheduleRow]:
@@ -96,6 +113,11 @@ _ONE_DUE: Final = (
     .where(*_due(bindparam("workspace", type_=IDENTIFIER), bindparam("now", type_=BigInteger)))
     .limit(1)
 )
+_AT_WORK: Final = select(
+    workspaces.c.id,
+    workspaces.c.last_seq,
+    exists(select(schedules.c.number).where(*_due(workspaces.c.id, bindparam("now", type_=BigInteger)))),
+).order_by(workspaces.c.id)
 
 
 def _any_due(connection: Connection, workspace: str, now: int) -> bool:

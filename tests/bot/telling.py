@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 
@@ -13,6 +12,7 @@ from bot.people.directory import Directory
 from bot.sending.outbox import Outbox
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
+from bot.telling.follower import Follower
 from bot.telling.shared import Pace
 from bot.telling.threads import Threads
 from engine.core import commands as c
@@ -59,7 +59,7 @@ class Bench:
         self._client = client
         self._directory = directory
 
-    def threads(self, default_channel: str | None = None, pace: Pace = QUICK) -> Threads:
+    def threads(self, default_channel: str | None = None, pace: Pace = QUICK, owner: str | None = None) -> Threads:
         """Those of a process that does not look for runs by itself."""
         return Threads(
             self.engine,
@@ -68,18 +68,21 @@ class Bench:
             default_channel=default_channel,
             pace=pace,
             settle_ms=100,
+            owner=owner,
         )
 
     @asynccontextmanager
     async def telling(self, default_channel: str | None = None, pace: Pace = QUICK) -> AsyncGenerator[Threads]:
-        threads = self.threads(default_channel, pace)
-        task = asyncio.create_task(threads.run())
-        try:
-            yield threads
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        follower = Follower(Deliveries(self.engine.store))
+        threads = self.threads(default_channel, pace, follower.owner)
+        with follower.following(self.engine.settings.workspace, threads):
+            tasks = [asyncio.create_task(threads.run()), asyncio.create_task(follower.run())]
+            try:
+                yield threads
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
 
     async def start(self, name: str, **inputs: object) -> str:
         return (await self.engine.start(name, inputs, by=ACTOR, origin=ORIGIN)).run

@@ -18,6 +18,7 @@ from engine.schedules import Timetable
 from engine.store import RunInfo
 from engine.workspace import WorkspaceRefused
 from tests.engine.conftest import ANA, BEN, Setup, ended, workflow
+from tests.statements import counted
 from tests.store.build import tamper
 
 MAY = frozenset({DEPLOY})
@@ -277,3 +278,28 @@ async def test_both_changes_of_the_clock_in_berlin(setup: Setup, clock: SetClock
             await table.tick()
         found = [each for each in await instants(engine) if each[5:10] in ("03-29", "03-30", "10-25")]
         assert found == ["2026-03-29T01:00:00Z", "2026-03-30T00:30:00Z", "2026-10-25T00:30:00Z"]
+
+
+async def test_workspaces_in_which_nothing_is_said_or_due_cost_one_statement(setup: Setup, clock: SetClock) -> None:
+    async with setup.engine(hourly()) as engine:
+        several = [engine.within(f"ws_{number}") for number in range(5)]
+        for each in several:
+            await each.deploy([hourly()], by=ANA, may=MAY)
+
+        async def with_work() -> list[Timetable]:
+            return await engine._timetables()  # pyright: ignore[reportPrivateUsage]
+
+        tables = await with_work()
+        assert tables == [each.timetable for each in several], "all were deployed to"
+        for table in tables[:-1]:
+            await table.tick()
+        assert await with_work() == tables[-1:], "nobody has looked there yet"
+        await tables[-1].tick()
+        async with counted(engine.store) as statements:
+            assert await with_work() == []
+        assert len(statements) == 1
+        await several[2].freeze(by=ANA, reason="a release")
+        assert await with_work() == [several[2].timetable], "something was said"
+        await several[2].timetable.tick()
+        clock.at = NOON + HOUR
+        assert await with_work() == [each.timetable for each in several], "an hour is over"

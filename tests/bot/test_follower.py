@@ -1,0 +1,49 @@
+"""What it costs to look for what is to be told, however many workspaces a process serves."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from slack_sdk.web.async_client import AsyncWebClient
+
+from bot.people.directory import Directory
+from bot.sending.outbox import Outbox
+from bot.telling.follower import Follower
+from bot.telling.threads import Threads
+from engine.store import Deliveries
+from tests.bot.conftest import ACTOR, ORIGIN, Setup
+from tests.bot.telling import CHAIN
+from tests.statements import counted
+
+SERVED = 1_000
+
+
+async def test_a_thousand_idle_workspaces_cost_one_statement(
+    setup: Setup, client: AsyncWebClient, directory: Directory
+) -> None:
+    async with setup.engine(CHAIN) as engine, setup.engine(CHAIN) as elsewhere:
+        follower = Follower(Deliveries(engine.store))
+        served = {f"ws_{number}": engine.within(f"ws_{number}") for number in range(SERVED)}
+        outbox = Outbox(client)
+        with ExitStack() as stack:
+            for name, each in served.items():
+                threads = Threads(each, outbox, directory, owner=follower.owner)
+                stack.enter_context(follower.following(name, threads))
+            await follower.look()  # this process is known as a reader from here on
+            async with counted(engine.store) as statements:
+                await follower.look()
+            assert len(statements) == 1
+
+            names = ("ws_7", "ws_70", "ws_elsewhere")
+            runs = [
+                (await elsewhere.within(name).start("chain", {"word": "x"}, by=ACTOR, origin=ORIGIN)).run
+                for name in names
+            ]
+            async with counted(engine.store) as statements:
+                await follower.look()
+            leased = [one for one in statements if one.startswith("UPDATE cursors")]
+            assert len(leased) == 2, "only where something is new"
+        for run, is_ours in zip(runs, (True, True, False), strict=True):
+            query = f"SELECT owner FROM cursors WHERE stream = '{run}'"  # noqa: S608 - an id of ours
+            ((owner,),) = await engine.store.database.read(lambda c, query=query: c.exec_driver_sql(query).all())
+            assert (owner == follower.owner) is is_ours
