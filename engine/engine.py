@@ -33,6 +33,7 @@ from engine.folder import Folder
 from engine.forecasts import Forecasts
 from engine.gates import Gates
 from engine.handle import Begun, Observer
+from engine.identities import Identities
 from engine.ids import Ids
 from engine.keepalive import KeepAlive
 from engine.keyring import Keyring
@@ -119,6 +120,7 @@ class Engine:
         self.forecasts = Forecasts(self.store, self.definitions, self.settings.prices, workspace)
         self.budgets = Budgets(self.store, self.workspace, self.clock)
         self.keyring = Keyring(self.store, self.workspace)
+        self.identities = Identities(self.workspace, self.clock)
         self.deployer = Deployer(self.workspace, self.definitions, shared.plans, self.registry.catalog())
         self._starter = Starter(
             definitions=self.definitions,

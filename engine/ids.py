@@ -1,7 +1,9 @@
-"""Ids that sort by the time of their making: the one place where the engine makes any."""
+"""Ids that sort by the time of their making, and codes that nobody guesses: the engine makes them nowhere else."""
 
 from __future__ import annotations
 
+import base64
+import secrets
 from collections.abc import Callable
 
 from ulid import ULID
@@ -51,3 +53,9 @@ def data_key_id() -> str:
 def key_id() -> str:
     """``pk_`` and a lower-case ULID."""
     return _SYSTEM.key()
+
+
+def link_code() -> str:
+    """Eighty random bits as people type them: four groups of four letters and digits."""
+    text = base64.b32encode(secrets.token_bytes(10)).decode()
+    return "-".join(text[at : at + 4] for at in range(0, len(text), 4))

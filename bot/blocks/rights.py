@@ -1,4 +1,4 @@
-"""Lists of roles and of schedules, and what was changed in them; only who asked sees them.
+"""Lists of roles, of schedules and of linked accounts, and what was changed in them; only who asked sees them.
 
 The one rule: a role is told with whom it is to, for what, and by whom it was given; nobody is pinged.
 """
@@ -11,6 +11,10 @@ from typing import Protocol
 from bot.blocks.kit import Message
 from bot.blocks.replies import mistake, paragraphs, said
 from bot.blocks.words import because, date, one_line
+from engine.core import workspace_events as w
+from engine.core.durations import say_duration
+from engine.core.events import Actor
+from engine.core.identities import Link
 from engine.core.kinds import Schedule
 from engine.core.roles import EVERYONE, Grant, Role
 from engine.core.workspace import Paused
@@ -99,3 +103,32 @@ def schedule_line(one: ScheduleLine) -> str:
         following = "never again" if one.next_at is None else f"next {date(one.next_at)}"
     last = "" if one.last_at is None else f", last {date(one.last_at)}"
     return f"*{one.workflow}* {one.number}: `{one.schedule.cron}` ({one_line(one.schedule.timezone)}) {following}{last}"
+
+
+# Accounts of machines
+
+
+def link_offered(code: str, good_for: int, links: Sequence[Link]) -> Message:
+    """The code, what it does, and the accounts that are theirs already."""
+    lines = [
+        f"Type this at your terminal within {say_duration(good_for)}: `vb link {code}`",
+        "It is good once. Whoever types it acts at that terminal as you, so tell it to nobody.",
+    ]
+    if links:
+        lines.append(f"Yours already: {_accounts([link.event for link in links])}. `/vb unlink` ends that.")
+    return paragraphs(lines)
+
+
+def unlinked(ended: Sequence[w.AccountUnlinked], whose: Actor | None = None) -> Message:
+    """``whose``: those of somebody else than the asker."""
+    if not ended:
+        who = "you" if whose is None else one_line(whose.name, 80)
+        return said(f"No account is linked to {who}; nothing was changed.")
+    theirs = "yours" if whose is None else f"{one_line(whose.name, 80)}'s"
+    return said(f"No longer {theirs}: {_accounts(ended)}. A code that was not used yet is good no more.")
+
+
+def _accounts(events: Sequence[w.AccountLinked | w.AccountUnlinked]) -> str:
+    shown = [f"{one_line(one.account.name, 80)} on {one_line(one.machine, 80)}" for one in events[:SHOWN]]
+    more = f", and {len(events) - SHOWN} more" if len(events) > SHOWN else ""
+    return ", ".join(shown) + more

@@ -220,6 +220,22 @@ WORDS: Mapping[str, Word] = {
             "called default.",
         ),
         _word(
+            "link",
+            ("link", "a code by which your account on a machine is known to be yours"),
+            examples=("link",),
+            role=None,
+            more="Type the code there, with `vb link`, within ten minutes: it is good once. What you do at that "
+            "terminal is yours then as if you had done it here: your runs are one list, and whoever started a run does "
+            "not approve it there either.",
+        ),
+        _word(
+            "unlink",
+            ("unlink", "ends that for all your accounts"),
+            ("unlink WHO", "ends it for somebody else's; takes an admin"),
+            examples=("unlink", "unlink @ben"),
+            role=None,
+        ),
+        _word(
             "help",
             ("help [WORD]", "these, or one of them with examples"),
             examples=("help", "help redrive", "redrive help"),

@@ -91,7 +91,7 @@ def moment(at: int) -> str:
 
 def named(actor: Actor) -> str:
     """A person by name, without a ping; how they came if it was not Slack."""
-    via = {"cli": " (command line)", "api": " (API)"}.get(actor.via, "")
+    via = {"cli": " (command line)", "api": " (API)"}.get("cli" if actor.terminal else actor.via, "")
     return one_line(actor.name, 80) + via
 
 

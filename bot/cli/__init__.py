@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import asking, budgeting, definitions, granting, keeping, starting, steering, storing, switching
+from bot.cli import asking, budgeting, definitions, granting, identity, keeping, starting, steering, storing, switching
 
 app = typer.Typer(
     name="vb",
@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _part in (starting, asking, steering, switching, budgeting, definitions, granting, keeping, storing):
+for _part in (starting, asking, steering, switching, budgeting, definitions, granting, identity, keeping, storing):
     _part.add_to(app)
 
 

@@ -71,6 +71,8 @@ class Settings(BaseSettings):
     given_workflows: str | None = _named("VB_WORKFLOWS", default=None)
     given_cli_approvals: bool | None = _named("VB_CLI_APPROVALS", default=None)
 
+    cli_must_link: bool = _named("VB_CLI_MUST_LINK", default=False)
+
     given_deployers: str = _named("VB_DEPLOYERS", default="")
     given_gate_owners: str = _named("VB_GATE_OWNERS", default="")
     given_admins: str = _named("VB_ADMINS", default="")

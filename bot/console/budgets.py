@@ -11,7 +11,7 @@ from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say, say_json
-from bot.console.whoami import me
+from bot.console.whoami import person_here
 from bot.text.budgets import limit_of, name_of, standing, told_in, was_set
 from bot.text.plain import one_line
 from engine.budgets import BudgetInfo
@@ -42,7 +42,9 @@ async def set_one(
     shares = None if alert_at is None else _shares(alert_at)
     async with defining_engine(settings) as engine:
         name = await name_of(engine, whose, per)
-        new = await engine.budgets.set(name, limit, by=me(), reason=reason, alert_at=shares, channel=where)
+        new = await engine.budgets.set(
+            name, limit, by=await person_here(engine), reason=reason, alert_at=shares, channel=where
+        )
     say(one_line(f"{was_set(name, limit, new=new, channel=where)}.", 500))
     return DONE
 
@@ -50,7 +52,7 @@ async def set_one(
 async def timezone(settings: Settings, zone: str) -> int:
     """Count days and months in this zone from now on."""
     async with defining_engine(settings) as engine:
-        new = await engine.budgets.set_timezone(zone, by=me())
+        new = await engine.budgets.set_timezone(zone, by=await person_here(engine))
     say(f"The days and months of runs that start from now on are those of {zone}." if new else f"It is {zone} already.")
     return DONE
 

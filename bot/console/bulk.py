@@ -15,7 +15,7 @@ from bot.console.confirm import confirm
 from bot.console.filters import filter_of
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, progress, say
-from bot.console.whoami import me
+from bot.console.whoami import acting_here
 from bot.text.plain import one_line
 from engine.bulk import Action, Tally
 from engine.core.words import did_you_mean
@@ -48,7 +48,11 @@ async def for_all(settings: Settings, action: str, asked: Asked, *, reason: str,
         confirm(f"{counted(count, 'run')} {would}.", yes=yes)
         with progress() as show:
             tally = await engine.bulk.apply(
-                meant, where, by=me(), reason=reason, told=lambda tally: show(f"{_asked(tally)} of {count}")
+                meant,
+                where,
+                by=await acting_here(settings, engine),
+                reason=reason,
+                told=lambda tally: show(f"{_asked(tally)} of {count}"),
             )
     say(f"{done}: {counted(tally.done, 'run')}.")
     _say_refused(tally)

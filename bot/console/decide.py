@@ -1,19 +1,17 @@
 """`vb approve` and `vb deny`: a person's word at a gate, recorded as this machine's user.
 
-The one rule: the command line never speaks for a person in Slack. It decides only where the operator's settings let it,
-and the log says that it was the command line.
+The one rule: the command line speaks for a person in Slack only where they have said there that this account is theirs.
+It decides only where the operator's settings let it, and the log says that it was the command line.
 """
 
 from __future__ import annotations
-
-import platform
 
 from bot.blocks.words import counted
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say
-from bot.console.whoami import me
+from bot.console.whoami import acting_here, machine, me
 from bot.people.authority import Right, right_at_console
 from bot.people.policy import Refused
 from bot.text.plain import one_line
@@ -21,6 +19,7 @@ from engine.core import commands as c
 from engine.core import paths
 from engine.core.durations import say_duration
 from engine.core.errors import EngineError
+from engine.core.events import Actor
 from engine.core.graph import Kind
 from engine.core.state import GateDecision, RunState, StepStatus
 from engine.core.words import listed
@@ -31,10 +30,9 @@ class DecidingIsOff(EngineError):
     """The settings do not let the command line decide."""
 
 
-def right_here(settings: Settings) -> Right:
-    """By what right this machine's user decides. Raises ``DecidingIsOff``."""
-    machine = platform.node() or "this machine"
-    right = right_at_console(me(), machine, allowed=settings.cli_approvals)
+def right_here(settings: Settings, by: Actor) -> Right:
+    """By what right this machine's user, or whose account that is, decides. Raises ``DecidingIsOff``."""
+    right = right_at_console(by, machine(), allowed=settings.cli_approvals)
     if isinstance(right, Refused):
         raise DecidingIsOff(right.sentence)
     return right
@@ -42,8 +40,9 @@ def right_here(settings: Settings) -> Right:
 
 async def decide(settings: Settings, ref: str, gate: str, *, granted: bool, reason: str) -> int:
     """Approve or deny ``gate`` of the run ``ref``. Raises ``DecidingIsOff``, and ``Misuse`` for what is no gate."""
-    right = right_here(settings)
+    right_here(settings, me())
     async with reading_engine(settings) as engine:
+        right = right_here(settings, await acting_here(settings, engine))
         run = await engine.find(ref)
         state = await engine.state(run)
         _check_gate(state, gate)

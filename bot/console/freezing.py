@@ -13,7 +13,7 @@ from bot.config.wiring import defining_engine
 from bot.console.filters import instant
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say
-from bot.console.whoami import me
+from bot.console.whoami import person_here
 from bot.text.plain import one_line
 from engine.core.durations import parse_duration, say_duration
 from engine.core.freezes import Freeze
@@ -27,7 +27,7 @@ async def freeze(settings: Settings, workflows: Sequence[str], *, reason: str, u
     async with defining_engine(settings) as engine:
         now = engine.clock.now()
         end = None if until is None else _end(until, now)
-        begun = await engine.freeze(by=me(), reason=reason, workflows=workflows, until=end)
+        begun = await engine.freeze(by=await person_here(engine), reason=reason, workflows=workflows, until=end)
     say(one_line(f"Frozen: {_told(begun, now)}. To lift it: vb unfreeze {begun.id}", 400))
     return DONE
 
@@ -35,7 +35,7 @@ async def freeze(settings: Settings, workflows: Sequence[str], *, reason: str, u
 async def unfreeze(settings: Settings, number: int | None) -> int:
     """Lift one freeze, or all."""
     async with defining_engine(settings) as engine:
-        count = await engine.lift(number, by=me())
+        count = await engine.lift(number, by=await person_here(engine))
     say(f"Lifted {counted(count, 'freeze')}." if count else "Nothing is frozen; nothing was changed.")
     return DONE
 

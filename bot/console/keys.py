@@ -17,7 +17,7 @@ from bot.config.wiring import defining_engine
 from bot.console.confirm import confirm
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say, say_json, table
-from bot.console.whoami import me
+from bot.console.whoami import me, person_here
 from bot.text.plain import one_line
 from engine.core import keys as ks
 from engine.core.failures import StepError
@@ -34,7 +34,7 @@ async def add_key(settings: Settings, provider: str, name: str) -> int:
     provider, name = _provider(provider), _key(name)
     value = _value(f"Key of {provider}")
     async with defining_engine(settings) as engine:
-        key = await engine.keyring.add(provider, name, value, by=me(), may=may(settings, me()))
+        key = await engine.keyring.add(provider, name, value, by=await person_here(engine), may=may(settings, me()))
     say(_sentence(f"{key.words} is kept{_ends_in(key)}."))
     return DONE
 
@@ -44,7 +44,7 @@ async def rotate_key(settings: Settings, provider: str, name: str) -> int:
     provider, name = _provider(provider), _key(name)
     value = _value(f"New key of {provider}")
     async with defining_engine(settings) as engine:
-        key = await engine.keyring.rotate(provider, name, value, by=me(), may=may(settings, me()))
+        key = await engine.keyring.rotate(provider, name, value, by=await person_here(engine), may=may(settings, me()))
     say(_sentence(f"{key.words} is replaced{_ends_in(key)}; no worker can open the old one any more."))
     return DONE
 
@@ -57,7 +57,9 @@ async def revoke_key(settings: Settings, provider: str, name: str, *, reason: st
         _sentence(f"{words} will be destroyed here; steps that need it will fail. {provider} is not told."), yes=yes
     )
     async with defining_engine(settings) as engine:
-        await engine.keyring.revoke(provider, name, by=me(), may=may(settings, me()), reason=reason)
+        await engine.keyring.revoke(
+            provider, name, by=await person_here(engine), may=may(settings, me()), reason=reason
+        )
     say(_sentence(f"{words} is revoked: no worker can open it any more. Take it back at {provider}, too."))
     return DONE
 
@@ -67,7 +69,7 @@ async def set_secret(settings: Settings, name: str) -> int:
     name = _secret(name)
     value = _value(f"Secret {name}")
     async with defining_engine(settings) as engine:
-        key = await engine.keyring.set_secret(name, value, by=me(), may=may(settings, me()))
+        key = await engine.keyring.set_secret(name, value, by=await person_here(engine), may=may(settings, me()))
     say(f"The secret {name} is kept{_ends_in(key)}: ${{{{ secrets.{name} }}}} in the with of a step.")
     return DONE
 
@@ -77,7 +79,7 @@ async def remove_secret(settings: Settings, name: str, *, reason: str, yes: bool
     name = _secret(name)
     confirm(f"The secret {name} will be destroyed; steps that need it will fail.", yes=yes)
     async with defining_engine(settings) as engine:
-        await engine.keyring.remove_secret(name, by=me(), may=may(settings, me()), reason=reason)
+        await engine.keyring.remove_secret(name, by=await person_here(engine), may=may(settings, me()), reason=reason)
     say(f"The secret {name} is removed: no step can have it any more.")
     return DONE
 
@@ -113,7 +115,9 @@ async def ask_provider(settings: Settings, provider: str, name: str) -> int:
     endpoint = Endpoint.of(known[provider].wire, known[provider].url)
     async with defining_engine(settings) as engine:
         try:
-            said = await check_key(engine.store, engine.workspace, provider, name, endpoint, by=me())
+            said = await check_key(
+                engine.store, engine.workspace, provider, name, endpoint, by=await person_here(engine)
+            )
         except StepError as refused:
             note(_sentence(f"{refused}."))
             return FAILED

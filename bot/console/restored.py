@@ -14,7 +14,7 @@ from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, out, say
-from bot.console.whoami import me
+from bot.console.whoami import person_here
 from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.engine import Engine
@@ -91,7 +91,7 @@ async def _pause(engine: Engine, report: RestoredReport) -> list[str]:
     """Pause the runs that must wait; those that could be."""
     paused: list[str] = []
     for run in report.must_wait:
-        reply = await engine.operations.pause(run, by=me(), reason=_REASON)
+        reply = await engine.operations.pause(run, by=await person_here(engine), reason=_REASON)
         if isinstance(reply, c.NotAllowed):
             note(f"{run} was not paused: {reply.reason}.")
         else:

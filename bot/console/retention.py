@@ -16,7 +16,7 @@ from bot.console.confirm import confirm
 from bot.console.filters import instant
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, progress, say
-from bot.console.whoami import me
+from bot.console.whoami import person_here
 from engine.store import new_master_key
 
 _PERSON: Final = re.compile(r"(slack|cli|api):\S+")
@@ -37,7 +37,7 @@ async def prune(settings: Settings, older_than: str, *, dry_run: bool, yes: bool
             return DONE
         confirm(f"{told} will be removed for ever. The last hash of each stays on record.", yes=yes)
         runs = events = texts = 0
-        by = me().key
+        by = (await person_here(engine)).key
         with progress() as show:
             while (step := await store.prune(workspace, before, now=engine.clock.now(), by=by)).runs:
                 runs, events, texts = runs + step.runs, events + step.events, texts + step.blobs
@@ -56,7 +56,7 @@ async def erase(settings: Settings, person: str, *, yes: bool) -> int:
             "Copies of the database made before still have it.",
             yes=yes,
         )
-        runs = await engine.store.erase(person, now=engine.clock.now(), by=me().key)
+        runs = await engine.store.erase(person, now=engine.clock.now(), by=(await person_here(engine)).key)
     if runs == 0:
         note(f"No run of {person} is sealed here; nothing was changed.")
         return FAILED

@@ -15,7 +15,7 @@ from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say, say_json, table
-from bot.console.whoami import me
+from bot.console.whoami import me, person_here
 from bot.people.roles import grants_of
 from bot.text.plain import one_line
 from engine.core.roles import EVERYONE, Grant, Role, role_named
@@ -44,7 +44,9 @@ async def grant(settings: Settings, role: str, who: str, workflow: str | None, *
     wanted, to = _role(role), _who(who)
     async with defining_engine(settings) as engine:
         name = _workflow(engine, workflow)
-        new = await engine.workspace.grant(wanted, to, to, name, by=me(), may=may(settings, me()), reason=reason)
+        new = await engine.workspace.grant(
+            wanted, to, to, name, by=await person_here(engine), may=may(settings, me()), reason=reason
+        )
     what = f"{to} {'is now' if new else 'was'} {wanted}{f' for {name}' if name else ''}"
     say(one_line(f"{what}." if new else f"{what} already; nothing was changed.", 400))
     return DONE
@@ -60,7 +62,13 @@ async def revoke(settings: Settings, role: str, who: str, workflow: str | None, 
         besides = bool(settings.admins)
         for one in fitting:
             await engine.workspace.revoke(
-                wanted, one.to, name, by=me(), may=may(settings, me()), reason=reason, admins_besides=besides
+                wanted,
+                one.to,
+                name,
+                by=await person_here(engine),
+                may=may(settings, me()),
+                reason=reason,
+                admins_besides=besides,
             )
     what = f"{to} {'is no longer' if fitting else 'was not'} {wanted}{f' for {name}' if name else ''}"
     if not fitting:

@@ -21,7 +21,7 @@ from bot.console.output import err, note, out, say, say_json
 from bot.console.runs import described, outputs_of
 from bot.console.stopping import say_stopping
 from bot.console.timeline import Timeline
-from bot.console.whoami import me
+from bot.console.whoami import acting_here
 from bot.text.plain import one_line
 from engine.catalog import Catalog
 from engine.core import events as e
@@ -55,7 +55,7 @@ async def start_run(settings: Settings, workflow: str, pairs: Sequence[str], *, 
 
 async def _hand_in(settings: Settings, known: Catalog, workflow: str, given: dict[str, str], *, as_json: bool) -> int:
     async with starting_engine(settings, known) as engine:
-        run = (await engine.start(workflow, given, by=me(), text=True)).run
+        run = (await engine.start(workflow, given, by=await acting_here(settings, engine), text=True)).run
         state = await engine.state(run)
         outputs = await outputs_of(engine, state)
         workers = len(await engine.store.workers())
@@ -95,7 +95,7 @@ async def _see_through(
     settings: Settings, known: Catalog, workflow: str, given: dict[str, str], *, as_json: bool
 ) -> int:
     async with working_engine(settings, known) as engine, engine.work() as worker:
-        run = (await engine.start(workflow, given, by=me(), text=True)).run
+        run = (await engine.start(workflow, given, by=await acting_here(settings, engine), text=True)).run
         view = _View(settings, engine, run, to=err if as_json else out)
         try:
             state = await view.follow()

@@ -19,10 +19,10 @@ from bot.console.decide import right_here, say_who_goes_on
 from bot.console.filters import pairs
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say
-from bot.console.whoami import me
+from bot.console.whoami import acting_here, me
 from bot.text.plain import one_line
 from engine.core import commands as c
-from engine.core.events import SettledAs
+from engine.core.events import Actor, SettledAs
 from engine.core.graph import Kind
 from engine.core.state import AT_WORK, RunState
 from engine.core.words import did_you_mean, listed
@@ -42,12 +42,12 @@ _WITH_RESULT: Final = ("happened", "retry", "accept")
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """What is asked of the engine for a run, and what is said once it is done, from the run as it is then.
+    """What is asked of the engine for a run, by whom, and what is said once it is done, from the run as it is then.
 
     ``step``: the step that it decides for. ``goes_on``: somebody has to work on the run afterwards.
     """
 
-    ask: Callable[[Engine, str], Awaitable[c.Reply]]
+    ask: Callable[[Engine, str, Actor], Awaitable[c.Reply]]
     done: Callable[[RunState], str]
     step: str | None = None
     goes_on: bool = True
@@ -58,8 +58,8 @@ async def steer(settings: Settings, ref: str, deed: Deed) -> int:
     async with steering_engine(settings) as engine:
         run = await engine.find(ref)
         if deed.step is not None and _has_gate(await engine.state(run), deed.step):
-            right_here(settings)
-        reply = await deed.ask(engine, run)
+            right_here(settings, me())
+        reply = await deed.ask(engine, run, await acting_here(settings, engine))
         refused = _refusal(run, reply)
         if refused:
             note(refused)
@@ -77,7 +77,7 @@ async def fork_run(settings: Settings, ref: str, step: str, to: str | None) -> i
     """Start a run that goes on from what ``ref`` had before ``step``."""
     async with steering_engine(settings) as engine:
         run = await engine.find(ref)
-        begun = await engine.operations.fork(run, step, by=me(), definition=to)
+        begun = await engine.operations.fork(run, step, by=await acting_here(settings, engine), definition=to)
         if not isinstance(begun, Begun):
             note(f"{run} was not forked: {begun.reason}.")
             return FAILED
@@ -99,7 +99,9 @@ async def send_signal(
     sent_id = id_ or Ids().worker().replace("wrk_", "sig_")
     async with steering_engine(settings) as engine:
         run = None if ref is None else await engine.find(ref)
-        reply = await engine.operations.signal(name, value, by=me(), id=sent_id, run=run, correlation=correlation)
+        reply = await engine.operations.signal(
+            name, value, by=await acting_here(settings, engine), id=sent_id, run=run, correlation=correlation
+        )
         refused = "" if run is None else _refusal(run, reply)
         if refused:
             note(refused)
@@ -117,12 +119,12 @@ def pause(reason: str) -> Deed:
         left = f"; {listed(busy)} is finished first" if busy else ""
         return f"Paused {state.run}: nothing new starts{left}. To go on: vb resume {state.run}"
 
-    return Deed(lambda engine, run: engine.operations.pause(run, by=me(), reason=reason), done, goes_on=False)
+    return Deed(lambda engine, run, by: engine.operations.pause(run, by=by, reason=reason), done, goes_on=False)
 
 
 def resume(reason: str) -> Deed:
     return Deed(
-        lambda engine, run: engine.operations.resume(run, by=me(), reason=reason),
+        lambda engine, run, by: engine.operations.resume(run, by=by, reason=reason),
         lambda state: f"Resumed {state.run}.",
     )
 
@@ -136,26 +138,26 @@ def cancel(reason: str) -> Deed:
         busy = [path for path, _ in state.opened(*AT_WORK)]
         return f"{state.run} is stopping: nothing more starts, and {listed(busy)} is told to stop."
 
-    return Deed(lambda engine, run: engine.operations.cancel(run, by=me(), reason=reason), done)
+    return Deed(lambda engine, run, by: engine.operations.cancel(run, by=by, reason=reason), done)
 
 
 def redrive(steps: Sequence[str], reason: str) -> Deed:
     return Deed(
-        lambda engine, run: engine.operations.redrive(run, by=me(), reason=reason, steps=steps),
+        lambda engine, run, by: engine.operations.redrive(run, by=by, reason=reason, steps=steps),
         lambda state: f"{state.run} goes on: {listed(steps) if steps else 'what had failed'} is tried again.",
     )
 
 
 def retry(step: str, reason: str) -> Deed:
     return Deed(
-        lambda engine, run: engine.operations.retry_from(run, step, by=me(), reason=reason),
+        lambda engine, run, by: engine.operations.retry_from(run, step, by=by, reason=reason),
         lambda state: f"{state.run} goes on from {step}, which is done anew with all that follows from it.",
     )
 
 
 def skip(step: str, reason: str) -> Deed:
     return Deed(
-        lambda engine, run: engine.operations.skip(run, step, by=me(), reason=reason),
+        lambda engine, run, by: engine.operations.skip(run, step, by=by, reason=reason),
         lambda state: f"Skipped {step} of {state.run}.",
         step,
     )
@@ -164,7 +166,7 @@ def skip(step: str, reason: str) -> Deed:
 def set_output(step: str, output: str, reason: str) -> Deed:
     value = json_of(output, "The output")
     return Deed(
-        lambda engine, run: engine.operations.set_output(run, step, value, by=me(), reason=reason),
+        lambda engine, run, by: engine.operations.set_output(run, step, value, by=by, reason=reason),
         lambda state: f"Set the output of {step} of {state.run}; it counts as done.",
         step,
     )
@@ -187,7 +189,7 @@ def settle(step: str, answer: str, result: str | None, reason: str) -> Deed:
         "fail": "failed",
     }
     return Deed(
-        lambda engine, run: engine.operations.settle(run, step, meant, by=me(), result=value, reason=reason),
+        lambda engine, run, by: engine.operations.settle(run, step, meant, by=by, result=value, reason=reason),
         lambda state: f"Recorded for {state.run}: {step} {words[meant]}.",
     )
 
@@ -195,7 +197,7 @@ def settle(step: str, answer: str, result: str | None, reason: str) -> Deed:
 def move(to: str | None, renamed: Sequence[str], reason: str) -> Deed:
     names = pairs(renamed, "renaming")
     return Deed(
-        lambda engine, run: engine.operations.move(run, by=me(), definition=to, renamed=names, reason=reason),
+        lambda engine, run, by: engine.operations.move(run, by=by, definition=to, renamed=names, reason=reason),
         lambda state: f"{state.run} follows the definition {state.definition[:12]} from here on.",
     )
 
@@ -204,7 +206,7 @@ def recode(codes: Sequence[str], reason: str) -> Deed:
     uses = pairs(codes, "pair of step codes")
     told = listed([f"{new} instead of {old}" for old, new in uses.items()])
     return Deed(
-        lambda engine, run: engine.operations.recode(run, uses, by=me(), reason=reason),
+        lambda engine, run, by: engine.operations.recode(run, uses, by=by, reason=reason),
         lambda state: f"{state.run} uses {told} from here on.",
     )
 
@@ -218,7 +220,7 @@ def label(labels: Sequence[str], remove: Sequence[str]) -> Deed:
         kept = listed([f"{name}={value}" for name, value in sorted(state.labels.items())])
         return f"The labels of {state.run} are: {kept}." if kept else f"{state.run} has no labels any more."
 
-    return Deed(lambda engine, run: engine.operations.label(run, given, by=me()), done, goes_on=False)
+    return Deed(lambda engine, run, by: engine.operations.label(run, given, by=by), done, goes_on=False)
 
 
 def json_of(text: str, what: str) -> JsonValue:

@@ -12,7 +12,7 @@ from bot.config.wiring import defining_engine, steering_engine
 from bot.console.confirm import confirm
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say, say_json
-from bot.console.whoami import me
+from bot.console.whoami import person_here
 from bot.text.plain import one_line
 from bot.text.switches import key_named, thrown, will_stop
 from engine.core.durations import say_duration
@@ -27,7 +27,7 @@ async def kill(settings: Settings, what: str, *, reason: str, yes: bool) -> int:
     async with defining_engine(settings) as engine:
         key = await key_named(engine, what)
         confirm(one_line(will_stop(key, await engine.switches.reach(key)), 500), yes=yes)
-        switch = await engine.switches.throw(key, by=me(), reason=reason)
+        switch = await engine.switches.throw(key, by=await person_here(engine), reason=reason)
     say(one_line(f"Stopped: {thrown(switch)}. To lift it: vb lift {key}", 500))
     return DONE
 
@@ -36,7 +36,7 @@ async def lift(settings: Settings, what: str, *, reason: str) -> int:
     """Lift the switch; a worker goes on with what it held."""
     async with steering_engine(settings) as engine:
         key = await key_named(engine, what)
-        lifted = await engine.switches.lift(key, by=me(), reason=reason)
+        lifted = await engine.switches.lift(key, by=await person_here(engine), reason=reason)
     say(one_line(f"Lifted what {thrown(lifted)}; what it held goes on.", 500))
     return DONE
 

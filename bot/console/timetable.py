@@ -13,7 +13,7 @@ from bot.config.wiring import defining_engine
 from bot.console.filters import instant
 from bot.console.launch import DONE
 from bot.console.output import note, say, say_json, table
-from bot.console.whoami import me
+from bot.console.whoami import person_here
 from engine.core.durations import say_duration
 from engine.schedules import ScheduleInfo
 from engine.store import to_text
@@ -38,7 +38,7 @@ async def list_schedules(settings: Settings, *, as_json: bool) -> int:
 async def pause(settings: Settings, workflow: str, number: int | None, *, reason: str) -> int:
     """Let it start nothing until it is resumed."""
     async with defining_engine(settings) as engine:
-        count = await engine.timetable.pause(workflow, number, by=me(), reason=reason)
+        count = await engine.timetable.pause(workflow, number, by=await person_here(engine), reason=reason)
     say(f"Paused {counted(count, 'schedule')} of {workflow}." if count else f"{workflow} was paused already.")
     return DONE
 
@@ -46,7 +46,7 @@ async def pause(settings: Settings, workflow: str, number: int | None, *, reason
 async def resume(settings: Settings, workflow: str, number: int | None, *, reason: str) -> int:
     """Let it go on from its next instant."""
     async with defining_engine(settings) as engine:
-        count = await engine.timetable.resume(workflow, number, by=me(), reason=reason)
+        count = await engine.timetable.resume(workflow, number, by=await person_here(engine), reason=reason)
     say(f"Resumed {counted(count, 'schedule')} of {workflow}." if count else f"{workflow} was not paused.")
     return DONE
 
@@ -56,7 +56,7 @@ async def backfill(settings: Settings, workflow: str, number: int, *, since: str
     async with defining_engine(settings) as engine:
         now = engine.clock.now()
         start, end = instant(since, now, "--from"), now if until is None else instant(until, now, "--to")
-        begun = await engine.timetable.backfill(workflow, number, start, end, by=me())
+        begun = await engine.timetable.backfill(workflow, number, start, end, by=await person_here(engine))
     for one in begun:
         say(f"{one.run}{' was started before' if one.duplicate else ''}")
     new = sum(not one.duplicate for one in begun)

@@ -1,14 +1,29 @@
-"""Who types: the user of this machine, by the account that the process runs under.
+"""Who types: the user of this machine, by the account that the process runs under, and whose that account is.
 
-The one rule: the operating system is asked, not the environment, in which everybody may write what they like.
+The one rule: the operating system is asked, not the environment, in which everybody may write what they like. That an
+account is somebody's in Slack is on record, since they said so there; it is never concluded from a name.
 """
 
 from __future__ import annotations
 
 import os
+import platform
 import pwd
 
+from bot.config.settings import Settings
+from engine.core.errors import EngineError
 from engine.core.events import Actor
+from engine.engine import Engine
+
+
+class NotLinked(EngineError):
+    """The settings want to know whose an account is before it acts on runs, and nobody has said."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nobody has said whose this account is, and VB_CLI_MUST_LINK wants that; nothing was changed. Type "
+            "/vb link in Slack, then vb link CODE here."
+        )
 
 
 def me() -> Actor:
@@ -18,3 +33,22 @@ def me() -> Actor:
     except KeyError:
         name = f"uid {os.getuid()}"
     return Actor(via="cli", id=str(os.getuid()), name=name)
+
+
+def machine() -> str:
+    """The name of this machine: an account's number is somebody else's on another one."""
+    return platform.node() or "this machine"
+
+
+async def person_here(engine: Engine) -> Actor:
+    """Who acts: the person whose this account is, if that is on record, else the account."""
+    account = me()
+    return await engine.identities.person_of(account, machine()) or account
+
+
+async def acting_here(settings: Settings, engine: Engine) -> Actor:
+    """The same, for what is done with runs. Raises ``NotLinked`` where that takes a person."""
+    person = await person_here(engine)
+    if settings.cli_must_link and person.via == "cli":
+        raise NotLinked
+    return person

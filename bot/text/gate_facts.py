@@ -82,7 +82,8 @@ def _of_run(event: e.Event) -> str:
 
 def named(actor: e.Actor) -> str:
     """A person, and the id by which the surface knows them that vouches for them."""
-    return f"{one_line(actor.name, 80)} ({actor.via} {one_line(actor.id, 80)})"
+    at = f", at the terminal of {one_line(actor.terminal, 80)}" if actor.terminal else ""
+    return f"{one_line(actor.name, 80)} ({actor.via} {one_line(actor.id, 80)}{at})"
 
 
 def _right(authority: str) -> str:

@@ -7,7 +7,7 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -184,3 +184,8 @@ class Gate(NamedTuple):
 def same(one: e.Actor, other: e.Actor) -> bool:
     """Whether it is the same person: names change, and say nothing."""
     return (one.via, one.id) == (other.via, other.id)
+
+
+def unknown_beside(account: e.Actor, people: Iterable[e.Actor]) -> bool:
+    """Whether ``account``, if it is a machine's, may be one of ``people``: some are known on another surface."""
+    return account.via == "cli" and any(person.via == "slack" for person in people)

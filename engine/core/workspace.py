@@ -1,7 +1,7 @@
 """What a workspace is at one moment, as a fold of its events, and what can be asked of it.
 
 The one rule: it is decided here, by ``decide``, from the state, a command and the time; nobody else says what is
-deployed, paused or frozen, who has which role, and which keys are kept.
+deployed, paused or frozen, who has which role, whose an account is, and which keys are kept.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from immutables import Map
 from engine.core import budgets as bg
 from engine.core import delegations as dg
 from engine.core import freezes as fz
+from engine.core import identities as idn
 from engine.core import keys as ks
 from engine.core import switches as sw
 from engine.core import workspace_events as w
@@ -73,6 +74,7 @@ class WorkspaceState(NamedTuple):
     budgets: Map[str, bg.Budget] = Map()
     timezone: str = "UTC"
     keys: Map[ks.KeyPlace, ks.Key] = Map()
+    identities: idn.Identities = idn.Identities()
 
     @property
     def grants(self) -> tuple[Grant, ...]:
@@ -103,6 +105,8 @@ def evolve(state: WorkspaceState, seq: int, at: int, event: w.WorkspaceEvent) ->
     state = state._replace(seq=seq)
     if isinstance(event, KeyEvent):
         return state._replace(keys=ks.evolve(state.keys, at, event))
+    if isinstance(event, w.IdentityEvent):
+        return state._replace(identities=idn.evolve(state.identities, at, event))
     return _evolve(state, seq, at, event)
 
 
@@ -184,6 +188,8 @@ def decide(state: WorkspaceState, command: Command, now: int) -> Verdict:
             return _unless_words(dg.decide(state.delegations, command, now))
         case fz.StartFreeze() | fz.LiftFreeze():
             return _unless_words(fz.decide(state.freezes, command, now))
+        case idn.OfferLink() | idn.TakeLink() | idn.EndLinks():
+            return _unless_words(idn.decide(state.identities, command, now))
         case _:
             return _unless_words(_decide_guards(state, command))
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from engine.core import budgets as bg
 from engine.core import delegations as dg
 from engine.core import freezes as fz
+from engine.core import identities as idn
 from engine.core import keys as ks
 from engine.core import switches as sw
 from engine.core import workspace_events as w
@@ -102,7 +103,7 @@ class RevokeRole:
     admins_besides: bool = False
 
 
-AboutPeople = GrantRole | RevokeRole | dg.StartDelegation | dg.EndDelegation
+AboutPeople = GrantRole | RevokeRole | dg.StartDelegation | dg.EndDelegation | idn.IdentityCommand
 AboutTime = PauseSchedule | ResumeSchedule | Skip | fz.StartFreeze | fz.LiftFreeze
 AboutStopping = sw.ThrowSwitch | sw.LiftSwitch
 AboutMoney = bg.SetBudget | bg.SetTimezone

@@ -1,5 +1,6 @@
 """Facts about a workspace: which definitions are deployed, which schedules are paused, which changes are frozen,
-who has which role, who decides for whom, what is stopped, which keys and secrets are kept.
+who has which role, who decides for whom, whose an account of a machine is, what is stopped, which keys and secrets are
+kept.
 
 The one rule: a closed union of its own, in the workspace's own stream. What the store itself writes there (anchors,
 prunings, erasures) is none of these, and is skipped by whoever folds them.
@@ -193,6 +194,45 @@ class TimezoneSet(EventModel):
     reason: str = ""
 
 
+class LinkOffered(EventModel):
+    """Until then, the account that tells the code of this digest is ``by``'s. An earlier offer of theirs is over."""
+
+    type: ClassVar[str] = "LINK_OFFERED"
+    by: Actor
+    code: str
+    until: int
+
+
+class LinkWithdrawn(EventModel):
+    """Nobody takes up what ``person`` has offered any more."""
+
+    type: ClassVar[str] = "LINK_WITHDRAWN"
+    person: Actor
+    by: Actor
+
+
+class AccountLinked(EventModel):
+    """From here on it is ``person`` who acts as ``account`` on ``machine``; the offer with this code is used up."""
+
+    type: ClassVar[str] = "ACCOUNT_LINKED"
+    account: Actor
+    machine: str
+    person: Actor
+    code: str
+
+
+class AccountUnlinked(EventModel):
+    """Undoes the ACCOUNT_LINKED of the same account and machine."""
+
+    type: ClassVar[str] = "ACCOUNT_UNLINKED"
+    account: Actor
+    machine: str
+    person: Actor
+    by: Actor
+    reason: str = ""
+
+
+IdentityEvent = LinkOffered | LinkWithdrawn | AccountLinked | AccountUnlinked
 GeneralEvent = (
     WorkflowDeployed
     | WorkflowRetired
@@ -210,7 +250,7 @@ GeneralEvent = (
     | BudgetSet
     | TimezoneSet
 )
-WorkspaceEvent = GeneralEvent | KeyEvent
+WorkspaceEvent = GeneralEvent | IdentityEvent | KeyEvent
 
 WORKSPACE_EVENTS: dict[str, type[WorkspaceEvent]] = {cls.type: cls for cls in get_args(WorkspaceEvent)}
 

@@ -5,17 +5,23 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection, select
 
 from bot.people.directory import Directory
 from bot.sending.outbox import Outbox
 from bot.telling.follower import Follower
 from bot.telling.threads import Threads
 from engine.store import Deliveries
+from engine.store.schema import cursors
 from tests.bot.conftest import ACTOR, ORIGIN, Setup
 from tests.bot.telling import CHAIN
 from tests.statements import counted
 
 SERVED = 1_000
+
+
+def owner_of(connection: Connection, run: str) -> str | None:
+    return connection.scalar(select(cursors.c.owner).where(cursors.c.stream == run))
 
 
 async def test_a_thousand_idle_workspaces_cost_one_statement(
@@ -44,6 +50,4 @@ async def test_a_thousand_idle_workspaces_cost_one_statement(
             leased = [one for one in statements if one.startswith("UPDATE cursors")]
             assert len(leased) == 2, "only where something is new"
         for run, is_ours in zip(runs, (True, True, False), strict=True):
-            query = f"SELECT owner FROM cursors WHERE stream = '{run}'"  # noqa: S608 - an id of ours
-            ((owner,),) = await engine.store.database.read(lambda c, query=query: c.exec_driver_sql(query).all())
-            assert (owner == follower.owner) is is_ours
+            assert (await engine.store.database.read(owner_of, run) == follower.owner) is is_ours

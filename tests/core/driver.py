@@ -44,6 +44,7 @@ class Run:
         **inputs: Any,
     ) -> None:
         """``started``: more that RUN_STARTED says."""
+        more: dict[str, Any] = {"by": ANA, **(started or {})}
         self.now = now
         self.plan = Plan.of(definition, children)
         event = e.RunStarted(
@@ -51,8 +52,7 @@ class Run:
             workflow=definition.name,
             definition=definition.hash,
             input=inputs,
-            by=ANA,
-            **(started or {}),
+            **more,
         )
         first = start("run_t", self.plan, event, self.now, reused)
         self.state: RunState = first.state

@@ -18,6 +18,7 @@ from bot.listeners.commands import (
     budgets,
     gates,
     keys,
+    links,
     operating,
     roles,
     runs,
@@ -71,6 +72,8 @@ LISTENERS: Mapping[str, Listener] = {
     "budget": budgets.budget,
     "roles": roles.roles,
     "keys": keys.keys,
+    "link": links.link,
+    "unlink": links.unlink,
     HELP: _help,
 }
 """What answers each word of the vocabulary."""

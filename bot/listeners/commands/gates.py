@@ -21,6 +21,7 @@ from bot.listeners.deciding import Refusal
 from bot.listeners.desk import Desk
 from bot.listeners.mentioned import unescape
 from bot.people.authority import actor
+from bot.people.directory import Person
 from bot.people.policy import Refused, may_hand_over
 from bot.people.roles import identified
 from engine.core.durations import parse_duration
@@ -123,7 +124,7 @@ async def _for_a_while(desk: Desk, typed: Typed) -> Answer:
         time = parse_duration(names[3])
     except ValueError as problem:
         return _incomplete(typed, escape(str(problem)))
-    by = await _member(desk, typed)
+    by = await member(desk, typed)
     if isinstance(by, Message):
         return by
     to = await _whom(desk, typed)
@@ -135,20 +136,20 @@ async def _for_a_while(desk: Desk, typed: Typed) -> Answer:
 
 
 async def _stop(desk: Desk, typed: Typed) -> Answer:
-    by = await _member(desk, typed)
+    by = await member(desk, typed)
     if isinstance(by, Message):
         return by
     return decided.taken_back(ended=await desk.engine.gates.end_delegation(by=by))
 
 
 async def _delegations(desk: Desk, typed: Typed) -> Answer:
-    by = await _member(desk, typed)
+    by = await member(desk, typed)
     if isinstance(by, Message):
         return by
     return decided.delegations(typed.command, by, await desk.engine.gates.delegations())
 
 
-async def _member(desk: Desk, typed: Typed) -> Actor | Message:
+async def member(desk: Desk, typed: Typed) -> Actor | Message:
     """Whoever typed it, if they are a full member; guests decide nothing, and have nothing to hand over."""
     verdict = may_hand_over(await desk.from_slack(desk.directory.person(typed.user)))
     return replies.said(verdict.sentence) if isinstance(verdict, Refused) else actor(verdict.person)
@@ -160,18 +161,18 @@ async def _whom(desk: Desk, typed: Typed) -> Actor | Message:
     at = names.index(TO) + 1
     if at >= len(names):
         return _incomplete(typed, "To whom?")
-    person = await desk.from_slack(_person(desk, names[at], ids[at]))
-    if person is None:
+    person = await desk.from_slack(person_named(desk, names[at], ids[at]))
+    if person is None or person.standing != "member":
         return replies.mistake(f"There is no {one_line(names[at])} here who could decide; name one full member.")
-    return person
+    return actor(person)
 
 
-async def _person(desk: Desk, name: str, id_: str) -> Actor | None:
+async def person_named(desk: Desk, name: str, id_: str) -> Person | None:
+    """Whom a name, or the id in its place, stands for; by an id also who has left. Raises ``Unreadable``."""
     asked = identified(id_) or (await desk.directory.asked(name) if name.startswith("@") else None)
     if asked is None or asked.kind != "person":
         return None
-    person = await desk.directory.person(asked.id)
-    return actor(person) if person is not None and person.standing == "member" else None
+    return await desk.directory.person(asked.id)
 
 
 def _incomplete(typed: Typed, problem: str) -> Message:

@@ -4,7 +4,8 @@ The rules of a vote, all of them: it is about what is decided on now and not abo
 run never counts, be it through a group, for somebody else or by somebody else, unless the gate allows it; a person
 counts once in the whole gate, for themselves or for one other; an edit and a request for changes void what was approved
 before; one denial ends the gate, and the last approval that the last stage needs grants it. Where a stage needs
-everybody, who has approved in an earlier one approves once more.
+everybody, who has approved in an earlier one approves once more. An account of a machine of which nobody has said whose
+it is may be anybody's: it approves nothing where it matters that it is nobody who is known on another surface.
 """
 
 from __future__ import annotations
@@ -21,12 +22,15 @@ from engine.core.deciding.draft import Draft
 from engine.core.deciding.operators import retry_from
 from engine.core.evidence import digest
 from engine.core.expressions import ExpressionError
-from engine.core.gates import Ballot, Gate, same
+from engine.core.gates import Ballot, Gate, same, unknown_beside
 from engine.core.inputs import read_value
 from engine.core.state import RunState, StepStatus
 from engine.core.words import did_you_mean, listed
 
 STARTER = "whoever started the run may not decide here"
+_WHOSE = "and nobody has said whose this account is; vb whoami tells how that is done. Or decide where you are known"
+MAY_BE_STARTER = f"{STARTER}, {_WHOSE}"
+MAY_COUNT_TWICE = f"several people have to approve here, {_WHOSE}"
 LONGEST_REASON = 3_000
 """Characters of a reason or comment."""
 
@@ -128,8 +132,21 @@ def _vote(draft: Draft, command: c.Vote, found: _Open) -> Reply:
     everyone = _everyone(draft, gate, seat)
     if isinstance(everyone, c.NotAllowed):
         return everyone
+    if (unknown := _may_be_another(draft, command.by, gate)) is not None:
+        return unknown
     _count(draft, command, found, everyone)
     return c.Accepted()
+
+
+def _may_be_another(draft: Draft, by: e.Actor, gate: Gate) -> c.NotAllowed | None:
+    """Why an account cannot be told from people who are known: it may be the starter's, or of one who has approved."""
+    starter = draft.state.started.by
+    if not gate.request.allow_self and unknown_beside(by, [starter]):
+        return c.NotAllowed(MAY_BE_STARTER)
+    several = any(stage.quorum != 1 for stage in gate.stages) or len(gate.stages) > 1
+    if several and unknown_beside(by, [starter, *(ballot.seat for ballot in gate.votes)]):
+        return c.NotAllowed(MAY_COUNT_TWICE)
+    return None
 
 
 def _lacks_reason(gate: Gate, command: c.Vote) -> bool:

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Actor(BaseModel):
-    """Who did something: ``via`` the surface that vouches for them, their ``id`` there, and a ``name`` to show."""
+    """Who did something: ``via`` the surface that vouches for them, their ``id`` there, and a ``name`` to show.
+
+    ``terminal``: the machine at whose command line they did it, where their account on it is known to be theirs.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     via: Literal["slack", "cli", "api", "engine"]
     id: str
     name: str
+    terminal: str = Field(default="", exclude_if=lambda terminal: not terminal)
 
     @property
     def key(self) -> str:

@@ -28,10 +28,11 @@ from engine.core.definition import Workflow
 from engine.core.delegations import Delegation
 from engine.core.estimate import Estimate, Range, StepEstimate
 from engine.core.events import Actor
+from engine.core.identities import Link
 from engine.core.keys import Key
 from engine.core.roles import EVERYONE, Grant, Role
 from engine.core.switches import Switch
-from engine.core.workspace_events import DelegationStarted
+from engine.core.workspace_events import AccountLinked, AccountUnlinked, DelegationStarted
 from tests.bot.rendering.entries import PLACE, Made, about_data
 
 # Definitions, lists, mistakes
@@ -246,6 +247,17 @@ def _granted(text: str) -> Iterator[Made]:
     for grant in grants(text, 1):
         yield from (rights.granted(grant, new=True), rights.granted(grant, new=False))
         yield from (rights.revoked(grant, there=True), rights.revoked(grant, there=False))
+
+
+@about_data(rights.link_offered)
+@about_data(rights.unlinked)
+def _links(text: str) -> Iterator[Made]:
+    account, person = Actor(via="cli", id="1000", name=text), Actor(via="slack", id="U0ANAXXXXX", name=text)
+    linked = AccountLinked(account=account, machine=text, person=person, code="c")
+    ended = AccountUnlinked(account=account, machine=text, person=person, by=person)
+    for count in (0, 1, 60):
+        yield rights.link_offered("K7QX-2MPA-Z4ND-6RTY", 600_000, [Link(1_000_000, linked)] * count)
+        yield from (rights.unlinked([ended] * count), rights.unlinked([ended] * count, person))
 
 
 def timetable(text: str, count: int) -> list[Any]:
