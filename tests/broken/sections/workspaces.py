@@ -34,6 +34,20 @@ BREAKS = (
         instead="lease_ms, room",
     ),
     Break(
+        "Looking for what is to be told costs one statement",
+        "follower.py::Follower.look",
+        "each workspace is asked by itself",
+        text="        for workspace in await self._deliveries.unread(THREADS, self.owner):\n",
+        instead="        for workspace in tuple(self._tellers):\n",
+    ),
+    Break(
+        "So does looking for what is to be started by the clock",
+        "schedules.py::Timetable.has_work",
+        "each workspace is looked at by itself",
+        text="        return due or self._kept is None or head != self._seen\n",
+        instead="        return True\n",
+    ),
+    Break(
         "What a step posts is posted in the workspace of its run",
         "steps.py::SlackSender",
         "it is posted where the bot was connected first",
