@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from hypothesis import Phase, settings
 
 PASSED = "passed"
+
+
+def pytest_configure() -> None:
+    """One example that fails is enough: the smallest one would take minutes to find."""
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
+    settings.register_profile("broken", settings.get_profile("ci"), phases=phases)
+    settings.load_profile("broken")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

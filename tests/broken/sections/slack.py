@@ -72,7 +72,7 @@ BREAKS = (
         "the default channel is never asked",
         text="        if self.has_default:\n",
         instead="        if not self.has_default:\n",
-        tests=("test_approvers_who_cannot_be_written_to_are_asked_in_the_default_channel",),
+        tests=("test_where_no_approver_is_left_the_default_channel_is_asked",),
     ),
     Break(
         "A request for a decision is always somewhere those asked can see it",
