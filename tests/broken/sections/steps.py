@@ -37,6 +37,7 @@ BREAKS = (
         "the server has no limits",
         text="dict.fromkeys(names, str(limit_ms))",
         instead='dict.fromkeys(names, "0")',
+        seen="OutcomeUnknown",
     ),
     Break(
         "A worker without a step's code leaves it to others",
