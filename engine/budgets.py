@@ -13,7 +13,7 @@ from engine.clock import Clock
 from engine.core.budgets import Budget, SetBudget, SetTimezone
 from engine.core.events.base import Actor
 from engine.core.money import Micros
-from engine.core.spending import WORKSPACE, Period, Trend, period_of, trend
+from engine.core.spending import MONTH, WORKSPACE, Period, Trend, period_of, trend
 from engine.store import Account, Log
 from engine.workspace import Workspace
 
@@ -75,6 +75,12 @@ class Budgets:
         known = (await self._workspace.state()).budgets
         names = {f"{WORKSPACE}/day", f"{WORKSPACE}/month", *(name for name in known if not name.startswith("run:"))}
         return await self.of(sorted(names))
+
+    async def spenders(self, limit: int) -> list[tuple[str, Micros]]:
+        """The workflows that have spent most this month, each with the runs that it calls, and how much."""
+        period = period_of(f"{WORKSPACE}/{MONTH}", self._clock.now(), await self.timezone())
+        found = await self._store.most_spent(f"{self._workspace.name}/workflow:", period.name, limit)
+        return [(name.removesuffix(f"/{MONTH}"), spent) for name, spent in found]
 
     async def of(self, names: Iterable[str]) -> list[BudgetInfo]:
         """How these budgets stand now."""

@@ -1,4 +1,5 @@
-"""The App Home: what waits for whoever looks at it, their runs, everybody's runs, and what starts by the clock.
+"""The App Home: what waits for whoever looks at it, their runs, everybody's runs, what is spent, and what starts by the
+clock.
 
 The one rule: it is within Slack's hundred blocks whatever there is to show; what is not shown is counted, and can be
 leafed to. Where there is nothing, it says what to do.
@@ -13,8 +14,10 @@ from bot.blocks.forms import View
 from bot.blocks.kit import Block, actions, button, context, plain_text, section
 from bot.blocks.replies import RunLine, standing_of
 from bot.blocks.rights import ScheduleLine, schedule_line
-from bot.blocks.steering import DETAILS
-from bot.blocks.words import date, one_line, short_id
+from bot.blocks.steering import DETAILS, used_up
+from bot.blocks.words import date, one_line, run_title, short_id
+from engine.core.money import Micros, say_money
+from engine.core.state import RunState
 
 START = "home_start"
 PAGE = "home_page"
@@ -27,8 +30,24 @@ RUNS_SHOWN = 12
 """Runs on a page."""
 
 SCHEDULES_SHOWN = 12
-WAITING_BLOCKS = 60
+BUDGETS_SHOWN = 6
+SPENDERS_SHOWN = 5
+HELD_SHOWN = 3
+WAITING_BLOCKS = 50
 """Of the hundred; the rest is for the other parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """What is spent in the workspace: how each budget stands, in words (not escaped), the workspace's own first.
+
+    ``spenders``: the workflows that spent most this month, and how much. ``held``: runs that budgets hold, with one
+    more than is shown if there are more.
+    """
+
+    budgets: Sequence[str] = ()
+    spenders: Sequence[tuple[str, Micros]] = ()
+    held: Sequence[RunState] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +62,7 @@ class Home:
     own: Sequence[RunLine]
     runs: Sequence[RunLine]
     schedules: Sequence[ScheduleLine]
+    spend: Spend = Spend()
     command: str = "/vb"
     before: str = ""
 
@@ -57,6 +77,8 @@ def home(shown: Home) -> View:
         *_own(shown),
         _heading("All runs"),
         *_runs(shown),
+        _heading("Spend"),
+        *_spend(shown),
         _heading("Schedules"),
         *_schedules(shown),
     ]
@@ -104,6 +126,27 @@ def _row(run: RunLine) -> Block:
     about = f"`{short_id(run.id)}` · {one_line(run.started_by, 80)}, {date(run.created_at)}"
     line = section(f"*{one_line(run.workflow, 80)}* {standing_of(run)}\n{about}")
     return {**line, "accessory": button("Details", DETAILS, f"{run.id}:0")}
+
+
+def _spend(shown: Home) -> list[Block]:
+    spend = shown.spend
+    lines = [f"• {one_line(line)}" for line in spend.budgets[:BUDGETS_SHOWN]]
+    left = len(spend.budgets) - len(lines)
+    lines += [f"and {left} more; `{shown.command} budget` lists them all"] if left > 0 else []
+    if spend.spenders:
+        most = ", ".join(f"{one_line(name, 60)} {say_money(spent)}" for name, spent in spend.spenders[:SPENDERS_SHOWN])
+        lines.append(f"Most this month, each workflow with the runs that it calls: {most}")
+    held = [_held(run) for run in spend.held[:HELD_SHOWN]]
+    more = [context(f"More runs are held; `{shown.command} runs` lists them.")] if len(spend.held) > HELD_SHOWN else []
+    told = section("\n".join(lines)) if lines else section("Nothing has been spent yet.")
+    return [told, *held, *more]
+
+
+def _held(run: RunState) -> Block:
+    """A run that a budget holds, and why."""
+    why = one_line("; ".join(dict.fromkeys(hold.words for hold in used_up(run))), 400)
+    line = section(f"■ *{one_line(run_title(run), 120)}* `{short_id(run.run)}` is held: {why}")
+    return {**line, "accessory": button("Details", DETAILS, f"{run.run}:0")}
 
 
 def _schedules(shown: Home) -> list[Block]:

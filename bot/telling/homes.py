@@ -16,21 +16,27 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.blocks.forms import View
-from bot.blocks.home import OWN_SHOWN, RUNS_SHOWN, Home, closed, home
+from bot.blocks.home import HELD_SHOWN, OWN_SHOWN, RUNS_SHOWN, SPENDERS_SHOWN, Home, Spend, closed, home
 from bot.blocks.kit import Block, escape
+from bot.blocks.steering import used_up
 from bot.people.authority import actor
 from bot.people.directory import Person, Unreadable
 from bot.people.policy import Act
 from bot.people.policy import Refused as MayNot
 from bot.people.roles import Roles
 from bot.sending.outbox import Outbox, Priority, Refused
+from bot.text.budgets import standing
 from engine.core.errors import EngineError
+from engine.core.spending import WORKSPACE
 from engine.core.state import Recorded, RunState
 from engine.engine import Engine
 from engine.store import RunFilter
 from engine.store.errors import StoreError
 
 log = logging.getLogger(__name__)
+
+HELD_LOOKED_AT = 12
+"""Runs that are held, the newest, among which are looked for those that budgets hold."""
 
 LIVE = 20
 """Tabs that are kept up to date, those that were opened last; the others are when they are opened again."""
@@ -165,10 +171,24 @@ class Homes:
             return closed(escape(f"{error} Open this tab again in a moment."))
 
     async def _seen_by(self, person: Person, before: str) -> Home:
-        waiting, own, runs, schedules = await asyncio.gather(
+        waiting, own, runs, schedules, spend = await asyncio.gather(
             self._waiting(person.id),
             self._engine.runs(RunFilter(starter=actor(person).key), limit=OWN_SHOWN + 1),
             self._engine.runs(limit=RUNS_SHOWN + 1, before=before or None),
             self._engine.schedules(),
+            self._spend(),
         )
-        return Home(waiting, own, runs, schedules, before=before)
+        return Home(waiting, own, runs, schedules, spend, before=before)
+
+    async def _spend(self) -> Spend:
+        """As it is for everybody who may see runs. It does not say where that leads, which would be new each time."""
+        budgets = self._engine.budgets
+        known = sorted(await budgets.shown(), key=lambda one: not one.name.startswith(f"{WORKSPACE}/"))
+        held: list[RunState] = []
+        for info in await self._engine.runs(RunFilter(attention="held"), limit=HELD_LOOKED_AT):
+            state = await self._engine.state(info.id)
+            if any(True for _ in used_up(state)):
+                held.append(state)
+            if len(held) > HELD_SHOWN:
+                break
+        return Spend([standing(one) for one in known], await budgets.spenders(SPENDERS_SHOWN), held)

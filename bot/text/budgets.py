@@ -87,8 +87,8 @@ async def name_of(engine: Engine, whose: str, per: str) -> str:
     return name
 
 
-def standing(info: BudgetInfo, now: int) -> str:
-    """How the budget stands, on one line, without a full stop; not escaped."""
+def standing(info: BudgetInfo, now: int | None = None) -> str:
+    """How the budget stands, on one line, without a full stop; not escaped. ``now``: where that leads, too."""
     if info.limit is None:
         parts = [f"{say_money(info.spent)} spent, no limit"]
     else:
@@ -96,7 +96,7 @@ def standing(info: BudgetInfo, now: int) -> str:
         parts = [f"{say_money(info.spent)} of {say_money(info.limit)} spent{share}"]
     if info.reserved:
         parts.append(f"{say_money(info.reserved)} set aside for steps under way")
-    trend = info.trend(now)
+    trend = None if now is None else info.trend(now)
     if trend is not None and trend.by_end is not None and info.spent:
         parts.append(f"at this rate {say_money(trend.by_end)} by the end of the {per(info)}")
     if info.budget is not None and info.budget.channel:

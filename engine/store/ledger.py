@@ -244,6 +244,18 @@ def standing(connection: Connection, statements: LedgerStatements, accounts: Col
     return sorted(balances_of, key=lambda one: one.account)
 
 
+def most_spent(connection: Connection, prefix: str, period: str, limit: int) -> list[tuple[str, int]]:
+    """The budgets of that beginning in which most was spent in the period, without it, and how much."""
+    within = (balances.c.budget >= prefix, balances.c.budget < f"{prefix[:-1]}{chr(ord(prefix[-1]) + 1)}")
+    columns = (balances.c.budget, balances.c.spent)
+    query = select(*columns).where(*within, balances.c.period == period, balances.c.spent > 0)
+    order = (balances.c.spent.desc(), balances.c.budget)
+    return [
+        (budget.removeprefix(prefix), spent)
+        for budget, spent in connection.execute(query.order_by(*order).limit(limit))
+    ]
+
+
 def rows_of(connection: Connection, workspace: str) -> Iterator[Any]:
     """The workspace's ledger, account by account and in order: for people and for tests."""
     prefix = f"{workspace}/"

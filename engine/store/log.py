@@ -327,6 +327,10 @@ class Log:
         """How many of the newest runs by the definition have completed, `most` at most, and what was spent in them."""
         return await self.database.read(past_costs, workspace, workflow, definition, most)
 
+    async def most_spent(self, prefix: str, period: str, limit: int) -> list[tuple[str, int]]:
+        """The budgets of that beginning in which most was spent in the period, without it, and how much."""
+        return await self.database.read(ledger.most_spent, prefix, period, limit)
+
     async def holders(self, key: str) -> list[str]:
         """The runs that hold this concurrency key."""
         return await self.database.read(slots.holders, key)

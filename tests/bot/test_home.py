@@ -13,8 +13,10 @@ from bot.simulator.model import View
 from bot.simulator.simulator import Simulator
 from bot.telling.homes import HomePace
 from engine.core.events import Actor
+from engine.core.money import USD
 from tests.bot.conftest import ACTOR, Setup, workflow
 from tests.bot.front import SIMPLE, Front, serving
+from tests.engine.test_budgets import asking, asks
 
 DANA, BEN, EVE = "dana", "ben", "eve"
 NIGHTLY = workflow(
@@ -174,3 +176,23 @@ async def test_what_is_shown_already_is_not_published_again(setup: Setup, simula
         await tab(front, BEN)
         await asyncio.sleep(1.2)  # looked at twice meanwhile; there is nothing to wait for
         assert len(simulator.calls("views.publish")) == 1
+
+
+async def test_it_shows_what_is_spent_by_which_workflows_and_what_a_budget_holds(
+    setup: Setup, simulator: Simulator
+) -> None:
+    setup.world.more = (asking([]),)
+    async with serving(setup, simulator, [asks()]) as front:
+        assert "workspace per day: $0.00 spent, no limit" in said(await tab(front, BEN))
+        await front.engine.budgets.set("workspace/day", USD, by=ACTOR, channel="#ops")
+        for _ in range(2):
+            assert await front.type("ben", "run wf worst=60 cost=60") == ""
+        view = await shows(
+            front, BEN, "workspace per day: $0.60 of $1.00 spent (60 %), alerts also in #ops", "is held:"
+        )
+        spend = said(view).split("Spend")[1].split("Schedules")[0]
+        assert "Most this month, each workflow with the runs that it calls: wf $0.60" in spend
+        assert "the workspace's budget for the day ($1.00) has no room left" in spend
+        await front.engine.budgets.set("workspace/day", 2 * USD, by=ACTOR)
+        await shows(front, BEN, "workspace per day: $1.20 of $2.00 spent (60 %)", "wf $1.20")
+        assert "is held:" not in said(view)

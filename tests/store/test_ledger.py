@@ -171,3 +171,19 @@ async def test_verifying_finds_what_does_not_add_up(log: Log) -> None:
         (f"budget {MONTH.budget} {MONTH.period}", 2, "the ledger's row does not follow from those before it"),
         (f"budget {DAY.budget}", None, "its balance is not what the ledger has come to"),
     }
+
+
+async def test_who_spent_most_in_a_period_is_told_largest_first_and_nobody_else(log: Log) -> None:
+    spent = {"workflow:a/month": 10, "workflow:b/month": 30, "workflow:c/month": 20, "workspace/month": 60}
+    accounts = [(Account(f"ws_local/{name}", "2026-11"), cost) for name, cost in spent.items()]
+    accounts += [
+        (Account("ws_local/workflow:a/month", "2026-10"), 90),
+        (Account("ws_other/workflow:d/month", "2026-11"), 90),
+    ]
+    head = await started(log, "run_1")
+    for account, cost in accounts:
+        head = await appended(log, posting("run_1", head, reserve(cost, "run_1", account)))
+        head = await appended(log, posting("run_1", head, settle(cost, cost, "run_1", account)))
+    found = await log.most_spent("ws_local/workflow:", "2026-11", 2)
+    assert found == [("b/month", 30), ("c/month", 20)]
+    assert await log.most_spent("ws_local/workflow:", "2026-12", 2) == []

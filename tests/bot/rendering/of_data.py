@@ -31,8 +31,10 @@ from engine.core.events import Actor
 from engine.core.identities import Link
 from engine.core.keys import Key
 from engine.core.roles import EVERYONE, Grant, Role
+from engine.core.state import RunState
 from engine.core.switches import Switch
 from engine.core.workspace_events import AccountLinked, AccountUnlinked, DelegationStarted
+from tests.bot import scenes_flow
 from tests.bot.rendering.entries import PLACE, Made, about_data
 
 # Definitions, lists, mistakes
@@ -278,12 +280,21 @@ def _schedules(text: str) -> Iterator[Made]:
 # The App Home
 
 
+def held(text: str) -> list[RunState]:
+    """A run that a budget holds, for a reason that says ``text``."""
+    state = scenes_flow.used_up(scenes_flow.standing(900_000, 0)).state
+    step = state.step("ask")
+    assert step.hold is not None
+    return [state._replace(steps=state.steps.set("ask", step._replace(hold=step.hold._replace(words=text))))]
+
+
 @about_data(home.home)
 def _home(text: str) -> Iterator[Made]:
     waits = [section(one_line(text) or "It waits.")] * 90
     for count in (0, 3, 13):
         runs, schedules = rows(text)[:1] * count, timetable(text, count * 3)
-        shown = home.Home(waits[: count * 7], runs, runs, schedules)
+        spend = home.Spend([f"workflow:{text}: $1.00 spent"] * count * 2, [(text, 1)] * count, held(text)[:1] * count)
+        shown = home.Home(waits[: count * 7], runs, runs, schedules, spend)
         yield home.home(shown)
         yield home.home(replace(shown, before="run_0123456789abcdef"))
 
