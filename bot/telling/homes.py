@@ -26,7 +26,7 @@ from bot.people.policy import Refused as MayNot
 from bot.people.roles import Roles
 from bot.sending.outbox import Outbox, Priority, Refused
 from bot.text.budgets import standing
-from engine.core.errors import EngineError
+from engine.core.errors import EngineError, UnknownEvent
 from engine.core.spending import WORKSPACE
 from engine.core.state import Recorded, RunState
 from engine.engine import Engine
@@ -186,7 +186,10 @@ class Homes:
         known = sorted(await budgets.shown(), key=lambda one: not one.name.startswith(f"{WORKSPACE}/"))
         held: list[RunState] = []
         for info in await self._engine.runs(RunFilter(attention="held"), limit=HELD_LOOKED_AT):
-            state = await self._engine.state(info.id)
+            try:
+                state = await self._engine.state(info.id)
+            except UnknownEvent:
+                continue  # a newer release has it
             if any(True for _ in used_up(state)):
                 held.append(state)
             if len(held) > HELD_SHOWN:
