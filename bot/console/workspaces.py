@@ -1,12 +1,17 @@
 """`vb workspaces`: where the app is installed, by whom, since when, and what it was not granted there.
 
-The one rule: no token leaves what was read. What is printed is what Slack said of the installation.
+The one rule: no token leaves what was read. What is printed is what Slack said of the installation: when it was made, or
+just now, where the token is a setting.
 """
 
 from __future__ import annotations
 
-from pydantic import JsonValue
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import JsonValue, SecretStr
 from slack_sdk.oauth.installation_store import Installation
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config.masterkey import sealer
 from bot.config.settings import Settings
@@ -14,63 +19,107 @@ from bot.config.wiring import reading_engine
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say, say_json, table
 from bot.manifest import SCOPES
+from bot.receiving.transport import look_up
 from bot.workspaces.installations import id_of, on_record
+from bot.workspaces.tenant import CALL_WITHIN_S, Identity
 from engine.core.instants import key_instant
 from engine.core.words import listed
 from engine.store import Secrets
 
+BY_SETTING = "SLACK_BOT_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A workspace, or an organization (``org_wide``). ``at`` and ``ends_at`` are instants, None where nobody knows.
+
+    ``by`` installed the app there: a person, or nobody where the token is a setting.
+    """
+
+    id: str
+    name: str
+    scopes: frozenset[str]
+    org_wide: bool = False
+    app: str | None = None
+    at: int | None = None
+    by: str | None = None
+    ends_at: int | None = None
+
+    @property
+    def lacks(self) -> list[str]:
+        """What the manifest asks for, and was not granted there; nothing, if Slack did not say what was."""
+        return [scope for scope in sorted(SCOPES) if scope not in self.scopes] if self.scopes else []
+
 
 async def list_workspaces(settings: Settings, *, as_json: bool) -> int:
-    """The first installed first. Raises ``Misuse`` without the master key, as tokens lie beside what is shown."""
-    if sealer(settings) is None:
+    """That of the bot token, then the first installed first.
+
+    Raises ``SlackUnusable``, and ``Misuse`` where nothing can be known: without a token, and without the master key, as
+    tokens lie beside what is shown.
+    """
+    if sealer(settings) is None and settings.bot_token is None:
         raise Misuse(
             "Where the app is installed lies sealed, with its tokens: set VB_MASTER_KEY_FILE to the file that vb serve "
-            "has."
+            "has; or SLACK_BOT_TOKEN, for the one workspace of that token."
         )
-    async with reading_engine(settings, any_key=True) as engine:
-        found = sorted(await on_record(Secrets(engine.store)), key=lambda one: (one.installed_at, id_of(one)))
+    home: Sequence[Served] = []
+    if settings.bot_token is not None:
+        home = [await _of_token(settings, settings.bot_token)]
+    known: Sequence[Served] = [] if sealer(settings) is None else await _installed(settings)
+    found = [*home, *(one for one in known if one.id not in {each.id for each in home})]
     if as_json:
         say_json([_described(one) for one in found])
     elif found:
-        head = ("WORKSPACE", "NAME", "INSTALLED", "BY", "SCOPES")
-        for line in table(head, [_cells(one) for one in found]):
+        for line in table(("WORKSPACE", "NAME", "INSTALLED", "BY", "SCOPES"), [_cells(one) for one in found]):
             say(line)
     else:
-        note(
-            "The app is installed nowhere yet; people do so at /slack/install. The workspace of SLACK_BOT_TOKEN is not "
-            "listed: its token is a setting."
-        )
+        note("The app is installed nowhere yet; people do so at /slack/install.")
     return DONE
 
 
-def _cells(one: Installation) -> tuple[str, ...]:
-    lacks = _lacking(one)
-    scopes = f"lacks {listed(lacks, 2)}; install it again" if lacks else "as asked for"
-    return id_of(one), _name(one), key_instant(_at(one)), one.user_id, scopes
+async def _of_token(settings: Settings, token: SecretStr) -> Served:
+    """The workspace of the bot token, as Slack tells it now. Raises ``SlackUnusable``."""
+    url = settings.slack_api_url or AsyncWebClient.BASE_URL
+    client = AsyncWebClient(token.get_secret_value(), base_url=url, timeout=CALL_WITHIN_S)
+    told, granted = await look_up(client)
+    identity = Identity.told(told)
+    return Served(identity.id, identity.name, granted, identity.org_wide)
 
 
-def _described(one: Installation) -> JsonValue:
+async def _installed(settings: Settings) -> Sequence[Served]:
+    async with reading_engine(settings, any_key=True) as engine:
+        found = [_recorded(one) for one in await on_record(Secrets(engine.store))]
+    return sorted(found, key=lambda one: (one.at or 0, one.id))
+
+
+def _recorded(one: Installation) -> Served:
+    return Served(
+        id_of(one),
+        (one.enterprise_name if one.is_enterprise_install else one.team_name) or id_of(one),
+        frozenset(one.bot_scopes or ()),
+        bool(one.is_enterprise_install),
+        one.app_id,
+        int(one.installed_at * 1_000),
+        one.user_id,
+        None if one.bot_token_expires_at is None else one.bot_token_expires_at * 1_000,
+    )
+
+
+def _cells(one: Served) -> tuple[str, ...]:
+    scopes = f"lacks {listed(one.lacks, 2)}; install it again" if one.lacks else "as asked for"
+    return one.id, one.name, "" if one.at is None else key_instant(one.at), one.by or BY_SETTING, scopes
+
+
+def _described(one: Served) -> JsonValue:
     return {
-        "workspace": id_of(one),
-        "name": _name(one),
-        "org_wide": bool(one.is_enterprise_install),
-        "app": one.app_id,
-        "installed_at": key_instant(_at(one)),
-        "installed_by": one.user_id,
-        "scopes": [*sorted(one.bot_scopes or ())],
-        "lacks": [*_lacking(one)],
-        "token_ends_at": None if one.bot_token_expires_at is None else key_instant(one.bot_token_expires_at * 1_000),
+        "workspace": one.id,
+        "name": one.name,
+        "org_wide": one.org_wide,
+        "app": one.app,
+        "installed_at": None if one.at is None else key_instant(one.at),
+        "installed_by": one.by,
+        "by_setting": None if one.by else BY_SETTING,
+        "scopes": [*sorted(one.scopes)],
+        "lacks": [*one.lacks],
+        "token_ends_at": None if one.ends_at is None else key_instant(one.ends_at),
     }
-
-
-def _name(one: Installation) -> str:
-    return (one.enterprise_name if one.is_enterprise_install else one.team_name) or id_of(one)
-
-
-def _at(one: Installation) -> int:
-    return int(one.installed_at * 1_000)
-
-
-def _lacking(one: Installation) -> list[str]:
-    """What the manifest asks for, and was not granted there."""
-    return [scope for scope in sorted(SCOPES) if scope not in (one.bot_scopes or ())]

@@ -50,7 +50,18 @@ class SlackUnusable(EngineError):
 
 
 async def identify(client: AsyncWebClient) -> dict[str, Any]:
-    """Slack's answer to auth.test: which workspace, which bot. Raises ``SlackUnusable``."""
+    """Slack's answer to auth.test: which workspace, which bot. Raises ``SlackUnusable``, also where scopes are lacking."""
+    told, granted = await look_up(client)
+    if granted and (lacking := SCOPES - granted):
+        raise SlackUnusable(
+            f"The bot token lacks {', '.join(sorted(lacking))}; add these scopes to the app (manifest.yml has "
+            "them all) and install it again."
+        )
+    return told
+
+
+async def look_up(client: AsyncWebClient) -> tuple[dict[str, Any], frozenset[str]]:
+    """Slack's answer to auth.test, and the scopes of the token, as far as it says. Raises ``SlackUnusable``."""
     try:
         answer: Any = await _patiently(_untyped(client).auth_test)
     except SlackApiError as error:
@@ -62,13 +73,8 @@ async def identify(client: AsyncWebClient) -> dict[str, Any]:
         ) from None
     except TROUBLE as error:
         raise _unreachable(client, error) from None
-    granted = {scope.strip() for scope in str(answer.headers.get("x-oauth-scopes", "")).split(",") if scope.strip()}
-    if granted and (lacking := SCOPES - granted):
-        raise SlackUnusable(
-            f"The bot token lacks {', '.join(sorted(lacking))}; add these scopes to the app (manifest.yml has "
-            "them all) and install it again."
-        )
-    return dict(answer.data)
+    scopes = str(answer.headers.get("x-oauth-scopes", "")).split(",")
+    return dict(answer.data), frozenset(scope.strip() for scope in scopes if scope.strip())
 
 
 async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -32,6 +33,11 @@ async def test_serve_takes_commands_and_stops_when_told(vb: Vb, slack: Simulator
             return any("✓ Completed" in message.text for message in slack.channel_messages("#releases"))
 
         await slack.wait_for(done)
+        listed = await asyncio.to_thread(lambda: vb("workspaces", "--json", **settings))
+        [home] = json.loads(listed.out)
+        assert (home["workspace"], home["name"], home["by_setting"]) == ("T0ACMEDEMO", "Acme", "SLACK_BOT_TOKEN")
+        assert (home["installed_by"], home["lacks"]) == (None, [])
+        assert slack.bot_token not in listed.said
         assert await asyncio.to_thread(serving.ended, signal.SIGTERM) == 0
     for secret in (slack.bot_token, slack.app_token):
         assert secret not in serving.said

@@ -116,6 +116,10 @@ async def test_serve_takes_in_who_installs_it_beside_socket_mode(vb: Vb) -> None
             assert await asyncio.to_thread(serving.ended, signal.SIGTERM) == 0
         listed = await asyncio.to_thread(vb, "workspaces", VB_MASTER_KEY=settings["VB_MASTER_KEY"])
         head, line = listed.out.splitlines()
+        own = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
+        both = await asyncio.to_thread(lambda: vb("workspaces", VB_MASTER_KEY=settings["VB_MASTER_KEY"], **own))
+        assert re.fullmatch(r"T0ACMEDEMO  Acme +SLACK_BOT_TOKEN +as asked for", both.out.splitlines()[1])
+        assert len(both.out.splitlines()) == 2, "one workspace is listed once"
         assert head.split() == ["WORKSPACE", "NAME", "INSTALLED", "BY", "SCOPES"]
         assert re.fullmatch(r"T0ACMEDEMO  Acme +\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ  U\w+ +as asked for", line)
         assert "xox" not in listed.said
