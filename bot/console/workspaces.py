@@ -1,7 +1,7 @@
 """`vb workspaces`: where the app is installed, by whom, since when, and what it was not granted there.
 
-The one rule: no token leaves what was read. What is printed is what Slack said of the installation: when it was made, or
-just now, where the token is a setting.
+The one rule: no token leaves what was read. What is printed is what Slack said of the installation: when it was made,
+or just now, where the token is a setting.
 """
 
 from __future__ import annotations

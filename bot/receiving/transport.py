@@ -50,7 +50,7 @@ class SlackUnusable(EngineError):
 
 
 async def identify(client: AsyncWebClient) -> dict[str, Any]:
-    """Slack's answer to auth.test: which workspace, which bot. Raises ``SlackUnusable``, also where scopes are lacking."""
+    """Slack's answer to auth.test: which workspace, which bot. Raises ``SlackUnusable``, also for a lack of scopes."""
     told, granted = await look_up(client)
     if granted and (lacking := SCOPES - granted):
         raise SlackUnusable(
