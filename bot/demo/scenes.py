@@ -21,7 +21,9 @@ def scenes_of(version: str, site: str) -> tuple[Suggestion, ...]:
         Suggestion(
             "/vb run sum_up_feedback", "A rate limit: two questions wait for their turn, and go on by themselves."
         ),
-        Suggestion("/vb run translate_notice", "A budget: two alerts, then it is held until Dana raises it."),
+        Suggestion(
+            "/vb run translate_notice", "A budget: two alerts, then it is held until Dana presses Raise budget."
+        ),
         Suggestion(f"/vb run warm_cache url={site}", "A dozen slow pages, three at a time, for the next command."),
         Suggestion(
             "/vb kill workflow:warm_cache The shop is slow",

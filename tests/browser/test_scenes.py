@@ -84,14 +84,6 @@ def line(chat: Chat, pattern: str) -> Locator:
     return chat.replies.filter(has_text=re.compile(pattern))
 
 
-async def confirm(chat: Chat, title: str, says: str, button: str) -> None:
-    """Read what is asked before a click counts, and agree."""
-    asked = chat.page.get_by_role("dialog", name=title)
-    await expect(asked).to_contain_text(says)
-    await asked.get_by_role("button", name=button, exact=True).press("Enter")
-    await expect(asked).to_be_hidden()
-
-
 async def test_notes_that_are_too_long_are_corrected(chat: Chat) -> None:
     suggested = chat.page.get_by_role("list", name="To try")
     await expect(suggested.get_by_role("listitem")).to_have_count(8)
@@ -110,21 +102,7 @@ async def test_notes_that_are_too_long_are_corrected(chat: Chat) -> None:
     question = chat.question("Are these notes good enough to publish?")
     await expect(question).to_contain_text("(local model) What is new?")
     await chat.shoot("correction")
-
-
-async def test_a_limit_is_waited_for_without_anybodys_doing(chat: Chat) -> None:
-    box = chat.page.get_by_role("textbox", name="Message #releases")
-    await box.press_sequentially("/vb run su")
-    await box.press("ArrowDown")
-    await box.press("Enter")
-    await expect(box).to_have_value("/vb run sum_up_feedback")
-    await box.press("Enter")
-    await chat.open_thread("sum_up_feedback")
-    await expect(line(chat, r"… sum_up\[\d\] is waiting \d+ s for the limit for local:brief").first).to_be_visible()
-    await chat.shoot("limit")
-    report = chat.messages.filter(has_text="What customers want:")
-    await expect(report).to_contain_text("• (local model) My parcel went to the old")
-    await expect(chat.replies.last).to_contain_text("✓ Completed")
+    await chat.page.get_by_role("button", name="Close thread").click()
 
 
 async def test_a_kill_stops_what_runs_and_lifted_it_goes_on(demo: Demo, chat: Chat, shop: Shop) -> None:
@@ -153,7 +131,9 @@ async def test_a_kill_stops_what_runs_and_lifted_it_goes_on(demo: Demo, chat: Ch
     await shop.asked_for(0)
     shop.open.set()
     await chat.press(card, "Lift")
-    await confirm(chat, "Let it go on?", "The switch that stopped all runs of warm_cache is lifted", "Lift")
+    sure = chat.page.get_by_role("dialog", name="Let it go on?")
+    await expect(sure).to_contain_text("The switch that stopped all runs of warm_cache is lifted")
+    await sure.get_by_role("button", name="Lift", exact=True).press("Enter")
     await expect(card).to_contain_text("✓ Completed")
 
 
@@ -161,13 +141,32 @@ async def test_a_budget_warns_holds_and_raised_lets_it_go_on(demo: Demo, chat: C
     await chat.type(demo.suggested("translate_notice"))
     card = chat.card("translate_notice")
     await chat.open_thread("translate_notice")
-    await expect(line(chat, r"! the run's budget has passed 50 %: \$0\.\d\d of \$0\.50 are spent")).to_be_visible()
-    await expect(line(chat, r"! the run's budget has passed 80 %: \$0\.\d\d of \$0\.50 are spent")).to_be_visible()
+    for share in (50, 80):
+        passed = rf"! the run's budget has passed {share} %: \$0\.\d\d of \$0\.50 are spent"
+        await expect(line(chat, passed)).to_be_visible()
     await expect(
         line(chat, r"■ translate\[\d\] is held since .*: the run's budget \(\$0\.50\) has no room left")
     ).to_be_visible()
     await expect(card).to_contain_text("■ Held")
     await chat.shoot("budget")
-    await chat.press(card, "Raise budget")
-    await confirm(chat, "Raise what holds it?", "", "Raise")
+    await chat.press(line(chat, "! the run's budget has passed 80 %"), "Raise budget")
+    form = chat.page.get_by_role("dialog", name="Raise budget")
+    await expect(form.get_by_role("textbox", name="New limit")).to_have_value("0.75 USD")
+    await form.get_by_role("button", name="Raise", exact=True).press("Enter")
+    await expect(form).to_be_hidden()
     await expect(card).to_contain_text("✓ Completed")
+
+
+async def test_a_limit_is_waited_for_without_anybodys_doing(chat: Chat) -> None:
+    box = chat.page.get_by_role("textbox", name="Message #releases")
+    await box.press_sequentially("/vb run su")
+    await box.press("ArrowDown")
+    await box.press("Enter")
+    await expect(box).to_have_value("/vb run sum_up_feedback")
+    await box.press("Enter")
+    await chat.open_thread("sum_up_feedback")
+    await expect(line(chat, r"… sum_up\[\d\] is waiting \d+ s for the limit for local:brief").first).to_be_visible()
+    await chat.shoot("limit")
+    report = chat.messages.filter(has_text="What customers want:")
+    await expect(report).to_contain_text("• (local model) My parcel went to the old")
+    await expect(chat.replies.last).to_contain_text("✓ Completed")

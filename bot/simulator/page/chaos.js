@@ -60,7 +60,7 @@ export class ChaosSwitch {
     this.button.setAttribute("aria-checked", String(chaos.on));
     this.count.textContent = total ? String(total) : "";
     this.state.textContent = chaos.on ? "on" : "off";
-    this.last.textContent = chaos.last ? words(chaos.last) : "nothing went wrong yet";
+    this.last.textContent = chaos.last ? words(chaos.last) : chaos.on ? "nothing went wrong yet" : "";
     this.button.title = [
       `Chaos is ${chaos.on ? "on" : "off"} (seed ${chaos.seed})`,
       ...all.map(([what, times]) => `${times} × ${words(what)}`),
