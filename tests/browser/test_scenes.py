@@ -166,6 +166,7 @@ async def test_a_limit_is_waited_for_without_anybodys_doing(chat: Chat) -> None:
     await box.press("Enter")
     await chat.open_thread("sum_up_feedback")
     await expect(line(chat, r"… sum_up\[\d\] is waiting \d+ s for the limit for local:brief").first).to_be_visible()
+    await expect(line(chat, r"✓ sum_up\[\d\] done").first).to_be_visible()
     await chat.shoot("limit")
     report = chat.messages.filter(has_text="What customers want:")
     await expect(report).to_contain_text("• (local model) My parcel went to the old")
