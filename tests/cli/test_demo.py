@@ -43,7 +43,7 @@ def test_a_release_plays_by_itself_as_often_as_one_likes(demo: Vb) -> None:
         r"    → Ben Okafor started publish_release: version v1\.1\.0$",
         r"    Publish v1\.1\.0\?",
         r"    │ - .* \([0-9a-f]{7}\)",
-        r"    ↑ publish has waited 15 min for a decision: @oncall is asked too",
+        r"    ↑ publish has waited 15 min( \d+ s)? for a decision: @oncall is asked too",
         r"    ✓ publish approved by Chen Wei \(in @oncall\)",
         r"    ✓ Completed in 15 min",
         r"The run completed, and git has the tag v1\.1\.0 at [0-9a-f]{10}",
