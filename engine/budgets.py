@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from engine.clock import Clock
 from engine.core.budgets import Budget, SetBudget, SetTimezone
 from engine.core.events.base import Actor
 from engine.core.money import Micros
 from engine.core.spending import MONTH, WORKSPACE, Period, Trend, period_of, trend
-from engine.store import Account, Log
+from engine.store import Account, Log, Spent
 from engine.workspace import Workspace
 
 
@@ -36,6 +39,13 @@ class BudgetInfo:
     def trend(self, now: int) -> Trend | None:
         """Where it leads if it goes on as it did so far; None without a period."""
         return trend(self.spent, self.limit, Period("", self.begins, self.ends), now)
+
+
+class SpentByDay(NamedTuple):
+    """``days``, the oldest first, also those on which nothing was spent; and what was."""
+
+    days: tuple[str, ...]
+    spent: tuple[Spent, ...]
 
 
 class Budgets:
@@ -81,6 +91,12 @@ class Budgets:
         period = period_of(f"{WORKSPACE}/{MONTH}", self._clock.now(), await self.timezone())
         found = await self._store.most_spent(f"{self._workspace.name}/workflow:", period.name, limit)
         return [(name.removesuffix(f"/{MONTH}"), spent) for name, spent in found]
+
+    async def by_day(self, days: int) -> SpentByDay:
+        """What was spent in so many days of the workspace, of which today is the last."""
+        today = datetime.fromtimestamp(self._clock.now() / 1_000, ZoneInfo(await self.timezone())).date()
+        known = tuple(f"{today - timedelta(days=ago):%Y-%m-%d}" for ago in reversed(range(days)))
+        return SpentByDay(known, tuple(await self._store.spent_since(self._workspace.name, known[0])))
 
     async def of(self, names: Iterable[str]) -> list[BudgetInfo]:
         """How these budgets stand now."""

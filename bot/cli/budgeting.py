@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -61,6 +62,25 @@ def timezone(
 
     settings = settings_of(folder)
     launch(lambda: timezone(settings, zone), settings)
+
+
+@budget.command("chart")
+def chart(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where the picture is written (PNG).", show_default=False)
+    ],
+    days: Annotated[int, typer.Option("--days", metavar="N", min=2, max=366, help="How many, with today.")] = 30,
+    folder: Dir = None,
+) -> None:
+    """Draw what was spent on each day, by workflow and by model, and say it in words.
+
+    For example: vb budget chart --out spend.png
+    """
+    from bot.console.budgets import chart
+    from bot.console.launch import launch
+
+    settings = settings_of(folder)
+    launch(lambda: chart(settings, out, days), settings)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -5,8 +5,11 @@ The one rule: figures are those of the ledger at that moment, in the period that
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import JsonValue
 
+from bot.charts import draw, in_words
 from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, Misuse
@@ -55,6 +58,23 @@ async def timezone(settings: Settings, zone: str) -> int:
         new = await engine.budgets.set_timezone(zone, by=await person_here(engine))
     say(f"The days and months of runs that start from now on are those of {zone}." if new else f"It is {zone} already.")
     return DONE
+
+
+async def chart(settings: Settings, out: Path, days: int) -> int:
+    """Write the picture of what was spent to ``out``, and say the same in words."""
+    async with defining_engine(settings) as engine:
+        found = await engine.budgets.by_day(days)
+    _write(out, draw(found))
+    say(one_line(in_words(found), 2_000))
+    note(f"The picture is in {out}.")
+    return DONE
+
+
+def _write(out: Path, picture: bytes) -> None:
+    try:
+        out.write_bytes(picture)
+    except OSError as error:
+        raise Misuse(f"--out: {out} cannot be written: {error.strerror}.") from None
 
 
 def _shares(text: str) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from engine.store.errors import (
 from engine.store.finding import Finding
 from engine.store.instants import from_text, to_text
 from engine.store.keeper import LeaseKeeper
+from engine.store.ledger import Spent
 from engine.store.log import Log
 from engine.store.open_work import PUSH
 from engine.store.past_costs import StepCost
@@ -148,6 +149,7 @@ __all__ = [
     "Settle",
     "Signal",
     "SlotFree",
+    "Spent",
     "StepCost",
     "StillOpen",
     "StoreError",

@@ -9,15 +9,15 @@ added to: each of its rows says what an account came to by it. `balances` are it
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, and_, select, true, update
+from sqlalchemy import Connection, and_, func, select, true, update
 from sqlalchemy.engine import Dialect
 
 from engine.store.dbclock import now_ms
 from engine.store.expand import BatchStatement, Row, batch_rows
 from engine.store.postings import NO_PURPOSE, Account, Balance, Limit, Posting, Purpose, Reserve, Settle
-from engine.store.schema import balances, budgets, ledger, open_work
+from engine.store.schema import balances, budgets, ledger, open_work, runs
 from engine.store.types import Append, Refused
 from engine.store.upsert import insert_into
 
@@ -253,6 +253,31 @@ def most_spent(connection: Connection, prefix: str, period: str, limit: int) -> 
     return [
         (budget.removeprefix(prefix), spent)
         for budget, spent in connection.execute(query.order_by(*order).limit(limit))
+    ]
+
+
+class Spent(NamedTuple):
+    """What was settled on a day by the runs of a workflow, for calls of a model; empty for what is not known."""
+
+    day: str
+    workflow: str
+    model: str
+    amount: int
+
+
+def spent_since(connection: Connection, workspace: str, day: str) -> list[Spent]:
+    """What the workspace has spent since that day, in its own days: each cost once, for the workflow of its own run."""
+    budget = f"{workspace}/workspace/day"
+    by = (ledger.c.period, func.coalesce(runs.c.workflow, ""), ledger.c.model)
+    spent = (
+        select(*by, func.sum(ledger.c.amount))
+        .select_from(ledger.outerjoin(runs, runs.c.id == ledger.c.run))
+        .where(ledger.c.budget == budget, ledger.c.period >= day, ledger.c.kind == "settle")
+        .group_by(*by)
+        .order_by(*by)
+    )
+    return [
+        Spent(period, workflow, model, int(amount)) for period, workflow, model, amount in connection.execute(spent)
     ]
 
 

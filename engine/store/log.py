@@ -30,6 +30,7 @@ from engine.store.committer import MOST_WAITING, Committer
 from engine.store.connect import LEASE_MS, connect
 from engine.store.database import Database
 from engine.store.errors import Erased
+from engine.store.ledger import Spent
 from engine.store.locked import append_locked
 from engine.store.migrate import ensure_schema
 from engine.store.past_costs import StepCost, past_costs
@@ -326,6 +327,10 @@ class Log:
     async def past_costs(self, workspace: str, workflow: str, definition: str, most: int) -> tuple[int, list[StepCost]]:
         """How many of the newest runs by the definition have completed, `most` at most, and what was spent in them."""
         return await self.database.read(past_costs, workspace, workflow, definition, most)
+
+    async def spent_since(self, workspace: str, day: str) -> list[Spent]:
+        """What the workspace has spent since that day, by day, workflow and model."""
+        return await self.database.read(ledger.spent_since, workspace, day)
 
     async def most_spent(self, prefix: str, period: str, limit: int) -> list[tuple[str, int]]:
         """The budgets of that beginning in which most was spent in the period, without it, and how much."""

@@ -25,6 +25,11 @@ def test_a_budget_is_set_raised_shown_and_taken_away(tmp_path: Path) -> None:
     assert (day["limit"], day["spent"], day["alert_at"], day["reason"]) == (12_500_000, 0, [90], "a big day")
     assert (day["channel"], day["per_hour"], day["used_up"]) == ("#ops", 0, None)
     assert "workspace per day: $0.00 of $12.50 spent (0 %)" in vb("budget", "show").out
+    picture = tmp_path / "spend.png"
+    assert vb("budget", "chart", "--out", str(picture), "--days", "7").out.startswith("Nothing was spent from ")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    refused = vb("budget", "chart", "--out", str(tmp_path / "nowhere/spend.png"))
+    assert "cannot be written: No such file or directory" in refused.err
     assert "has no budget any more" in vb("budget", "set", "workspace", "none", "--per", "day").out
 
 

@@ -5,7 +5,7 @@ is.
 import asyncio
 import random
 
-from engine.store import Append, Appended, Conflict, Head, Log, Refused
+from engine.store import Append, Appended, Conflict, Head, Log, Refused, Spent
 from engine.store.postings import Account, Balance, Limit, Posting, Purpose, Reserve, Settle
 from engine.store.verify import verify
 from tests.store.build import append, appended, event, query, run_row, tamper
@@ -187,3 +187,19 @@ async def test_who_spent_most_in_a_period_is_told_largest_first_and_nobody_else(
     found = await log.most_spent("ws_local/workflow:", "2026-11", 2)
     assert found == [("b/month", 30), ("c/month", 20)]
     assert await log.most_spent("ws_local/workflow:", "2026-12", 2) == []
+
+
+async def test_each_cost_is_counted_once_by_day_workflow_and_model_as_long_as_its_run_is_known(log: Log) -> None:
+    day, eve = (Account(DAY.budget, f"2026-11-{number}") for number in (28, 27))
+    other = Account("ws_local/workflow:around/day", "2026-11-28")
+    head = await started(log, "run_1")
+    for account, cost in ((day, 10), (day, 20), (eve, 40), (other, 80)):
+        head = await appended(log, posting("run_1", head, reserve(100, "run_1", account)))
+        head = await appended(log, posting("run_1", head, settle(cost, 100, "run_1", account)))
+    head = await appended(log, posting("run_1", head, reserve(5, "run_gone", day)))
+    await appended(log, posting("run_1", head, settle(5, 5, "run_gone", day)))
+    flow = run_row().workflow
+    today = [Spent(day.period, "", "gpt-x", 5), Spent(day.period, flow, "gpt-x", 30)]
+    assert await log.spent_since("ws_local", eve.period) == [Spent(eve.period, flow, "gpt-x", 40), *today]
+    assert await log.spent_since("ws_local", day.period) == today
+    assert await log.spent_since("ws_other", eve.period) == []
