@@ -93,6 +93,7 @@ async def test_on_a_phone_everything_fits(desk: Desk, open_page: OpenPage, schem
     await expect(sidebar).to_be_hidden()
     await page.get_by_role("button", name="2 replies").click()
     thread = page.get_by_role("complementary", name="Thread")
+    await expect(thread).to_be_visible()
     box = await thread.bounding_box()
     assert box is not None
     assert (box["x"], box["width"]) == (0, 390)

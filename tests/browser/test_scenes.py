@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, Locator, expect
+from playwright.async_api import Locator, expect
 
-from tests.browser.conftest import watched_pages
+from tests.browser.conftest import Chromium, watched_pages
 from tests.browser.demo import Chat, Demo, running_demo
 
 pytestmark = [
@@ -26,14 +26,14 @@ pytestmark = [
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def demo(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
+async def demo(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
     """The demo. It asks for Chromium first, without which there is no point in starting it."""
     async with running_demo(tmp_path_factory.mktemp("scenes") / "state") as demo:
         yield demo
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def chat(chromium: Browser, demo: Demo) -> AsyncIterator[Chat]:
+async def chat(chromium: Chromium, demo: Demo) -> AsyncIterator[Chat]:
     """The demo's page, as Dana, who may do everything."""
     async with watched_pages(chromium) as open_at:
         yield Chat(await open_at(f"{demo.url}?user=U0DANAXXXX"))

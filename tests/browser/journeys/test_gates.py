@@ -12,7 +12,7 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.redis,
     pytest.mark.asyncio(loop_scope="session"),
-    pytest.mark.xdist_group("gates"),  # in one process, since one demo serves them all
+    pytest.mark.xdist_group("journeys"),  # in one process, since one demo serves them all
 ]
 
 
@@ -118,5 +118,7 @@ async def test_like_requests_are_decided_together_in_the_app_home(windows: Windo
     await form.get_by_role("button", name="Decide", exact=True).click()
     await expect(dialog(chen, "Approved")).to_contain_text("Approved: 2 of 2.")
     await chen.shoot("home")
+    await chen.page.keyboard.press("Escape")
+    await expect(dialog(chen, "Approved")).to_be_hidden()
     for what, standing in (("red", "✓ Completed"), ("blue", "✓ Completed"), ("green", "Waiting for a decision")):
         await expect(dana.card(f"notice · {what}")).to_contain_text(standing)

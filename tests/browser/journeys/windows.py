@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from playwright.async_api import Browser, Page
+from playwright.async_api import Page
 
-from tests.browser.conftest import OpenPage, watched_pages
+from tests.browser.conftest import Chromium, OpenPage, watched_pages
 from tests.browser.demo import Chat, Demo
 
 TWO_KEYS = """
@@ -109,7 +109,7 @@ class Windows:
 
 
 @asynccontextmanager
-async def windows_on(chromium: Browser, demo: Demo) -> AsyncGenerator[Windows]:
+async def windows_on(chromium: Chromium, demo: Demo) -> AsyncGenerator[Windows]:
     """Windows until the block ends; leaving it fails if any page complained meanwhile."""
     async with watched_pages(chromium) as open_at:
         yield Windows(demo, open_at)
