@@ -31,7 +31,7 @@ from engine.redaction import Redactor
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry
 from engine.store import Log, StoreError, StoreUnavailable
-from engine.vault import open_key
+from engine.vault import key_name, open_key
 
 log = logging.getLogger(__name__)
 
@@ -317,6 +317,9 @@ class _LogRecorder:
         if not self.opens_keys or provider == SECRETS:
             raise StepError("this step was not made with opens_keys=True, and has no keys", FailureClass.PERMISSION)
         return self._open(provider, name)
+
+    async def key_name(self, provider: str, name: str | None) -> str | None:
+        return await key_name(self._store, self._workspace, provider, name)
 
     async def secret(self, name: str) -> str:
         async with self._open(SECRETS, name) as value:

@@ -46,3 +46,12 @@ async def open_key(
     redactor.add(label, opened.value)
     await used(ks.Use(provider, opened.name, opened.id, opened.last_four, opened.fingerprint))
     yield opened.value
+
+
+async def key_name(store: Log, workspace: str, provider: str, name: str | None) -> str | None:
+    """Which key ``open_key`` would open now; None if there is no such key, or nobody can tell."""
+    try:
+        rows = await Keyring(store.database, store.vault, workspace).rows()
+    except StoreError:
+        return name
+    return ks.chosen([row.name for row in rows if row.provider == provider], name)

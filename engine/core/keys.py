@@ -7,7 +7,7 @@ command, no state and no event.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, assert_never
 
@@ -186,6 +186,18 @@ def named(provider: str, name: str) -> str:
 def mask(label: str) -> str:
     """What stands where a secret would."""
     return f"[secret {label}]"
+
+
+def chosen(names: Sequence[str], name: str | None) -> str | None:
+    """Which of a provider's keys ``name`` means (None: the only one, or the default one); None if it means none."""
+    if name is not None:
+        return name if name in names else None
+    return names[0] if len(names) == 1 else DEFAULT if DEFAULT in names else None
+
+
+def switch_of(provider: str, name: str) -> str:
+    """The key of the switch that stops whatever opens this key, or this secret."""
+    return f"key:{provider}/{name}"
 
 
 def missing(provider: str, name: str | None, known: Mapping[KeyPlace, object]) -> str:

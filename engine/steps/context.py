@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, StepError
+from engine.core.keys import switch_of
 from engine.core.money import Micros
 from engine.core.spending import Cost, Spend
 from engine.steps.jsonvalue import to_json_value
@@ -80,6 +81,10 @@ class EffectRecorder(Protocol):
 
     def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
         """KEY_USED, and then the key's value."""
+        ...
+
+    async def key_name(self, provider: str, name: str | None) -> str | None:
+        """Which key that would be now; None if there is none."""
         ...
 
 
@@ -173,6 +178,14 @@ class StepContext:
         that was replaced or revoked meanwhile is not used. ``StepError`` where there is no such key.
         """
         return self._effects.key(provider, name)
+
+    async def key_switch(self, provider: str, name: str | None = None) -> tuple[str, ...]:
+        """The switches that stop whatever opens the key that ``key`` would open: for an effect's ``under``.
+
+        None if there is no such key. A key that others replace by another one meanwhile is held where it is opened.
+        """
+        found = await self._effects.key_name(provider, name)
+        return () if found is None else (switch_of(provider, found),)
 
     async def log(self, text: str) -> None:
         """Adds a line to the run's timeline: one line, at most 300 characters, at most 50 of them per attempt."""

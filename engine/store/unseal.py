@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import Connection, or_, select, update
 
-from engine.core.keys import DEFAULT
+from engine.core.keys import chosen
 from engine.store.database import Database
 from engine.store.dbclock import now_ms
 from engine.store.errors import SealBroken
@@ -54,8 +54,8 @@ def _read(
     connection: Connection, sealer: Sealer, workspace: str, provider: str, name: str | None
 ) -> tuple[Opened, int | None, int] | None:
     query = select(keyring, now_ms().label("now")).filter_by(workspace=workspace, provider=provider)
-    rows = connection.execute(query if name is None else query.filter_by(name=name)).all()
-    row = rows[0] if len(rows) == 1 else next((one for one in rows if one.name == DEFAULT), None)
+    rows = {row.name: row for row in connection.execute(query if name is None else query.filter_by(name=name))}
+    row = rows.get(chosen(list(rows), name) or "")
     if row is None:
         return None
     if not is_sealed(row.text):

@@ -163,6 +163,9 @@ class _Recorder:
     async def unsent(self, name: str) -> None:
         self._submit(c.CancelEffect(self._called.step, self._token, name))
 
+    async def key_name(self, provider: str, name: str | None) -> str | None:
+        return name or DEFAULT
+
     async def log(self, text: str) -> None:
         self._submit(c.LogLine(self._called.step, self._token, text))
 

@@ -32,6 +32,9 @@ class Forgetful:
     def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
         return nullcontext(f"the key {name} of {provider}")
 
+    async def key_name(self, provider: str, name: str | None) -> str | None:
+        return name
+
     async def record(self, name: str, result: Any, cost: Any) -> Any:
         return result
 

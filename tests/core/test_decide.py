@@ -8,6 +8,7 @@ import pytest
 
 from engine.core import commands as c
 from engine.core import events as e
+from engine.core.decide import decide
 from engine.core.failures import FailureClass
 from engine.core.outlook import due, something_ready, summary
 from engine.core.state import RunStatus, StepStatus
@@ -291,13 +292,17 @@ def test_a_recorded_effect_is_known_to_the_next_attempt(make: Any) -> None:
     assert isinstance(run.do(c.BeginEffect("a", token, "other", "k")), c.Stale)
 
 
-def test_an_effect_of_unknown_outcome_is_not_recorded_twice_as_begun(make: Any) -> None:
+def test_an_effect_of_unknown_outcome_is_begun_again_only_if_no_switch_was_thrown_meanwhile(make: Any) -> None:
     run = make(noop("a"))
     run.look()
     run.do(c.BeginEffect("a", run.state.step("a").token, "pay", "k"))
     run.look(after=20_000, worker="w2")
-    assert isinstance(run.do(c.BeginEffect("a", run.state.step("a").token, "pay", "k")), c.Accepted)
-    assert run.types.count("EFFECT_STARTED") == 1
+    again = c.BeginEffect("a", run.state.step("a").token, "pay", "k")
+    assert c.AtEpoch(0) in decide(run.state, again, run.now).conditions
+    assert isinstance(run.do(again), c.Accepted)
+    assert run.new == ["EFFECT_STARTED"], "an append, so that the condition is one of its transaction"
+    run.throw("step:noop")
+    assert isinstance(run.do(again), c.NowHeld)
 
 
 def two_branches(make: Any, **retry: Any) -> Run:

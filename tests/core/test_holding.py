@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from engine.core import commands as c
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.holding import hold
+from engine.core.keys import Use
 from engine.core.outlook import Due, DueKind, attention, due, something_ready, summary
 from engine.core.state import Hold, RunStatus, StepStatus
 from engine.core.switches import key_of
@@ -166,3 +168,15 @@ def test_keys_as_people_write_them(text: str) -> None:
 def test_what_is_no_key_is_told_what_there_is(text: str) -> None:
     with pytest.raises(ValueError, match=r"workspace|:NAME"):
         key_of(text)
+
+
+def test_a_key_that_a_switch_stops_is_opened_by_nobody(make: Any) -> None:
+    run = make(noop("a"))
+    run.look()
+    run.throw("key:openai/batch")
+    opens = c.UseKey("a", run.state.step("a").token, Use("openai", "other", "key_1", "1234", "f"))
+    assert isinstance(run.do(opens), c.Accepted)
+    assert run.last.conditions == (c.AtEpoch(1),), "also what is opened is, on the condition that nothing was thrown"
+    held = run.do(replace(opens, use=opens.use._replace(name="batch")))
+    assert (held, run.new) == (c.NowHeld(), ["STEP_HELD"])
+    assert run.state.step("a").hold.keys == ("key:openai/batch",)

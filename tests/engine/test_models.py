@@ -13,7 +13,7 @@ import pytest
 from engine.core import events as e
 from engine.core.failures import FailureClass
 from engine.core.keys import KEYS
-from engine.core.state import RunStatus
+from engine.core.state import RunStatus, StepStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
 from engine.pace import SharedPace
@@ -23,9 +23,9 @@ from engine.steps.models.config import Limit, Models, Wait
 from engine.steps.models.llm import llm_step
 from engine.store import Sealer
 from engine.streams import Buckets
-from tests.engine.conftest import ANA, Setup, ended, workflow
-from tests.engine.flows import finish
-from tests.providers.script import Refuse, Say
+from tests.engine.conftest import ANA, BEN, Setup, ended, workflow
+from tests.engine.flows import finish, reaches, step_is, told
+from tests.providers.script import Hang, Refuse, Say
 from tests.providers.server import KEY, Providers, providers
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -36,6 +36,7 @@ COUNT = workflow(
     output={"n": "${{ steps.ask.output.value.n }}"},
 )
 TELL = workflow({"id": "ask", "llm": ASK}, name="tell")
+NAMED = workflow({"id": "ask", "llm": {**ASK, "key": "default"}}, name="named")
 LOOK = {"uses": "t.echo", "name": "look", "description": "Looks."}
 AGENTS = [
     workflow(
@@ -66,7 +67,7 @@ async def engine(setup: Setup, server: Providers, pace: SharedPace) -> AsyncGene
     ask = asker(models, pace)
     setup.settings = replace(setup.settings, sealer=Sealer(b"m" * 32))
     setup.more = (llm_step(ask, models), agent_turn(ask))
-    async with setup.working(COUNT, TELL, *AGENTS) as engine:
+    async with setup.working(COUNT, TELL, NAMED, *AGENTS) as engine:
         for provider in ("openai", "anthropic"):
             await engine.keyring.add(provider, "", KEY, by=ANA, may=frozenset({KEYS}))
         yield engine
@@ -167,3 +168,24 @@ async def test_without_redis_models_are_asked_all_the_same() -> None:
     assert await pace.admit("ws_1", "openai", "gpt-5", 10) is None
     await pace.hold("ws_1", "openai", 1_000)
     await pace.close()
+
+
+async def test_a_switch_for_a_key_stops_the_call_that_has_it_and_holds_whoever_would_open_it(
+    engine: Engine, server: Providers
+) -> None:
+    server.next = [Hang()]
+    first = (await engine.start("tell", {}, by=ANA)).run
+    await reaches(engine, first, lambda _: bool(server.seen))
+    await engine.switches.throw("key:openai/default", by=BEN, reason="it was seen in a log")
+    await step_is(engine, first, "ask", StepStatus.HELD)
+    later = [(await engine.start(name, {}, by=ANA)).run for name in ("tell", "named")]
+    for run in later:
+        hold = (await step_is(engine, run, "ask", StepStatus.HELD)).step("ask").hold
+        assert hold is not None
+        assert hold.keys == ("key:openai/default",)
+        assert (await told(engine, run)).keys().isdisjoint({"EFFECT_STARTED", "KEY_USED"})
+    assert len(server.seen) == 1, "nobody asked once the switch was acknowledged"
+    await engine.switches.lift("key:openai/default", by=BEN)
+    for run in (first, *later):
+        assert (await ended(engine, run)).status is RunStatus.COMPLETED
+    assert len(server.seen) == 4

@@ -45,6 +45,9 @@ class Notebook:
             raise StepError(f"there is no key for {provider}", FailureClass.PERMISSION)
         return contextlib.nullcontext(self.secret)
 
+    async def key_name(self, provider: str, name: str | None) -> str | None:
+        return name
+
     async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:
         self.results[name] = result
         self.events.append(("recorded", name))

@@ -16,6 +16,7 @@ from engine.core.deciding.failing import LOSSES_ALLOWED, fail, unsure
 from engine.core.deciding.holding import effect_keys, held_by_switch
 from engine.core.deciding.spending import begin_effect, cannot_afford, settle, unsent
 from engine.core.failures import Failure, FailureClass
+from engine.core.keys import switch_of
 from engine.core.state import StepState, StepStatus
 
 CLAIM_GRACE = 30_000
@@ -93,6 +94,8 @@ def note(draft: Draft, command: c.StepNote) -> Reply:
             draft.record(e.StepProgressed(step=command.step, attempt=step.attempt, cursor=command.cursor))
             return c.Accepted()
         case c.UseKey(use=use):
+            if held_by_switch(draft, command.step, (switch_of(use.provider, use.name),)):
+                return c.NowHeld()
             draft.record(
                 e.KeyUsed(
                     step=command.step,
@@ -119,8 +122,9 @@ def _effect(draft: Draft, command: c.BeginEffect | c.RecordEffect | c.CancelEffe
         under = (*command.under, *effect_keys(command.spend))
         if held_by_switch(draft, command.step, under):
             return c.NowHeld()
-        # What it may cost is set aside for each try, once that of the one before is settled.
-        if known is None or (command.spend is not None and not known.reserved):
+        # Each try is on record, since it may begin only if no switch was thrown meanwhile. What it may cost is set
+        # aside for each, once that of the one before is settled.
+        if known is None or not known.reserved:
             if cannot_afford(draft, command):
                 return c.NowHeld()
             begin_effect(draft, command, under)

@@ -89,7 +89,8 @@ class _Request:
         """The answer; None for one on record, of an earlier attempt, that does not fit."""
         spend = self._spend()
         await self._wait_for_turn()
-        made = await self._ctx.effect(effect, self._send, spend=spend)
+        under = await self._ctx.key_switch(self._provider.name, self._question.key) if self._opens_key else ()
+        made = await self._ctx.effect(effect, self._send, spend=spend, under=under)
         try:
             return Reply.model_validate(made).answer(self._question)
         except StepError:
@@ -130,10 +131,14 @@ class _Request:
             raise
         return self._paid(reply)
 
+    @property
+    def _opens_key(self) -> bool:
+        return self._provider.needs_key or self._question.key is not None
+
     @asynccontextmanager
     async def _key(self) -> AsyncGenerator[str | None]:
         """The key, for as long as the call takes; None where the provider needs none."""
-        if not self._provider.needs_key and self._question.key is None:
+        if not self._opens_key:
             yield None
             return
         async with AsyncExitStack() as stack:

@@ -53,6 +53,27 @@ BREAKS = (
         instead="",
     ),
     Break(
+        "A switch for a key stops the call that has it",
+        "asking.py::_Request.answer",
+        "which key will be opened is not known when the call begins",
+        text="spend=spend, under=under)",
+        instead="spend=spend)",
+    ),
+    Break(
+        "No key is opened under a switch that stops it",
+        "attempts.py::note",
+        "no switch is asked when a key is opened",
+        text="            if held_by_switch(draft, command.step, (switch_of(use.provider, use.name),)):\n",
+        instead="            if held_by_switch(draft, command.step):\n",
+    ),
+    Break(
+        "An effect of unknown outcome is begun again on the same condition",
+        "attempts.py::_effect",
+        "nothing is appended, so that nothing is checked",
+        text="        if known is None or not known.reserved:\n",
+        instead="        if known is None or (command.spend is not None and not known.reserved):\n",
+    ),
+    Break(
         "What runs under a thrown switch is ended within a second",
         "worker.py::Worker._obey",
         "a running attempt is not stopped by a switch",
