@@ -66,6 +66,7 @@ class Disk:
         self.now: Callable[[], int] = lambda: 0
         self.on_commit: Callable[[Sequence[Fact]], None] | None = None
         self._inserted: list[Fact] = []
+        self._read: dict[str, list[Fact]] = {}
         self.dialect = self._engine.dialect
         with self._connection.begin():
             upgrade(self._connection)
@@ -81,6 +82,7 @@ class Disk:
 
     def clear(self) -> None:
         """Back to what a fresh database is."""
+        self._read.clear()
         for emptying in _EMPTYING:
             self.raw.execute(emptying)
         for filling, row in self._fresh:
@@ -93,6 +95,7 @@ class Disk:
     def write(self, transaction: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """One transaction, now."""
         self._inserted.clear()
+        self._read.clear()
         self.raw.execute("BEGIN IMMEDIATE")
         try:
             result = transaction(self._connection, *args, **kwargs)
@@ -109,8 +112,10 @@ class Disk:
         return query(self._connection, *args, **kwargs)
 
     def facts(self, stream: str) -> list[Fact]:
-        """All events of the stream, in order."""
-        return [_fact(row) for row in self.rows(f"{_FACTS} WHERE stream = ? ORDER BY seq", stream)]
+        """All events of the stream, in order; read once for all who look before the next write."""
+        if stream not in self._read:
+            self._read[stream] = [_fact(row) for row in self.rows(f"{_FACTS} WHERE stream = ? ORDER BY seq", stream)]
+        return self._read[stream]
 
     def everything(self) -> list[Fact]:
         """All events of all streams, in the order of their times."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from inspect import currentframe
 from typing import Any, Protocol, TypeVar
 
 from engine.clock import Clock, DatabaseClock
@@ -17,7 +18,7 @@ from engine.ids import Ids
 from engine.store import Log, StoreError, StoreUnavailable
 from tests.simulation.disk import SimulatedDatabase, disk
 from tests.simulation.loop import Lane, VirtualLoop
-from tests.simulation.points import suspended_at
+from tests.simulation.points import called_through, suspended_at
 from tests.simulation.programs import catalog
 from tests.simulation.steps import OUTSIDE, Outside, registry
 from tests.simulation.stream import ModelStreams, StreamServer
@@ -119,7 +120,8 @@ class Host:
         """As by SIGKILL, or by a machine's loss of power."""
         if not self.alive:
             return
-        places = +self._inside
+        # Of the task that is on its way through an edge just now, the chain of awaits is the stack itself.
+        places = +self._inside + Counter(called_through(currentframe()))
         for task in self.lane.living():
             places.update(suspended_at(task))
         self.alive = False

@@ -115,7 +115,7 @@ async def signal(town: Town, order: Order, piece: Piece) -> None:
     random, by = town.random, PEOPLE[0]
     if piece.patience is not None and random.random() < 0.15:
         return
-    await asyncio.sleep(8 * random.random())
+    await asyncio.sleep(5 * random.random())
     while not piece.by_key and not order.runs:
         await asyncio.sleep(0.5)
 
@@ -136,7 +136,7 @@ async def decide(town: Town, order: Order, run: str, step: str) -> None:
 
 async def _vote(town: Town, order: Order, run: str, step: str, by: Actor) -> None:
     random = town.random
-    await asyncio.sleep(random.choice((0.0, 0.3, 1.0, 5.0)) * random.random() * (not town.weather.crowded))
+    await asyncio.sleep(random.choice((0.0, 0.3, 1.0, 3.0)) * random.random() * (not town.weather.crowded))
     garbled = random.random() < town.weather.garbled
     vote = c.Vote(step, random.random() < 0.85, by, "in @all", GARBLED if garbled else f"because {random.random():.6f}")
     try:

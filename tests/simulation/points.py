@@ -1,6 +1,6 @@
 """The awaits at which a process must be able to die: found in the source, so that a new one is not forgotten.
 
-The one rule: a point is counted as crashed if a process died while a task of its was suspended exactly there.
+The one rule: a point is counted as crashed if a process died while a task of its waited exactly there.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import ast
 import asyncio
 import inspect
 from collections.abc import Iterator
-from types import CodeType, ModuleType
+from types import CodeType, FrameType, ModuleType
 from typing import Any
 
 from engine import announcer, handle, scheduler, worker
@@ -77,10 +77,22 @@ def suspended_at(task: asyncio.Task[Any]) -> Iterator[str]:
     """The points at which the task waits: one for each function of the chain that is awaited, outermost first."""
     coroutine: Any = task.get_coro()
     while (frame := getattr(coroutine, "cr_frame", None)) is not None:
-        place = id(frame.f_code), frame.f_lasti
-        if place not in _FOUND:
-            code = frame.f_code
-            _FOUND[place] = code, _BY_PLACE.get((code.co_filename, frame.f_lineno))
-        if (point := _FOUND[place][1]) is not None:
+        if (point := _point_of(frame)) is not None:
             yield point
         coroutine = coroutine.cr_await
+
+
+def called_through(frame: FrameType | None) -> Iterator[str]:
+    """The points at which those wait who have called, one another, what runs in this frame now; innermost first."""
+    while frame is not None:
+        if (point := _point_of(frame)) is not None:
+            yield point
+        frame = frame.f_back
+
+
+def _point_of(frame: FrameType) -> str | None:
+    place = id(frame.f_code), frame.f_lasti
+    if place not in _FOUND:
+        code = frame.f_code
+        _FOUND[place] = code, _BY_PLACE.get((code.co_filename, frame.f_lineno))
+    return _FOUND[place][1]

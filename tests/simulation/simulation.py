@@ -21,7 +21,7 @@ from engine.audit import audit
 from engine.engine import EngineSettings
 from engine.ids import Ids
 from engine.scheduler import SchedulerSettings
-from engine.store import Log
+from engine.store import PUSH, Log
 from engine.worker import WorkerSettings
 from tests.simulation import people
 from tests.simulation.disk import Fact, SimulatedDatabase, disk
@@ -88,9 +88,8 @@ class Simulation:
         self.server = StreamServer(self.now)
         self.ids = Ids(self._ulid)
         self.settings = self._settings()
-        self.orders = [
-            self._order(number) for number in range(3 if self.weather.crowded else self.random.choice((1, 1, 2, 2, 3)))
-        ]
+        wanted = self.random.choice((2, 3) if self.weather.crowded else (1, 1, 1, 2, 3))
+        self.orders = [self._order(number) for number in range(wanted)]
         self.complaints: list[str] = []
         self.crashes: Counter[str] = Counter()
         self.deaths = 0
@@ -149,25 +148,30 @@ class Simulation:
             "simulated",
             chain_key=KEY,
             worker=WorkerSettings(
-                slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 3_000, 5_000)), grace=1.0
+                slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 2_500, 4_000)), grace=1.0
             ),
-            scheduler=SchedulerSettings(every=random.choice((0.5, 1.0, 2.0)), clock_every=3.0, anchor_every=15.0),
+            scheduler=SchedulerSettings(
+                every=random.choice((0.5, 1.0, 2.0)),
+                clock_every=10.0,
+                push={kind: ms // 3 for kind, ms in PUSH.items()},
+                anchor_every=10.0,
+            ),
         )
 
     def _order(self, number: int) -> Order:
         random = self.random
         drawn = program(random.randrange(WIDE if self.weather.crowded and random.random() < 0.6 else PROGRAMS))
-        order = Order(number, drawn, random.randint(0, 10), 3 * random.random(), random.choice((1, 1, 1, 2)))
+        order = Order(number, drawn, random.randint(0, 10), 2 * random.random(), random.choice((1, 1, 1, 2)))
         if random.random() < 0.15:
-            order.cancelled_at = 5 * random.random()
+            order.cancelled_at = 3 * random.random()
         if random.random() < 0.1:
-            order.paused_at = 5 * random.random()
+            order.paused_at = 3 * random.random()
         return order
 
     # The play
 
     async def _play(self) -> None:
-        for number in range(3 if self.weather.crowded else self.random.choice((2, 2, 3))):
+        for number in range(self.random.choice((2, 3) if self.weather.crowded else (2, 2, 2, 3))):
             self._hosts[number] = self._boot(number)
             self._errand(self._keep_alive(number))
         for at in self.weather.kills:
@@ -216,7 +220,7 @@ class Simulation:
 
     def _boot(self, number: int) -> Host:
         skew = self.random.choice((0, 0, 0, -700, 400, 1_500))
-        ignorant = self.weather.uneven and number == 0
+        ignorant = self.weather.uneven and number > 0
         return Host(self, f"process {number}", SkewedClock(self, skew), ignorant=ignorant)
 
     async def _keep_alive(self, number: int) -> None:

@@ -16,7 +16,7 @@ from engine.core.failures import FailureClass, StepError
 from engine.steps.context import StepContext
 from engine.steps.registry import Registry, step
 
-TIMEOUT_MS = 4_000
+TIMEOUT_MS = 3_000
 """Of each attempt; longer than most leases, so that they must be renewed."""
 
 

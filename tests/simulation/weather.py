@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import NamedTuple
 
 from engine.store.database import Busy, Lost, Unreachable
 from engine.streams import StreamsUnavailable
@@ -29,7 +30,9 @@ EDGES = (
 PLACES = (*EDGES, *POINTS)
 """All the places at which processes are to be killed."""
 
-STORM_MS = 9_000
+_ON_THE_WAY = frozenset(EDGES)
+
+STORM_MS = 7_000
 """After this time nothing but what was ordered before goes wrong any more."""
 
 
@@ -72,7 +75,7 @@ class Weather:
     """Redis loses everything whenever a process asks this of it."""
     crowded: bool = False
     uneven: bool = False
-    """One of the processes lacks the code of a step."""
+    """Only one of the processes has the code of a step."""
     laden: bool = False
     """Appends wait for other work of the database, so that writers of one run meet."""
     garbled: float = 0.1
@@ -100,14 +103,12 @@ class Weather:
             most_waiting=random.choice((1, 64, 64)),
         )
         for order in weather.orders:
-            for words, favour in _FAVOURS.items():
-                if words in order.place:
-                    favour(weather)
+            _favour(order.place).help(weather)
         return weather
 
     def watches(self) -> bool:
         """Whether somebody is to die at an await that is not on the way to the database or to the stream."""
-        return any(order.place not in EDGES for order in self.orders)
+        return any(order.place not in _ON_THE_WAY for order in self.orders)
 
     def meets_order(self, place: str) -> bool:
         """Whether whoever is at this place is to die now."""
@@ -167,12 +168,12 @@ def _crowd_at_a_laden_database(weather: Weather) -> None:
 
 
 def _crowd_with_faults(weather: Weather) -> None:
-    weather.crowded, weather.faulty, weather.slow, weather.most_waiting = True, 0.2, 0.3, 64
-    weather.rejecting = 0.6
+    weather.crowded, weather.laden, weather.slow, weather.most_waiting = True, True, 0.3, 64
+    weather.rejecting = 0.9
 
 
 def _garble(weather: Weather) -> None:
-    weather.crowded, weather.slow, weather.garbled = True, 0.4, 0.6
+    weather.crowded, weather.laden, weather.garbled = True, True, 0.6
 
 
 def _stop_without_database(weather: Weather) -> None:
@@ -194,28 +195,55 @@ def _lose_what_is_reclaimed(weather: Weather) -> None:
     weather.loses_at = "reclaim: before"
 
 
-_FAVOURS: dict[str, Callable[[Weather], None]] = {
-    "append_locked": _crowd_at_a_laden_database,
-    "await self._settle([waiting]": _crowd_with_faults,
-    "await self._settle_all(run, [submitted])": _garble,
-    "Committer.close": _stop_without_database,
-    "_room.acquire": _crowd_the_door,
-    "_reclaim: await self._make_all_due": _lose_what_is_reclaimed,
-    "_pass_on": _leave_to_others,
+def _lose_sight_of_redis(weather: Weather) -> None:
+    begin = weather.random.randint(500, 3_000)
+    weather.redis_away = [Window(begin, begin + 3_000)]
+
+
+def _nothing(_weather: Weather) -> None:
+    """It comes to pass without help, only seldom."""
+
+
+class Favour(NamedTuple):
+    """``turns`` that a place has to be crashed, in each round of them; ``help`` makes it likelier to be reached."""
+
+    turns: int
+    help: Callable[[Weather], None]
+
+
+_COMMON = Favour(1, _nothing)
+_FAVOURS: dict[str, Favour] = {
+    "await self._settle([waiting]": Favour(6, _crowd_with_faults),
+    "await self._settle_all(run, [submitted])": Favour(4, _garble),
+    "Committer.close": Favour(4, _stop_without_database),
+    "_pass_on": Favour(5, _leave_to_others),
+    "write append_locked: after": Favour(4, _crowd_at_a_laden_database),
+    "write append_locked: before": Favour(3, _crowd_at_a_laden_database),
+    "_reclaim: await self._make_all_due": Favour(3, _lose_what_is_reclaimed),
+    "reclaim: before": Favour(3, _nothing),
+    "reclaim: after": Favour(3, _nothing),
+    "_read: await asyncio.sleep": Favour(2, _lose_sight_of_redis),
+    "_room.acquire": Favour(2, _crowd_the_door),
+    "take_due: ": Favour(2, _nothing),
+    "_fresh(run)": Favour(2, _nothing),
 }
-"""What helps a process to get to a place where it is to die, and is too rare otherwise."""
+"""Of the places at which a process is to die and hardly ever comes to.
+
+Whoever dies at the edge of a call dies at all the awaits through which it was made, so that those need no favour.
+"""
 
 
-_RARE = tuple(place for place in PLACES if any(words in place for words in _FAVOURS))
+def _favour(place: str) -> Favour:
+    return next((favour for words, favour in _FAVOURS.items() if words in place), _COMMON)
 
 
-TURNS = (*PLACES, *_RARE)
-"""Whose turn it is to be crashed, in the schedules one after another: those that are reached more rarely have two."""
+TURNS = tuple(place for place in PLACES for _ in range(_favour(place).turns))
+"""Whose turn it is to be crashed, in the schedules one after another."""
 
 
 def _turn(random: Random, number: int) -> Order:
     place = TURNS[number % len(TURNS)]
-    return Order(place, 1 if place in _RARE else _nth(random))
+    return Order(place, _nth(random) if _favour(place) is _COMMON else 1)
 
 
 def _order(random: Random) -> Order:
