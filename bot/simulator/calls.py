@@ -3,6 +3,7 @@
 Tokens are never kept: the log is printed by failing tests.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -33,7 +34,8 @@ class Fault:
     """What befalls one call: an `error` name or a `status` instead of an answer, a delay, a dropped connection.
 
     `drop` is `before` the work is done (Slack never saw it) or `after` it (done, but the caller cannot know).
-    `retry_after_s` makes a 429 with that header. `delay_ms` is before the work, `hang_ms` between it and its answer.
+    `retry_after_s` makes a 429 with that header. `delay_ms` is before the work, `hang_ms` between it and its answer;
+    a call that is `held` waits, before the work, until that is set.
     """
 
     error: str | None = None
@@ -41,6 +43,7 @@ class Fault:
     retry_after_s: int | None = None
     delay_ms: int = 0
     hang_ms: int = 0
+    held: asyncio.Event | None = None
     drop: Literal["before", "after"] | None = None
 
 

@@ -77,6 +77,8 @@ class WebApi:
         fault = self._log.next_fault(name)
         if fault.delay_ms:
             await asyncio.sleep(fault.delay_ms / 1000)
+        if fault.held:
+            await fault.held.wait()
         headers = {"X-Slack-Req-Id": secrets.token_hex(16)}
         call = _Request(name, request.headers.get("Authorization", ""), {}, headers, begun_ms)
         if fault.drop == "before":

@@ -198,7 +198,8 @@ async def test_a_click_on_what_has_changed_is_refused_and_shows_what_it_is_now(
     async with asking(setup, simulator, TAG, **EDITABLE) as front:
         run = await the_run(front)
         question = await front.question()
-        simulator.fail_next("chat.update", Fault(delay_ms=4_000), 3)
+        unchanged = asyncio.Event()
+        simulator.fail_next("chat.update", Fault(held=unchanged), 3)
         await front.click("dana", "gate_edit")
         await submit(front, "dana", input_count={"value": "5"}, input_region={"value": "eu"})
         seq = (await front.engine.state(run)).seq
@@ -211,6 +212,7 @@ async def test_a_click_on_what_has_changed_is_refused_and_shows_what_it_is_now(
         (whisper,) = [one for one in simulator.channel_messages("#releases", seen_by="ana") if one.ephemeral]
         await simulator.click("ana", "#releases", whisper.ts, "gate_approve")
         assert (await front.decided(run)).decision is not None
+        unchanged.set()
 
 
 async def test_changes_are_asked_for_made_and_asked_about_again(setup: Setup, simulator: Simulator) -> None:

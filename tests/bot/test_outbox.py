@@ -18,7 +18,7 @@ from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace
 from bot.simulator.model import Message as SlackMessage
 from bot.simulator.simulator import Simulator
-from tests.bot.conftest import Setup
+from tests.bot.conftest import Setup, until
 
 POST, UPDATE, HISTORY = "chat.postMessage", "chat.update", "conversations.history"
 HELLO = {"channel": "C0RELEASES", "text": "hello"}
@@ -163,17 +163,21 @@ async def test_a_message_carries_its_run_and_key_and_is_posted_once(postings: Po
 
 
 async def test_of_two_processes_that_post_one_message_the_later_takes_its_own_back(
-    postings: Postings, setup: Setup, simulator: Simulator, client: AsyncWebClient
+    setup: Setup, simulator: Simulator, client: AsyncWebClient
 ) -> None:
     """The first was stopped between its last look at the lease and the post, longer than others wait for it."""
+    stopped = asyncio.Event()
     async with setup.engine() as engine:
-        other = Postings(Outbox(client), engine.store, "slack", settle_ms=50)
-        simulator.fail_next(POST, Fault(delay_ms=450))
-        late = asyncio.create_task(post(postings, item()))
-        async with asyncio.timeout(60):
-            while not await postings.deliveries.deliveries("slack", "run_1"):
-                await asyncio.sleep(0.005)
+        first, other = (Postings(Outbox(client), engine.store, "slack", settle_ms=50) for _ in range(2))
+        simulator.fail_next(POST, Fault(held=stopped))
+        late = asyncio.create_task(post(first, item()))
+
+        async def is_posting() -> bool:
+            return bool(await first.deliveries.deliveries("slack", "run_1"))
+
+        await until(is_posting)
         taken = await post(other, item())
+        stopped.set()
         assert await late == taken, "both know the one that stays"
     [message] = simulator.channel_messages("releases")
     assert (message.ts, len(simulator.calls(POST)), len(simulator.calls("chat.delete"))) == (taken.ts, 2, 1)

@@ -26,8 +26,11 @@ def test_a_workspace_has_as_many_turns_as_it_has_waiting_and_never_its_own() -> 
 
 
 async def test_a_run_of_another_workspace_does_not_wait_for_the_end_of_long_chains(setup: Setup, world: World) -> None:
+    other_is_there = asyncio.Event()
+
     @step("t.nap")
     async def nap() -> None:
+        await other_is_there.wait()
         await asyncio.sleep(0.05)
 
     setup.more = (nap,)
@@ -37,10 +40,12 @@ async def test_a_run_of_another_workspace_does_not_wait_for_the_end_of_long_chai
     async with setup.working(chain, single) as busy:
         chains = [(await busy.start("chain", {}, by=ANA)).run for _ in range(SLOTS)]
         for run in chains:
-            await reaches(busy, run, lambda state: state.seq > 2)
+            await reaches(busy, run, lambda state: state.seq >= 2)
         setup.settings = replace(setup.settings, workspace="ws_other")
         async with setup.engine(single) as quiet:
-            await ended(quiet, (await quiet.start("wf", {}, by=ANA)).run)
+            single_run = (await quiet.start("wf", {}, by=ANA)).run
+            other_is_there.set()
+            await ended(quiet, single_run)
         for run in chains:
             assert (await busy.state(run)).end is None
         for run in chains:

@@ -193,7 +193,7 @@ async def test_a_run_that_cannot_be_read_does_not_fill_the_stream(setup: Setup) 
             return (await streams.depth()).activations == 0
 
         await asyncio.sleep(0.3)
-        await until(quiet, within=3)
+        await until(quiet)
         await streams.close()
 
 

@@ -330,12 +330,14 @@ async def test_a_chosen_channel_can_bring_a_response_url(simulator: Simulator, a
     @on(app, "view", "form")
     async def _(ack: AsyncAck, body: Fields) -> None:
         await ack()
-        urls.extend(body["response_urls"])
-        await AsyncWebhookClient(urls[0]["response_url"]).send(text="started", response_type="in_channel")
+        given = body["response_urls"]
+        await AsyncWebhookClient(given[0]["response_url"]).send(text="started", response_type="in_channel")
+        urls.extend(given)
 
     await connect(app)
     await simulator.submit_view("ben", await open_form(simulator), {"channel": {"where": "C0OPSXXXXX"}})
-    await simulator.wait_for(lambda: simulator.channel_messages("#ops"))
+    await simulator.wait_for(lambda: urls)
+    assert len(simulator.channel_messages("#ops")) == 1
     assert [(url["block_id"], url["action_id"], url["channel_id"]) for url in urls] == [
         ("channel", "where", "C0OPSXXXXX")
     ]
