@@ -135,10 +135,10 @@ def _sample(name: str, field: InputField) -> str:
     return json.dumps(value, ensure_ascii=False) if re.search(r"[\s\"'\\]", value) else value
 
 
-def runs(command: str, known: Sequence[RunLine], workflow: str = "") -> Message:
+def runs(command: str, known: Sequence[RunLine], workflow: str = "", *, own: bool = False) -> Message:
     """The newest runs first, one line each."""
     if not known:
-        of = f" of {one_line(workflow)}" if workflow else ""
+        of = " of yours" if own else f" of {one_line(workflow)}" if workflow else ""
         return said(f"There are no runs{of} yet. Start one with `{command} run`.")
     lines = [
         f"`{short_id(run.id)}` *{run.workflow}* {standing_of(run)} · "

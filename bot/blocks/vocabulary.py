@@ -70,7 +70,8 @@ WORDS: Mapping[str, Word] = {
         _word(
             "runs",
             ("runs [NAME]", "the newest runs, or those of one workflow"),
-            examples=("runs", "runs publish_release"),
+            ("runs mine", "those that you have started, here or at a terminal"),
+            examples=("runs", "runs publish_release", "runs mine"),
             role=Role.VIEWER,
         ),
         _word(

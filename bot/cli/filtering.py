@@ -21,7 +21,7 @@ def asked_for(
         typer.Option(metavar="WORD", help="In this state, such as waiting or failed; may be given again."),
     ] = None,
     workflow: Annotated[str | None, typer.Option(metavar="NAME", help="Of this workflow.")] = None,
-    by: Annotated[str | None, typer.Option(metavar="NAME", help="Started by this person.")] = None,
+    by: Annotated[str | None, typer.Option(metavar="NAME", help="Started by this person; me: by you.")] = None,
     since: Annotated[
         str | None, typer.Option(metavar="AGE", help="Started within this time (3d, 12h), or since a day (2026-01-31).")
     ] = None,

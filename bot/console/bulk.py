@@ -12,7 +12,7 @@ from bot.config.settings import Settings
 from bot.config.wiring import steering_engine
 from bot.console.asked import Asked
 from bot.console.confirm import confirm
-from bot.console.filters import filter_of
+from bot.console.filters import wanted_by
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, progress, say
 from bot.console.whoami import acting_here
@@ -37,7 +37,7 @@ async def for_all(settings: Settings, action: str, asked: Asked, *, reason: str,
         raise Misuse("Say which runs are meant, such as --workflow NAME, --label a=b or --older-than 3d.")
     meant, (would, done) = cast("Action", action), _ACTIONS[action]
     async with steering_engine(settings) as engine:
-        where = filter_of(asked, engine.clock.now())
+        where = await wanted_by(engine, asked)
         count = await engine.bulk.count(meant, where)
         if count == 0:
             note("There is no such run to which that could be done.")

@@ -10,7 +10,7 @@ from pydantic import JsonValue
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
 from bot.console.asked import Asked
-from bot.console.filters import filter_of
+from bot.console.filters import wanted_by
 from bot.console.launch import DONE
 from bot.console.output import note, say, say_json
 from bot.text.plain import one_line
@@ -23,7 +23,7 @@ async def list_dead(settings: Settings, asked: Asked, *, limit: int, as_json: bo
     """The newest first."""
     async with reading_engine(settings, any_key=True) as engine:
         now = engine.clock.now()
-        found = await engine.bulk.dead_letters(filter_of(asked, now), limit=limit)
+        found = await engine.bulk.dead_letters(await wanted_by(engine, asked), limit=limit)
     if as_json:
         say_json([_described(one) for one in found])
         return DONE

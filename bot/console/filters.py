@@ -6,14 +6,20 @@ The one rule: a word that can mean nothing is refused with the nearest one that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from bot.console.asked import Asked
 from bot.console.launch import Misuse
+from bot.console.whoami import person_here
 from engine.core.durations import parse_duration
 from engine.core.state import RunStatus
 from engine.core.words import did_you_mean
+from engine.engine import Engine
 from engine.store import RunFilter
+
+ME = "me"
+"""In the place of a name: whoever types, by their account, or by whose that is in Slack."""
 
 ATTENTION = ("any", "approval", "uncertain", "missing_step", "dead_letter", "paused")
 
@@ -30,6 +36,12 @@ def filter_of(asked: Asked, now: int) -> RunFilter:
         labels=pairs(asked.labels, "label"),
         attention=_attention(asked.attention),
     )
+
+
+async def wanted_by(engine: Engine, asked: Asked) -> RunFilter:
+    """The filter now, for whoever types. Raises ``Misuse``."""
+    where = filter_of(asked, engine.clock.now())
+    return replace(where, started_by=None, starter=(await person_here(engine)).key) if asked.by == ME else where
 
 
 def _attention(word: str | None) -> str | None:

@@ -16,7 +16,7 @@ from rich.text import Text
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
 from bot.console.asked import Asked
-from bot.console.filters import filter_of
+from bot.console.filters import wanted_by
 from bot.console.launch import DONE, FAILED, take_the_hint
 from bot.console.output import note, out, say, say_json, table
 from bot.console.timeline import Timeline
@@ -49,7 +49,7 @@ async def list_runs(settings: Settings, asked: Asked, *, limit: int, as_json: bo
     """The newest runs that fit, the newest first."""
     async with reading_engine(settings, any_key=True) as engine:
         now = engine.clock.now()
-        found = await with_unshown(engine, await engine.runs(filter_of(asked, now), limit=limit))
+        found = await with_unshown(engine, await engine.runs(await wanted_by(engine, asked), limit=limit))
     if as_json:
         say_json([_listed(run) for run in found])
     elif found:

@@ -7,9 +7,14 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.simulator import Simulator
 from tests.cli.conftest import Done, Vb, run_in
+
+# A process for each of some fifteen commands takes its time on a busy machine.
+pytestmark = pytest.mark.timeout(300)
 
 SHIP = """
     name: ship
@@ -76,6 +81,11 @@ async def _see(desk: Desk) -> None:
     second = run_in((await desk.vb("run", "ship")).out)
     started = json.loads((await desk.vb("show", second, "--json")).out)["started_by"]
     assert (started["via"], started["id"], bool(started["terminal"])) == ("slack", BEN, True)
+    mine = {one["run"] for one in json.loads((await desk.vb("runs", "--by", "me", "--json")).out)}
+    assert mine == {run, second}
+    told = await desk.types("ben", "runs mine")
+    assert all(f"`{each[:14]}`" in told for each in mine), "they are one list"
+    assert "There are no runs of yours yet" in await desk.types("chen", "runs mine")
     assert "Stopping ship" in await desk.types("ben", f"cancel {second}"), "it is Ben's own, wherever he started it"
 
     assert "takes the role" in await desk.types("chen", "unlink @ben")

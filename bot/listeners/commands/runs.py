@@ -7,20 +7,33 @@ from bot.blocks.card import card
 from bot.blocks.forms import Place
 from bot.blocks.vocabulary import WORDS
 from bot.listeners.commands.typed import Answer, Typed
-from bot.listeners.desk import Desk
+from bot.listeners.desk import Desk, actor
 from bot.people.policy import Act, Refused
+from engine.store import RunFilter
 
 LISTED = 12
+MINE = "mine"
+"""In the place of a workflow, unless one is called so: the runs of whoever asks."""
 
 
 async def list_runs(desk: Desk, typed: Typed) -> Answer:
-    """The newest runs, or those of one workflow."""
+    """The newest runs, those of one workflow, or one's own."""
+    if typed.rest.lower() == MINE and MINE not in desk.engine.workflows:
+        return await _own(desk, typed)
     workflow = desk.engine.workflow(typed.rest).name if typed.rest else ""
     verdict = await desk.from_slack(desk.roles.may(Act.LOOK, typed.user, workflow or None))
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)
     found = await desk.engine.runs(workflow=workflow or None, limit=LISTED)
     return replies.runs(typed.command, found, workflow)
+
+
+async def _own(desk: Desk, typed: Typed) -> Answer:
+    verdict = await desk.from_slack(desk.roles.may(Act.LOOK, typed.user))
+    if isinstance(verdict, Refused):
+        return replies.said(verdict.sentence)
+    found = await desk.engine.runs(RunFilter(starter=actor(verdict.person).key), limit=LISTED)
+    return replies.runs(typed.command, found, own=True)
 
 
 async def status(desk: Desk, typed: Typed) -> Answer:
