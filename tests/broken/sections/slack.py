@@ -211,6 +211,7 @@ BREAKS = (
         "its refusal is taken for one of any message",
         text='        if error != "invalid_blocks" or not is_newer(message):\n',
         instead='        if error != "invalid_blocks" or is_newer(message):\n',
+        seen="Refused",
     ),
     Break(
         "Every copy of a request, in channels, threads and direct messages",
