@@ -69,9 +69,9 @@ BREAKS = (
     Break(
         "What an agent calls with a person's approval",
         "agent_parts.py::_call",
-        "the call does not wait for the gate before it",
-        text='        needs = [f"{GATE}{name}"]\n        edited = f"steps.{needs[0]}.output.fields"\n',
-        instead='        edited = f"steps.{GATE}{name}.output.fields"\n',
+        "what a person changed is passed over",
+        text='        arguments |= {word: f"${{{{ {edited}.{word} }}}}" for word in _editable(parameters)}\n',
+        instead="        arguments |= {word: arguments[word] for word in edited if word in arguments}\n",
     ),
     Break(
         "What no change can mend never reaches a model",

@@ -121,6 +121,7 @@ BREAKS = (
         "a secret is looked for where there is no reference",
         text="        if any(root == SECRETS for root, _ in references):\n",
         instead="        if not references:\n",
+        seen="ValueError",
     ),
     Break(
         "A key that is given in Slack is in no message",
