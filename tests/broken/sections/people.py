@@ -109,6 +109,7 @@ BREAKS = (
         "the form asks without showing what is approved",
         text='"blocks": [what, *shown, asked]}',
         instead='"blocks": [what, asked]}',
+        seen="IndexError",
     ),
     Break(
         "by the code that they were told in Slack last",
