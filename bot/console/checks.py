@@ -5,7 +5,7 @@ The one rule: all that is wrong is told, each thing on a line of its own, and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bot.blocks.words import counted
@@ -15,8 +15,10 @@ from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, out, say, say_json
 from bot.text.plain import clean
 from engine.catalog import Catalog
+from engine.core.estimate import models_of
 from engine.core.language import language_schema
 from engine.core.reference import language_page
+from engine.prices import Prices
 
 
 async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
@@ -29,12 +31,25 @@ async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
     problems = known.load(paths, beside=[*folders, *settings.workflow_folders])
     for problem in problems:
         say(clean(str(problem)))
-    names = ", ".join(known.workflows)
-    if problems:
-        note(f"{counted(len(problems), 'problem')}{f'; without any: {names}' if names else ''}.")
+    unpriced = [*_unpriced(known, settings.models.prices)]
+    for _, problem in unpriced:
+        say(clean(problem))
+    names = ", ".join(name for name in known.workflows if name not in dict(unpriced))
+    if count := len(problems) + len(unpriced):
+        note(f"{counted(count, 'problem')}{f'; without any: {names}' if names else ''}.")
         return FAILED
     note(f"No problems: {names}." if names else "There is no definition there.")
     return DONE if names else FAILED
+
+
+def _unpriced(known: Catalog, prices: Prices) -> Iterator[tuple[str, str]]:
+    """Which workflows have steps that could not ask their model, since no budget could hold it, and what to do."""
+    for name in known.workflows:
+        for step, model in dict.fromkeys(models_of(known.plan(name))):
+            if prices.of(model) is None:
+                where = f"{name}: steps.{step}: no price is known for {model}, so that no run could ask it"
+                price = f"in dollars for a million tokens in and out: VB_MODEL_PRICES={model}=0.25/2.00"
+                yield name, f"{where}; set one in the environment, {price}"
 
 
 async def print_schema() -> int:

@@ -110,6 +110,15 @@ def asks_models(plan: Plan) -> bool:
     )
 
 
+def models_of(plan: Plan) -> Iterator[tuple[str, str]]:
+    """The models that a run of it may ask, itself: by the place of the step, and ``provider:name``."""
+    for template, node in plan.nodes.items():
+        if _code(node) in (LLM, TURN_CODE):
+            yield _place(template, node), str(node.step.with_.get("model", ""))
+        if node.step.correct is not None:
+            yield _place(template, node), node.step.correct.model
+
+
 def place_of(plan: Plan, path: str) -> str:
     """Where the estimate counts what the step at ``path`` of a run costs: with its agent, or with what it corrects."""
     template = paths.template_of(paths.corrected_by(path) or path)

@@ -49,3 +49,24 @@ def test_it_answers_without_what_only_runs_need() -> None:
     heavy = {"sqlalchemy", "redis", "slack_sdk", "slack_bolt"}
     code = f"import sys, bot.console.checks; print(sorted({heavy!r} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_model_without_a_price_is_a_problem_with_what_to_set(vb: Vb, tmp_path: Path) -> None:
+    file = tmp_path / "ask.yaml"
+    file.write_text(
+        "name: ask\nsteps:\n"
+        "  - {id: known, llm: {model: 'openai:gpt-5-mini', prompt: Say this, max_tokens: 10}}\n"
+        "  - id: strange\n"
+        "    llm: {model: 'openai:nobody-knows', prompt: And that, max_tokens: 10}\n"
+        "    correct: {model: 'openai:neither', may_change: [prompt]}\n",
+        encoding="utf-8",
+    )
+    done = vb("check", str(file))
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        f"ask: steps.strange: no price is known for openai:{model}, so that no run could ask it; set one in the "
+        f"environment, in dollars for a million tokens in and out: VB_MODEL_PRICES=openai:{model}=0.25/2.00"
+        for model in ("nobody-knows", "neither")
+    ]
+    priced = vb("check", str(file), VB_MODEL_PRICES="openai:nobody-knows=1/2,openai:neither=1/2")
+    assert priced.code == 0, priced.out
