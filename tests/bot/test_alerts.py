@@ -139,10 +139,8 @@ def alerts_in(front: Front, channel: str) -> list[Message]:
 
 
 async def spent_half(front: Front) -> str:
-    """A run that has spent half of the day's budget, of which #ops is told; the run, once both places have it."""
-    told = await front.type("dana", "budget set workspace $1 per day channel=#ops a big day")
-    assert "workspace per day may spend $1.00 from now on" in told
-    assert "#ops" in told
+    """A run that has spent half of the day's budget, once both the thread and #ops are told so."""
+    await front.engine.budgets.set(DAY, USD, by=ANA, channel="#ops")
     assert await front.type("ben", "run wf worst=50 cost=50") == ""
     (run,) = await front.runs()
     await front.simulator.wait_for(lambda: alerts_in(front, "#ops") and alerts_in(front, "#releases"))
@@ -154,9 +152,6 @@ async def test_an_alert_is_told_in_both_places_and_its_buttons_raise_the_budget_
 ) -> None:
     setup.world.more = (asking([]),)
     async with serving(setup, simulator, [asks()]) as front:
-        assert "I see no channel #nowhere" in await front.type(
-            "dana", "budget set workspace $1 per day channel=#nowhere"
-        )
         run = await spent_half(front)
         await front.ended(run)
         (there,), (here,) = alerts_in(front, "#ops"), alerts_in(front, "#releases")
@@ -195,6 +190,20 @@ async def test_an_alert_is_told_in_both_places_and_its_buttons_raise_the_budget_
         assert "nothing starts any more" in await front.told("dana", 2, leads)
         assert [(one.key, one.reason) for one in await front.engine.switches.thrown()] == [("workspace", "too dear")]
         assert len(alerts_in(front, leads)) == len(alerts_in(front, "#releases")) == 1
+
+
+async def test_a_budget_is_set_with_the_channel_of_its_alerts_if_there_is_such_a_channel(
+    setup: Setup, simulator: Simulator
+) -> None:
+    async with serving(setup, simulator) as front:
+        told = await front.type("dana", "budget set workspace $1 per day channel=#ops a big day")
+        assert "workspace per day may spend $1.00 from now on" in told
+        assert "its alerts are told in #ops as well" in told
+        refused = await front.type("dana", "budget set workspace $2 per day channel=#nowhere")
+        assert "I see no channel #nowhere" in refused
+        (info,) = await front.engine.budgets.of([DAY])
+        assert info.budget is not None
+        assert (info.limit, info.budget.channel, info.budget.reason) == (USD, "#ops", "a big day")
 
 
 async def test_two_bots_that_tell_at_the_same_time_tell_each_alert_once(
