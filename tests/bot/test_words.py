@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from bot.blocks.kit import Message, clip, clip_markup, escape, seen, title
+from bot.blocks.kit import Message, clip, clip_markup, escape, section, seen, title
 from bot.blocks.words import Asked, date, either, moment, one_line, plain, run_title, short_id
 from tests.bot.scenes import release, skipped
 
@@ -87,6 +87,12 @@ def test_a_cut_never_halves_a_token_or_an_entity() -> None:
     assert clip_markup("at <!date^1^x|y> on", 10) == "at …"
     assert clip_markup("ab &amp; cd", 6) == "ab …"
     assert clip_markup("short", 5) == "short"
+
+
+def test_a_section_is_cut_where_slack_would_refuse_it_and_nothing_is_torn() -> None:
+    cut = section("a" + "&lt;" * 1_000)["text"]["text"]
+    assert cut == "a" + "&lt;" * 749 + "…"
+    assert len(cut) <= 3_000
 
 
 def test_a_digest_is_of_exactly_what_is_shown() -> None:

@@ -192,7 +192,7 @@ BREAKS = (
         instead="    return plain\n",
     ),
     Break(
-        "Everything that the bot can show is within Slack's limits",
+        "However long a text is",
         "kit.py::section",
         "a section is as long as its text",
         text='"type": "section", "text": {"type": "mrkdwn", "text": clip_markup(markup, SECTION_LIMIT)',
