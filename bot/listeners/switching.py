@@ -43,15 +43,14 @@ class Switching:
         self._desk = desk
 
     async def kill(self, ack: Ack, body: dict[str, Any]) -> None:
-        """Throw the switch; the form is closed once nothing starts any more."""
+        """Throw the switch; once nothing starts any more, the form is closed and the channel told."""
         view = body["view"]
         place, reason = Place.unpacked(view["private_metadata"]), read_reason(view["state"]["values"])
         where = Where(body["user"]["id"], place.channel, place.thread)
         outcome = await self._guarded(self._throw(where, place.about, reason))
         if isinstance(outcome, Switch):
             await ack(**CLOSED)
-            said = f"Done: nothing starts any more. {switches.thrown('/vb', outcome)}"
-            await self._desk.tell(where, "", replies.said(said))
+            await self._desk.announce(where, replies.said(switches.thrown("/vb", outcome)))
         else:
             await ack(**outcome)
 

@@ -37,6 +37,11 @@ def told_held(front: Front, root: str) -> list[str]:
     return [one.text for one in known if one.thread_ts == root and "is held" in one.text]
 
 
+def stops_told(front: Front) -> list[str]:
+    """What the channel was told of switches that were thrown."""
+    return [one.text for one in front.simulator.channel_messages("#releases") if "To let it go on" in one.text]
+
+
 async def card(front: Front) -> Message:
     """The card, once it has the button."""
 
@@ -65,6 +70,9 @@ async def test_a_kill_is_asked_told_in_the_thread_and_lifted_from_the_card(setup
         await simulator.submit_view("dana", view.id, {"reason": {"value": "the registry burns"}})
         await held(front, run)
         message = await card(front)
+        (said,) = await simulator.wait_for(lambda: stops_told(front))
+        assert "Dana Levy stopped all runs of this workspace" in said
+        assert said.endswith("the registry burns. To let it go on: `/vb lift workspace`")
         thread = await simulator.wait_for(lambda: told_held(front, message.ts))
         assert "Dana" in thread[0]
         assert "stopped all runs of this workspace: the registry burns" in thread[0]
