@@ -338,7 +338,7 @@ def cost_words(state: RunState) -> str:
     words = f"{say_money(state.spent)} spent"
     if guess is not None and expected:
         words += f", estimated {range_words(Range(guess.low, guess.likely, guess.high))}"
-    return words if budget is None else f"{words} (its budget is {say_money(budget.limit)})"
+    return words if budget is None else f"{words} (its definition allows {say_money(budget.limit)})"
 
 
 def unpriced_words(found: Estimate) -> str:
