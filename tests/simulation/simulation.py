@@ -160,7 +160,7 @@ class Simulation:
 
     def _order(self, number: int) -> Order:
         random = self.random
-        drawn = program(random.randrange(WIDE if self.weather.crowded and random.random() < 0.6 else PROGRAMS))
+        drawn = program(random.randrange(WIDE if random.random() < self.weather.width else PROGRAMS))
         order = Order(number, drawn, random.randint(0, 10), 2 * random.random(), random.choice((1, 1, 1, 2)))
         if random.random() < 0.15:
             order.cancelled_at = 3 * random.random()
@@ -171,7 +171,7 @@ class Simulation:
     # The play
 
     async def _play(self) -> None:
-        for number in range(self.random.choice((2, 3) if self.weather.crowded else (2, 2, 2, 3))):
+        for number in range(3 if self.weather.laden else self.random.choice((2, 2, 2, 3))):
             self._hosts[number] = self._boot(number)
             self._errand(self._keep_alive(number))
         for at in self.weather.kills:

@@ -82,6 +82,11 @@ class Weather:
     rejecting: float = 0.05
     most_waiting: int = 64
 
+    @property
+    def width(self) -> float:
+        """How likely a run is to be one whose steps all run beside each other."""
+        return 0.9 if self.laden else 0.6 if self.crowded else 0.0
+
     @classmethod
     def drawn(cls, random: Random, number: int) -> Weather:
         """A day's weather: some faults on every day, all of them on hardly any. ``number`` says whose turn it is."""
@@ -215,16 +220,16 @@ _COMMON = Favour(1, _nothing)
 _FAVOURS: dict[str, Favour] = {
     "await self._settle([waiting]": Favour(6, _crowd_with_faults),
     "await self._settle_all(run, [submitted])": Favour(4, _garble),
-    "Committer.close": Favour(4, _stop_without_database),
-    "_pass_on": Favour(5, _leave_to_others),
-    "write append_locked: after": Favour(4, _crowd_at_a_laden_database),
-    "write append_locked: before": Favour(3, _crowd_at_a_laden_database),
-    "_reclaim: await self._make_all_due": Favour(3, _lose_what_is_reclaimed),
-    "reclaim: before": Favour(3, _nothing),
+    "Committer.close": Favour(6, _stop_without_database),
+    "_pass_on": Favour(4, _leave_to_others),
+    "write append_locked: after": Favour(7, _crowd_at_a_laden_database),
+    "write append_locked: before": Favour(6, _crowd_at_a_laden_database),
+    "_reclaim: await self._make_all_due": Favour(5, _lose_what_is_reclaimed),
+    "reclaim: before": Favour(5, _nothing),
     "reclaim: after": Favour(3, _nothing),
     "_read: await asyncio.sleep": Favour(2, _lose_sight_of_redis),
     "_room.acquire": Favour(2, _crowd_the_door),
-    "take_due: ": Favour(2, _nothing),
+    "take_due: ": Favour(4, _nothing),
     "_fresh(run)": Favour(2, _nothing),
 }
 """Of the places at which a process is to die and hardly ever comes to.
