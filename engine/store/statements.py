@@ -5,7 +5,6 @@ winners; everything else in the append follows from who won.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Integer, Table, and_, delete, false, func, insert, or_, select, true, update
@@ -61,9 +60,15 @@ class Statements:
     signals: SignalStatements
 
     @classmethod
-    @lru_cache(maxsize=4)
     def build(cls, dialect: Dialect) -> "Statements":
-        """Compile all for this dialect; takes some milliseconds, so it is done once per dialect object."""
+        """Compile all for this dialect. It takes longer than to open a database, so it is done once for each kind."""
+        kind = (dialect.name, dialect.driver, dialect.paramstyle)
+        if kind not in _BUILT:
+            _BUILT[kind] = cls._compiled(dialect)
+        return _BUILT[kind]
+
+    @classmethod
+    def _compiled(cls, dialect: Dialect) -> "Statements":
         runs, workspaces = schema.runs, schema.workspaces
         return cls(
             start_runs=_start(dialect, runs, ("id", *_FIXED, *_CACHE, *_HEAD)),
@@ -85,6 +90,9 @@ class Statements:
             ledger=LedgerStatements.build(dialect),
             signals=SignalStatements.build(dialect),
         )
+
+
+_BUILT: Final[dict[tuple[str, ...], Statements]] = {}
 
 
 def _columns(table: Table, names: tuple[str, ...]) -> dict[str, TypeEngine[Any]]:
