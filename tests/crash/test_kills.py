@@ -116,7 +116,20 @@ async def drill(orders: Orders, recorder: Recorder) -> Any:
         yield Drill(orders, engine, recorder)
 
 
-@pytest.mark.parametrize("boundary", BOUNDARIES)
+def at(database: str, boundary: str) -> object:
+    marks = [pytest.mark.postgresql] if database == "postgresql" else []
+    return pytest.param(database, boundary, marks=marks, id=f"{database}-{boundary}")
+
+
+# What lies between the database and the stream is the same whichever database it is.
+@pytest.mark.parametrize(
+    ("database_url", "boundary"),
+    [
+        *(at("sqlite", boundary) for boundary in BOUNDARIES),
+        *(at("postgresql", boundary) for boundary in BOUNDARIES if "append" in boundary or "effect" in boundary),
+    ],
+    indirect=["database_url"],
+)
 async def test_killed_at_a_boundary(drill: Drill, boundary: str) -> None:
     for number in range(KILLS):
         # Appends: the start, the claim, the effect's two records, the result with what follows.
