@@ -88,7 +88,7 @@ class Simulation:
         self.server = StreamServer(self.now)
         self.ids = Ids(self._ulid)
         self.settings = self._settings()
-        wanted = self.random.choice((2, 3) if self.weather.crowded else (1, 1, 1, 2, 3))
+        wanted = self.random.choice((1, 2, 2, 3) if self.weather.crowded else (1, 1, 1, 2, 3))
         self.orders = [self._order(number) for number in range(wanted)]
         self.complaints: list[str] = []
         self.crashes: Counter[str] = Counter()
@@ -151,7 +151,7 @@ class Simulation:
                 slots=random.choice((1, 2, 4)), lease=random.choice((2_000, 2_500, 4_000)), grace=1.0
             ),
             scheduler=SchedulerSettings(
-                every=random.choice((0.5, 1.0, 2.0)),
+                every=random.choice((1.0, 1.0, 2.0)),
                 clock_every=10.0,
                 push={kind: ms // 3 for kind, ms in PUSH.items()},
                 anchor_every=10.0,
