@@ -92,6 +92,15 @@ def test_a_wait_that_times_out_does_as_its_policy_says() -> None:
     assert run.new == ["TIMER_FIRED", "STEP_FAILED", "STEP_DEAD_LETTERED", "RUN_FAILED"]
 
 
+def test_a_signal_that_came_in_time_while_the_run_was_paused_is_not_lost_to_the_end_of_the_wait() -> None:
+    run = Run(workflow({"id": "w", "wait_for": {"signal": "paid", "timeout": "1h"}}))
+    run.do(c.Pause(BEN))
+    run.do(c.Signal("s1", "paid", 3, BEN))
+    run.do(c.Resume(BEN), after=2 * HOUR)
+    assert run.state.step("w").output == 3
+    assert run.state.status is RunStatus.COMPLETED
+
+
 def test_a_signal_that_nothing_waits_for_or_that_does_not_fit_is_refused() -> None:
     payload = {"amount": {"type": "integer"}}
     run = Run(workflow({"id": "w", "wait_for": {"signal": "paid", "payload": payload}}))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from engine.core import events as e
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.failing import fail
+from engine.core.deciding.signals import match
 from engine.core.failures import Failure, FailureClass
 from engine.core.hours import worked
 from engine.core.kinds import OnTimeout
@@ -36,8 +37,10 @@ def _fire(draft: Draft, path: str, step: StepState) -> None:
     if step.status is StepStatus.WAITING and step.gate is not None:
         _fire_gate(draft, path, step.gate)
     elif step.status is StepStatus.LISTENING and step.awaits is not None and 0 < step.wake_at <= draft.now:
-        draft.record(e.TimerFired(step=path))
-        _give_up_listening(draft, path, step.awaits.signal)
+        # A signal that came in time while the run was paused is still to be taken.
+        if not match(draft, path, step):
+            draft.record(e.TimerFired(step=path))
+            _give_up_listening(draft, path, step.awaits.signal)
     elif step.status in (StepStatus.SLEEPING, StepStatus.OPEN) and 0 < step.wake_at <= draft.now:
         draft.record(e.TimerFired(step=path))
     elif _is_missing(step, draft.now):
