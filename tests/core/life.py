@@ -26,6 +26,8 @@ T = TypeVar("T")
 ANA = e.Actor(via="cli", id="ana", name="Ana")
 PEOPLE = [e.Actor(via="slack", id=f"U{number}", name=f"Person {number}") for number in range(8)]
 BEN, CAT = PEOPLE[:2]
+LINKED = e.Actor(via="slack", id=ANA.id, name=ANA.name)
+"""Ana where it is known who she is in Slack; her account alone does not count beside those who are known there."""
 EVERYBODY = frozenset({BEN.id, CAT.id, ANA.id})
 """Who has to approve where everybody has to."""
 LEASE = 15_000
@@ -104,7 +106,7 @@ class Life:
             elif step.status is StepStatus.WAITING:
                 # Somebody new as well: whoever approved in an earlier stage cannot do so in a later one.
                 newcomer = e.Actor(via="slack", id=f"U{self.now}", name="Newcomer")
-                for person in (*PEOPLE, ANA, newcomer):
+                for person in (*PEOPLE, ANA, LINKED, newcomer):
                     self._do(c.Vote(path, True, person, reason="so", seat=c.Seat(everyone=EVERYBODY)))
             else:
                 self._do(c.Settle(path, "did_not_happen", ANA))
