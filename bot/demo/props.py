@@ -112,10 +112,10 @@ def prepare_downloads(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def flaky_site(port: int) -> AsyncGenerator[str]:
+async def flaky_site(usual_port: int) -> AsyncGenerator[str]:
     """A site on loopback that answers 503 twice before its first page, and takes long for all others; its address.
 
-    Port 0 is any.
+    It is at another port if the usual one is taken.
     """
     left = FAILURES_FIRST
 
@@ -137,7 +137,14 @@ async def flaky_site(port: int) -> AsyncGenerator[str]:
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await _listen(runner, usual_port)
         yield f"http://127.0.0.1:{runner.addresses[0][1]}/"
     finally:
         await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, usual_port: int) -> None:
+    try:
+        await web.TCPSite(runner, "127.0.0.1", usual_port).start()
+    except OSError:  # to look first would not do: another demo may take it meanwhile
+        await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -94,7 +94,7 @@ async def stage(settings: Settings, port: int | None, chaos: Chaos, *, stormy: b
         enter = stack.enter_async_context
         await enter(remembered(workspace, own / "slack.jsonl"))
         simulator = await enter(Simulator(workspace).serve(_HOST, _port(port, PORT)))
-        site = await enter(flaky_site(_port(None, SITE_PORT)))
+        site = await enter(flaky_site(SITE_PORT))
         # A definition's "." is the demo's repository, so that no mistake can tag one of the person's.
         stack.enter_context(_inside(repository.path))
         engine = await enter(working_engine(settings, known, slack_post(sender), clock=clock))

@@ -15,7 +15,9 @@ from http.client import HTTPConnection
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 
+from bot.demo.props import flaky_site
 from tests.cli.conftest import Vb, run_in
 
 _JSON = {"Content-Type": "application/json"}
@@ -120,3 +122,12 @@ def test_a_killed_demo_goes_on_where_it_was(demo: Vb) -> None:
         assert second.ended(signal.SIGTERM) == 0
     assert "v3.0.0" in tags(demo)
     assert demo("verify", run_in(demo("runs").out)).code == 0
+
+
+async def test_the_site_of_a_second_demo_is_at_another_port() -> None:
+    async with flaky_site(0) as first:
+        taken = int(first.rstrip("/").rpartition(":")[2])
+        async with flaky_site(taken) as second, ClientSession() as session:
+            assert second != first
+            async with session.get(second) as answer:
+                assert answer.status == 503
