@@ -1,5 +1,6 @@
 """Verify finds what was changed by hand, and says where; it finds nothing where nothing was changed."""
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -174,6 +175,19 @@ class TestCaches:
         await log.take_due(T0 + 1, 10)
 
         assert (await self.report(log)).findings == []
+
+    async def test_a_run_that_takes_long_to_fold_is_checked_to_its_end(self, database_url: str) -> None:
+        def long(stream: str, events: list[StoredEvent]) -> tuple[RunRow, int | None, DueKind]:
+            time.sleep(1.0)
+            return self.fold(stream, events)
+
+        log = await Log.open(database_url, KEY, lease_ms=400)
+        try:
+            await self.start(log)
+            report = await verify(log, fold=long)
+            assert (report.findings, report.folded) == ([], 1)
+        finally:
+            await log.close()
 
     @pytest.mark.parametrize(
         ("change", "what"),
