@@ -19,6 +19,7 @@ from slack_bolt.context.async_context import AsyncBoltContext
 from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.bounds import USUAL, Bounds
 from bot.listeners import LISTENERS, register
 from bot.listeners.departures import Departures
 from bot.receiving import transport
@@ -35,9 +36,6 @@ from engine.engine import Engine
 from engine.store import Deliveries, NoSealer, Secrets
 
 log = logging.getLogger(__name__)
-
-FINISH_WITHIN_S = 3.0
-"""What was received when the service stops has so long to be finished."""
 
 NOT_SERVED = "This bot serves another workspace. Nothing was changed."
 NOT_INSTALLED = "The app is not installed in this workspace any more. Nothing was changed; install it again at {url}."
@@ -59,7 +57,8 @@ class BotSettings:
 
     ``default_channel`` (a name or an id) is where runs are told that were not started in a channel. ``api_url`` is for
     workspaces that are not at slack.com, such as the simulator. ``admins``: who is an admin besides those on record.
-    ``folders`` hold the definitions that are kept deployed (``bot.workspaces.tenant.Common``).
+    ``folders`` hold the definitions that are kept deployed (``bot.workspaces.tenant.Common``). ``bounds``: how long
+    whom is waited for.
     """
 
     bot_token: str | None = field(default=None, repr=False)
@@ -72,6 +71,7 @@ class BotSettings:
     default_channel: str | None = None
     admins: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    bounds: Bounds = USUAL
 
 
 class Service:
@@ -124,6 +124,7 @@ class Service:
             admins=settings.admins,
             folders=settings.folders,
             sender=self._sender,
+            bounds=settings.bounds,
         )
         installations = _installations(common, settings.oauth)
         tenants = self.tenants = Tenants(common, installations)
@@ -157,7 +158,8 @@ class Service:
     ) -> None:
         settings = self._settings
         if settings.app_token:
-            await stack.enter_async_context(transport.socket_mode(app, client, settings.app_token, attending))
+            connected = transport.socket_mode(app, client, settings.app_token, attending, settings.bounds)
+            await stack.enter_async_context(connected)
         if pages is not None or not settings.app_token:
             requests = None if settings.app_token else app
             add = pages.add_routes if pages is not None else None
@@ -168,7 +170,7 @@ class Service:
         if not settings.app_token:
             self.request_url = self.url + transport.PATH
             log.info("Slack is to send its requests to %s (by way of an address that it can reach).", self.request_url)
-        stack.push_async_callback(_finish, attending)
+        stack.push_async_callback(_finish, attending, settings.bounds.finished)
 
 
 def _installations(common: Common, oauth: OAuthApp | None) -> Installations | None:
@@ -179,6 +181,19 @@ def _installations(common: Common, oauth: OAuthApp | None) -> Installations | No
         raise NoSealer
     rotator = AsyncTokenRotator(client_id=oauth.client_id, client_secret=oauth.client_secret, client=common.client())
     return Installations(Secrets(common.engine.store), oauth.client_id, rotator)
+
+
+class _Bolt(AsyncApp):
+    """Bolt's app. It waits for the acknowledgement of a listener for ``within_s`` seconds."""
+
+    def __init__(self, *, within_s: float, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._within_s = within_s
+
+    def _register_listener(self, *listener: Any, **more: Any) -> Any:
+        """Here bolt sets a bound for each listener, which its decorators do not take."""
+        more["ack_timeout"] = self._within_s
+        return super()._register_listener(*listener, **more)  # pyright: ignore[reportUnknownMemberType]
 
 
 def _bolt(settings: BotSettings, client: AsyncWebClient, tenants: Tenants) -> AsyncApp:
@@ -193,7 +208,8 @@ def _bolt(settings: BotSettings, client: AsyncWebClient, tenants: Tenants) -> As
         return tenant.authorized()
 
     refusal = NOT_SERVED if settings.oauth is None else NOT_INSTALLED.format(url=settings.oauth.install_url)
-    return AsyncApp(
+    return _Bolt(
+        within_s=settings.bounds.acknowledged,
         name="vectorbea",
         logger=_bolt_log,
         client=client,
@@ -203,6 +219,6 @@ def _bolt(settings: BotSettings, client: AsyncWebClient, tenants: Tenants) -> As
     )
 
 
-async def _finish(attending: Attending) -> None:
-    if not await attending.finished(FINISH_WITHIN_S):
+async def _finish(attending: Attending, within_s: float) -> None:
+    if not await attending.finished(within_s):
         log.warning("The bot stops before all that was received is finished; Slack tells the people concerned.")

@@ -100,7 +100,7 @@ async def stage(settings: Settings, port: int | None, chaos: Chaos, *, stormy: b
         engine = await enter(working_engine(settings, known, slack_post(sender), clock=clock))
         await enter(Service(engine, _slack(simulator), sender=sender))
         worker = await enter(engine.work())
-        await simulator.wait_connected(10_000)
+        await simulator.wait_connected()
         simulator.disturbance.offer(chaos)
         if stormy:
             await simulator.disturbance.switch(on=True)

@@ -1,6 +1,6 @@
 """What all listeners need: the engine, the directory, the way back to the person, and the time there is.
 
-The one rule: Slack waits 3 s for an acknowledgement, so whatever happens before it has ``WITHIN_S`` in all.
+The one rule: Slack waits 3 s for an acknowledgement, so whatever happens before it has an end (``bot.bounds``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from bot.blocks.forms import View
 from bot.blocks.gate_forms import shown
 from bot.blocks.kit import Message, clip_markup
 from bot.blocks.newer import degrade
+from bot.bounds import USUAL, Bounds
 from bot.people.authority import actor as actor
 from bot.people.directory import Directory, Unreadable, error_name, reason_of
 from bot.people.roles import Roles
@@ -32,12 +33,6 @@ T = TypeVar("T")
 
 Ack = Callable[..., Awaitable[Any]]
 """Bolt's acknowledgement; its arguments are the answer that it carries."""
-
-WITHIN_S = 2.0
-"""For everything that is read and recorded before the acknowledgement."""
-
-SLACK_WITHIN_S = 1.4
-"""Of that, for all questions to Slack together: the rest is for the database."""
 
 EPHEMERAL_LIMIT = 3_900
 
@@ -65,6 +60,7 @@ class Desk:
     client: Any
     team: str
     roles: Roles
+    bounds: Bounds = USUAL
     estimating: dict[str, asyncio.Task[Estimate | None]] = field(
         default_factory=dict[str, "asyncio.Task[Estimate | None]"]
     )
@@ -73,7 +69,7 @@ class Desk:
     async def in_time(self, answer: Awaitable[T]) -> T:
         """What ``answer`` returns. Raises ``NotInTime`` if the database is away or slow, and what ``answer`` raises."""
         try:
-            async with asyncio.timeout(WITHIN_S):
+            async with asyncio.timeout(self.bounds.recorded):
                 return await answer
         except (TimeoutError, StoreUnavailable) as error:
             log.warning("The database did not answer in time (%s).", error or "no answer")
@@ -84,7 +80,7 @@ class Desk:
     async def from_slack(self, answer: Awaitable[T]) -> T:
         """What ``answer``, made of several questions to the directory, returns. Raises ``Unreadable``."""
         try:
-            async with asyncio.timeout(SLACK_WITHIN_S):
+            async with asyncio.timeout(self.bounds.asked):
                 return await answer
         except TimeoutError:
             raise Unreadable("in time who is who") from None

@@ -22,8 +22,6 @@ from engine.store import StoreError
 
 log = logging.getLogger(__name__)
 
-WITHIN_S = 0.4
-"""So long a form waits for its estimate; of the 2 s that there are for all."""
 LATEST_S = 30.0
 MOST_PENDING = 100
 
@@ -42,7 +40,7 @@ async def start_form(
     if not desk.engine.forecasts.is_needed(workflow):
         return view
     estimating = asyncio.create_task(_estimate(desk, workflow, given))
-    await asyncio.wait({estimating}, timeout=WITHIN_S)
+    await asyncio.wait({estimating}, timeout=desk.bounds.estimated)
     if estimating.done():
         found = estimating.result()
         return view if found is None else with_estimate(view, estimate_block(found))

@@ -25,7 +25,6 @@ from engine.core.errors import EngineError
 log = logging.getLogger(__name__)
 
 TITLE = "Start a workflow"
-LINK_WITHIN_S = 0.8
 LONGEST_MESSAGE = 2_000
 """Characters of a message that are kept from the choice of a workflow to its form."""
 
@@ -66,7 +65,7 @@ class Shortcuts:
     async def _link(self, channel: str, ts: str) -> str:
         """The message's address; empty if Slack gives none, as where the bot is not."""
         try:
-            async with asyncio.timeout(LINK_WITHIN_S):
+            async with asyncio.timeout(self._desk.bounds.permalink):
                 answer = await self._desk.client.chat_getPermalink(channel=channel, message_ts=ts)
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             log.info("A message has no address (%s).", reason_of(error))

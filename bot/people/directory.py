@@ -20,6 +20,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks.words import Asked
+from bot.bounds import USUAL
 from bot.people.memo import Memo
 from engine.core.roles import BY_ROLE
 
@@ -27,9 +28,6 @@ log = logging.getLogger(__name__)
 
 STALENESS_S = 30.0
 NAMES_STALENESS_S = 300.0
-
-ANSWER_WITHIN_S = 1.2
-"""Longest wait for one answer, since a click must be acknowledged within 3 s. A later one is kept for the next time."""
 
 PERSON_ID = re.compile(r"[UW][A-Z0-9]{3,}")
 
@@ -78,7 +76,7 @@ class Directory:
     """Reads people, groups and channels of the workspace ``team``. Concurrent questions share one call.
 
     ``org_wide``: ``team`` is an organization, all of whose workspaces count as one. A name that several of them have,
-    each for something of its own, stands for nobody there; an id does.
+    each for something of its own, stands for nobody there; an id does. An answer is waited for ``within_s`` seconds.
     """
 
     def __init__(
@@ -88,8 +86,10 @@ class Directory:
         *,
         org_wide: bool = False,
         roles: Roles = no_roles,
+        within_s: float = USUAL.answered,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._within_s = within_s
         self._client: Any = client
         self._team = team
         self._org_wide = org_wide
@@ -281,7 +281,7 @@ class Directory:
     ) -> Any:
         """What was read before, if it is young enough, else what Slack says now. Raises ``Unreadable``."""
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(self._within_s):
                 return await self._memo.get(key, staleness, read)
         except (SlackApiError, SlackClientError, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.warning("Slack did not say %s (%s).", about, reason_of(error))

@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.bounds import USUAL
 from bot.people.directory import reason_of
 from bot.pulse import Pulse
 from bot.receiving.attending import Attending
@@ -35,9 +36,6 @@ TROUBLE: Final = (SlackClientError, aiohttp.ClientError, TimeoutError, OSError)
 
 _WsTimeout: Any = aiohttp.ClientWSTimeout  # whose arguments are not typed
 _CLOSING: Final = _WsTimeout(ws_close=2.0)
-
-_ANSWERED_WITHIN_S: Final = 3.0
-"""Slack waits no longer."""
 
 _SOUND_AFTER_S: Final = 30.0
 """A connection that has lasted so long is not held against the next one."""
@@ -115,7 +113,10 @@ class Link:
 
 
 class Links:
-    """Holds the connections while ``run`` runs. ``ticket`` gives the address of a new one, good for one use."""
+    """Holds the connections while ``run`` runs. ``ticket`` gives the address of a new one, good for one use.
+
+    An acknowledgement that could not be sent for ``within_s`` seconds is given up: Slack waits no longer.
+    """
 
     def __init__(
         self,
@@ -124,12 +125,15 @@ class Links:
         deliver: Deliver,
         attending: Attending,
         patience: Patience | None = None,
+        *,
+        within_s: float = USUAL.acknowledged,
     ) -> None:
         self._session = session
         self._ticket = ticket
         self._deliver = deliver
         self._attending = attending
         self._patience = patience or Patience()
+        self._within_s = within_s
         self._open: list[Link] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._up = asyncio.Event()
@@ -255,7 +259,7 @@ class Links:
     async def _acknowledge(self, link: Link, answer: Payload) -> None:
         """On the connection that it came by; if that is gone, on another, as soon as there is one."""
         try:
-            async with asyncio.timeout(_ANSWERED_WITHIN_S):
+            async with asyncio.timeout(self._within_s):
                 while True:
                     version = self._arrivals.version
                     for each in (link, *(other for other in self._open if other is not link)):

@@ -24,9 +24,10 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.signature import SignatureVerifier
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.bounds import USUAL, Bounds
 from bot.people.directory import PASSING, error_name, reason_of
 from bot.receiving.attending import Attending
-from bot.receiving.links import TROUBLE, Envelope, Links, Patience, Payload
+from bot.receiving.links import TROUBLE, Envelope, Links, Payload
 from bot.receiving.once import Once
 from engine.core.errors import EngineError
 
@@ -104,7 +105,7 @@ def _unreachable(client: AsyncWebClient, error: Exception) -> SlackUnusable:
 
 @asynccontextmanager
 async def socket_mode(
-    app: AsyncApp, client: AsyncWebClient, app_token: str, attending: Attending, patience: Patience | None = None
+    app: AsyncApp, client: AsyncWebClient, app_token: str, attending: Attending, bounds: Bounds = USUAL
 ) -> AsyncGenerator[None]:
     """Receive over Socket Mode until the block ends. Raises ``SlackUnusable``."""
     first: list[str] = [await _first_ticket(client, app_token)]
@@ -120,7 +121,7 @@ async def socket_mode(
         return _acknowledgement(await once.dispatch(AsyncBoltRequest(mode="socket_mode", body=envelope.payload)))
 
     async with aiohttp.ClientSession() as session:
-        links = Links(session, ticket, deliver, attending, patience)
+        links = Links(session, ticket, deliver, attending, within_s=bounds.acknowledged)
         holding = asyncio.create_task(links.run())
         try:
             await links.connected()

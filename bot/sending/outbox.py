@@ -25,6 +25,7 @@ import aiohttp
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.bounds import USUAL
 from bot.people.directory import PASSING
 from bot.sending.allowance import Allowance, Alone, Wish
 
@@ -32,9 +33,6 @@ log = logging.getLogger(__name__)
 
 TIMEOUT_S = 5
 """Longest wait for an answer of Slack."""
-
-ANSWER_TURN_WITHIN_S = 2.0
-"""Longest wait for the turn of a call that answers a person: what they did it with is good for 3 s."""
 
 FAIR_EVERY = 10
 """So many turns in a row may go ahead of somebody who has waited longer."""
@@ -285,7 +283,7 @@ class PacedClient(AsyncWebClient):
     the method for all, and is raised as any refusal; nothing is repeated.
     """
 
-    def __init__(self, client: AsyncWebClient, outbox: Outbox, *, within_s: float = ANSWER_TURN_WITHIN_S) -> None:
+    def __init__(self, client: AsyncWebClient, outbox: Outbox, *, within_s: float = USUAL.turn) -> None:
         cast("Any", super()).__init__(timeout=client.timeout, **_without_retries(client))
         self._given = client
         self._outbox = outbox

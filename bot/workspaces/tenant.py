@@ -21,6 +21,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks.kit import Block
 from bot.blocks.waiting import waiting
+from bot.bounds import USUAL, Bounds
 from bot.listeners import Listeners
 from bot.listeners.desk import Desk
 from bot.people.directory import Directory
@@ -97,6 +98,7 @@ class Common:
     admins: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     sender: SlackSender | None = None
+    bounds: Bounds = USUAL
 
     def client(self, token: str | None = None) -> AsyncWebClient:
         """The Web API. Without the library's retries: they post again where it is not known whether a post arrived."""
@@ -140,12 +142,17 @@ async def serving(
     ``only``: it is the one that the settings are about. Then a default channel that it does not have is
     ``SlackUnusable``; of many workspaces, those without it do without.
     """
+    bounds = common.bounds
     async with AsyncExitStack() as stack:
         await engine.definitions.refresh()
         outbox = Outbox(client, allowance=common.allowance_of(identity.id))
-        paced = PacedClient(client, outbox)
+        paced = PacedClient(client, outbox, within_s=bounds.turn)
         directory = Directory(
-            paced, identity.id, org_wide=identity.org_wide, roles=asked_by_role(engine, common.admins)
+            paced,
+            identity.id,
+            org_wide=identity.org_wide,
+            roles=asked_by_role(engine, common.admins),
+            within_s=bounds.answered,
         )
         stack.push_async_callback(directory.close)
         default = await _default_channel(directory, common.default_channel, must_be=only)
@@ -159,7 +166,7 @@ async def serving(
         roles = Roles(engine, directory, common.admins)
         homes = Homes(engine, outbox, roles, lambda user: _waiting(engine, directory, user))
         meanwhile(stack, homes.run(), "Home tabs are shown as they were when they were opened; restart the bot.")
-        desk = Desk(engine, directory, paced, identity.id, roles)
+        desk = Desk(engine, directory, paced, identity.id, roles, bounds)
         yield Tenant(identity, engine, client, desk, Listeners(desk, homes))
 
 

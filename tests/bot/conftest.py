@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.bounds import Bounds
 from bot.people.directory import Directory
 from bot.sending.slackstep import slack_post
 from bot.sending.steps import SlackSender
@@ -31,6 +32,11 @@ from engine.engine import Engine, EngineSettings
 from engine.steps.context import StepContext
 from engine.steps.registry import Registry, StepFunction, step
 from engine.worker import WorkerSettings
+
+PATIENT = Bounds(*[60.0] * len(fields(Bounds)))
+"""Of a bot, and below of Slack: where a bound is not what a test is about, how fast this machine is decides nothing."""
+
+PATIENT_SLACK = Options(ack_timeout_ms=60_000, trigger_lifetime_ms=60_000)
 
 ACTOR = Actor(via="slack", id=BEN, name="Ben Okafor")
 ORIGIN = {"team": "T0ACMEDEMO", "channel": "C0RELEASES", "user": BEN}
@@ -103,7 +109,7 @@ def world() -> World:
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(demo_workspace(), options=Options()).serve() as serving:
+    async with Simulator(demo_workspace(), options=PATIENT_SLACK).serve() as serving:
         yield serving
 
 
@@ -128,7 +134,7 @@ def client(simulator: Simulator) -> AsyncWebClient:
 
 @pytest.fixture
 async def directory(simulator: Simulator, client: AsyncWebClient) -> AsyncIterator[Directory]:
-    made = Directory(client, simulator.workspace.team_id)
+    made = Directory(client, simulator.workspace.team_id, within_s=PATIENT.answered)
     yield made
     await made.close()
 

@@ -5,11 +5,15 @@ The one rule: a test acts as a person or as Slack does, and looks at what arrive
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from bot.app import BotSettings, Service
+from bot.simulator.calls import Fault
 from bot.simulator.forms import Submitted
 from bot.simulator.model import Message, View
 from bot.simulator.simulator import Simulator
@@ -17,7 +21,7 @@ from bot.simulator.values import PageValues
 from engine.core.definition import Workflow
 from engine.core.state import Gate, RunState
 from engine.engine import Engine
-from tests.bot.conftest import Setup, gate, until, workflow
+from tests.bot.conftest import PATIENT, Setup, gate, until, workflow
 
 SOCKET, HTTP = "socket", "http"
 ADMINS = ("@dana",)
@@ -41,10 +45,16 @@ HOLD = workflow({"id": "one", "uses": "t.hold"}, name="hold")
 EVERYTHING = (RELEASE, SIMPLE, HOLD)
 
 
-def bot_settings(simulator: Simulator, transport: str = SOCKET, **more: str) -> BotSettings:
-    """Those of the simulated app, but for what is given in ``more``."""
+def bot_settings(simulator: Simulator, transport: str = SOCKET, **more: Any) -> BotSettings:
+    """Those of the simulated app, and a bot that is patient, but for what is given in ``more``."""
     secret = {"signing_secret": simulator.signing_secret} if transport == HTTP else {"app_token": simulator.app_token}
-    known = {"bot_token": simulator.bot_token, "api_url": simulator.api_url, **secret, **more}
+    known: dict[str, Any] = {
+        "bot_token": simulator.bot_token,
+        "api_url": simulator.api_url,
+        "bounds": PATIENT,
+        **secret,
+        **more,
+    }
     return replace(BotSettings(known["bot_token"], http_port=0, admins=ADMINS), **known)
 
 
@@ -123,6 +133,27 @@ class Front:
         return await self.engine.state(run)
 
 
+@contextmanager
+def unanswered(simulator: Simulator, method: str, times: int = 1) -> Generator[None]:
+    """The next calls of this method get no answer while the block runs."""
+    over = asyncio.Event()
+    simulator.fail_next(method, Fault(held=over), times)
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@contextmanager
+def locked(setup: Setup) -> Generator[None]:
+    """Nobody can write to the database while the block runs."""
+    path = setup.settings.database_url.partition(":///")[2]
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
 def _has_buttons(message: Message) -> bool:
     return any(block.get("block_id") == "gate" for block in message.blocks)
 
@@ -133,7 +164,7 @@ async def serving(
     simulator: Simulator,
     workflows: Sequence[Workflow] = EVERYTHING,
     transport: str = SOCKET,
-    **more: str,
+    **more: Any,
 ) -> AsyncGenerator[Front]:
     """A bot that serves the workspace, with a worker beside it."""
     settings = bot_settings(simulator, transport, **more)

@@ -19,10 +19,10 @@ from bot.sending.allowance import Alone, Sharers, Together, Wish, sharing
 from bot.sending.outbox import FAIR_EVERY, Outbox, PacedClient, Priority
 from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace
-from bot.simulator.simulator import Options, Simulator
+from bot.simulator.simulator import Simulator
 from engine.embedded import EmbeddedRedis
 from engine.streams import Buckets
-from tests.bot.conftest import Setup
+from tests.bot.conftest import PATIENT_SLACK, Setup
 from tests.bot.front import SIMPLE, serving
 from tests.services import frozen, running_redis
 
@@ -33,7 +33,7 @@ TEAM = "T0ACMEDEMO"
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
     """A Slack that refuses whatever is over its limits."""
-    async with Simulator(demo_workspace(), options=Options(strict_rates=True)).serve() as serving:
+    async with Simulator(demo_workspace(), options=replace(PATIENT_SLACK, strict_rates=True)).serve() as serving:
         yield serving
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import sqlite3
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,7 +15,7 @@ from bot.simulator.calls import Fault
 from bot.simulator.demo import demo_workspace, vectorbea_app
 from bot.simulator.simulator import Simulator
 from tests.bot.conftest import ACTOR, Setup
-from tests.bot.front import HTTP, SIMPLE, bot_settings, serving
+from tests.bot.front import HTTP, SIMPLE, bot_settings, locked, serving
 
 
 async def refusal(setup: Setup, settings: BotSettings) -> str:
@@ -107,18 +104,14 @@ async def test_runs_without_a_channel_are_told_in_the_default_channel(setup: Set
         assert simulator.channel_messages("#releases") == []
 
 
-async def test_what_was_received_is_finished_before_the_service_stops(
-    setup: Setup, simulator: Simulator, tmp_path: Path
-) -> None:
+async def test_what_was_received_is_finished_before_the_service_stops(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator) as front:
         run = await front.release()
         question = await front.question()
-        with contextlib.closing(sqlite3.connect(tmp_path / "vb.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        with locked(setup):
             clicking = asyncio.create_task(simulator.click("ana", "#releases", question.ts, "gate_approve"))
             await simulator.wait_for(lambda: len(simulator.deliveries("interactive")) == 1)
             stopping = asyncio.create_task(front.service.__aexit__(None, None, None))
-            other.execute("ROLLBACK")
         await stopping
         await clicking  # acknowledged, though the service was stopping
         assert (await front.gate(run)).decision is not None

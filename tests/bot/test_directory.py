@@ -15,6 +15,8 @@ from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, BEN, CHEN, DANA, EVE, FINN
 from bot.simulator.model import Channel, UserGroup
 from bot.simulator.simulator import Simulator
+from tests.bot.conftest import PATIENT
+from tests.bot.front import unanswered
 
 
 class Seconds:
@@ -35,7 +37,7 @@ def seconds() -> Seconds:
 @pytest.fixture
 async def directory(simulator: Simulator, seconds: Seconds) -> AsyncIterator[Directory]:
     client = AsyncWebClient(token=simulator.bot_token, base_url=simulator.api_url, retry_handlers=[])
-    made = Directory(client, simulator.workspace.team_id, monotonic=seconds)
+    made = Directory(client, simulator.workspace.team_id, within_s=PATIENT.answered, monotonic=seconds)
     yield made
     await made.close()
 
@@ -189,13 +191,11 @@ async def test_trouble_is_not_a_no_and_is_not_kept(simulator: Simulator, directo
 
 
 async def test_a_late_answer_is_kept_for_the_next_question(
-    simulator: Simulator, directory: Directory, monkeypatch: pytest.MonkeyPatch
+    simulator: Simulator, client: AsyncWebClient, seconds: Seconds
 ) -> None:
-    monkeypatch.setattr("bot.people.directory.ANSWER_WITHIN_S", 0.05)
-    simulator.fail_next("users.info", Fault(delay_ms=150))
-    with pytest.raises(Unreadable):
+    directory = Directory(client, simulator.workspace.team_id, within_s=0.05, monotonic=seconds)
+    with unanswered(simulator, "users.info"), pytest.raises(Unreadable):
         await directory.person(ANA)
-    await simulator.wait_for(lambda: simulator.calls("users.info"))
     async with asyncio.timeout(60):
         while True:
             try:
@@ -205,6 +205,7 @@ async def test_a_late_answer_is_kept_for_the_next_question(
                 continue
     assert person is not None
     assert len(simulator.calls("users.info")) == 1
+    await directory.close()
 
 
 async def test_a_plan_without_groups_has_none(simulator: Simulator, directory: Directory) -> None:
@@ -227,7 +228,7 @@ async def with_roles(simulator: Simulator) -> AsyncIterator[Directory]:
         return (*held.get(role, ()), *(("@chen",) if workflow == "deploy" else ()))
 
     client = AsyncWebClient(token=simulator.bot_token, base_url=simulator.api_url, retry_handlers=[])
-    made = Directory(client, simulator.workspace.team_id, roles=roles)
+    made = Directory(client, simulator.workspace.team_id, roles=roles, within_s=PATIENT.answered)
     yield made
     await made.close()
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,8 +18,8 @@ from engine.core.events import Actor
 from engine.core.roles import Role
 from engine.core.state import RunStatus, Verdict
 from engine.core.workspace import ROLES
-from tests.bot.conftest import Setup, gate, until, workflow
-from tests.bot.front import Front, serving
+from tests.bot.conftest import PATIENT, Setup, gate, until, workflow
+from tests.bot.front import Front, locked, serving
 
 DMS = {name: f"D0VBDM{number:04d}" for number, name in enumerate(("ana", "ben", "chen", "dana", "eve"), 1)}
 
@@ -369,22 +367,21 @@ async def test_forms_open_for_those_only_who_may_send_them(setup: Setup, simulat
         assert simulator.views("chen") == []
 
 
-async def test_while_the_store_is_away_an_edit_is_kept_in_its_form(
-    setup: Setup, simulator: Simulator, tmp_path: Path
-) -> None:
+async def test_while_the_store_is_away_an_edit_is_kept_in_its_form(setup: Setup, simulator: Simulator) -> None:
+    values = {"input_count": {"value": "5"}, "input_region": {"value": "eu"}}
     async with asking(setup, simulator, TAG, **EDITABLE) as front:
         await front.click("dana", "gate_edit")
-        values = {"input_count": {"value": "5"}, "input_region": {"value": "eu"}}
-        with contextlib.closing(sqlite3.connect(tmp_path / "vb.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+        await front.form("dana")
+    async with serving(setup, simulator, bounds=replace(PATIENT, recorded=0.5)) as front:
+        with locked(setup):
             sent = await submit(front, "dana", **values)
             assert list(sent.errors) == ["input_count"]
-            other.execute("ROLLBACK")
+    async with serving(setup, simulator) as front:
 
         async def edited() -> bool:
             return (await front.gate(await the_run(front))).edited is not None
 
         if not await edited():
             await submit(front, "dana", **values)
-        await asyncio.wait_for(until(edited), 10)
+        await until(edited)
         assert (await types_of(front)).count("APPROVAL_EDITED") == 1

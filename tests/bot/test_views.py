@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-import sqlite3
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
 
 from bot.simulator.demo import ANA, BEN, CHEN
 from bot.simulator.model import Channel
 from bot.simulator.simulator import Simulator
-from tests.bot.conftest import Setup, gate, workflow
-from tests.bot.front import HTTP, RELEASE, SOCKET, serving
+from tests.bot.conftest import PATIENT, Setup, gate, workflow
+from tests.bot.front import HTTP, RELEASE, SOCKET, locked, serving
 
 
 @pytest.mark.parametrize("transport", [SOCKET, HTTP])
@@ -132,18 +130,18 @@ async def test_an_unknown_approver_is_said_in_the_form(setup: Setup, simulator: 
 
 
 async def test_a_denial_that_cannot_be_recorded_keeps_its_reason_in_the_form(
-    setup: Setup, simulator: Simulator, tmp_path: Path
+    setup: Setup, simulator: Simulator
 ) -> None:
     async with serving(setup, simulator) as front:
         run = await front.release()
         await front.click("ana", "gate_deny")
         form = await front.form("ana")
-        with contextlib.closing(sqlite3.connect(tmp_path / "vb.db", isolation_level=None)) as other:
-            other.execute("BEGIN IMMEDIATE")
+    async with serving(setup, simulator, bounds=replace(PATIENT, recorded=0.5)) as front:
+        with locked(setup):
             sent = await simulator.submit_view("ana", form.id, {"reason": {"value": "no"}})
             assert sent.result == "errors"
             assert sent.errors["reason"].startswith("The database did not answer in time")
-            other.execute("ROLLBACK")
+    async with serving(setup, simulator) as front:
         await simulator.submit_view("ana", form.id, {"reason": {"value": "no"}})
         made = (await front.decided(run)).decision
         assert made is not None

@@ -26,7 +26,7 @@ from bot.workspaces.installing import OAuthApp
 from engine.engine import Engine
 from engine.store import Secrets
 from tests.bot.browsing import PUBLIC, Browser
-from tests.bot.conftest import Setup, gate, workflow
+from tests.bot.conftest import PATIENT, Setup, gate, workflow
 from tests.bot.front import SIMPLE
 
 ACME, GLOBEX = "T0ACMEDEMO", "T0GLOBEXXX"
@@ -143,6 +143,7 @@ async def serving(sealed: Setup, simulator: Simulator, globex: People, folder: P
         api_url=simulator.api_url,
         http_port=0,
         folders=(folder,),
+        bounds=PATIENT,
     )
     async with (
         sealed.working(*ASKED.values(), EITHER, GROUP, SAY, SIMPLE) as engine,

@@ -1,0 +1,23 @@
+"""The bounds of the front door fit into each other, and all of them into Slack's."""
+
+from __future__ import annotations
+
+from bot.bounds import USUAL
+from bot.simulator.courier import ACK_TIMEOUT_MS
+from bot.simulator.simulator import Options
+from bot.simulator.tickets import TRIGGER_LIFETIME_MS
+
+SLACK_WAITS = 3.0
+
+
+def test_what_happens_before_an_acknowledgement_ends_within_slacks_bound() -> None:
+    assert USUAL.answered < USUAL.asked < USUAL.recorded < USUAL.acknowledged == SLACK_WAITS
+    assert USUAL.recorded - USUAL.asked >= 0.5, "what Slack leaves is enough for the database"
+    assert SLACK_WAITS - USUAL.recorded >= 0.5, "what is left is enough for the way there and back"
+    assert USUAL.permalink + USUAL.estimated < USUAL.asked, "what a form does without leaves room for what it needs"
+    assert USUAL.turn < SLACK_WAITS, "a call that comes to its turn can still use what it answers"
+
+
+def test_the_simulated_slack_waits_as_slack_does_unless_it_is_told_otherwise() -> None:
+    assert (ACK_TIMEOUT_MS, TRIGGER_LIFETIME_MS) == (SLACK_WAITS * 1000, SLACK_WAITS * 1000)
+    assert (Options().ack_timeout_ms, Options().trigger_lifetime_ms) == (ACK_TIMEOUT_MS, TRIGGER_LIFETIME_MS)
