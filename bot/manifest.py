@@ -25,6 +25,7 @@ SCOPES: Mapping[str, str] = {
     "chat:write": "cards, threads, approvals",
     "chat:write.public": "the same in public channels that it has not joined",
     "commands": "/vb, and the two shortcuts",
+    "files:write": "share the picture of what was spent, and the log of a run",
     "groups:history": "as channels:history, in private channels that it is in",
     "groups:read": "as channels:read, for private channels that it is in",
     "im:history": "as channels:history, in its direct messages",

@@ -11,6 +11,7 @@ import contextlib
 import fcntl
 import json
 import logging
+from base64 import b64decode, b64encode
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bot.simulator.changes import Change, Subscription
-from bot.simulator.model import Message
+from bot.simulator.model import File, Message
 from bot.simulator.workspace import Workspace
 from engine.core.errors import EngineError
 
@@ -74,7 +75,10 @@ def _restore(workspace: Workspace, journal: IO[str]) -> list[Message]:
             shift = int(entry["shift"])
         elif "message" in entry:
             message = Message(**entry["message"])
+            message.files = [File(**fields) for fields in entry["message"].get("files", ())]
             found[message.channel, message.ts] = message
+        elif "contents" in entry:
+            workspace.uploads.contents[entry["contents"][0]] = b64decode(entry["contents"][1])
         elif "deleted" in entry:
             found[entry["deleted"][0], entry["deleted"][1]] = None
     workspace.clock.advance(max(0, shift - workspace.clock.shift))
@@ -98,7 +102,7 @@ def _rewrite(journal: IO[str], workspace: Workspace, kept: list[Message]) -> Non
     """Begin the file anew with the latest state of everything."""
     journal.seek(0)
     journal.truncate()
-    _write(journal, {"shift": workspace.clock.shift}, *({"message": asdict(message)} for message in kept))
+    _write(journal, {"shift": workspace.clock.shift}, *(entry for one in kept for entry in _said(workspace, one)))
 
 
 async def _write_changes(workspace: Workspace, subscription: Subscription, journal: IO[str]) -> None:
@@ -118,13 +122,20 @@ def _entry(workspace: Workspace, change: Change) -> list[Json]:
     match change.type:
         case "message.posted" | "message.updated":
             message = workspace.message(change.body["channel"], change.body["message"]["ts"])
-            return [{"message": asdict(message)}] if message is not None else []
+            return _said(workspace, message) if message is not None else []
         case "message.deleted":
             return [{"deleted": [change.body["channel"], change.body["ts"]]}]
         case "clock.moved":
             return [{"shift": workspace.clock.shift}]
         case _:
             return []
+
+
+def _said(workspace: Workspace, message: Message) -> list[Json]:
+    """The message, after the bytes of its files."""
+    contents = workspace.uploads.contents
+    kept = [[file.id, b64encode(contents[file.id]).decode()] for file in message.files if file.id in contents]
+    return [*({"contents": one} for one in kept), {"message": asdict(message)}]
 
 
 def _write(journal: IO[str], *entries: Json) -> None:

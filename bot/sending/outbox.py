@@ -34,6 +34,9 @@ log = logging.getLogger(__name__)
 TIMEOUT_S = 5
 """Longest wait for an answer of Slack."""
 
+UPLOAD_WITHIN_S = 30
+"""The same where a whole file is on its way."""
+
 FAIR_EVERY = 10
 """So many turns in a row may go ahead of somebody who has waited longer."""
 
@@ -43,10 +46,12 @@ _ASKED_PER_METHOD, _ASKED_PER_CHANNEL = 10, 4
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 
-"""Errors by which Slack says that it has trouble of its own; what became of the call is not known."""
-
 _LOCKED_OUT = frozenset({"invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired"})
 """Errors that only an operator can mend; everything waits until then."""
+
+
+NOT_FOUND = "file_not_found"
+"""The error for an upload that Slack does not have, or has shared already."""
 
 
 class SlackTrouble(Exception):
@@ -243,6 +248,24 @@ class Outbox:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
+    async def upload(self, url: str, body: bytes) -> bool:
+        """Bring the bytes of a file to an address that Slack has given. False: that address is used up.
+
+        Nobody sees them before they are shared; so whether they came need not be known, and another address will do.
+        """
+        session: Any = self._client.session
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                if session is None:
+                    session = await stack.enter_async_context(aiohttp.ClientSession())
+                timeout = aiohttp.ClientTimeout(UPLOAD_WITHIN_S)
+                async with session.post(url, data=body, timeout=timeout, proxy=self._client.proxy) as answer:
+                    trouble = "" if answer.status == 200 else f"an upload: status {answer.status}"
+        except (aiohttp.ClientError, TimeoutError) as error:
+            trouble = f"an upload: {error}"
+        self._note(trouble)
+        return not trouble
+
     async def turn(self, method: str, priority: Priority, channel: str | None = None) -> None:
         """Wait until one call may be made."""
         turn = self.queue(method, priority, channel)
@@ -253,7 +276,7 @@ class Outbox:
 
     async def _ask(self, method: str, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """One call. Reading methods take their arguments as a form, writing ones as JSON."""
-        writes = method.startswith(("chat.", "views."))
+        writes = method.startswith(("chat.", "views.", "files.complete"))
         sent = {"json": dict(arguments)} if writes else {"params": dict(arguments)}
         self._client.token = self._given.token  # which may have been renewed
         try:

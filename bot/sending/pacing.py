@@ -39,6 +39,8 @@ _BY_RATE = {
         "chat.appendStream",
         "chat.postEphemeral",
         "conversations.members",
+        "files.completeUploadExternal",
+        "files.getUploadURLExternal",
         "users.info",
         "views.open",
         "views.publish",

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bot.blocks.kit import Message
+from bot.sending.looking import Target, look_through
 from bot.sending.newer import NewerBlocks
 from bot.sending.outbox import Outbox, OutcomeUnknown, Priority, Refused
 from engine.ids import worker_id
@@ -46,17 +47,6 @@ GONE = DELETED | {
     "restricted_action_read_only_channel",
 }
 """Errors after which nothing more can be said where that message was to be."""
-
-_CLOCKS_DIFFER_MS = 300_000
-_PAGE = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A channel's id and, for a reply, the ts of the thread's root."""
-
-    channel: str
-    thread: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,26 +240,8 @@ class Postings:
         return None
 
     async def _find(self, item: Item, target: Target, since: int, priority: Priority) -> Posted | None:
-        """Look through what was posted there since a little before ``since`` (epoch ms)."""
-        oldest = f"{max(since - _CLOCKS_DIFFER_MS, 0) / 1_000:.6f}"
-        arguments: dict[str, Any] = {
-            "channel": target.channel,
-            "oldest": oldest,
-            "limit": _PAGE,
-            "include_all_metadata": True,
-        }
-        method = "conversations.history"
-        if target.thread is not None:
-            method, arguments["ts"] = "conversations.replies", target.thread
-        while True:
-            page = await self.outbox.call(method, arguments, priority)
-            for message in page["messages"]:
-                if _is_of(message, item):
-                    return Posted(target.channel, message["ts"])
-            following = page.get("response_metadata", {}).get("next_cursor")
-            if not following:
-                return None
-            arguments["cursor"] = following
+        found = await look_through(self.outbox, target, since, priority, lambda message: _is_of(message, item))
+        return None if found is None else Posted(target.channel, found["ts"])
 
 
 async def unshown(store: Log, runs: Iterable[str]) -> dict[str, set[int]]:

@@ -37,7 +37,7 @@ def post_message(slack: Slack, args: Arguments) -> Json:
         blocks=blocks,
         attachments=attachments,
         metadata=_metadata(args),
-        thread_ts=_thread(slack, channel, args),
+        thread_ts=root_of_thread(slack, channel, args),
         broadcast=args.flag("reply_broadcast"),
         username=_customized(slack, args, "username"),
     )
@@ -100,7 +100,7 @@ def post_ephemeral(slack: Slack, args: Arguments) -> Json:
         text=text,
         blocks=blocks,
         attachments=attachments,
-        thread_ts=_thread(slack, channel, args),
+        thread_ts=root_of_thread(slack, channel, args),
         visible_to=user,
     )
     slack.workspace.post(message)
@@ -112,7 +112,7 @@ def delete(slack: Slack, args: Arguments) -> Json:
     message = _own(slack, channel, args.text("ts"), "cant_delete_message")
     if slack.workspace.replies(message):
         message.text, message.blocks, message.subtype = "This message was deleted.", [], "tombstone"
-        message.metadata, message.attachments = None, []
+        message.metadata, message.attachments, message.files = None, [], []
         slack.workspace.edited(message)
     else:
         slack.workspace.delete(message)
@@ -193,7 +193,7 @@ def _own(slack: Slack, channel: Channel, ts: str, refusal: str) -> Message:
     return message
 
 
-def _thread(slack: Slack, channel: Channel, args: Arguments) -> str | None:
+def root_of_thread(slack: Slack, channel: Channel, args: Arguments) -> str | None:
     """The root's ts. Slack asks for the root, never for a reply's ts."""
     ts = args.text("thread_ts")
     if not ts:

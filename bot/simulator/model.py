@@ -5,6 +5,7 @@ Ids look like Slack's (T…, U…, S…, C…, D…, V…); `ts` strings are Sla
 
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 Json = dict[str, Any]
 
@@ -88,6 +89,25 @@ class Channel:
 
 
 @dataclass(slots=True)
+class File:
+    """What the app has uploaded, or is about to; its bytes are kept apart from it. ``size`` is in bytes."""
+
+    id: str
+    name: str
+    size: int
+    user: str
+    created: int  # epoch seconds
+    title: str = ""
+    alt_text: str = ""
+    snippet: str = ""
+
+    @property
+    def path(self) -> str:
+        """Where it is shown, below the workspace's own address."""
+        return f"files/{self.user}/{self.id}/{quote(self.name, safe='')}"
+
+
+@dataclass(slots=True)
 class Message:
     """`visible_to` is None for everybody in the channel, or the one user id who sees an ephemeral message."""
 
@@ -106,6 +126,7 @@ class Message:
     edited: Json | None = None
     visible_to: str | None = None
     reactions: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
+    files: list[File] = field(default_factory=list[File])
 
     @property
     def ephemeral(self) -> bool:

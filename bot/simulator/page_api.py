@@ -279,7 +279,10 @@ def _team_seen(workspace: Workspace) -> Json:
 
 def _messages(workspace: Workspace, channel: Channel, me: User) -> list[Json]:
     seen = (message for message in workspace.messages(channel.id) if message.visible_to in (None, me.id))
-    return [message_seen(message, workspace.users, workspace.replies(message)) for message in seen]
+    return [
+        message_seen(message, workspace.users, workspace.replies(message), workspace.uploads.contents)
+        for message in seen
+    ]
 
 
 async def _tell_changes(

@@ -5,7 +5,10 @@ Nothing here decides who may see a thing; callers ask for what the person may se
 
 from collections.abc import Mapping, Sequence
 
-from bot.simulator.model import Channel, Json, Message, User, UserGroup, View
+from bot.simulator.model import Channel, File, Json, Message, User, UserGroup, View
+from bot.simulator.uploads import kind_of
+
+PREVIEW_LINES, PREVIEW_WIDTH = 8, 400
 
 
 def user_seen(user: User) -> Json:
@@ -47,8 +50,10 @@ def channel_seen(channel: Channel, users: Mapping[str, User], me: str | None = N
     }
 
 
-def message_seen(message: Message, users: Mapping[str, User], replies: Sequence[Message]) -> Json:
-    """`replies`: what its thread shows."""
+def message_seen(
+    message: Message, users: Mapping[str, User], replies: Sequence[Message], contents: Mapping[str, bytes]
+) -> Json:
+    """`replies`: what its thread shows; `contents`: the bytes of files."""
     return {
         "channel": message.channel,
         "ts": message.ts,
@@ -67,6 +72,24 @@ def message_seen(message: Message, users: Mapping[str, User], replies: Sequence[
         "broadcast": message.broadcast,
         "reactions": [{"name": name, "count": len(who), "users": list(who)} for name, who in message.reactions.items()],
         "subtype": message.subtype,
+        "files": [file_seen(file, contents.get(file.id, b"")) for file in message.files],
+    }
+
+
+def file_seen(file: File, body: bytes) -> Json:
+    """A picture is shown by its address; of a text, its beginning."""
+    kind = kind_of(body)
+    lines = body.decode().splitlines() if kind == "text/plain" else []
+    return {
+        "id": file.id,
+        "name": file.name,
+        "title": file.title,
+        "alt_text": file.alt_text,
+        "path": f"/{file.path}",
+        "size": file.size,
+        "kind": kind.partition("/")[0],
+        "preview": "\n".join(line[:PREVIEW_WIDTH] for line in lines[:PREVIEW_LINES]),
+        "lines_more": max(0, len(lines) - PREVIEW_LINES),
     }
 
 

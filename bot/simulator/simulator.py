@@ -32,6 +32,7 @@ from bot.simulator.person import Desk
 from bot.simulator.rates import RateLimits
 from bot.simulator.socket_mode import LIFETIME_MS, SocketMode
 from bot.simulator.tickets import TRIGGER_LIFETIME_MS, Handed, ResponseUrls, SocketTickets, Triggers
+from bot.simulator.uploads import UploadAddresses
 from bot.simulator.violations import Violations
 from bot.simulator.webapi import WebApi
 from bot.simulator.workspace import Workspace
@@ -160,7 +161,9 @@ class Simulator(People):
             await web.TCPSite(runner, host, port).start()
             name = f"[{host}]" if ":" in host else host
             for team in self._teams.values():
-                team.slack.site = team.desk.site = f"http://{name}:{runner.addresses[0][1]}/"
+                team.slack.site = team.desk.site = team.slack.workspace.site = (
+                    f"http://{name}:{runner.addresses[0][1]}/"
+                )
             yield self
         finally:
             await self.calm()
@@ -178,6 +181,8 @@ class Simulator(People):
         app.router.add_get("/link/", self.socket.handle)
         app.router.add_post("/response/{token:.+}", self._response_url)
         AuthorizePage(self.grants).add_routes(app)
+        uploads = [team.slack.workspace.uploads for team in self._teams.values()]
+        UploadAddresses(uploads, self.violations, self._log.next_fault).add_routes(app)
         page = PageApi(
             [team.desk for team in self._teams.values()],
             self.violations,

@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.simulator import api_chat, api_conversations, api_oauth, api_people, api_views
+from bot.simulator import api_chat, api_conversations, api_files, api_oauth, api_people, api_views
 from bot.simulator.args import Arguments, read_arguments
 from bot.simulator.calls import Call, CallLog, Fault
 from bot.simulator.errors import SlackError
@@ -25,6 +25,7 @@ from bot.simulator.violations import Violations
 METHODS: dict[str, Method] = {
     **api_chat.METHODS,
     **api_conversations.METHODS,
+    **api_files.METHODS,
     **api_oauth.METHODS,
     **api_people.METHODS,
     **api_views.METHODS,

@@ -4,7 +4,7 @@ Field names follow the published samples (slackapi/java-slack-sdk, `json-logs/sa
 when it is empty is left out here too.
 """
 
-from bot.simulator.model import Channel, Json, Message, User, UserGroup, View
+from bot.simulator.model import Channel, File, Json, Message, User, UserGroup, View
 from bot.simulator.workspace import Workspace
 
 
@@ -125,6 +125,8 @@ def message_wire(workspace: Workspace, message: Message, *, with_metadata: bool 
     optional |= {"icons": message.icons, "edited": message.edited, "attachments": message.attachments}
     optional |= {"blocks": message.blocks, "metadata": message.metadata if with_metadata else None}
     wire |= {name: value for name, value in optional.items() if value}
+    if message.files:
+        wire |= {"files": [file_wire(workspace, file) for file in message.files], "upload": True}
     if message.is_reply:
         root = workspace.message(message.channel, message.thread_ts or "")
         wire |= {"parent_user_id": root.user} if root else {}
@@ -132,6 +134,36 @@ def message_wire(workspace: Workspace, message: Message, *, with_metadata: bool 
     if message.reactions:
         wire["reactions"] = [{"name": n, "users": list(w), "count": len(w)} for n, w in message.reactions.items()]
     return wire
+
+
+def file_wire(workspace: Workspace, file: File) -> Json:
+    """What kind of file it is, and where it was shared, Slack finds out later: an upload's answer does not have it."""
+    private = f"{workspace.site}files-pri/{workspace.team_id}-{file.id}/{file.name}"
+    return {
+        "id": file.id,
+        "created": file.created,
+        "timestamp": file.created,
+        "name": file.name,
+        "title": file.title,
+        "mimetype": "",
+        "filetype": "",
+        "pretty_type": "",
+        "user": file.user,
+        "user_team": workspace.team_id,
+        "mode": "snippet" if file.snippet else "hosted",
+        "editable": False,
+        "size": file.size,
+        "is_external": False,
+        "external_type": "",
+        "is_public": False,
+        "public_url_shared": False,
+        "display_as_bot": False,
+        "username": "",
+        "url_private": private,
+        "permalink": f"{workspace.site}{file.path}",
+        "shares": {},
+        **({"alt_txt": file.alt_text} if file.alt_text else {}),
+    }
 
 
 def _bot_fields(workspace: Workspace) -> Json:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from bot.simulator.changes import Changes
 from bot.simulator.model import SLACKBOT, App, Channel, Json, Message, Organization, User, UserGroup, View
 from bot.simulator.seen import channel_seen, group_seen, message_seen, user_seen, view_seen
+from bot.simulator.uploads import Uploads
 from engine.clock import MovableClock
 
 
@@ -31,6 +32,9 @@ class Workspace:
         self.channels: dict[str, Channel] = {}
         self.stacks: dict[str, list[View]] = {}
         self.homes: dict[str, View] = {}
+        self.uploads = Uploads()
+        self.site = ""
+        """Where it is served, ending in a slash; known once it listens."""
         self._messages: dict[str, dict[str, Message]] = {}
         self._replies: dict[tuple[str, str], dict[str, Message]] = {}
         self._last_us = 0
@@ -197,7 +201,10 @@ class Workspace:
         return self._audience(self.channels[message.channel])
 
     def _publish_message(self, kind: str, message: Message) -> None:
-        body = {"channel": message.channel, "message": message_seen(message, self.users, self.replies(message))}
+        body = {
+            "channel": message.channel,
+            "message": message_seen(message, self.users, self.replies(message), self.uploads.contents),
+        }
         self.changes.publish(kind, body, self._audience_of(message))
 
     def _publish_root_of(self, message: Message) -> None:

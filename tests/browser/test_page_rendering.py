@@ -154,3 +154,28 @@ async def test_a_block_that_is_not_known_or_broken_harms_nothing(desk: Desk, ope
     await expect(content).to_contain_text("type “hologram”")
     await expect(content).to_contain_text("with words")
     await expect(content).to_contain_text("still here")
+
+
+async def test_files_are_a_picture_with_its_words_or_the_beginning_of_a_text(desk: Desk, open_page: OpenPage) -> None:
+    page = await open_page("ana")
+    text = b"<script>alert(1)</script>\n" + b"line\n" * 11
+    for name, body, words in (("spend.png", PIXEL, "Spent: 4.00 USD"), ("run.log", text, "")):
+        await desk.client.files_upload_v2(
+            content=body,
+            filename=name,
+            title=f"The {name}",
+            alt_txt=words,
+            channel="C0RELEASES",
+            initial_comment="Here",
+        )
+    picture = page.get_by_role("img", name="Spent: 4.00 USD")
+    await expect(picture).to_be_visible()
+    assert await picture.evaluate("img => img.naturalWidth") == 1, "it was loaded"
+    beginning = page.get_by_label("The beginning of run.log")
+    await expect(beginning).to_contain_text("<script>alert(1)</script>")
+    link = page.get_by_role("link", name="4 more lines")
+    async with page.context.expect_page() as opening:
+        await link.click()
+    whole = await opening.value
+    await expect(whole.locator("pre")).to_contain_text("line")
+    assert await whole.locator("script").count() == 0

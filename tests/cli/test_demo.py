@@ -12,12 +12,16 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientSession
 
+from bot.demo.memory import remembered
 from bot.demo.props import flaky_site
+from bot.simulator.demo import demo_workspace
+from bot.simulator.model import File, Message
 from tests.cli.conftest import Vb, run_in
 
 _JSON = {"Content-Type": "application/json"}
@@ -122,6 +126,18 @@ def test_a_killed_demo_goes_on_where_it_was(demo: Vb) -> None:
         assert second.ended(signal.SIGTERM) == 0
     assert "v3.0.0" in tags(demo)
     assert demo("verify", run_in(demo("runs").out)).code == 0
+
+
+async def test_a_file_that_was_shared_is_remembered_with_its_bytes(tmp_path: Path) -> None:
+    said = demo_workspace()
+    async with remembered(said, tmp_path / "slack.jsonl"):
+        picture = File("F0SPENDXXX", "spend.png", 4, said.app.bot_user_id, 1_700_000_000, "Spend")
+        said.uploads.contents[picture.id] = b"\x89PNG"
+        said.post(Message("C0RELEASES", said.next_ts(), said.app.bot_user_id, "4 USD", files=[picture]))
+    again = demo_workspace()
+    async with remembered(again, tmp_path / "slack.jsonl"):
+        (message,) = again.messages("C0RELEASES")
+        assert (message.files, again.uploads.contents) == ([picture], {picture.id: b"\x89PNG"})
 
 
 async def test_the_site_of_a_second_demo_is_at_another_port() -> None:

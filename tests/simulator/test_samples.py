@@ -20,6 +20,7 @@ from bot.simulator.simulator import Options, Simulator
 from bot.simulator.webapi import METHODS
 
 from .conftest import Connect, bolt_app, connected, on, web_client
+from .test_files import bring
 from .used_methods import names_in, used_methods
 
 Json = dict[str, Any]
@@ -63,6 +64,16 @@ _CHANNEL: Json = {
     **{f"is_{what}": True for what in ("shared", "org_shared", "member")},
     **{what: {"value": "", "creator": "", "last_set": 0} for what in ("topic", "purpose")},
 }
+_FILE: Json = {
+    **dict.fromkeys(("id", "name", "title", "alt_txt", "mimetype", "filetype", "pretty_type", "user", "user_team"), ""),
+    **dict.fromkeys(("mode", "external_type", "username", "url_private", "permalink"), ""),
+    **dict.fromkeys(("created", "timestamp", "size"), 0),
+    **{f"is_{what}": False for what in ("external", "public")},
+    **dict.fromkeys(("editable", "public_url_shared", "display_as_bot"), False),
+    "shares": {},
+}
+"""As in a message that has files, but for what Slack finds out after it has answered: the shares."""
+
 _OK: Json = {"ok": True, "warning": "", "response_metadata": {"next_cursor": "", "warnings": [""]}}
 BY_REFERENCE: dict[str, Json] = {
     "auth.revoke": {"revoked": True},
@@ -72,6 +83,8 @@ BY_REFERENCE: dict[str, Json] = {
     "conversations.info": {"channel": _CHANNEL},
     "conversations.list": {"channels": [_CHANNEL]},
     "conversations.members": {"members": [""]},
+    "files.completeUploadExternal": {"files": [_FILE]},
+    "files.getUploadURLExternal": {"upload_url": "", "file_id": ""},
     "reactions.add": {},
     "usergroups.list": {
         "usergroups": [
@@ -183,6 +196,7 @@ async def _answers(simulator: Simulator, client: Any) -> dict[str, Json]:
     simulator.workspace.add_user(User("U0IDLEXXXX", "idle", "Ida Lee", email="ida@acme.example"))
     home = {"type": "home", "blocks": [{"type": "divider"}]}
     gone = await client.chat_postMessage(**where, text="x")
+    files = await _files(client)
     calls: dict[str, Any] = {
         "chat.postMessage": client.chat_postMessage(**where, text="x", thread_ts=root["ts"], metadata=metadata),
         "chat.update": client.chat_update(**where, ts=root["ts"], text="y"),
@@ -207,9 +221,16 @@ async def _answers(simulator: Simulator, client: Any) -> dict[str, Json]:
         "apps.connections.open": client.apps_connections_open(app_token=simulator.app_token),
         "oauth.v2.access": _install(simulator, client),
     }
-    answers = {name: (await call).data for name, call in calls.items()} | await _views(simulator)
+    answers = {name: (await call).data for name, call in calls.items()} | await _views(simulator) | files
     answers["auth.revoke"] = (await client.auth_revoke()).data
     return answers
+
+
+async def _files(client: Any) -> dict[str, Json]:
+    begun = await client.files_getUploadURLExternal(filename="x.log", length=1, alt_txt="x", snippet_type="text")
+    assert await bring(begun["upload_url"], b"x") == 200
+    done = await client.files_completeUploadExternal(files=[{"id": begun["file_id"]}], channel_id="C0RELEASES")
+    return {"files.getUploadURLExternal": begun.data, "files.completeUploadExternal": done.data}
 
 
 async def _install(simulator: Simulator, client: Any) -> Any:

@@ -8,6 +8,7 @@ import { blockList } from "./blocks.js";
 import { clockTime } from "./dates.js";
 import { append, h, icon, keepingFocus } from "./dom.js";
 import { emoji } from "./emoji.js";
+import { fileList } from "./files.js";
 import { mrkdwn, timeNode } from "./mrkdwn.js";
 import { go } from "./place.js";
 import { messageShortcuts } from "./shortcuts.js";
@@ -88,6 +89,7 @@ export class MessageView {
       head,
       this.broadcastMark(),
       this.content(),
+      fileList(message.files),
       this.reactions(),
       this.threadBar(),
     );
@@ -98,6 +100,7 @@ export class MessageView {
     const edited = message.edited && h("span", { class: "edited" }, " (edited)");
     if (message.subtype === "tombstone")
       return h("div", { class: "content text tombstone" }, "This message was deleted.");
+    if (!message.blocks.length && !message.text) return null;
     if (!message.blocks.length) return h("div", { class: "content text" }, mrkdwn(message.text), edited);
     return append(h("div", { class: "content" }), blockList(this.surface, message.blocks), edited);
   }

@@ -59,6 +59,22 @@ BREAKS = (
         seen="ValueError",
     ),
     Break(
+        "A file is shared once",
+        "files.py::Files",
+        "whoever comes later uploads it anew",
+        text="            begun = await self._begun(key.stream, name)\n",
+        instead='            name, begun = f"{name}/{uploads}/{id(file)}/{id(self)}", None\n',
+        tests=("test_a_process_that_ends_between_a_share_and_its_record_leaves_no_double",),
+    ),
+    Break(
+        "A file is shared once",
+        "files.py::Files",
+        "what Slack has shared already counts as discarded",
+        text="            return await self._look_for(uploaded, target, begun.created_at, priority)\n",
+        instead="            return None\n",
+        tests=("test_an_answer_that_is_lost_neither_loses_nor_doubles_a_file",),
+    ),
+    Break(
         "A request for a decision is always somewhere those asked can see it",
         "story.py::Story._missing_unseen",
         "nobody is asked directly",
