@@ -42,6 +42,10 @@ def shown(simulator: Simulator) -> list[Message]:
     return [one for one in simulator.channel_messages("releases") if one.files]
 
 
+def ids(simulator: Simulator) -> list[str]:
+    return [file.id for message in shown(simulator) for file in message.files]
+
+
 async def test_a_file_is_shared_once_and_its_link_is_kept(simulator: Simulator, files: Files) -> None:
     first, second = await share(files), await share(files)
     (message,) = shown(simulator)
@@ -58,8 +62,7 @@ async def test_an_answer_that_is_lost_neither_loses_nor_doubles_a_file(
 ) -> None:
     simulator.fail_next(method, Fault(drop="before" if drop == "before" else "after"))
     shared = await share(files)
-    (message,) = shown(simulator)
-    assert message.files[0].id == shared.file
+    assert ids(simulator) == [shared.file]
 
 
 async def test_a_process_that_ends_between_a_share_and_its_record_leaves_no_double(
@@ -76,15 +79,14 @@ async def test_a_process_that_ends_between_a_share_and_its_record_leaves_no_doub
         with pytest.raises(Died):
             await share(files)
     again = await share(Files(Outbox(client), store, settle_ms=10))
-    (message,) = shown(simulator)
-    assert again.file == message.files[0].id
-    assert again.link.endswith(message.files[0].path), "found in the conversation, by the file's id"
+    assert ids(simulator) == [again.file]
+    assert again.link.endswith(shown(simulator)[0].files[0].path), "found in the conversation, by the file's id"
 
 
 async def test_an_upload_that_slack_has_discarded_is_made_anew(simulator: Simulator, files: Files) -> None:
     simulator.fail_next(COMPLETE, Fault(error="file_not_found"))
     shared = await share(files)
-    assert [one.files[0].id for one in shown(simulator)] == [shared.file]
+    assert ids(simulator) == [shared.file]
     assert await share(files) == shared
     assert len(simulator.calls(BEGIN)) == 2
 
