@@ -19,8 +19,8 @@ from bot.console.asked import Asked
 from bot.console.filters import wanted_by
 from bot.console.launch import DONE, FAILED, take_the_hint
 from bot.console.output import note, out, say, say_json, table
-from bot.console.timeline import Timeline
 from bot.text.plain import one_line
+from bot.text.timeline import Timeline
 from engine.core.durations import say_duration
 from engine.core.estimate import cost_words
 from engine.core.events import Actor

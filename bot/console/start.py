@@ -20,9 +20,9 @@ from bot.console.launch import DONE, FAILED, Misuse, take_the_hint
 from bot.console.output import err, note, out, say, say_json
 from bot.console.runs import described, outputs_of
 from bot.console.stopping import say_stopping
-from bot.console.timeline import Timeline
 from bot.console.whoami import acting_here
 from bot.text.plain import one_line
+from bot.text.timeline import Timeline
 from engine.catalog import Catalog
 from engine.core import events as e
 from engine.core.durations import say_duration

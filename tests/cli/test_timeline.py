@@ -7,8 +7,8 @@ from typing import get_args
 
 import pytest
 
-from bot.console.timeline import Timeline
 from bot.text.plain import clean, one_line
+from bot.text.timeline import Timeline
 from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.failures import Failure, FailureClass
