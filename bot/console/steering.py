@@ -15,11 +15,12 @@ from pydantic import JsonValue
 
 from bot.config.settings import Settings
 from bot.config.wiring import steering_engine
-from bot.console.decide import right_here, say_who_goes_on
+from bot.console.atgate import check_deciding
+from bot.console.decide import say_who_goes_on
 from bot.console.filters import pairs
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say
-from bot.console.whoami import acting_here, me
+from bot.console.whoami import acting_here
 from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.core.events import Actor, SettledAs
@@ -58,7 +59,7 @@ async def steer(settings: Settings, ref: str, deed: Deed) -> int:
     async with steering_engine(settings) as engine:
         run = await engine.find(ref)
         if deed.step is not None and _has_gate(await engine.state(run), deed.step):
-            right_here(settings, me())
+            check_deciding(settings)
         reply = await deed.ask(engine, run, await acting_here(settings, engine))
         refused = _refusal(run, reply)
         if refused:

@@ -11,17 +11,17 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue, SecretStr
 from slack_sdk.oauth.installation_store import Installation
-from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.config.masterkey import sealer
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
+from bot.console.inslack import client_of
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say, say_json, table
 from bot.manifest import SCOPES
 from bot.receiving.transport import look_up
 from bot.workspaces.installations import id_of, on_record
-from bot.workspaces.tenant import CALL_WITHIN_S, Identity
+from bot.workspaces.tenant import Identity
 from engine.core.instants import key_instant
 from engine.core.words import listed
 from engine.store import Secrets
@@ -79,9 +79,7 @@ async def list_workspaces(settings: Settings, *, as_json: bool) -> int:
 
 async def _of_token(settings: Settings, token: SecretStr) -> Served:
     """The workspace of the bot token, as Slack tells it now. Raises ``SlackUnusable``."""
-    url = settings.slack_api_url or AsyncWebClient.BASE_URL
-    client = AsyncWebClient(token.get_secret_value(), base_url=url, timeout=CALL_WITHIN_S)
-    told, granted = await look_up(client)
+    told, granted = await look_up(client_of(settings, token.get_secret_value()))
     identity = Identity.told(told)
     return Served(identity.id, identity.name, granted, identity.org_wide)
 

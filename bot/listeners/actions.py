@@ -14,8 +14,9 @@ from bot.blocks import gate_forms, gate_replies, replies
 from bot.blocks.approval import CHANGES, DELEGATE, DENY, EDIT, SNOOZE
 from bot.blocks.forms import Place, View
 from bot.blocks.replies import said
-from bot.listeners.deciding import Asking, Refusal, act, check, vote
+from bot.listeners.deciding import Refusal, act, check
 from bot.listeners.desk import Ack, Desk, Where
+from bot.people.acts import Asking, vote
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,51 +7,25 @@ it; for anybody else nothing is changed. Every act takes this way: it is one com
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
-
-from pydantic import JsonValue
+from typing import TypeVar
 
 from bot.blocks import gate_replies, replies
 from bot.blocks.approval import can_be_decided, read_click
 from bot.blocks.kit import Message, escape
 from bot.blocks.replies import said
 from bot.listeners.desk import Desk, NotInTime
-from bot.people.authority import Right, right_of
+from bot.people.acts import Act, Asking
+from bot.people.authority import right_of
 from bot.people.directory import Unreadable
 from bot.people.policy import Refused
 from engine.core import commands as c
-from engine.core.approval import EditField
 from engine.core.errors import EngineError
-from engine.core.events import Actor
 from engine.core.gates import Gate
-from engine.core.inputs import read_value
 from engine.core.state import RunState, StepStatus
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """One request for a decision, and the right of the person who may act on it now."""
-
-    state: RunState
-    step: str
-    gate: Gate
-    right: Right
-
-    @property
-    def editable(self) -> dict[str, EditField]:
-        """The values that may be changed, as the definition describes them."""
-        approval = self.state.plan.node(self.step).step.approval
-        known = {} if approval is None else approval.edit
-        return {name: known[name] for name in self.gate.fields if name in known}
-
-    @property
-    def common(self) -> dict[str, Any]:
-        """What every command at a gate carries: where, who, and about which version."""
-        return {"step": self.step, "by": self.right.by, "version": self.gate.version, "seat": self.right.seat}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,54 +48,7 @@ class Recorded:
     asking: Asking
 
 
-Act = Callable[[Asking], c.AtGate | Refusal]
-"""Makes the command of what a person does, or says why there can be none."""
-
 Outcome = TypeVar("Outcome", Asking, Recorded)
-
-
-# What people do
-
-
-def vote(*, granted: bool, reason: str = "") -> Act:
-    """Approve, or deny."""
-    return lambda asking: c.Vote(granted=granted, reason=reason, authority=asking.right.authority, **asking.common)
-
-
-def edit(entered: Mapping[str, str]) -> Act:
-    """Change values before the decision; they are given as a person types them, and not at all where left empty."""
-
-    def command(asking: Asking) -> c.EditGate | Refusal:
-        values: dict[str, JsonValue] = {}
-        problems: dict[str, str] = {}
-        for name, known in asking.editable.items():
-            try:
-                values[name] = read_value(name, known, entered.get(name, ""), text=True)
-            except ValueError as error:
-                problems[name] = str(error)
-        if problems:
-            return _not_so(problems)
-        return c.EditGate(fields=values, authority=asking.right.authority, **asking.common)
-
-    return command
-
-
-def request_changes(comment: str) -> Act:
-    """Send the run back, to be done anew."""
-    return lambda asking: c.RequestChanges(comment=comment, authority=asking.right.authority, **asking.common)
-
-
-def delegate(to: Actor, reason: str = "") -> Act:
-    """Let somebody else decide at this gate."""
-    return lambda asking: c.Delegate(to=to, reason=reason, authority=asking.right.authority, **asking.common)
-
-
-def snooze(until: int) -> Act:
-    """Be left in peace by reminders until then."""
-    return lambda asking: c.Snooze(until=until, **asking.common)
-
-
-# The one way
 
 
 async def check(desk: Desk, value: str, user: str) -> Asking | Refusal:
@@ -190,8 +117,8 @@ async def _act(desk: Desk, value: str, user: str, what: Act) -> Recorded | Refus
     if isinstance(asking, Refusal):
         return asking
     command = what(asking)
-    if isinstance(command, Refusal):
-        return command
+    if isinstance(command, c.InvalidFields):
+        return _not_so(command.problems)
     reply = await desk.engine.gates.act(asking.state.run, command)
     return Recorded(asking) if isinstance(reply, c.Accepted) else await _refusal(desk, asking, reply)
 

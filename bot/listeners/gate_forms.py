@@ -14,8 +14,9 @@ from bot.blocks import gate_replies
 from bot.blocks.forms import Place, block_of, read_fields
 from bot.blocks.replies import NOT_IN_TIME
 from bot.listeners.answers import CLOSED, Answer, replaced, wrong
-from bot.listeners.deciding import Act, Recorded, Refusal, act, check, delegate, edit, request_changes, snooze, vote
+from bot.listeners.deciding import Recorded, Refusal, act, check
 from bot.listeners.desk import Ack, Desk, NotInTime
+from bot.people.acts import Act, delegate, edit, request_changes, snooze, vote
 from bot.people.authority import actor
 from bot.people.directory import Unreadable
 from engine.core.errors import EngineError

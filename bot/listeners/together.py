@@ -25,8 +25,9 @@ from bot.blocks.waiting import (
 )
 from bot.listeners.actions import Click
 from bot.listeners.answers import Answer, replaced, wrong
-from bot.listeners.deciding import Refusal, act, vote
+from bot.listeners.deciding import Refusal, act
 from bot.listeners.desk import Ack, Desk, NotInTime
+from bot.people.acts import vote
 from bot.people.directory import Unreadable
 from bot.people.waiting import waiting_for
 from engine.core.errors import EngineError

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.people.directory import Directory, Person, Target
 from bot.people.policy import Allowed, Refused, may_decide, unknown
@@ -34,14 +34,22 @@ def actor(person: Person) -> Actor:
     return Actor(via="slack", id=person.id, name=person.name)
 
 
-def right_at_console(person: Actor, machine: str, *, allowed: bool) -> Right | Refused:
-    """The right of a machine's user at every gate, where the operator's settings give it: whoever has the machine."""
-    if not allowed:
-        return Refused(
-            "The command line may not decide here, nothing was changed; decide in Slack, or let the operator set "
-            "VB_CLI_APPROVALS=yes."
-        )
-    return Right(person, f"the command line of {machine}", c.Seat())
+def right_of_account(account: Actor, machine: str) -> Right:
+    """The right of an account of a machine of which nobody has said whose it is: whoever has the machine."""
+    return Right(account, f"the command line of {machine}", c.Seat())
+
+
+async def right_at_terminal(
+    engine: Engine, directory: Directory, state: RunState, gate: Gate, person: Actor
+) -> Right | Refused:
+    """The right of a person of Slack who acts at a terminal: what they may there is what they may in Slack.
+
+    Raises ``Unreadable``.
+    """
+    right = await right_of(engine, directory, state, gate, person.id)
+    if isinstance(right, Refused):
+        return right
+    return replace(right, by=right.by.model_copy(update={"terminal": person.terminal}))
 
 
 async def right_of(engine: Engine, directory: Directory, state: RunState, gate: Gate, user: str) -> Right | Refused:

@@ -30,6 +30,8 @@ class Desk:
     def __init__(self, slack: Simulator, vb: Vb) -> None:
         self.slack = slack
         self._vb = vb
+        self.asking = {"SLACK_BOT_TOKEN": slack.bot_token, "SLACK_API_URL": slack.api_url}
+        """With what the terminal can ask Slack who is who."""
 
     async def types(self, who: str, text: str) -> str:
         """What only they see of the answer in Slack."""
@@ -53,15 +55,11 @@ async def test_a_person_is_the_same_at_the_terminal_and_in_slack(tmp_path: Path)
     (definitions / "ship.yaml").write_text(SHIP, encoding="utf-8")
     async with Simulator(demo_workspace()).serve() as slack:
         vb = Vb(tmp_path / "state", {"VB_WORKFLOWS": str(definitions), "VB_ADMINS": "@dana"})
-        tokens = {
-            "SLACK_BOT_TOKEN": slack.bot_token,
-            "SLACK_APP_TOKEN": slack.app_token,
-            "SLACK_API_URL": slack.api_url,
-        }
-        with vb.running("serve", **tokens) as serving:
+        desk = Desk(slack, vb)
+        with vb.running("serve", SLACK_APP_TOKEN=slack.app_token, **desk.asking) as serving:
             await asyncio.to_thread(serving.until, "Serving Slack over Socket Mode, with ship")
             await slack.wait_connected()
-            await _see(Desk(slack, vb))
+            await _see(desk)
 
 
 async def _see(desk: Desk) -> None:
@@ -75,8 +73,8 @@ async def _see(desk: Desk) -> None:
     assert (linked.code, f"({BEN}) in Slack from now on" in linked.out) == (0, True)
     again = await desk.vb("link", code)
     assert (again.code, again.err.startswith("There is no such code, or it was used")) == (1, True)
-    own = await desk.vb("approve", run, "publish")
-    assert own.err == "publish was not decided: whoever started the run may not decide here.\n"
+    own = await desk.vb("approve", run, "publish", **desk.asking)
+    assert own.err == "Only @release-managers can decide this, and you do not belong there. Nothing was changed.\n"
 
     second = run_in((await desk.vb("run", "ship")).out)
     started = json.loads((await desk.vb("show", second, "--json")).out)["started_by"]
@@ -94,7 +92,7 @@ async def _see(desk: Desk) -> None:
     assert (strict.code, "VB_CLI_MUST_LINK" in strict.err) == (1, True)
 
     await desk.link("ana")
-    approved = await desk.vb("approve", run, "publish")
+    approved = await desk.vb("approve", run, "publish", **desk.asking)
     assert approved.out == f"Approved publish of {run} as Ana Ruiz (command line).\n"
     assert "at the terminal of" in (await desk.vb("audit", run, "publish")).out
     assert (await desk.vb("unlink")).code == 0

@@ -20,6 +20,7 @@ from bot.listeners.commands.typed import Answer, Typed, split
 from bot.listeners.deciding import Refusal
 from bot.listeners.desk import Desk
 from bot.listeners.mentioned import unescape
+from bot.people import acts
 from bot.people.authority import actor
 from bot.people.directory import Person
 from bot.people.policy import Refused, may_hand_over
@@ -60,7 +61,7 @@ async def deny(desk: Desk, typed: Typed) -> Answer:
     asked = await _asked(desk, typed)
     if not isinstance(asked, Asked):
         return asked
-    vote = deciding.vote(granted=False, reason=unescape(asked.rest))
+    vote = acts.vote(granted=False, reason=unescape(asked.rest))
     outcome = await deciding.act(desk, _value(asked), typed.user, vote)
     if isinstance(outcome, Refusal):
         return _incomplete(typed, "Why?") if outcome.wants_reason is not None else outcome.message
@@ -85,7 +86,7 @@ async def delegate(desk: Desk, typed: Typed) -> Answer:
     if isinstance(to, Message):
         return to
     reason = unescape(split(split(asked.rest)[1])[1])
-    outcome = await deciding.act(desk, _value(asked), typed.user, deciding.delegate(to, reason))
+    outcome = await deciding.act(desk, _value(asked), typed.user, acts.delegate(to, reason))
     if isinstance(outcome, Refusal):
         return outcome.message
     return decided.delegated(asked.step, asked.gate, to)

@@ -62,6 +62,13 @@ BREAKS = (
         instead="",
     ),
     Break(
+        "A person who is linked decides at a terminal what they may decide in Slack",
+        "atgate.py::Acting",
+        "a linked person decides by the right of the machine",
+        text="        if not self.in_slack:\n            return right_of_account",
+        instead="        if self.by:\n            return right_of_account",
+    ),
+    Break(
         "A button of a run's card does what it says",
         "steering.py::Steering",
         "the state for which it was shown is not looked at",

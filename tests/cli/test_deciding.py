@@ -1,0 +1,105 @@
+"""People at a terminal and gates: the same function decides who may as in Slack, with the same facts of Slack."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.config.settings import Settings
+from bot.config.wiring import starting_engine
+from bot.console.atgate import NotDone
+from bot.console.decide import decide
+from bot.console.inslack import NoWayToSlack
+from bot.console.whoami import machine, me
+from bot.simulator.calls import Fault
+from bot.simulator.demo import ANA, BEN, CHEN, DANA, demo_workspace
+from bot.simulator.simulator import Simulator
+from engine.catalog import Catalog
+from engine.core.events import Actor
+from engine.core.gates import Gate
+from engine.core.state import StepState
+from engine.engine import Engine
+from tests.core.driver import workflow
+
+NAMES = {ANA: "Ana Ruiz", BEN: "Ben Okafor", CHEN: "Chen Wei", DANA: "Dana Levy"}
+
+
+@dataclass
+class Terminal:
+    """A terminal beside a workspace in Slack, and whose its account is."""
+
+    slack: Simulator
+    folder: Path
+    settings: Settings
+
+    @asynccontextmanager
+    async def engine(self, catalog: Catalog | None = None) -> AsyncGenerator[Engine]:
+        async with starting_engine(self.settings, catalog or Catalog({})) as engine:
+            yield engine
+
+    async def run(self, **approval: object) -> str:
+        """A run that Ben has started in Slack, and that waits at its gate ``agree``."""
+        gate = {"id": "agree", "approval": {"title": "Ship it?", "approvers": ["@release-managers"], **approval}}
+        catalog = Catalog({})
+        catalog.add(workflow({"id": "notes", "set": {"text": "${{ changes.comment }}"}}, gate))
+        async with self.engine(catalog) as engine:
+            return (await engine.start("wf", {}, by=person(BEN))).run
+
+    async def belongs_to(self, who: str) -> None:
+        """The account of this process is theirs from now on."""
+        async with self.engine() as engine:
+            await engine.identities.end(me(), by=me(), machine=machine())
+            code = await engine.identities.offer(person(who))
+            await engine.identities.take(code, me(), machine())
+
+    async def step(self, run: str) -> StepState:
+        async with self.engine() as engine:
+            return (await engine.state(run)).step("agree")
+
+    async def gate(self, run: str) -> Gate:
+        gate = (await self.step(run)).gate
+        assert gate is not None
+        return gate
+
+
+def person(who: str) -> Actor:
+    return Actor(via="slack", id=who, name=NAMES[who])
+
+
+@pytest.fixture
+async def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Terminal]:
+    for name in Settings.variables():
+        monkeypatch.delenv(name, raising=False)
+    async with Simulator(demo_workspace()).serve() as slack:
+        told = {"SLACK_API_URL": slack.api_url, "SLACK_BOT_TOKEN": slack.bot_token}
+        yield Terminal(slack, tmp_path, Settings.read(tmp_path, **told))
+
+
+async def test_everybody_of_a_group_can_approve_at_a_terminal(terminal: Terminal) -> None:
+    """Who everybody is takes Slack; so does that somebody else is not of the group."""
+    run = await terminal.run(quorum="all")
+    await terminal.belongs_to(CHEN)
+    with pytest.raises(NotDone, match=r"^Only @release-managers can decide this, and you do not belong there\."):
+        await decide(terminal.settings, run, "agree", granted=True, reason="")
+    await terminal.belongs_to(ANA)
+    await decide(terminal.settings, run, "agree", granted=True, reason="")
+    (vote,) = (await terminal.gate(run)).votes
+    assert (vote.by.id, vote.by.terminal, vote.authority) == (ANA, machine(), "in @release-managers")
+    await terminal.belongs_to(DANA)
+    await decide(terminal.settings, run, "agree", granted=True, reason="")
+    assert (await terminal.step(run)).status == "completed"
+
+
+async def test_a_person_without_a_way_to_slack_decides_nothing(terminal: Terminal, tmp_path: Path) -> None:
+    run = await terminal.run()
+    await terminal.belongs_to(ANA)
+    with pytest.raises(NoWayToSlack, match=r"Nothing was changed\. Set SLACK_BOT_TOKEN"):
+        await decide(Settings.read(tmp_path), run, "agree", granted=True, reason="")
+    terminal.slack.fail_next("usergroups.users.list", Fault(error="internal_error"))
+    with pytest.raises(NotDone, match=r"^Slack did not say who belongs to @release-managers, .* Nothing was changed"):
+        await decide(terminal.settings, run, "agree", granted=True, reason="")
+    assert (await terminal.gate(run)).decision is None
