@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -23,6 +23,7 @@ from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, NotYet, StepError, classify
 from engine.core.given import arguments, places
 from engine.core.keys import SECRETS, Use
+from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.core.state import RunState
 from engine.core.values import size_of
@@ -31,6 +32,7 @@ from engine.redaction import Redactor
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry
 from engine.store import Log, StoreError, StoreUnavailable
+from engine.tariffs import Tariffs
 from engine.vault import key_name, open_key
 
 log = logging.getLogger(__name__)
@@ -107,6 +109,7 @@ class Attempt:
         store: Log,
         claim: Callable[[], Claim | None],
         limits: Limits | None = None,
+        tariffs: Tariffs | None = None,
     ) -> None:
         step = state.steps[step_id]
         self.key = AttemptKey(state.run, step_id, step.token)
@@ -119,7 +122,9 @@ class Attempt:
         self._limits = limits or Limits()
         self._loop = asyncio.get_running_loop()
         self._redactor = Redactor()
-        self._recorder = _LogRecorder(state, step_id, handle, store, self._limits, self._redactor)
+        self._recorder = _LogRecorder(
+            state, step_id, handle, store, self._limits, self._redactor, tariffs or Tariffs(store)
+        )
         self._ctx = StepContext(
             state.run,
             step_id,
@@ -279,7 +284,14 @@ class _LogRecorder:
     """The log as one attempt sees it (``engine.steps.context.EffectRecorder``)."""
 
     def __init__(
-        self, state: RunState, step_id: str, handle: Handle, store: Log, limits: Limits, redactor: Redactor
+        self,
+        state: RunState,
+        step_id: str,
+        handle: Handle,
+        store: Log,
+        limits: Limits,
+        redactor: Redactor,
+        tariffs: Tariffs,
     ) -> None:
         self._step = state.steps[step_id]
         self._key = AttemptKey(state.run, step_id, self._step.token)
@@ -288,6 +300,7 @@ class _LogRecorder:
         self._store = store
         self._limits = limits
         self._redactor = redactor
+        self._tariffs = tariffs
         self.opens_keys = False
         """Whether the step may have keys of providers."""
 
@@ -317,6 +330,15 @@ class _LogRecorder:
         if not self.opens_keys or provider == SECRETS:
             raise StepError("this step was not made with opens_keys=True, and has no keys", FailureClass.PERMISSION)
         return self._open(provider, name)
+
+    async def own_prices(self) -> Mapping[str, Price]:
+        try:
+            return await self._tariffs.own(self._workspace)
+        except StoreUnavailable as error:
+            words = f"what models cost here cannot be looked up: {error}"
+            raise StepError(words, FailureClass.TRANSIENT) from None
+        except UnknownEvent as error:
+            raise AttemptLost(error) from None
 
     async def key_name(self, provider: str, name: str | None) -> str | None:
         return await key_name(self._store, self._workspace, provider, name)

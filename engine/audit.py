@@ -5,18 +5,19 @@ The one rule: nothing that is kept beside the events is believed; it is made aga
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from engine.core import checkpoint
 from engine.core import workspace_events as w
 from engine.core.definition import Workflow
 from engine.core.errors import BrokenDefinition
-from engine.core.events import RunMoved, RunStarted
+from engine.core.events import CostRecorded, EffectStarted, PricedAt, RunMoved, RunStarted
 from engine.core.fold import evolve, fold
 from engine.core.graph import Plan
 from engine.core.spending import of_run
 from engine.core.state import RunState
 from engine.plans import believed, read
+from engine.prices import cost_at
 from engine.records import cache_of, recorded
 from engine.store import DueKind, Finding, Log, Report, RunRow, StoredEvent, verify
 
@@ -32,15 +33,36 @@ async def audit(store: Log, run: str | None = None) -> Report:
     def saved(stream: str, events: list[StoredEvent], version: int) -> str | None:
         return checkpoint.to_text(folder.fold(stream, events)) if version == checkpoint.VERSION else None
 
+    wrong: list[Finding] = []
+
     def spending(stream: str, events: list[StoredEvent]) -> tuple[str, int, int]:
+        wrong.extend(_wrong_costs(stream, events))
         state = folder.fold(stream, events)
         return f"{state.started.workspace}/{of_run(stream)}", state.spent, state.reserved
 
     report = await verify(store, None if run is None else [run], caches, saved, spending)
+    report.add(wrong)
     report.add([Finding(definition, None, str(error)) for definition, error in folder.broken.items()])
     if run is None:
         report.add(await _wrong_switches(store))
     return report
+
+
+def _wrong_costs(run: str, events: Iterable[StoredEvent]) -> Iterator[Finding]:
+    """Calls of models that are not told to have cost what their price comes to. A list's cannot be told from here."""
+    begun: dict[tuple[str, str], PricedAt | None] = {}
+    for one in events:
+        if one.type not in (EffectStarted.type, CostRecorded.type):
+            continue
+        event = recorded(one).event
+        if isinstance(event, EffectStarted):
+            begun[event.step, event.effect] = event.price
+        elif isinstance(event, CostRecorded) and not event.assumed:
+            price = begun.get((event.step, event.effect))
+            should = None if price is None else cost_at(price, event.usage)
+            if should is not None and should != event.cost:
+                words = f"{event.effect} of {event.step} is told to have cost {event.cost}, but comes to {should}"
+                yield Finding(run, one.seq, words)
 
 
 async def _wrong_switches(store: Log) -> list[Finding]:

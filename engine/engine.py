@@ -58,6 +58,7 @@ from engine.store import (
 )
 from engine.streams import ActivationStream, Streams
 from engine.switching import Switchboard
+from engine.tariffs import PriceBook
 from engine.worker import Worker, WorkerSettings
 from engine.workspace import Workspace
 
@@ -117,7 +118,8 @@ class Engine:
         self._own = OwnRuns(shared.handle, workspace)
         self.workspace = Workspace(self.store, self.clock, workspace)
         self.definitions = Definitions(self.workspace, self.catalog, shared.plans)
-        self.forecasts = Forecasts(self.store, self.definitions, self.settings.prices, workspace)
+        self.prices = PriceBook(self.workspace, self.settings.prices)
+        self.forecasts = Forecasts(self.store, self.definitions, self.prices, workspace)
         self.budgets = Budgets(self.store, self.workspace, self.clock)
         self.keyring = Keyring(self.store, self.workspace)
         self.identities = Identities(self.workspace, self.clock)

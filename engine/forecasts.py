@@ -16,8 +16,8 @@ from engine.core.estimate import CALLED, Estimate, Past, asks_models, estimate, 
 from engine.core.graph import Kind, Plan
 from engine.definitions import Definitions
 from engine.plans import read
-from engine.prices import Prices
 from engine.store import Log, StepCost
+from engine.tariffs import PriceBook
 
 PAST_RUNS = 20
 """The newest completed runs of the same definition, which the next one is likely to be like."""
@@ -25,11 +25,11 @@ PAST_RUNS = 20
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:
-    """``prices`` are those of the models that can be asked."""
+    """``prices`` are those that count in the ``workspace``."""
 
     store: Log
     definitions: Definitions
-    prices: Prices
+    prices: PriceBook
     workspace: str
 
     def is_needed(self, workflow: Workflow) -> bool:
@@ -45,8 +45,9 @@ class Forecasts:
         if not asks_models(plan):
             return None
         past = await self._past(plan)
+        prices = await self.prices.now()
         # In a thread: the list of prices takes long to load the first time.
-        return await asyncio.to_thread(estimate, plan, given, self.prices.of, past)
+        return await asyncio.to_thread(estimate, plan, given, prices.of, past)
 
     async def _past(self, plan: Plan) -> dict[str, Past]:
         workflow = plan.workflow

@@ -28,6 +28,7 @@ from engine.shunned import Shunned
 from engine.steps.registry import Registry
 from engine.store import Log, StoreUnavailable
 from engine.streams import Activation, ActivationStream, GroupLost, StreamsUnavailable
+from engine.tariffs import Tariffs
 
 log = logging.getLogger(__name__)
 
@@ -88,6 +89,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._reserved = 0
         self._shunned = Shunned()
+        self._tariffs = Tariffs(store)
         self._to_pass_on: set[str] = set()
         self._others = Others(settings.slots)
         self._redis_reachable = True
@@ -167,6 +169,7 @@ class Worker:
                     self._store,
                     partial(self._claim_for_next, state),
                     self._settings.step_limits,
+                    self._tariffs,
                 )
                 self._in_hand[key] = attempt
                 task = asyncio.create_task(self._execute(attempt))

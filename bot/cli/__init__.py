@@ -8,7 +8,19 @@ from __future__ import annotations
 
 import typer
 
-from bot.cli import asking, budgeting, definitions, granting, identity, keeping, starting, steering, storing, switching
+from bot.cli import (
+    asking,
+    budgeting,
+    definitions,
+    granting,
+    identity,
+    keeping,
+    pricing,
+    starting,
+    steering,
+    storing,
+    switching,
+)
 
 app = typer.Typer(
     name="vb",
@@ -20,7 +32,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for _part in (starting, asking, steering, switching, budgeting, definitions, granting, identity, keeping, storing):
+_PARTS = (starting, asking, steering, switching, budgeting, pricing, definitions, granting, identity, keeping, storing)
+for _part in _PARTS:
     _part.add_to(app)
 
 

@@ -18,7 +18,7 @@ from engine.catalog import Catalog
 from engine.core.estimate import models_of
 from engine.core.language import language_schema
 from engine.core.reference import language_page
-from engine.prices import Prices
+from engine.prices import Prices, advice
 
 
 async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
@@ -32,6 +32,8 @@ async def check_files(settings: Settings, paths: Sequence[Path]) -> int:
     for problem in problems:
         say(clean(str(problem)))
     unpriced = [*_unpriced(known, settings.models.prices)]
+    if unpriced:
+        unpriced = [*_unpriced(known, await _prices_here(settings))]
     for _, problem in unpriced:
         say(clean(problem))
     names = ", ".join(name for name in known.workflows if name not in dict(unpriced))
@@ -48,8 +50,17 @@ def _unpriced(known: Catalog, prices: Prices) -> Iterator[tuple[str, str]]:
         for step, model in dict.fromkeys(models_of(known.plan(name))):
             if prices.of(model) is None:
                 where = f"{name}: steps.{step}: no price is known for {model}, so that no run could ask it"
-                price = f"in dollars for a million tokens in and out: VB_MODEL_PRICES={model}=0.25/2.00"
-                yield name, f"{where}; set one in the environment, {price}"
+                yield name, f"{where}; {advice(model)}"
+
+
+async def _prices_here(settings: Settings) -> Prices:
+    """With those that the workspace has set, if there is one already."""
+    if settings.is_embedded_database and not settings.database_file.exists():
+        return settings.models.prices
+    from bot.config.wiring import reading_engine  # not above: a database is heavy, and seldom needed
+
+    async with reading_engine(settings, any_key=True) as engine:
+        return await engine.prices.now()
 
 
 async def print_schema() -> int:

@@ -22,6 +22,7 @@ from engine.core.errors import InvalidInput
 from engine.core.estimate import NOTHING, Estimate, Range, StepEstimate, estimate, range_words
 from engine.core.inputs import validate_input
 from engine.core.money import say_money
+from engine.prices import advice
 
 
 async def estimate_run(settings: Settings, workflow: str, pairs: Sequence[str], *, as_json: bool) -> int:
@@ -60,8 +61,9 @@ def _tell(definition: Workflow, found: Estimate, *, as_json: bool) -> int:
     for one in found.steps:
         say(f"{one_line(one.step)}: {one_line('; '.join(one.reasons), 400)}")
     say(f"Estimate for one run of {one_line(workflow)}: {range_words(found.cost)}.")
+    models = {one.step: one.model for one in found.steps}
     for step in found.unpriced:
-        note(f"{step} is not in it: no price is known for its model; set one with VB_MODEL_PRICES.")
+        note(f"{step} is not in it: no price is known for {one_line(models[step])}; {one_line(advice(models[step]))}")
     limit = definition.budget.limit if definition.budget is not None else None
     if limit is not None:
         note(f"Whatever the estimate says, a run is held once it has spent {say_money(limit)}, its budget.")

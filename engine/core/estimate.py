@@ -19,6 +19,7 @@ from engine.core.expressions import Compiled, ExpressionError, Template, compile
 from engine.core.graph import Kind, Plan, PlannedStep
 from engine.core.models import LLM
 from engine.core.money import say_money
+from engine.core.prices import Price
 from engine.core.state import RunState
 from engine.core.words import listed
 
@@ -30,13 +31,6 @@ TOOL_RESULT = (20, 500, 10_000)
 CALLED = " > "
 """Before it is the step that calls a workflow, behind it a step of that."""
 LIKELY_TURNS, LIKELY_PASSES = 3, 2
-
-
-class Price(NamedTuple):
-    """Millionths of a US dollar for a million tokens, in and out."""
-
-    input: int
-    output: int
 
 
 class Range(NamedTuple):
@@ -305,7 +299,7 @@ def _priced(asking: _Asking, prices: Prices, past: Mapping[str, Past]) -> StepEs
         return replace(known, reasons=(*asking.reasons, f"the price of {asking.model} is not known"))
     one = Range(
         *(
-            _rounded_up(tokens_in * price.input + tokens_out * price.output)
+            price.cost(tokens_in, tokens_out)
             for tokens_in, tokens_out in zip(asking.tokens_in, asking.tokens_out, strict=True)
         )
     )
@@ -316,10 +310,6 @@ def _priced(asking: _Asking, prices: Prices, past: Mapping[str, Past]) -> StepEs
     likely = min(max(before.average, cost.low), cost.high)
     runs = "the last run" if before.runs == 1 else f"the last {before.runs} runs"
     return replace(known, cost=cost._replace(likely=likely), reasons=(*asking.reasons, f"likely, as in {runs}"))
-
-
-def _rounded_up(millionths_of_micros: int) -> int:
-    return -(-millionths_of_micros // 1_000_000)
 
 
 def range_words(cost: Range) -> str:

@@ -17,6 +17,7 @@ from pydantic import JsonValue
 
 from engine.core.events.base import Actor
 from engine.core.events.runs import RunStarted
+from engine.core.events.spending import PricedAt
 from engine.core.events.spending import Standing as Standing
 from engine.core.money import Micros
 
@@ -33,6 +34,7 @@ class Spend:
     worst: Micros
     model: str = ""
     provider: str = ""
+    price: PricedAt | None = None
 
     def __post_init__(self) -> None:
         if self.worst < 0:

@@ -16,6 +16,7 @@ from engine.core import delegations as dg
 from engine.core import freezes as fz
 from engine.core import identities as idn
 from engine.core import keys as ks
+from engine.core import prices as pr
 from engine.core import switches as sw
 from engine.core import workspace_events as w
 from engine.core.events.base import Actor
@@ -72,6 +73,7 @@ class WorkspaceState(NamedTuple):
     delegations: Map[int, dg.Delegation] = Map()
     switches: Map[str, sw.Switch] = Map()
     budgets: Map[str, bg.Budget] = Map()
+    prices: pr.OwnPrices = Map()
     timezone: str = "UTC"
     keys: Map[ks.KeyPlace, ks.Key] = Map()
     identities: idn.Identities = idn.Identities()
@@ -139,7 +141,7 @@ def _evolve(state: WorkspaceState, seq: int, at: int, event: w.GeneralEvent) -> 
 
 
 _OfPeople = w.RoleGranted | w.RoleRevoked | w.DelegationStarted | w.DelegationEnded
-_OfMoney = w.BudgetSet | w.TimezoneSet
+_OfMoney = w.BudgetSet | w.TimezoneSet | w.PriceEvent
 
 
 def _evolve_rights(state: WorkspaceState, seq: int, at: int, event: _OfPeople | _OfMoney) -> WorkspaceState:
@@ -160,6 +162,8 @@ def _evolve_rights(state: WorkspaceState, seq: int, at: int, event: _OfPeople | 
             return state._replace(budgets=changed)
         case w.TimezoneSet():
             return state._replace(timezone=event.zone)
+        case w.PriceSet() | w.PriceUnset():
+            return state._replace(prices=pr.evolve(state.prices, at, event))
         case _:
             assert_never(event)
 
@@ -203,6 +207,8 @@ def _decide_guards(
             return sw.decide(state.switches, command)
         case bg.SetBudget() | bg.SetTimezone():
             return bg.decide(state.budgets, state.timezone, command)
+        case pr.SetPrice() | pr.UnsetPrice():
+            return pr.decide(state.prices, command)
         case _:
             return ks.decide(state.keys, command)
 

@@ -12,6 +12,7 @@ from engine.core import delegations as dg
 from engine.core import freezes as fz
 from engine.core import identities as idn
 from engine.core import keys as ks
+from engine.core import prices as pr
 from engine.core import switches as sw
 from engine.core import workspace_events as w
 from engine.core.events.base import Actor
@@ -106,7 +107,7 @@ class RevokeRole:
 AboutPeople = GrantRole | RevokeRole | dg.StartDelegation | dg.EndDelegation | idn.IdentityCommand
 AboutTime = PauseSchedule | ResumeSchedule | Skip | fz.StartFreeze | fz.LiftFreeze
 AboutStopping = sw.ThrowSwitch | sw.LiftSwitch
-AboutMoney = bg.SetBudget | bg.SetTimezone
+AboutMoney = bg.SetBudget | bg.SetTimezone | pr.PriceCommand
 Command = Deploy | Retire | AboutTime | AboutPeople | AboutStopping | AboutMoney | ks.KeyCommand
 
 

@@ -194,6 +194,31 @@ class TimezoneSet(EventModel):
     reason: str = ""
 
 
+class PriceSet(EventModel):
+    """Calls of ``provider:model`` that begin from here on cost so much, in millionths of a dollar for a million tokens.
+
+    ``model`` ``provider:*`` is each of a provider's that has no price of its own. ``cached`` is that of tokens in which
+    the provider had kept; None: they cost what the others do.
+    """
+
+    type: ClassVar[str] = "PRICE_SET"
+    model: str
+    input: int
+    output: int
+    cached: int | None = None
+    by: Actor
+    reason: str = ""
+
+
+class PriceUnset(EventModel):
+    """Undoes the PRICE_SET of the same model: from here on the operator's price counts, or that of the list."""
+
+    type: ClassVar[str] = "PRICE_UNSET"
+    model: str
+    by: Actor
+    reason: str = ""
+
+
 class LinkOffered(EventModel):
     """Until then, the account that tells the code of this digest is ``by``'s. An earlier offer of theirs is over."""
 
@@ -232,6 +257,7 @@ class AccountUnlinked(EventModel):
     reason: str = ""
 
 
+PriceEvent = PriceSet | PriceUnset
 IdentityEvent = LinkOffered | LinkWithdrawn | AccountLinked | AccountUnlinked
 GeneralEvent = (
     WorkflowDeployed
@@ -249,6 +275,7 @@ GeneralEvent = (
     | SwitchLifted
     | BudgetSet
     | TimezoneSet
+    | PriceEvent
 )
 WorkspaceEvent = GeneralEvent | IdentityEvent | KeyEvent
 

@@ -35,10 +35,13 @@ class Call(BaseModel):
 
 
 class Usage(BaseModel):
+    """``cached_tokens`` are those of the ``input_tokens`` that the provider had kept from an earlier question."""
+
     model_config = ConfigDict(frozen=True)
 
     input_tokens: int = 0
     output_tokens: int = 0
+    cached_tokens: int = 0
 
 
 class Answer(BaseModel):

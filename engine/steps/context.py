@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from engine.core.failures import FailureClass, StepError
 from engine.core.keys import switch_of
 from engine.core.money import Micros
+from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.steps.jsonvalue import to_json_value
 
@@ -81,6 +82,10 @@ class EffectRecorder(Protocol):
 
     def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
         """KEY_USED, and then the key's value."""
+        ...
+
+    async def own_prices(self) -> Mapping[str, Price]:
+        """What the run's workspace has set, by ``provider:model``."""
         ...
 
     async def key_name(self, provider: str, name: str | None) -> str | None:
@@ -178,6 +183,10 @@ class StepContext:
         that was replaced or revoked meanwhile is not used. ``StepError`` where there is no such key.
         """
         return self._effects.key(provider, name)
+
+    async def own_prices(self) -> Mapping[str, Price]:
+        """What the run's workspace says now that models cost, by ``provider:model`` or ``provider:*``."""
+        return await self._effects.own_prices()
 
     async def key_switch(self, provider: str, name: str | None = None) -> tuple[str, ...]:
         """The switches that stop whatever opens the key that ``key`` would open: for an effect's ``under``.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
@@ -22,6 +22,7 @@ from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, NotYet, classify
 from engine.core.graph import PlannedStep
 from engine.core.keys import DEFAULT, mask
+from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry, StepFunction, UnknownStep
@@ -162,6 +163,9 @@ class _Recorder:
 
     async def unsent(self, name: str) -> None:
         self._submit(c.CancelEffect(self._called.step, self._token, name))
+
+    async def own_prices(self) -> Mapping[str, Price]:
+        return {}
 
     async def key_name(self, provider: str, name: str | None) -> str | None:
         return name or DEFAULT

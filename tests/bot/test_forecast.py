@@ -8,7 +8,8 @@ from dataclasses import replace
 
 from bot.blocks.forecast import estimate_words
 from bot.simulator.simulator import Simulator
-from engine.core.estimate import Estimate, Price, Range, StepEstimate
+from engine.core.estimate import Estimate, Range, StepEstimate
+from engine.core.prices import Price
 from engine.prices import Prices
 from tests.bot.conftest import Setup, workflow
 from tests.bot.front import Front, serving

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from bot.config.ownsteps import own_steps
 from bot.config.settings import Settings, WrongSetting
 from engine.core.failures import FailureClass
 from engine.core.loader import load_yaml
+from engine.core.prices import Price
 from engine.steps.context import Recorded, StepContext
 
 PAGE = (Path(__file__).parents[2] / "docs/steps.md").read_text(encoding="utf-8")
@@ -31,6 +33,9 @@ class Forgetful:
 
     def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
         return nullcontext(f"the key {name} of {provider}")
+
+    async def own_prices(self) -> Mapping[str, Price]:
+        return {}
 
     async def key_name(self, provider: str, name: str | None) -> str | None:
         return name

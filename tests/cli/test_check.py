@@ -64,8 +64,8 @@ def test_a_model_without_a_price_is_a_problem_with_what_to_set(vb: Vb, tmp_path:
     done = vb("check", str(file))
     assert done.code == 1
     assert done.out.splitlines() == [
-        f"ask: steps.strange: no price is known for openai:{model}, so that no run could ask it; set one in the "
-        f"environment, in dollars for a million tokens in and out: VB_MODEL_PRICES=openai:{model}=0.25/2.00"
+        f"ask: steps.strange: no price is known for openai:{model}, so that no run could ask it; set one in dollars "
+        f"for a million tokens: vb prices set openai:{model} --input 0.25 --output 2.00"
         for model in ("nobody-knows", "neither")
     ]
     priced = vb("check", str(file), VB_MODEL_PRICES="openai:nobody-knows=1/2,openai:neither=1/2")

@@ -21,5 +21,5 @@ def test_what_a_run_may_cost_is_told_with_reasons(vb: Vb) -> None:
     told = vb("estimate", "ask", "text=a long story", VB_WORKFLOWS=str(vb.folder.parent), **OTHERS)
     assert "Estimate for one run of ask: about $" in told.out
     assert "first: a prompt of about 6 tokens; at most 1,000 tokens out each time" in told.out
-    assert "second is not in it: no price is known for its model" in told.err
+    assert "second is not in it: no price is known for nobody:knows; set one" in told.err
     assert "held once it has spent $0.50" in told.err

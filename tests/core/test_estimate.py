@@ -7,11 +7,12 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
-from engine.core.estimate import Estimate, Past, Price, Range, estimate
+from engine.core.estimate import Estimate, Past, Range, estimate
 from engine.core.graph import Plan
 from engine.core.loader import load_yaml
 from engine.core.paths import around_template
 from engine.core.pinning import pin
+from engine.core.prices import Price
 from engine.core.stepspec import StepSpec
 
 CATALOG = {"llm": StepSpec.of({}), "agent.turn": StepSpec.of({}), "noop": StepSpec.of({})}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.core.estimate import Past, Price, Range
+from engine.core.estimate import Past, Range
 from engine.core.graph import Plan
+from engine.core.prices import Price
 from engine.core.spending import Spend
 from engine.core.state import RunState
 from engine.engine import Engine

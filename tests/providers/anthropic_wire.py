@@ -99,7 +99,8 @@ def stream(body: dict[str, Any], said: Say) -> Iterator[str]:
         "model": body["model"],
         "content": [],
     }
-    usage = {"input_tokens": asked, "output_tokens": min(answered, 1)}
+    usage = {"input_tokens": asked - said.cached, "output_tokens": min(answered, 1)}
+    usage |= {"cache_read_input_tokens": said.cached}
     yield _event("message_start", message={**message, "stop_reason": None, "stop_sequence": None, "usage": usage})
     yield _event("ping")
     blocks: list[tuple[dict[str, Any], list[dict[str, Any]]]] = []

@@ -101,6 +101,7 @@ def stream(body: dict[str, Any], said: Say) -> Iterator[str]:
     if said.counted and options.get("include_usage"):
         asked, answered = said.usage or (_asked(body), _answered(said))
         usage = {"prompt_tokens": asked, "completion_tokens": answered, "total_tokens": asked + answered}
+        usage |= {"prompt_tokens_details": {"cached_tokens": said.cached}}
         yield _event({**head, "choices": [], "usage": usage})
     yield "data: [DONE]\n\n"
 

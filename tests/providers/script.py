@@ -21,6 +21,8 @@ class Say:
     hang_after: int | None = None
     break_after: int | None = None
     overloaded: bool = False
+    cached: int = 0
+    """So many of the tokens that were asked had been kept."""
     counted: bool = True
     """False: nothing is said of tokens."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, StepError
+from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext
 from tests.httpd import listening
@@ -28,6 +29,8 @@ class Notebook:
     costs: dict[str, Cost] = field(default_factory=dict[str, Cost])
     secret: str | None = "a key"
     """The value of every key; None: there is none."""
+    prices: dict[str, Price] = field(default_factory=dict[str, Price])
+    """What the workspace has set."""
     opened: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
 
     async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
@@ -44,6 +47,9 @@ class Notebook:
         if self.secret is None:
             raise StepError(f"there is no key for {provider}", FailureClass.PERMISSION)
         return contextlib.nullcontext(self.secret)
+
+    async def own_prices(self) -> Mapping[str, Price]:
+        return dict(self.prices)
 
     async def key_name(self, provider: str, name: str | None) -> str | None:
         return name

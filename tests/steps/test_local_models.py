@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
-from engine.core.estimate import Price
+from engine.core.prices import Price
 from engine.prices import Prices
 from engine.steps.agent import Question, Said
 from engine.steps.models.local import MODELS, first_half
@@ -62,4 +62,4 @@ def test_half_of_a_text_has_whole_lines_or_words(text: str, half: str) -> None:
 def test_a_local_model_is_free_unless_it_is_given_a_price() -> None:
     assert (Prices().of("local:echo"), Prices().source("local:echo")) == (Price(0, 0), "local")
     priced = Prices({"local:*": Price(0, 1_000_000_000)})
-    assert (priced.cost("local:echo", 500, 100), priced.source("local:echo")) == (100_000, "own")
+    assert (priced.cost("local:echo", 500, 100), priced.source("local:echo")) == (100_000, "settings")

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydantic import JsonValue
 
+from engine.core.events import PricedAt
 from engine.core.failures import FailureClass, NotYet, StepError
 from engine.core.models import Llm
+from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.steps.agent import Answer, Call, Question, Said, ToolSpec
 from engine.steps.context import Unsent
@@ -339,7 +342,7 @@ async def test_an_answer_without_a_count_is_counted_as_the_most(bench: Bench, mo
 async def test_a_model_without_a_price_is_not_asked(bench: Bench) -> None:
     error = await bench.failure("openai:my-own-tune")
     assert error.cls is FailureClass.INVALID_INPUT
-    assert "VB_MODEL_PRICES=openai:my-own-tune=0.25/2.00" in str(error)
+    assert "vb prices set openai:my-own-tune --input 0.25 --output 2.00" in str(error)
     assert bench.server.seen == []
 
 
@@ -347,7 +350,7 @@ async def test_a_server_of_ones_own_is_asked_at_ones_own_price_and_without_a_key
     bench.server.keys = {"none"}
     answer = await bench.answer("mine:llama", Say("three", usage=(1_000_000, 500_000)))
     assert (answer.text, answer.cost) == ("three", 2.0)
-    assert bench.notebook.costs["request"].usage["prices"] == "own"
+    assert bench.notebook.costs["request"].usage["prices"] == "settings"
     assert bench.notebook.opened == []
 
 
@@ -398,9 +401,31 @@ async def test_the_step_gives_what_the_model_gave(bench: Bench) -> None:
         "text": "",
         "value": {"n": 3},
         "model": OPENAI,
-        "usage": {"input_tokens": 1_000, "output_tokens": 0},
+        "usage": {"input_tokens": 1_000, "output_tokens": 0, "cached_tokens": 0},
         "cost": 0.00025,
         "finish": "stop",
     }
-    assert bench.notebook.spends["request"] == Spend(bench.notebook.spends["request"].worst, OPENAI, "openai")
+    spend = bench.notebook.spends["request"]
+    assert spend == Spend(spend.worst, OPENAI, "openai", bench.models.prices.at(OPENAI))
     assert isinstance(bench.notebook.costs["request"], Cost)
+
+
+class Dearer(Notebook):
+    """On it the price rises while a model is being asked."""
+
+    def key(self, provider: str, name: str | None) -> AbstractAsyncContextManager[str]:
+        self.prices["openai:*"] = Price(9_000_000, 9_000_000)
+        return super().key(provider, name)
+
+
+async def test_an_answer_is_reckoned_at_the_price_that_it_was_asked_at(server: Providers) -> None:
+    bench = Bench(server, Dearer(prices={"openai:*": Price(1_000_000, 2_000_000, 100_000)}))
+    answer = await bench.answer(OPENAI, Say("three", usage=(1_000, 100), cached=400))
+    assert (answer.usage.cached_tokens, answer.cost) == (400, 0.00084)
+    then = PricedAt(source="workspace", input=1_000_000, output=2_000_000, cached=100_000)
+    assert bench.notebook.spends["request"].price == then
+
+
+async def test_what_anthropic_had_kept_is_counted_as_such(bench: Bench) -> None:
+    answer = await bench.answer(ANTHROPIC, Say("three", usage=(1_000, 100), cached=400))
+    assert (answer.usage.input_tokens, answer.usage.cached_tokens) == (1_000, 400)

@@ -47,6 +47,7 @@ def begin_effect(draft: Draft, command: BeginEffect, under: tuple[str, ...]) -> 
         accounts=charged,
         under=under,
         epoch=epoch,
+        price=spend.price,
     )
     draft.conditions.append(Reserving(path, name, spend.worst, charged, spend.model))
     draft.record(started)

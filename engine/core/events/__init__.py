@@ -68,7 +68,7 @@ from engine.core.events.runs import (
     RunTimedOut,
     RunUndoing,
 )
-from engine.core.events.spending import BudgetAlerted, BudgetExceeded, CostRecorded, EffectUnsent, Standing
+from engine.core.events.spending import BudgetAlerted, BudgetExceeded, CostRecorded, EffectUnsent, PricedAt, Standing
 from engine.core.events.steps import (
     EffectRecorded,
     EffectStarted,
@@ -268,6 +268,7 @@ __all__ = [
     "LateResultRefused",
     "Parent",
     "Part",
+    "PricedAt",
     "RunAdmitted",
     "RunCancelRequested",
     "RunCancelled",

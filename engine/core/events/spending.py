@@ -24,6 +24,21 @@ class Standing(BaseModel):
     passes: tuple[int, ...] = ()
 
 
+class PricedAt(BaseModel):
+    """What a model cost when an effect was begun, in millionths of a dollar for a million tokens, and who says so.
+
+    ``source`` is ``workspace``, ``settings``, ``local``, or a list with its version; that may have steps, so that its
+    amounts are what a million tokens come to. ``cached`` is None where kept tokens cost what others do.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    input: int
+    output: int
+    cached: int | None = None
+
+
 class CostRecorded(EventModel):
     """The effect has cost this much; ``reserved``, which was set aside for it, is so no longer.
 

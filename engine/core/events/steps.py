@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import JsonValue
 
 from engine.core.events.base import Actor, EventModel
+from engine.core.events.spending import PricedAt
 from engine.core.failures import Failure
 
 
@@ -105,8 +106,9 @@ class EffectStarted(EventModel):
     """``key`` is about to be handed to the outside; whether it arrived is unknown until EFFECT_RECORDED.
 
     Where it may cost something, ``reserved`` is the most that it can cost, in millionths of a dollar, and ``accounts``
-    are charged with it until COST_RECORDED or EFFECT_UNSENT. ``under`` are the switches that stop it, beside those of
-    its step, such as ``provider:openai``; ``epoch`` is that of the switches at the time.
+    are charged with it until COST_RECORDED or EFFECT_UNSENT. ``price`` is that of the ``model`` at the time, from which
+    what it has cost is reckoned. ``under`` are the switches that stop it, beside those of its step, such as
+    ``provider:openai``; ``epoch`` is that of the switches at the time.
     """
 
     type: ClassVar[str] = "EFFECT_STARTED"
@@ -120,6 +122,7 @@ class EffectStarted(EventModel):
     accounts: tuple[str, ...] = ()
     under: tuple[str, ...] = ()
     epoch: int = 0
+    price: PricedAt | None = None
 
 
 class EffectRecorded(EventModel):

@@ -17,8 +17,8 @@ from engine.core.failures import FailureClass, NotYet, StepError
 from engine.core.jsonschemas import size_in_tokens
 from engine.core.spending import Spend
 from engine.core.words import did_you_mean
-from engine.prices import Prices, UnknownPrice
-from engine.steps.agent import Answer, Ask, Question
+from engine.prices import UnknownPrice, advice
+from engine.steps.agent import Answer, Ask, Question, Usage
 from engine.steps.context import Paid, StepContext, Unsent
 from engine.steps.models import local
 from engine.steps.models.config import Models, Pace, Provider, Wire
@@ -82,11 +82,13 @@ class _Request:
         self._question = question
         self._ctx = ctx
         self._bound = most_tokens(question)
+        self._prices = models.prices
         self._asked = False
         self._told_at = time.monotonic()
 
     async def answer(self, effect: str) -> Answer | None:
         """The answer; None for one on record, of an earlier attempt, that does not fit."""
+        self._prices = self._models.prices.within(await self._ctx.own_prices())
         spend = self._spend()
         await self._wait_for_turn()
         under = await self._ctx.key_switch(self._provider.name, self._question.key) if self._opens_key else ()
@@ -99,8 +101,13 @@ class _Request:
             return None
 
     def _spend(self) -> Spend:
-        worst = _cost(self._models.prices, self._question.model, self._bound, self._question.max_tokens)
-        return Spend(worst, self._question.model, self._provider.name)
+        """The most that it can cost. The answer is reckoned at the same prices, whatever is set meanwhile."""
+        model = self._question.model
+        try:
+            worst = self._prices.cost(model, self._bound, self._question.max_tokens)
+            return Spend(worst, model, self._provider.name, self._prices.at(model))
+        except UnknownPrice as error:
+            raise StepError(f"{error}; {advice(model)}", FailureClass.INVALID_INPUT) from None
 
     async def _wait_for_turn(self) -> None:
         likely = self._bound // _LIKELY_BYTES_PER_TOKEN + self._question.max_tokens
@@ -150,11 +157,12 @@ class _Request:
 
     def _paid(self, reply: Reply) -> Paid:
         """A provider that does not say what it counted is taken to have counted the most."""
-        tokens_in, tokens_out = reply.usage.input_tokens, reply.usage.output_tokens
-        counted = (tokens_in, tokens_out) if tokens_in or tokens_out else (self._bound, self._question.max_tokens)
-        cost = _cost(self._models.prices, self._question.model, *counted)
-        usage: dict[str, JsonValue] = {"input_tokens": counted[0], "output_tokens": counted[1]}
-        usage |= {"prices": self._models.prices.source(self._question.model)}
+        counted = reply.usage
+        if not counted.input_tokens and not counted.output_tokens:
+            counted = Usage(input_tokens=self._bound, output_tokens=self._question.max_tokens)
+        tokens = (counted.input_tokens, counted.output_tokens, counted.cached_tokens)
+        cost = self._prices.cost(self._question.model, *tokens)
+        usage: dict[str, JsonValue] = {**counted.model_dump(), "prices": self._prices.source(self._question.model)}
         return Paid(reply.model_copy(update={"cost": cost}), cost, usage)
 
     async def _progress(self, characters: int) -> None:
@@ -162,11 +170,3 @@ class _Request:
         if now - self._told_at >= TELL_EVERY_S:
             self._told_at = now
             await self._ctx.log(f"{self._question.model} has written {characters:,} characters so far")
-
-
-def _cost(prices: Prices, model: str, tokens_in: int, tokens_out: int) -> int:
-    try:
-        return prices.cost(model, tokens_in, tokens_out)
-    except UnknownPrice as error:
-        advice = f"an operator can set one, as VB_MODEL_PRICES={model}=0.25/2.00"
-        raise StepError(f"{error}; {advice}", FailureClass.INVALID_INPUT) from None

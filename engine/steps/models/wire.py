@@ -215,7 +215,11 @@ def _reply(question: Question, response: ModelResponse) -> Reply:
             for part in calls
             if given is None
         ],
-        usage=Usage(input_tokens=response.usage.input_tokens, output_tokens=response.usage.output_tokens),
+        usage=Usage(
+            input_tokens=response.usage.input_tokens,
+            output_tokens=response.usage.output_tokens,
+            cached_tokens=response.usage.cache_read_tokens,
+        ),
         finish=response.finish_reason or "",
     )
 

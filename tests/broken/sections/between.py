@@ -116,6 +116,23 @@ BREAKS = (
         instead="        if was > should\n",
     ),
     Break(
+        "A call of a model settles at the price",
+        "asking.py::_Request",
+        "the price is looked up again once it is asked",
+        text="        self._asked = True\n",
+        instead=(
+            "        self._asked = True\n"
+            "        self._prices = self._models.prices.within(await self._ctx.own_prices())\n"
+        ),
+    ),
+    Break(
+        "`vb verify` reckons what each call has cost anew",
+        "audit.py::_wrong_costs",
+        "what is told is believed",
+        text="should is not None and should != event.cost",
+        instead="should is not None and should < 0",
+    ),
+    Break(
         "It makes every account anew from its rows",
         "accounts.py::wrong_accounts",
         "the first page of accounts is passed over",
