@@ -119,10 +119,11 @@ BREAKS = (
         "A call of a model settles at the price",
         "asking.py::_Request",
         "the price is looked up again once it is asked",
-        text="        self._asked = True\n",
+        text="            raise\n        return self._paid(reply)\n",
         instead=(
-            "        self._asked = True\n"
+            "            raise\n"
             "        self._prices = self._models.prices.within(await self._ctx.own_prices())\n"
+            "        return self._paid(reply)\n"
         ),
     ),
     Break(
