@@ -4,6 +4,8 @@
 
 # Pyright does not look for a newer one over the network.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+# Hundreds of processes come and go in the tests; without its cache each would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

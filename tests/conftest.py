@@ -3,10 +3,11 @@
 The one rule: tests are kept apart by unique names (namespace, database, directory), never by flushing.
 """
 
+import gc
 import secrets
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,20 @@ from tests.services import PostgresServer, run_apart, running_postgres, running_
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 
-def pytest_collection_finish() -> None:
-    """Where a test forks processes, let what they need be imported meanwhile: it takes some seconds."""
-    if (forks := sys.modules.get("tests.forks")) is not None:
-        forks.warm_up()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None]:
+    """What is there when all tests are is there to stay: to look for garbage in it again and again takes long.
+
+    Where a test forks processes, let what they need be imported meanwhile: that takes some seconds.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+        if (forks := sys.modules.get("tests.forks")) is not None:
+            forks.warm_up()
 
 
 @pytest.fixture(scope="session")

@@ -14,21 +14,7 @@ from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(
-    [
-        "alembic.command",
-        "bot.config.wiring",
-        "rich.console",
-        "typer",
-        "tests.brakes.worker",
-        "tests.crash.bot_victim",
-        "tests.crash.victim",
-        "tests.engine.stray",
-        "tests.fleet.people",
-        "tests.fleet.worker",
-        "tests.spending.worker",
-    ]
-)
+FORKS.set_forkserver_preload(["tests.preloaded"])
 
 
 def warm_up() -> None:
