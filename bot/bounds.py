@@ -34,6 +34,12 @@ class Bounds:
     turn: float = 2.0
     """For the turn of a call that answers a person: what they did it with is good for 3 s."""
 
+    hello: float = 10.0
+    """For the hello on a new connection."""
+
+    ping: float = 4.0
+    """Between pings; a connection by which no pong came in half of that is given up."""
+
     finished: float = 3.0
     """For what was received when the service stops."""
 

@@ -72,8 +72,8 @@ class Patience:
     failure in a row.
     """
 
-    hello: float = 10.0
-    ping: float = 4.0
+    hello: float = USUAL.hello
+    ping: float = USUAL.ping
     drain: float = 15.0
     pauses: tuple[float, ...] = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 

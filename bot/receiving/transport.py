@@ -27,7 +27,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.bounds import USUAL, Bounds
 from bot.people.directory import PASSING, error_name, reason_of
 from bot.receiving.attending import Attending
-from bot.receiving.links import TROUBLE, Envelope, Links, Payload
+from bot.receiving.links import TROUBLE, Envelope, Links, Patience, Payload
 from bot.receiving.once import Once
 from engine.core.errors import EngineError
 
@@ -121,7 +121,8 @@ async def socket_mode(
         return _acknowledgement(await once.dispatch(AsyncBoltRequest(mode="socket_mode", body=envelope.payload)))
 
     async with aiohttp.ClientSession() as session:
-        links = Links(session, ticket, deliver, attending, within_s=bounds.acknowledged)
+        patience = Patience(hello=bounds.hello, ping=bounds.ping)
+        links = Links(session, ticket, deliver, attending, patience, within_s=bounds.acknowledged)
         holding = asyncio.create_task(links.run())
         try:
             await links.connected()

@@ -193,9 +193,12 @@ class SocketMode:
 
     # ── refresh ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def refresh(self, warning_ms: int = 0) -> None:
-        """Ask every connection to reconnect, as Slack does when a server goes down; with a warning ahead if asked."""
-        await asyncio.gather(*(self._retire(link, warning_ms) for link in list(self._links)))
+    async def refresh(self, warning_ms: int = 0, over: asyncio.Event | None = None) -> None:
+        """Ask every connection to reconnect, as Slack does when a server goes down; with a warning ahead if asked.
+
+        Its time is over when `over` is set, or else after `warning_ms`.
+        """
+        await asyncio.gather(*(self._retire(link, warning_ms, over) for link in list(self._links)))
 
     async def refresh_one(self, which: int, warning_ms: int = 0) -> None:
         """The same for one connection, by its place among those there are."""
@@ -216,13 +219,13 @@ class SocketMode:
         await asyncio.sleep(max(0, link.lifetime_ms - WARNING_MS) / 1000)
         await self._retire(link, min(WARNING_MS, link.lifetime_ms))
 
-    async def _retire(self, link: Link, warning_ms: int) -> None:
+    async def _retire(self, link: Link, warning_ms: int, over: asyncio.Event | None = None) -> None:
         if link.retiring:
             return
         try:
-            if warning_ms:
+            if warning_ms or over:
                 await link.socket.send_json(_disconnect("warning"))
-                await asyncio.sleep(warning_ms / 1000)
+                await (over.wait() if over else asyncio.sleep(warning_ms / 1000))
             link.retiring = True
             await link.socket.send_json(_disconnect("refresh_requested"))
             await asyncio.sleep(_LINGER_MS / 1000)

@@ -122,7 +122,7 @@ def setup(
         redis_server.url,
         chain_key=b"k" * 32,
         namespace=redis_namespace,
-        worker=WorkerSettings(slots=20, lease=3_000, grace=2.0),
+        worker=WorkerSettings(slots=20, lease=60_000, grace=2.0),
     )
     return Setup(settings, world, simulator.workspace.clock)
 
@@ -148,7 +148,7 @@ def gate(step: str = "publish", **more: Any) -> dict[str, Any]:
     return {"id": step, "approval": approval}
 
 
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
+async def until(condition: Callable[[], Awaitable[bool]], within: float = 180.0) -> None:
     """Wait for ``condition``, asking every few milliseconds."""
     async with asyncio.timeout(within):
         while not await condition():
@@ -156,7 +156,7 @@ async def until(condition: Callable[[], Awaitable[bool]], within: float = 60.0) 
 
 
 async def ended(engine: Engine, run: str) -> RunState:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         return await engine.wait(run)
 
 

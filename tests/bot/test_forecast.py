@@ -11,7 +11,7 @@ from bot.simulator.simulator import Simulator
 from engine.core.estimate import Estimate, Range, StepEstimate
 from engine.core.prices import Price
 from engine.prices import Prices
-from tests.bot.conftest import Setup, workflow
+from tests.bot.conftest import PATIENT, Setup, workflow
 from tests.bot.front import Front, serving
 from tests.engine.test_forecasts import asking
 
@@ -69,7 +69,7 @@ async def test_a_form_does_not_wait_for_its_estimate_and_keeps_what_was_entered(
     prices = Slow()
     setup.world.more = (asking(1),)
     setup.settings = replace(setup.settings, prices=Prices(prices))
-    async with serving(setup, simulator, [ASK]) as front:
+    async with serving(setup, simulator, [ASK], bounds=replace(PATIENT, estimated=0.05)) as front:
         try:
             await simulator.type_command("ben", "#releases", "/vb run ask")
             await front.form("ben")

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks.home import RUNS_SHOWN
+from bot.blocks.kit import Block
 from bot.blocks.words import short_id
+from bot.people.directory import Directory
+from bot.people.roles import Roles
+from bot.sending.outbox import Outbox
 from bot.simulator import demo
 from bot.simulator.model import View
 from bot.simulator.simulator import Simulator
-from bot.telling.homes import HomePace
+from bot.telling.homes import HomePace, Homes
 from engine.core.events import Actor
 from engine.core.money import USD
 from tests.bot.conftest import ACTOR, Setup, workflow
-from tests.bot.front import SIMPLE, Front, serving
+from tests.bot.front import ADMINS, SIMPLE, Front, serving
 from tests.engine.test_budgets import asking, asks
 
 DANA, BEN, EVE = "dana", "ben", "eve"
@@ -160,22 +165,37 @@ async def test_however_much_happens_a_tab_is_published_once_in_a_while(
 ) -> None:
     monkeypatch.setattr("bot.telling.homes.USUAL", HomePace(pause=3.0, look=600))
     async with serving(setup, simulator, [SIMPLE]) as front:
+        begun = setup.clock.now()
         await tab(front, BEN)
         for _ in range(5):
             assert await front.type("ana", "run simple") == ""
         for run in await front.runs():
             await front.ended(run)
         await shows(front, BEN, *(run[:14] for run in await front.runs()))
-        first, *more = simulator.calls("views.publish")
-        assert 1 <= len(more) <= 2
-        assert all(later.at - earlier.at > 2_000 for earlier, later in zip([first, *more], more, strict=False))
+        _, *more = simulator.calls("views.publish")
+        # A call may be late, but none is early: so many pauses have gone by at least.
+        assert more[-1].at - begun >= 2_950 * len(more)
 
 
-async def test_what_is_shown_already_is_not_published_again(setup: Setup, simulator: Simulator) -> None:
-    async with serving(setup, simulator, [SIMPLE]) as front:
-        await tab(front, BEN)
-        await asyncio.sleep(1.2)  # looked at twice meanwhile; there is nothing to wait for
-        assert len(simulator.calls("views.publish")) == 1
+async def test_what_is_shown_already_is_not_published_again(
+    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
+) -> None:
+    looks = 0
+
+    async def waiting(_user: str) -> list[Block]:
+        nonlocal looks
+        looks += 1
+        return []
+
+    async with setup.engine(SIMPLE) as engine:
+        pace = HomePace(pause=0, look=0.01)
+        homes = Homes(engine, Outbox(client), Roles(engine, directory, ADMINS), waiting, pace=pace)
+        await homes.open(demo.BEN)
+        keeping = asyncio.create_task(homes.run())
+        await simulator.wait_for(lambda: looks == 4)
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+    assert len(simulator.calls("views.publish")) == 1
 
 
 async def test_it_shows_what_is_spent_by_which_workflows_and_what_a_budget_holds(

@@ -19,6 +19,7 @@ from bot.simulator.demo import demo_workspace
 from bot.simulator.model import Message as SlackMessage
 from bot.simulator.simulator import Simulator
 from tests.bot.conftest import Setup, until
+from tests.bot.front import unanswered
 
 POST, UPDATE, HISTORY = "chat.postMessage", "chat.update", "conversations.history"
 HELLO = {"channel": "C0RELEASES", "text": "hello"}
@@ -26,7 +27,7 @@ HELLO = {"channel": "C0RELEASES", "text": "hello"}
 
 @pytest.fixture
 def outbox(client: AsyncWebClient) -> Outbox:
-    return Outbox(client, answer_within_s=0.5)
+    return Outbox(client, answer_within_s=60)
 
 
 # Turns
@@ -50,7 +51,7 @@ async def test_the_most_important_goes_first_and_may_move_up(outbox: Outbox) -> 
     outbox.leave(turns["left"])
     outbox.hurry(turns["hurried"], Priority.ALERT)
     outbox.hurry(turns["hurried"], Priority.TIMELINE)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         await turns["lines"].granted
     await asyncio.sleep(0)
     assert order == ["request", "hurried", "lines"]
@@ -71,23 +72,27 @@ async def test_a_cancelled_wait_leaves_the_queue(outbox: Outbox) -> None:
 
 async def test_a_pause_that_slack_asks_for_closes_that_method_only(simulator: Simulator, outbox: Outbox) -> None:
     posted = await outbox.call(POST, HELLO, Priority.CARD, channel="C0RELEASES")
-    simulator.fail_next(POST, Fault(retry_after_s=1))
+    simulator.fail_next(POST, Fault(retry_after_s=3_600))
     again = asyncio.create_task(outbox.call(POST, HELLO, Priority.CARD, channel="C0RELEASES"))
     await simulator.wait_for(lambda: any(call.status == 429 for call in simulator.calls(POST)))
     await outbox.call(UPDATE, {"channel": posted["channel"], "ts": posted["ts"], "text": "x"}, Priority.CARD)
     assert not again.done()
-    await again
-    first, refused, second = simulator.calls(POST)
-    assert [first.status, refused.status, second.status] == [200, 429, 200]
-    assert second.at - refused.at >= 1_000
+    again.cancel()
+    await asyncio.gather(again, return_exceptions=True)
+    assert [call.status for call in simulator.calls(POST)] == [200, 429]
 
 
-@pytest.mark.parametrize(
-    "fault", [Fault(drop="after"), Fault(status=503), Fault(error="internal_error"), Fault(delay_ms=700)]
-)
+@pytest.mark.parametrize("fault", [Fault(drop="after"), Fault(status=503), Fault(error="internal_error")])
 async def test_a_post_of_unknown_outcome_is_not_repeated(simulator: Simulator, outbox: Outbox, fault: Fault) -> None:
     simulator.fail_next(POST, fault)
     with pytest.raises(OutcomeUnknown):
+        await outbox.call(POST, HELLO, Priority.CARD, repeatable=False)
+    assert len(simulator.calls(POST)) <= 1
+
+
+async def test_a_post_that_is_not_answered_is_not_repeated(simulator: Simulator, client: AsyncWebClient) -> None:
+    outbox = Outbox(client, answer_within_s=0.2)
+    with unanswered(simulator, POST), pytest.raises(OutcomeUnknown):
         await outbox.call(POST, HELLO, Priority.CARD, repeatable=False)
     assert len(simulator.calls(POST)) <= 1
 
@@ -114,7 +119,7 @@ async def test_without_a_connection_it_waits_and_says_so_once(caplog: pytest.Log
     away = Outbox(AsyncWebClient(token=later.bot_token, base_url=f"http://127.0.0.1:{port}/api/"))
     with caplog.at_level(logging.INFO, "bot.sending.outbox"):
         waiting = asyncio.create_task(away.call(POST, HELLO, Priority.CARD, repeatable=False))
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             while not caplog.records:
                 await asyncio.sleep(0.01)
         assert not waiting.done()
@@ -189,11 +194,11 @@ async def test_a_message_that_another_process_has_adopted_is_not_taken_back(
     async with setup.engine() as engine:
         other = Postings(Outbox(client), engine.store, "slack", settle_ms=50)
         simulator.fail_next(POST, Fault(drop="after"))
-        simulator.fail_next(HISTORY, Fault(delay_ms=300))
-        late = asyncio.create_task(post(postings, item()))
-        await simulator.wait_for(lambda: simulator.calls(POST))
-        async with asyncio.timeout(60):
-            adopted = await post(other, item())
+        with unanswered(simulator, HISTORY):
+            late = asyncio.create_task(post(postings, item()))
+            await simulator.wait_for(lambda: simulator.calls(POST) and simulator.calls_in_hand)  # it looks for it now
+            async with asyncio.timeout(180):
+                adopted = await post(other, item())
         assert (await late).where == adopted.where
     assert len(simulator.channel_messages("releases")) == len(simulator.calls(POST)) == 1
     assert simulator.calls("chat.delete") == []
@@ -277,11 +282,11 @@ async def test_what_was_refused_in_one_place_is_posted_in_the_next_without_a_sea
 async def test_a_request_that_came_too_late_is_found_or_given_up(postings: Postings, simulator: Simulator) -> None:
     for key, drop in (("approval:3:0", "after"), ("approval:4:0", "before")):
         simulator.fail_next(POST, Fault(drop="after" if drop == "after" else "before"))
-        simulator.fail_next(HISTORY, Fault(delay_ms=2_000))
-        lost = asyncio.create_task(post(postings, item(key)))
-        await simulator.wait_for(lambda drop=drop: len(simulator.calls(POST)) == (1 if drop == "after" else 2))
-        lost.cancel()
-        await asyncio.gather(lost, return_exceptions=True)
+        with unanswered(simulator, HISTORY):
+            lost = asyncio.create_task(post(postings, item(key)))
+            await simulator.wait_for(lambda drop=drop: len(simulator.calls(POST)) == (1 if drop == "after" else 2))
+            lost.cancel()
+            await asyncio.gather(lost, return_exceptions=True)
     found = await postings.settle(item("approval:3:0"), Priority.APPROVAL)
     assert found.ts == simulator.channel_messages("releases")[0].ts
     late = await postings.settle(item("approval:4:0"), Priority.APPROVAL)

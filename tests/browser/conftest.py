@@ -28,7 +28,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 """For whatever the page is to do or to show; a busy machine takes long, and only a failure takes all of it."""
 
 expect.set_options(timeout=WAIT_MS)

@@ -258,5 +258,5 @@ async def test_a_pushed_view_goes_back_to_the_one_below(desk: Desk, open_page: O
     await desk.simulator.wait_for(lambda: len(desk.simulator.views("ben")) == 1)
     await page.get_by_role("button", name="Dismiss").click()
     await expect(page.get_by_role("dialog")).to_have_count(0)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(180):
         await desk.simulator.wait_for(lambda: not desk.simulator.views("ben"))

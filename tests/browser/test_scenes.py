@@ -63,7 +63,7 @@ class Shop:
 
     async def asked_for(self, pages: int) -> None:
         """Return once so many pages are asked for."""
-        async with asyncio.timeout(60), self.changed:
+        async with asyncio.timeout(180), self.changed:
             await self.changed.wait_for(lambda: self.asking == pages)
 
 
