@@ -1,4 +1,4 @@
-"""A run's timeline in a modal, page by page, with the command that prints all of its log.
+"""A run's timeline in a modal, page by page, and the way to all of its log: as a file, and at a terminal.
 
 The one rule: it is a function of the run's history; a page is a place in that, so what is on it stays on it.
 """
@@ -24,6 +24,9 @@ DETAILS = "details"
 EARLIER = "details_earlier"
 LATER = "details_later"
 LATEST = "details_latest"
+LOG = "details_log"
+
+ON_ITS_WAY = "The log is on its way to your messages with me."
 
 PAGE = 20
 LAST = -1
@@ -47,6 +50,18 @@ class Timeline:
     events: int
 
 
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """The run's whole log as a file: whether this person has it, where (``link``), or what is to be said of it."""
+
+    link: str = ""
+    note: str = ""
+    shared: bool = False
+
+
+NO_FILE = LogFile()
+
+
 def told(run: str, plan: Plan, events: Sequence[Recorded], plans: Mapping[str, Plan] = NO_PLANS) -> Timeline:
     """The timeline of the run with this whole history."""
     first = events[0]
@@ -60,7 +75,7 @@ def told(run: str, plan: Plan, events: Sequence[Recorded], plans: Mapping[str, P
     )
 
 
-def details(found: Timeline, page: int = LAST) -> View:
+def details(found: Timeline, page: int = LAST, log: LogFile = NO_FILE) -> View:
     """One page of the timeline, in the order in which it happened."""
     pages = -(-len(found.told) // PAGE)
     shown = pages - 1 if page == LAST else min(max(page, 0), pages - 1)
@@ -68,15 +83,15 @@ def details(found: Timeline, page: int = LAST) -> View:
     head = f"*{one_line(run_title(state), 150)}*\n{status_words(state)} · {progress(state)}"
     lines = found.told[shown * PAGE : (shown + 1) * PAGE]
     blocks = [section(head), *(section(f"{moment(line.at)}  {line.text}") for line in lines)]
-    blocks += [context(_place(found, shown, pages)), _leafing(state, shown, pages)]
-    log = f"Every one of its {counted(found.events, 'event')}, at a terminal: {command('show', state.run)}"
+    blocks += [context(_place(found, shown, pages)), *_of_log(log), _leafing(shown, pages, log)]
+    whole = f"Every one of its {counted(found.events, 'event')}, at a terminal: {command('show', state.run)}"
     return {
         "type": "modal",
         "callback_id": DETAILS,
         "title": plain_text("Details"),
         "close": plain_text("Close"),
         "private_metadata": state.run,
-        "blocks": [*blocks, context(log)],
+        "blocks": [*blocks, context(whole)],
     }
 
 
@@ -86,8 +101,16 @@ def _place(found: Timeline, page: int, pages: int) -> str:
     return f"{first} to {last} of {counted(len(found.told), 'line')}, page {page + 1} of {pages}"
 
 
-def _leafing(state: RunState, page: int, pages: int) -> Block:
-    """Buttons to the other pages; the last one also shows what has happened meanwhile."""
+def _of_log(log: LogFile) -> list[Block]:
+    if log.shared:
+        return [section(f"The log is in your messages with me{f': <{log.link}|open it>' if log.link else ''}.")]
+    return [section(log.note)] if log.note else []
+
+
+def _leafing(page: int, pages: int, log: LogFile) -> Block:
+    """Buttons to the other pages; the last one also shows what has happened meanwhile. A log can be had once."""
     made = [button("Earlier", EARLIER, f"{page - 1}")] if page else []
     made += [button("Later", LATER, f"{page + 1}")] if page + 1 < pages else []
-    return actions("details_pages", [*made, button("Latest", LATEST, f"{LAST}")])
+    made.append(button("Latest", LATEST, f"{LAST}"))
+    made += [] if log.shared or log.note == ON_ITS_WAY else [button("Log as a file", LOG, f"{page}")]
+    return actions("details_pages", made)

@@ -183,8 +183,10 @@ WORDS: Mapping[str, Word] = {
         _word(
             "budget",
             ("budget", "what may be spent, what is, and how fast"),
+            ("budget chart [DAYS]", "shows everybody here a picture of what was spent, by day, workflow and model"),
             ("budget set WHOSE AMOUNT [per PERIOD] [channel=#NAME] [why …]", "sets or raises a budget"),
             examples=(
+                "budget chart 7",
                 "budget set workspace 10.00 USD per day channel=#ops",
                 "budget set workflow:publish_release 50 USD per month",
                 "budget set run:01ks8q 4 USD the release is worth it",

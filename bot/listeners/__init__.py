@@ -23,6 +23,7 @@ from bot.listeners.desk import Ack, Desk
 from bot.listeners.gate_forms import GateForms
 from bot.listeners.hometab import HomeTab
 from bot.listeners.key_forms import KeyForms
+from bot.listeners.leafing import Details
 from bot.listeners.mentions import Mentions
 from bot.listeners.shortcuts import Shortcuts
 from bot.listeners.steering import Steering
@@ -50,6 +51,7 @@ class Listeners:
         self.mentions = Mentions(desk)
         self.shortcuts = Shortcuts(desk)
         self.steering = Steering(desk)
+        self.details = Details(desk)
         self.switching = Switching(desk)
         self.alerting = Alerting(desk)
         self.gate_forms = GateForms(desk)
@@ -92,9 +94,10 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.action(Deed.RAISE.value)(on(lambda its: its.steering.raise_budget))
     bolt.action(Deed.CANCEL.value)(on(lambda its: its.steering.cancel))
     _guards(bolt, on)
-    bolt.action(DETAILS)(on(lambda its: its.steering.details))
+    bolt.action(DETAILS)(on(lambda its: its.details.open))
     for page in (details.EARLIER, details.LATER, details.LATEST):
-        bolt.action(page)(on(lambda its: its.steering.leaf))
+        bolt.action(page)(on(lambda its: its.details.leaf))
+    bolt.action(details.LOG)(on(lambda its: its.details.log))
     bolt.view(start_forms.PICKER)(on(lambda its: its.views.pick))
     bolt.view(start_forms.START)(on(lambda its: its.views.start))
     bolt.view(start_forms.RUN_PICKER)(on(lambda its: its.choosing.chosen))

@@ -23,6 +23,7 @@ from bot.bounds import USUAL, Bounds
 from bot.people.authority import actor as actor
 from bot.people.directory import Directory, Unreadable, error_name, reason_of
 from bot.people.roles import Roles
+from bot.sending.files import Files
 from engine.core.estimate import Estimate
 from engine.engine import Engine
 from engine.store.errors import StoreError, StoreUnavailable
@@ -60,6 +61,7 @@ class Desk:
     client: Any
     team: str
     roles: Roles
+    files: Files
     bounds: Bounds = USUAL
     estimating: dict[str, asyncio.Task[Estimate | None]] = field(
         default_factory=dict[str, "asyncio.Task[Estimate | None]"]
@@ -104,21 +106,27 @@ class Desk:
             return False
         return True
 
-    async def replace(self, view_id: str, seen: str, view: View) -> None:
-        """Show ``view`` in place of another one, if that is still as the person saw it (``seen`` is its hash)."""
-        await self._update({"view_id": view_id, "hash": seen, "view": view})
+    async def replace(self, view_id: str, seen: str, view: View) -> str:
+        """Show ``view`` in place of another one, if that is still as the person saw it (``seen`` is its hash).
+
+        Returns the hash of what they see then; nothing if it was not replaced.
+        """
+        return await self._update({"view_id": view_id, "hash": seen, "view": view})
 
     async def exchange(self, external_id: str, view: View) -> None:
         """Show ``view`` in place of the one that was opened under this id, if it is still open."""
         await self._update({"external_id": external_id, "view": view})
 
-    async def _update(self, arguments: dict[str, Any]) -> None:
+    async def _update(self, arguments: dict[str, Any]) -> str:
         try:
-            await self.client.views_update(**arguments)
+            answer = await self.client.views_update(**arguments)
         except SlackApiError as error:
             log.info("Slack did not replace a view: %s", error_name(error))
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
             log.warning("Slack did not replace a view: %s", reason_of(error))
+        else:
+            return str(answer["view"]["hash"])
+        return ""
 
     async def announce(self, where: Where, message: Message) -> None:
         """Tell everybody in the channel; where nothing can be posted, at least the person who did it."""

@@ -15,7 +15,7 @@ from bot.blocks import guide
 from bot.blocks.kit import Message
 from bot.blocks.vocabulary import WORDS
 from bot.listeners.commands import answer
-from bot.listeners.commands.typed import Typed, split
+from bot.listeners.commands.typed import Afterwards, Typed, split
 from bot.listeners.desk import Ack, Desk, Where
 from bot.listeners.previewing import show
 from engine.core.words import nearest
@@ -45,6 +45,8 @@ class Mentions:
         await ack()
         if isinstance(answered, Message):
             await self._desk.whisper(typed.where, answered)
+        elif isinstance(answered, Afterwards):
+            await answered.work()
         elif answered is not None:
             await self._desk.whisper(typed.where, guide.offer(answered, _packed(typed)))
 
@@ -62,6 +64,8 @@ class Mentions:
             return
         if isinstance(answered, Message):
             await self._desk.whisper(typed.where, answered)
+        elif isinstance(answered, Afterwards):
+            await answered.work()
         else:
             await show(self._desk, typed.where, typed.trigger_id, answered)
 

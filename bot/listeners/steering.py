@@ -1,4 +1,4 @@
-"""Clicks on the buttons of a run's card: pause, resume, retry, cancel, and the details.
+"""Clicks on the buttons of a run's card that change something: pause, resume, retry, raise, cancel.
 
 The one rule: what is asked for is recorded before the click is acknowledged, and only in the state for which the button
 was shown: a second click, or a late one, is told what has happened since and changes nothing.
@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from bot.blocks import operated, replies
-from bot.blocks.details import LAST, details, told
-from bot.blocks.forms import View, notice
 from bot.blocks.kit import Message, escape
 from bot.blocks.steering import Clicked, Deed, mark, possible, used_up
 from bot.listeners.actions import Click
 from bot.listeners.desk import Ack, Desk, NotInTime, actor
 from bot.people.directory import Unreadable
 from bot.people.policy import Act, Refused
-from bot.telling.shared import read_history
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.errors import EngineError
 from engine.core.spending import account
 from engine.core.state import RunState
 from engine.operations import Operations
-from engine.plans import Plans
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _Ask = Callable[[Operations, str, e.Actor], Awaitable[c.Reply]]
 
@@ -53,7 +51,6 @@ class Steering:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._plans = Plans(desk.engine.store)
 
     async def pause(self, ack: Ack, body: dict[str, Any]) -> None:
         await self._do(Deed.PAUSE, ack, Click.of(body))
@@ -71,7 +68,7 @@ class Steering:
         await self._do(Deed.CANCEL, ack, Click.of(body))
 
     async def _do(self, deed: Deed, ack: Ack, click: Click) -> None:
-        refused = await self._guarded(self._steer(deed, click))
+        refused = await guarded(self._desk, self._steer(deed, click))
         await ack()
         if refused is not None:
             await self._desk.tell(click.where, click.trigger_id, refused)
@@ -102,50 +99,15 @@ class Steering:
             if info.limit is not None:
                 await budgets.set(info.name, info.limit + more, by=by, reason=f"so that {state.run} can go on")
 
-    # Details
 
-    async def details(self, ack: Ack, body: dict[str, Any]) -> None:
-        """Open the timeline at its last page."""
-        click = Click.of(body)
-        shown = await self._guarded(self._newest(click))
-        await ack()
-        if isinstance(shown, Message):
-            await self._desk.tell(click.where, click.trigger_id, shown)
-        elif not await self._desk.open(click.trigger_id, shown):
-            await self._desk.tell(click.where, click.trigger_id, replies.said(replies.FORM_NOT_OPENED))
-
-    async def leaf(self, ack: Ack, body: dict[str, Any]) -> None:
-        """Show another page in place of the one that was clicked in."""
-        click = Click.of(body)
-        view = body["view"]
-        run, page = str(view["private_metadata"]), int(click.value)
-        shown = await self._guarded(self._details(click, run, page))
-        await ack()
-        if isinstance(shown, Message):
-            shown = notice("Details", shown.text)
-        await self._desk.replace(view["id"], view["hash"], shown)
-
-    async def _newest(self, click: Click) -> View | Message:
-        return await self._details(click, Clicked.read(click.value).run, LAST)
-
-    async def _details(self, click: Click, run: str, page: int) -> View | Message:
-        workflow = (await self._desk.engine.state(run)).started.workflow
-        verdict = await self._desk.from_slack(self._desk.roles.may(Act.LOOK, click.where.user, workflow))
-        if isinstance(verdict, Refused):
-            return replies.said(verdict.sentence)
-        history = await read_history(self._desk.engine, self._plans, run)
-        return details(told(run, *history, self._plans.known), page)
-
-    # Inside
-
-    async def _guarded(self, outcome: Awaitable[Any]) -> Any:
-        """What it gives; or every way in which it can fail, in words for the person."""
-        try:
-            return await self._desk.in_time(outcome)
-        except NotInTime:
-            return replies.said(replies.ASK_NOT_IN_TIME)
-        except (EngineError, Unreadable) as error:
-            return replies.said(escape(f"{error} Nothing was changed."))
-        except Exception:
-            log.exception("A click on a run's button failed")
-            return replies.said(replies.UNEXPECTED)
+async def guarded(desk: Desk, outcome: Awaitable[T]) -> T | Message:
+    """What it gives; or every way in which it can fail, in words for the person."""
+    try:
+        return await desk.in_time(outcome)
+    except NotInTime:
+        return replies.said(replies.ASK_NOT_IN_TIME)
+    except (EngineError, Unreadable) as error:
+        return replies.said(escape(f"{error} Nothing was changed."))
+    except Exception:
+        log.exception("A click on a run's button failed")
+        return replies.said(replies.UNEXPECTED)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ NOT_TAKEN = "not_taken"
 
 _BEGIN, _COMPLETE = "files.getUploadURLExternal", "files.completeUploadExternal"
 _PAUSES = (0.5, 1.0, 2.0)
-_DISCARDED = "the upload was discarded"
+_LOST = "lost"
 _UPLOADS = 2
 """So many times one call uploads the file, if Slack discards it."""
 
@@ -88,8 +89,7 @@ class Files:
     async def share(self, key: Key, target: Target, file: File, priority: Priority) -> SharedFile:
         """Where the file is, shared now or before. Raises ``Refused``; then it is not there."""
         uploads = 0
-        for number in itertools.count(1):
-            name = key.name if number == 1 else f"{key.name}:{number}"
+        for name in _names(key):
             begun = await self._begun(key.stream, name)
             if begun is None:
                 uploads += 1
@@ -100,13 +100,24 @@ class Files:
                 begun = await self._deliveries.intend(CONSUMER, key.stream, name, key.seq, intent)
             if begun.receipt is None:
                 shared = await self._complete(begun, file, priority)
-                receipt = {"lost": _DISCARDED} if shared is None else shared.receipt()
+                receipt = {_LOST: "the upload was discarded"} if shared is None else shared.receipt()
                 await self._deliveries.confirm(CONSUMER, key.stream, name, receipt)
                 if shared is not None:
                     return shared
-            elif "lost" not in begun.receipt:
+            elif _LOST not in begun.receipt:
                 return SharedFile.of(begun.receipt)
         raise Refused(_COMPLETE, NOT_FOUND)
+
+    async def known(self, key: Key) -> SharedFile | None:
+        """Where the file is, if it was shared already, as far as is on record."""
+        found = {one.key: one.receipt for one in await self._deliveries.deliveries(CONSUMER, key.stream)}
+        receipt = next(found.get(name) for name in _names(key) if _LOST not in (found.get(name) or ()))
+        return None if receipt is None else SharedFile.of(receipt)
+
+    async def direct(self, user: str, priority: Priority) -> Target:
+        """Where the bot writes to one person. Raises ``Refused``."""
+        answer = await self._outbox.call("conversations.open", {"users": user}, priority)
+        return Target(str(answer["channel"]["id"]))
 
     async def _begun(self, stream: str, key: str) -> Delivery | None:
         known = await self._deliveries.deliveries(CONSUMER, stream)
@@ -153,6 +164,12 @@ class Files:
                 await asyncio.sleep(self._settle_ms / 1_000)
         log.info("The upload %s was discarded; it is made anew.", uploaded)
         return None
+
+
+def _names(key: Key) -> Iterator[str]:
+    """Under what it is on record: first under its own name, then under a new one for each upload that was discarded."""
+    yield key.name
+    yield from (f"{key.name}:{number}" for number in itertools.count(2))
 
 
 def _shared(uploaded: str, target: Target, files: list[dict[str, Any]]) -> SharedFile:

@@ -32,7 +32,7 @@ from bot.simulator.person import Desk
 from bot.simulator.rates import RateLimits
 from bot.simulator.socket_mode import LIFETIME_MS, SocketMode
 from bot.simulator.tickets import TRIGGER_LIFETIME_MS, Handed, ResponseUrls, SocketTickets, Triggers
-from bot.simulator.uploads import UploadAddresses
+from bot.simulator.uploads import UPLOAD_LIMIT, UploadAddresses
 from bot.simulator.violations import Violations
 from bot.simulator.webapi import WebApi
 from bot.simulator.workspace import Workspace
@@ -175,7 +175,7 @@ class Simulator(People):
     def _application(self) -> web.Application:
         teams = {name: team.slack for name, team in self._teams.items()}
         api = self._api = WebApi(teams, self._log, self.rates, self.violations, app_token=self.app_token)
-        app = web.Application(middlewares=[guard], client_max_size=2_000_000)
+        app = web.Application(middlewares=[guard], client_max_size=UPLOAD_LIMIT)
         app.router.add_route("GET", "/api/{method}", api.handle)
         app.router.add_route("POST", "/api/{method}", api.handle)
         app.router.add_get("/link/", self.socket.handle)

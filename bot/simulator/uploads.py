@@ -18,6 +18,9 @@ from bot.simulator.violations import Violations
 TICKET = "upload"
 """The name under which a test asks for faults of the address, which is no method."""
 
+UPLOAD_LIMIT = 50_000_000
+"""Bytes that are taken here; Slack takes more."""
+
 _PICTURES: Mapping[bytes, str] = {
     b"\x89PNG\r\n\x1a\n": "image/png",
     b"\xff\xd8\xff": "image/jpeg",

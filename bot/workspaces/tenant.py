@@ -29,6 +29,7 @@ from bot.people.roles import Roles, asked_by_role
 from bot.people.waiting import waiting_for
 from bot.receiving.transport import SlackUnusable
 from bot.sending.allowance import Allowance
+from bot.sending.files import Files
 from bot.sending.outbox import Outbox, PacedClient
 from bot.sending.steps import SlackSender
 from bot.telling.follower import Follower
@@ -166,7 +167,7 @@ async def serving(
         roles = Roles(engine, directory, common.admins)
         homes = Homes(engine, outbox, roles, lambda user: _waiting(engine, directory, user))
         meanwhile(stack, homes.run(), "Home tabs are shown as they were when they were opened; restart the bot.")
-        desk = Desk(engine, directory, paced, identity.id, roles, bounds)
+        desk = Desk(engine, directory, paced, identity.id, roles, Files(outbox, engine.store), bounds)
         yield Tenant(identity, engine, client, desk, Listeners(desk, homes))
 
 

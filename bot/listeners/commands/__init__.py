@@ -26,7 +26,7 @@ from bot.listeners.commands import (
     switches,
     workflows,
 )
-from bot.listeners.commands.typed import Answer, Listener, Typed
+from bot.listeners.commands.typed import Afterwards, Answer, Listener, Typed
 from bot.listeners.desk import Ack, Desk, NotInTime, ephemeral
 from bot.listeners.previewing import show
 from bot.people.directory import Unreadable
@@ -117,7 +117,9 @@ class Commands:
             await ack(**ephemeral(answered))
             return
         await ack()
-        if answered is not None:
+        if isinstance(answered, Afterwards):
+            await answered.work()
+        elif answered is not None:
             await show(self._desk, typed.where, typed.trigger_id, answered)
 
 

@@ -14,8 +14,16 @@ from bot.listeners.desk import Desk, Where
 from bot.listeners.mentioned import as_ids, as_typed
 from bot.people.directory import Directory
 
-Answer = Message | View | None
-"""A message for the person, a modal to open, or nothing to say."""
+
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """What takes longer than Slack waits: ``work`` is done once the command is acknowledged, and tells of itself."""
+
+    work: Callable[[], Awaitable[None]]
+
+
+Answer = Message | View | Afterwards | None
+"""A message for the person, a modal to open, something to do, or nothing to say."""
 
 
 @dataclass(frozen=True, slots=True)

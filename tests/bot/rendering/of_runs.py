@@ -75,7 +75,12 @@ def gates(now: Situation) -> Iterator[tuple[str, Gate]]:
 @about_runs(details.details, pings=True)  # in a view, a mention notifies nobody
 def _details(now: Situation) -> Iterator[Made]:
     found = details.told(now.state.run, now.plan, now.log, now.plans)
-    yield details.details(found)
+    for log in (
+        details.NO_FILE,
+        details.LogFile("https://slack.test/files/U1/F1/run.log", shared=True),
+        details.LogFile(note=details.ON_ITS_WAY),
+    ):
+        yield details.details(found, log=log)
     yield details.details(replace(found, told=[*found.told] * 30), 1)
 
 
