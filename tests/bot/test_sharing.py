@@ -66,6 +66,7 @@ async def test_the_log_of_a_run_is_brought_to_who_asks_once_and_linked_in_the_de
         assert [line.split()[1] for line in lines] == [one.event.type for one in history]
         assert "details_log" not in str(view.body)
         await press(front, "chen", "run_details")
+        await simulator.wait_for(lambda: simulator.views("chen")[-1].id != view.id)
         again = simulator.views("chen")[-1]
         assert log.files[0].path in str(again.body), "what is there already is linked at once"
         assert simulator.violations.total == 0

@@ -157,6 +157,14 @@ async def test_a_budget_warns_holds_and_raised_lets_it_go_on(demo: Demo, chat: C
     await form.get_by_role("button", name="Raise", exact=True).press("Enter")
     await expect(form).to_be_hidden()
     await expect(card).to_contain_text("✓ Completed")
+    await chat.page.get_by_role("button", name="Close thread").click()
+    await chat.type("/vb budget chart 7")
+    shown = chat.messages.filter(has_text="By workflow: translate_notice $0.")
+    picture = shown.get_by_role("img", name=re.compile("Spend per day"))
+    await expect(picture).to_be_visible()
+    await expect(shown).to_contain_text("By model: ")
+    await picture.evaluate("img => img.decode()")
+    await chat.shoot("chart")
 
 
 async def test_a_limit_is_waited_for_without_anybodys_doing(chat: Chat) -> None:
