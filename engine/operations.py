@@ -142,11 +142,15 @@ class Operations:
         """Say what became of an attempt of unknown outcome: it happened, with this result; it did not, so it is made
         again; or it counts as failed. Where corrections were given up: try it with these changes, accept it, or fail.
 
-        ``asked`` is the seq of the question that was answered, where that is known. ``InvalidFields`` for changes that
-        the step does not take.
+        ``asked`` is the seq of the question that was answered, where that is known. ``InvalidFields`` for a result that
+        the step could not have given, and for changes that it does not take.
         """
         if refusal := self._too_large(result, "the result"):
             return refusal
+        if answer == "happened":
+            result, problems = self.questions.outcome(await self.runs.state(run), step, result)
+            if problems:
+                return c.InvalidFields(problems)
         if answer == "retry":
             problems = await self.questions.problems(await self.runs.state(run), step, result)
             if problems:

@@ -1,7 +1,7 @@
-"""What people are asked where corrections were given up: what may be changed of the last attempt, and to what.
+"""What people are asked where a step does not go on by itself: what to change of an attempt, or what one has given.
 
-The one rule: a change is checked against the step's own arguments before anything is recorded, whoever gives it and
-from where.
+The one rule: a change is checked against the step's own arguments, and a result against what the step promises, before
+anything is recorded, whoever gives it and from where.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from engine.core.corrections import OpenQuestion
 from engine.core.given import arguments, places
+from engine.core.questions import OpenQuestion, outcome_question
 from engine.core.state import RunState, StepStatus
 from engine.own_runs import OwnRuns
 from engine.steps.registry import Registry, StepFunction, UnknownStep
@@ -29,12 +29,14 @@ class Questions:
     async def open(self, state: RunState, path: str) -> OpenQuestion:
         """The question of ``path``, which is open."""
         node, known = state.plan.node(path), state.step(path).correction
+        code = self._code(node.step.uses)
+        if state.step(path).status is StepStatus.UNCERTAIN:
+            return outcome_question(path, {} if code is None else code.signature.result_schema)
         rules = node.step.correct
         if rules is None or known is None:
             raise ValueError(f"{path} asks nothing")
         attempt = await self._attempt(state, path)
         found = {name: attempt[name] for name in rules.may_change if name in attempt}
-        code = self._code(node.step.uses)
         schemas = {} if code is None else _schemas(code.schema, rules.may_change)
         return OpenQuestion(path, rules.may_change, found, schemas, known.output is not None)
 
@@ -50,6 +52,15 @@ class Questions:
         together = found.pop("", None)
         wrong = {name: words for name, words in found.items() if name in changes}
         return wrong if together is None or not changes else {next(iter(changes)): together, **wrong}
+
+    def outcome(self, state: RunState, path: str, result: JsonValue) -> tuple[JsonValue, dict[str, str]]:
+        """A result that a person gives for an attempt of unknown outcome, as the step would have given it; with one
+        sentence for each field that cannot be so, as far as this process has the step's code.
+        """
+        if state.step(path).status is not StepStatus.UNCERTAIN:
+            return result, {}
+        code = self._code(state.plan.node(path).step.uses)
+        return (result, {}) if code is None else code.outcome(result)
 
     async def _attempt(self, state: RunState, path: str) -> dict[str, JsonValue]:
         values = await self.runs.recall.values(state.run, places(state, path))

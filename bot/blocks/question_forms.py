@@ -1,7 +1,7 @@
-"""Modals that answer where corrections were given up: what to try it with, and why it is accepted or fails.
+"""Modals that say how a step goes on: what it gave, what to try it with, and why it is accepted, run again or fails.
 
-The one rule: a field holds what the last attempt had, and is read as the type that the step takes; a value that no
-field can hold is left as it was.
+The one rule: a field is read as the type that the step takes or gives. One about the last attempt holds what that had,
+and a value that no field can hold is left as it was.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from bot.blocks.operated import named_run
 from bot.blocks.questions import Question, answer_words
 from bot.blocks.replies import said
 from bot.blocks.words import listed, one_line
-from engine.core.corrections import OpenQuestion
 from engine.core.inputs import read_value
 from engine.core.kinds import InputField, InputType
+from engine.core.questions import WHOLE, OpenQuestion
 from engine.core.state import RunState
 
+HAPPENED_FORM = "question_happened_form"
+AGAIN_FORM = "question_again_form"
 RETRY_FORM = "question_retry_form"
 ACCEPT_FORM = "question_accept_form"
 FAIL_FORM = "question_fail_form"
@@ -37,9 +39,30 @@ _SIMPLE: Mapping[str, InputType] = {
     "number": InputType.NUMBER,
     "boolean": InputType.BOOLEAN,
 }
+_TYPED = frozenset({"type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref"})
+"""The words of a schema that say which values it takes."""
 _KEPT = "Shown in the run's thread and kept in its history."
 _TOO_LONG = "Too long to be shown here. Leave it empty to keep it as it was."
 _AS_JSON = "Written as JSON."
+_ANYTHING = "Written as JSON; what is no JSON is taken as text. Leave it empty if it gives nothing."
+_HOW_SURE = "How is that known?"
+
+
+def happened_form(state: RunState, open_: OpenQuestion, place: Place) -> View:
+    """Asks what the step gave, by the fields of its result, and how that is known."""
+    step = one_line(open_.step, 120)
+    what = f"*{step} happened*\n{named_run(state)} goes on with what you say that it gave, and it is not run again."
+    blocks = [section(what), *(_result_field(open_, name) for name in open_.names), reason_block(_HOW_SURE, _KEPT)]
+    return modal(HAPPENED_FORM, "It happened", "It happened", place, blocks)
+
+
+def again_form(state: RunState, open_: OpenQuestion, place: Place) -> View:
+    """Asks how it is known that nothing happened."""
+    step = one_line(open_.step, 120)
+    what = f"*{step} did not happen*\n{step} of {named_run(state)} is run again. If it did happen, it happens twice."
+    return modal(
+        AGAIN_FORM, "It did not happen", "Run it again", place, [section(what), reason_block(_HOW_SURE, _KEPT)]
+    )
 
 
 def retry_form(state: RunState, open_: OpenQuestion, place: Place) -> View:
@@ -80,6 +103,26 @@ def read_changes(open_: OpenQuestion, values: Mapping[str, Any]) -> tuple[dict[s
     return changes, problems
 
 
+def read_result(open_: OpenQuestion, values: Mapping[str, Any]) -> tuple[JsonValue, dict[str, str]]:
+    """What the step gave, as the form says, and one sentence for each value that cannot be read.
+
+    A field that is left empty is not there, unless it may be nothing.
+    """
+    entered = read_fields(values)
+    found: dict[str, JsonValue] = {}
+    problems: dict[str, str] = {}
+    for name in open_.names:
+        kind, text = _kind(open_, name), entered.get(name, "")
+        try:
+            if text:
+                found[name] = _anything(text) if kind.is_open else _read(kind, name, text)
+            elif kind.nullable:
+                found[name] = None
+        except ValueError as error:
+            problems[name] = str(error)
+    return (found.get(WHOLE) if open_.is_whole else found if open_.names else None), problems
+
+
 # Who was first
 
 
@@ -94,12 +137,13 @@ def answered_before(asked: Question) -> Message:
 
 
 class _Kind(NamedTuple):
-    """What a field takes. ``as_json``: what is typed is JSON, rather than the text itself."""
+    """What a field takes. ``as_json``: what is typed is JSON, rather than the text itself; ``is_open``: or either."""
 
     type: InputType
     choices: tuple[str, ...] = ()
     nullable: bool = False
     as_json: bool = False
+    is_open: bool = False
 
     @property
     def input(self) -> InputField:
@@ -109,6 +153,7 @@ class _Kind(NamedTuple):
 def _kind(open_: OpenQuestion, name: str) -> _Kind:
     """By what the step takes; by the value of the last attempt where its code is not known here."""
     schema = open_.schemas.get(name) or _schema_of(open_.may_change.get(name))
+    is_open = open_.is_unknown and _TYPED.isdisjoint(open_.schemas.get(name, {}))
     options: list[Mapping[str, Any]] = [*schema.get("anyOf", ())]
     nullable = any(one.get("type") == "null" for one in options)
     left = [one for one in options if one.get("type") != "null"]
@@ -118,12 +163,22 @@ def _kind(open_: OpenQuestion, name: str) -> _Kind:
     if choices and all(isinstance(each, str) and each for each in choices):
         return _Kind(InputType.CHOICE, tuple(choices), nullable)
     simple = _SIMPLE.get(str(schema.get("type")))
-    return _Kind(simple or InputType.TEXT, nullable=nullable, as_json=simple is None)
+    return _Kind(simple or InputType.TEXT, nullable=nullable, as_json=simple is None, is_open=is_open)
 
 
 def _schema_of(value: JsonValue) -> Mapping[str, Any]:
     names: Mapping[type, str] = {str: "string", bool: "boolean", int: "integer", float: "number"}
     return {"type": names.get(type(value), "")}
+
+
+def _result_field(open_: OpenQuestion, name: str) -> Block:
+    kind = _kind(open_, name)
+    hint = _ANYTHING if kind.is_open else _AS_JSON if kind.as_json else ""
+    is_needed = not kind.is_open and not kind.nullable and "default" not in open_.schemas.get(name, {})
+    block = field_block(name, kind.input.model_copy(update={"required": is_needed, "description": hint}), None)
+    if kind.type is InputType.TEXT:
+        block["element"]["max_length"] = LONGEST
+    return block
 
 
 def _field(open_: OpenQuestion, name: str) -> Block:
@@ -159,9 +214,24 @@ def _read(kind: _Kind, name: str, text: str) -> JsonValue:
     if not kind.as_json:
         return read_value(name, kind.input, text, text=True)
     try:
-        return cast("JsonValue", json.loads(text))
+        return _json_of(text)
     except json.JSONDecodeError as error:
         raise ValueError(f"{name} is no JSON ({error.msg} at character {error.pos + 1})") from None
+
+
+def _anything(text: str) -> JsonValue:
+    try:
+        return _json_of(text)
+    except ValueError:
+        return text
+
+
+def _json_of(text: str) -> JsonValue:
+    return cast("JsonValue", json.loads(text, parse_constant=_no_number))
+
+
+def _no_number(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON; write null")
 
 
 def problem_blocks(names: Mapping[str, str], open_: OpenQuestion) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The question to people where a step's corrections were given up: what was tried, and how it may go on.
+"""The question to people where a step does not go on by itself: whether it happened, or how it may go on.
 
 The one rule: it is told from the run's history, attempt by attempt; its buttons are there exactly while an answer
 counts, and carry which question they are for.
@@ -17,8 +17,12 @@ from bot.blocks.words import because, date, listed, named, one_line, plain, went
 from engine.core import events as e
 from engine.core import paths
 from engine.core.failures import Failure
+from engine.core.moving import new_path
+from engine.core.questions import asked
 from engine.core.state import Recorded, RunState, StepState, StepStatus
 
+HAPPENED = "question_happened"
+AGAIN = "question_again"
 RETRY = "question_retry"
 ACCEPT = "question_accept"
 FAIL = "question_fail"
@@ -26,6 +30,8 @@ FAIL = "question_fail"
 TRIED = 1_900
 """Characters of what was tried: the last lines that fit are shown, and the others counted."""
 
+_FAIL = "*Fail*: it counts as failed, and the run goes on as with any step that failed."
+_KEYS = 3
 _VALUE, _CHANGES, _WHY, _RESULT = 160, 400, 200, 600
 
 
@@ -40,7 +46,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Asked by event ``seq``. ``tried``: what was tried before that, in mrkdwn; ``result``: what the last try gave."""
+    """Named by ``seq``. ``tried``: what was tried before that, in mrkdwn; ``result``: what the last try gave.
+
+    ``is_unknown``: whether the last attempt, with these ``effects`` under way, has happened.
+    """
 
     seq: int
     step: str
@@ -49,6 +58,8 @@ class Question:
     tried: tuple[str, ...]
     result: JsonValue = None
     answer: Answer | None = None
+    is_unknown: bool = False
+    effects: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -60,6 +71,7 @@ class _Tried:
     untold: Failure | None = None
     changes: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
     result: JsonValue = None
+    begun: int = 0
     open: int = 0
 
 
@@ -72,6 +84,10 @@ class Asked:
 
     def read(self, recorded: Recorded) -> None:
         match recorded.event:
+            case e.StepStarted(step=path):
+                self._of(path).begun = recorded.seq
+            case e.StepUncertain():
+                self._doubt(recorded.event)
             case e.StepFailed(step=path, failure=failure) if paths.corrected_by(path) is None:
                 self._of(path).untold = failure
             case e.StepCorrecting(step=path, output=output):
@@ -83,6 +99,11 @@ class Asked:
                 self._ask(recorded.seq, recorded.event)
             case e.StepSettled(step=path) if path in self._tried:
                 self._answered(recorded.at, recorded.event)
+            case _:
+                self._go_on(recorded.event)
+
+    def _go_on(self, event: e.Event) -> None:
+        match event:
             case e.StepsReset(steps=steps):
                 for path in [*self._tried]:
                     if any(path == step or paths.is_inside(path, step) for step in steps):
@@ -91,6 +112,8 @@ class Asked:
                 self._tried.pop(path, None)
             case e.StepRedriven(step=path):
                 self._tried.pop(path, None)
+            case e.RunMoved(renamed=names) if names:
+                self._tried = {new_path(path, names): tried for path, tried in self._tried.items()}
             case _:
                 pass
 
@@ -122,10 +145,19 @@ class Asked:
         )
         tried.open = seq
 
+    def _doubt(self, event: e.StepUncertain) -> None:
+        tried = self._of(event.step)
+        lost = "" if tried.untold is None else f" ({went_wrong(tried.untold)})"
+        line = f"? Attempt {event.attempt} ended without an answer{lost}"
+        self.known[tried.begun] = Question(
+            tried.begun, event.step, "", (), (line,), is_unknown=True, effects=event.effects
+        )
+        tried.open, tried.untold = tried.begun, None
+
     def _answered(self, at: int, event: e.StepSettled) -> None:
         tried = self._tried[event.step]
-        asked = self.known.get(tried.open)
-        if asked is None:
+        about = self.known.get(tried.open)
+        if about is None:
             return
         given = cast("dict[str, Any]", event.result) if isinstance(event.result, dict) else {}
         changed: dict[str, JsonValue] = {}
@@ -133,9 +165,9 @@ class Asked:
             changed = {name: value for name, value in given.items() if tried.changes.get(name, _NOTHING) != value}
             tried.changes = given
             tried.lines.append(f"✎ Then {named(event.by)} changed {changes_words(changed)}{because(event.reason)}")
-        self.known[asked.seq] = replace(asked, answer=Answer(event, at, changed))
+        self.known[about.seq] = replace(about, answer=Answer(event, at, changed))
         tried.open = 0
-        if event.answer != "retry":
+        if event.answer not in ("retry", "did_not_happen"):
             del self._tried[event.step]
 
 
@@ -160,8 +192,8 @@ def open_questions(state: RunState) -> list[tuple[str, int]]:
     """The steps that wait for an answer, with the seqs of their questions, the first one first."""
     if state.end is not None or state.stopping:
         return []
-    found = ((path, step.correction) for path, step in state.opened(StepStatus.GIVEN_UP))
-    return sorted(((path, known.asked) for path, known in found if known is not None), key=lambda one: one[1])
+    found = ((path, asked(step)) for path, step in state.opened(StepStatus.UNCERTAIN, StepStatus.GIVEN_UP))
+    return sorted(((path, seq) for path, seq in found if seq), key=lambda one: one[1])
 
 
 def click_value(run: str, seq: int) -> str:
@@ -179,11 +211,13 @@ def read_click(value: str) -> tuple[str, int]:
 
 def question_buttons(state: RunState, path: str) -> Block:
     """The ways in which the step can go on; it can be accepted only where an attempt gave something."""
-    known = state.step(path).correction
-    seq, has_result = (0, False) if known is None else (known.asked, known.output is not None)
-    value = click_value(state.run, seq)
-    made = [button("Retry with my change", RETRY, value, "primary")]
-    made += [button("Accept", ACCEPT, value)] if has_result else []
+    step = state.step(path)
+    value = click_value(state.run, asked(step))
+    if step.status is StepStatus.UNCERTAIN:
+        made = [button("It happened", HAPPENED, value, "primary"), button("It did not, run it again", AGAIN, value)]
+    else:
+        made = [button("Retry with my change", RETRY, value, "primary")]
+        made += [button("Accept", ACCEPT, value)] if _has_result(step) else []
     made.append(button("Fail", FAIL, value, "danger"))
     return actions(f"question:{value}"[:255], made)
 
@@ -191,16 +225,18 @@ def question_buttons(state: RunState, path: str) -> Block:
 # The message
 
 
-def question(state: RunState, asked: Question) -> Message:
+def question(state: RunState, about: Question) -> Message:
     """The message as it has to be now: with its buttons while it is open, else with who answered what."""
-    path = asked_at(state, asked.seq)
-    step = asked.step if path is None else path
-    lead = f"How shall {one_line(step, 120)} go on?"
-    parts = [part for part in (*_tried(asked.tried), one_line(asked.summary, 600)) if part]
+    path = asked_at(state, about.seq)
+    name = one_line(about.step if path is None else path, 120)
+    lead = f"Did {name} happen?" if about.is_unknown else f"How shall {name} go on?"
+    parts = [part for part in (*_tried(about.tried), one_line(about.summary, 600)) if part]
     if path is None:
-        parts.append(_closed(state, asked))
+        parts.append(_closed(state, about))
+    elif about.is_unknown:
+        parts += _outcomes(about, state.step(path))
     else:
-        parts += _ways(step, asked, state.step(path))
+        parts += _ways(about, state.step(path))
     blocks = [section(f"*{lead}*"), *(section(part) for part in parts)]
     blocks += [question_buttons(state, path)] if path is not None else []
     return Message(clip_markup("\n".join((lead, *parts)), TEXT_LIMIT), tuple(blocks))
@@ -217,18 +253,29 @@ def _tried(lines: Sequence[str]) -> list[str]:
     return ["\n".join(shown)] if shown else []
 
 
-def _ways(path: str, asked: Question, step: StepState) -> list[str]:
-    has_result = step.correction is not None and step.correction.output is not None
-    fail = "*Fail*: it counts as failed, and the run goes on as with any step that failed."
-    gave = [f"What may be accepted: {one_line(plain(asked.result), _RESULT)}"] if has_result else []
-    accept = " *Accept*: the run goes on with what it gave." if has_result else ""
-    ways = f"*Retry with my change*: you change {listed(asked.may_change)}, and it is run again.{accept} {fail}"
+def _ways(about: Question, step: StepState) -> list[str]:
+    gave = [f"What may be accepted: {one_line(plain(about.result), _RESULT)}"] if _has_result(step) else []
+    accept = " *Accept*: the run goes on with what it gave." if _has_result(step) else ""
+    ways = f"*Retry with my change*: you change {listed(about.may_change)}, and it is run again.{accept} {_FAIL}"
     return [*gave, ways]
 
 
-def _closed(state: RunState, asked: Question) -> str:
-    if asked.answer is not None:
-        return answer_words(asked.answer)
+def _has_result(step: StepState) -> bool:
+    return step.correction is not None and step.correction.output is not None
+
+
+def _outcomes(about: Question, step: StepState) -> list[str]:
+    begun = [step.effects[name].key for name in about.effects if name in step.effects]
+    keys = ", ".join(f"`{one_line(key, 200)}`" for key in begun[:_KEYS])
+    look = f" Look there first, at what has the key {keys}." if keys else " Look there first."
+    asks = f"It must not happen twice, so the run waits for a person to say whether it did.{look}"
+    happened = "*It happened*: you say what it gave, and the run goes on with that."
+    return [asks, f"{happened} *It did not*: it is run again. {_FAIL}"]
+
+
+def _closed(state: RunState, about: Question) -> str:
+    if about.answer is not None:
+        return answer_words(about.answer)
     if state.cancel is not None:
         return f"■ No answer is needed any more: {named(state.cancel.by)} stopped the run."
     return "■ No answer is needed any more: the run went on without one."
@@ -241,7 +288,11 @@ def answer_words(answer: Answer) -> str:
     match event.answer:
         case "retry":
             return f"✎ {who} let it be tried with {changes_words(answer.changed)} {when}{why}"
-        case "accept" | "happened":
+        case "accept":
             return f"✓ {who} accepted it {when}{why}"
+        case "happened":
+            return f"✓ {who} said that it happened {when}{why}"
+        case "did_not_happen":
+            return f"↻ {who} said that it did not happen, and it was run again {when}{why}"
         case _:
             return f"✗ {who} let it fail {when}{why}"

@@ -33,6 +33,7 @@ _ORDER = (
     StepStatus.READY,
 )
 _STOPPING = (StepStatus.RUNNING, StepStatus.CALLING)
+_ANSWERS = "The question in the thread has the answers."
 _FOR_PEOPLE = (StepStatus.UNCERTAIN, StepStatus.GIVEN_UP, StepStatus.WAITING)
 
 
@@ -53,9 +54,9 @@ def standing(state: RunState, path: str, step: StepState) -> str:
     match step.status:
         case StepStatus.UNCERTAIN:
             begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
-            return f"{uncertain_words(state.run, path, begun)}."
+            return f"{uncertain_words(path, begun)}. {_ANSWERS}"
         case StepStatus.GIVEN_UP if step.correction is not None:
-            return f"{given_up_words(path, step.correction.summary)} The question in the thread has the answers."
+            return f"{given_up_words(path, step.correction.summary)} {_ANSWERS}"
         case StepStatus.WAITING if step.gate is not None:
             question = one_line(step.gate.request.title, 200)
             so_far = "".join(f" {each}" for each in progress(step.gate))

@@ -96,7 +96,7 @@ def asking_line(before: RunState, event: _Asking) -> str | None:
             head = f"{path} failed for good" if undone is None else f"{undone} could not be undone"
             return f"✗ {head}. {one_line(event.summary, 320)} {_after_dead(before)}".rstrip()
         case e.StepUncertain():
-            return uncertain_words(run, path, event.effects)
+            return uncertain_words(path, event.effects)
         case e.StepMissing():
             if loops.in_crowd(before, path) and not loops.first_of_its_kind(before, path, "missing"):
                 return None
@@ -139,14 +139,12 @@ def missing_words(run: str, path: str, uses: str) -> str:
     )
 
 
-def uncertain_words(run: str, path: str, effects: tuple[str, ...]) -> str:
-    """The question, and the commands to answer it."""
+def uncertain_words(path: str, effects: tuple[str, ...]) -> str:
+    """What nobody knows, and why somebody has to say it."""
     what = f" ({listed(effects)} begun, and not confirmed)" if effects else ""
-    settle = ("settle", run, path)
     return (
         f"? Did {path} happen{what}? Its attempt was lost, and it must not happen twice, so the run waits for a "
-        f"person. It did: {command(*settle, 'happened')}; it did not, run it again: "
-        f"{command(*settle, 'did-not-happen')}; let it fail: {command(*settle, 'fail')}"
+        "person to say"
     )
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.blocks import alerts, details, guide, home, keys, question_forms, questions, start_forms, switches
+from bot.blocks import alerts, details, guide, home, keys, question_forms, start_forms, switches
 from bot.blocks import gate_forms as forms
 from bot.blocks.approval import APPROVE
 from bot.blocks.steering import DETAILS, LIFT, Deed
 from bot.blocks.waiting import SHOW, TOGETHER, TOGETHER_FORM
 from bot.listeners.actions import FORMS, Actions
 from bot.listeners.alerting import Alerting
-from bot.listeners.answering import Answering
+from bot.listeners.answering import ANSWERS, Answering
 from bot.listeners.choosing import Choosing
 from bot.listeners.commands import Commands
 from bot.listeners.departures import Departures
@@ -128,8 +128,10 @@ def _gates(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> N
     bolt.view(forms.CHANGES_FORM)(on(lambda its: its.gate_forms.changes))
     bolt.view(forms.DELEGATE_FORM)(on(lambda its: its.gate_forms.delegate))
     bolt.view(forms.SNOOZE_FORM)(on(lambda its: its.gate_forms.snooze))
-    for opening in (questions.RETRY, questions.ACCEPT, questions.FAIL):
+    for opening in ANSWERS:
         bolt.action(opening)(on(lambda its: its.answering.open_form))
+    bolt.view(question_forms.HAPPENED_FORM)(on(lambda its: its.answering.happened))
+    bolt.view(question_forms.AGAIN_FORM)(on(lambda its: its.answering.again))
     bolt.view(question_forms.RETRY_FORM)(on(lambda its: its.answering.retry))
     bolt.view(question_forms.ACCEPT_FORM)(on(lambda its: its.answering.accept))
     bolt.view(question_forms.FAIL_FORM)(on(lambda its: its.answering.fail))

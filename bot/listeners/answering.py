@@ -1,4 +1,4 @@
-"""Answers where a step's corrections were given up: three buttons, each of which opens a form, and the forms.
+"""Answers where a step does not go on by itself: buttons, each of which opens a form, and the forms.
 
 The one rule: an answer is one command of the engine about the question that was shown; whoever comes second, or late,
 is told who has answered what.
@@ -10,6 +10,8 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from pydantic import JsonValue
 
 from bot.blocks import question_forms as forms
 from bot.blocks import questions, replies
@@ -23,9 +25,9 @@ from bot.listeners.desk import Ack, Desk, NotInTime, actor
 from bot.people.directory import Unreadable
 from bot.people.policy import Act, Refused
 from engine.core import commands as c
-from engine.core.corrections import OpenQuestion
 from engine.core.errors import EngineError
 from engine.core.events import Actor, SettledAs
+from engine.core.questions import OpenQuestion
 from engine.core.state import RunState
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,31 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FORMS: Mapping[str, Callable[[RunState, OpenQuestion, Place], View]] = {
+    questions.HAPPENED: forms.happened_form,
+    questions.AGAIN: forms.again_form,
     questions.RETRY: forms.retry_form,
     questions.ACCEPT: forms.accept_form,
     questions.FAIL: forms.fail_form,
 }
 """The form that each button opens."""
+
+NEEDED: Mapping[SettledAs, Act] = {
+    "happened": Act.VOUCH,
+    "did_not_happen": Act.VOUCH,
+    "retry": Act.SETTLE,
+    "accept": Act.ACCEPT,
+    "fail": Act.SETTLE,
+}
+"""What whoever gives the answer has to be allowed."""
+
+ANSWERS: Mapping[str, SettledAs] = {
+    questions.HAPPENED: "happened",
+    questions.AGAIN: "did_not_happen",
+    questions.RETRY: "retry",
+    questions.ACCEPT: "accept",
+    questions.FAIL: "fail",
+}
+"""The answer that each button is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +89,18 @@ class Answering:
     async def open_form(self, ack: Ack, body: dict[str, Any]) -> None:
         """Open the form of the button, for those who may send it."""
         click = Click.of(body)
-        needed = Act.ACCEPT if click.action == questions.ACCEPT else Act.SETTLE
-        asking = await self._guarded(self._check(click.value, click.where.user, needed))
+        asking = await self._guarded(self._check(click.value, click.where.user, ANSWERS[click.action]))
         await ack()
         if isinstance(asking, _Unanswered):
             await self._desk.tell(click.where, click.trigger_id, asking.message)
         elif not await self._desk.open(click.trigger_id, FORMS[click.action](asking.state, asking.open, click.place)):
             await self._desk.tell(click.where, click.trigger_id, said(replies.FORM_NOT_OPENED))
+
+    async def happened(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._sent(ack, body, "happened")
+
+    async def again(self, ack: Ack, body: dict[str, Any]) -> None:
+        await self._sent(ack, body, "did_not_happen")
 
     async def retry(self, ack: Ack, body: dict[str, Any]) -> None:
         await self._sent(ack, body, "retry")
@@ -96,10 +123,10 @@ class Answering:
     async def _answer(self, body: dict[str, Any], answer: SettledAs) -> Answer | _Unanswered:
         view, user = body["view"], body["user"]["id"]
         values, place = view["state"]["values"], Place.unpacked(view["private_metadata"])
-        asking = await self._check(place.about, user, Act.ACCEPT if answer == "accept" else Act.SETTLE)
+        asking = await self._check(place.about, user, answer)
         if isinstance(asking, _Unanswered):
             return asking
-        changes, problems = forms.read_changes(asking.open, values) if answer == "retry" else (None, {})
+        result, problems = _entered(answer, asking.open, values)
         if problems:
             return wrong(forms.problem_blocks(problems, asking.open))
         reply = await self._desk.engine.operations.settle(
@@ -107,7 +134,7 @@ class Answering:
             asking.open.step,
             answer,
             by=asking.by,
-            result=changes,
+            result=result,
             reason=read_reason(values),
             asked=asking.seq,
         )
@@ -121,11 +148,11 @@ class Answering:
             case _:
                 return await self._closed(asking.state.run, asking.seq)
 
-    async def _check(self, value: str, user: str, needed: Act) -> _Asking | _Unanswered:
+    async def _check(self, value: str, user: str, answer: SettledAs) -> _Asking | _Unanswered:
         """Whether ``user`` may answer so now."""
         run, seq = questions.read_click(value)
         state = await self._desk.engine.state(run)
-        verdict = await self._desk.from_slack(self._desk.roles.may_with(needed, user, state))
+        verdict = await self._desk.from_slack(self._desk.roles.may_with(NEEDED[answer], user, state))
         if isinstance(verdict, Refused):
             return _Unanswered(said(verdict.sentence))
         path = questions.asked_at(state, seq)
@@ -158,3 +185,14 @@ class Answering:
         except Exception:
             log.exception("An answer to a question failed")
             return _Unanswered(said(replies.UNEXPECTED), passing=True)
+
+
+def _entered(answer: SettledAs, open_: OpenQuestion, values: Mapping[str, Any]) -> tuple[JsonValue, dict[str, str]]:
+    """What a form says beside the reason, and one sentence for each of its values that cannot be read."""
+    match answer:
+        case "happened":
+            return forms.read_result(open_, values)
+        case "retry":
+            return forms.read_changes(open_, values)
+        case _:
+            return None, {}

@@ -29,6 +29,7 @@ class Act(StrEnum):
     FORK = "fork a run"
     SCHEDULE = "change schedules"
     SETTLE = "say how a step of somebody else's run goes on"
+    VOUCH = "say whether a step happened"
     ACCEPT = "accept what a step gave although it does not fit"
     STOP = "stop what is under way, or let it go on"
     STOP_ALL = "stop everything, or let it go on"
@@ -48,6 +49,7 @@ NEEDS: Mapping[Act, Role] = {
     Act.FORK: Role.OPERATOR,
     Act.SCHEDULE: Role.OPERATOR,
     Act.SETTLE: Role.OPERATOR,
+    Act.VOUCH: Role.OPERATOR,
     Act.ACCEPT: Role.OPERATOR,
     Act.STOP: Role.OPERATOR,
     Act.STOP_ALL: Role.ADMIN,

@@ -73,20 +73,6 @@ class Proposal(NamedTuple):
     cost: int
 
 
-class OpenQuestion(NamedTuple):
-    """A step that waits to be tried again with a change, accepted, or failed.
-
-    ``names`` may be changed; ``may_change`` has what the last attempt had of them. ``schemas`` are theirs, as far as
-    the step's code is known. ``has_result``: an attempt gave something that can be accepted.
-    """
-
-    step: str
-    names: tuple[str, ...]
-    may_change: Mapping[str, JsonValue]
-    schemas: Mapping[str, Mapping[str, Any]]
-    has_result: bool
-
-
 def proposal_of(output: JsonValue) -> Proposal:
     """Raises ``ValueError`` if it is none, in words."""
     given: Mapping[str, Any] = cast("dict[str, Any]", output) if isinstance(output, dict) else {}

@@ -33,7 +33,7 @@ def misfits(state: RunState, plan: Plan, renamed: Mapping[str, str]) -> Iterator
         if any(other != old and renamed.get(other, other) == renamed[old] for other in begun):
             yield f"two steps of the run would be {renamed[old]}; give each a name of its own"
     for path in state.open:
-        new = _rename(path, renamed)
+        new = new_path(path, renamed)
         found = plan.nodes.get(paths.template_of(new))
         if found is None or found.kind is not state.plan.node(path).kind:
             yield f"{path} is open, and the other definition has no such step of that kind; map it to one that has"
@@ -44,9 +44,9 @@ def misfits(state: RunState, plan: Plan, renamed: Mapping[str, str]) -> Iterator
 def moved(state: RunState, event: e.RunMoved, plan: Plan) -> RunState:
     """The state on the new plan. Steps that it does not have are forgotten, new ones are ready where they may be."""
     names = event.renamed
-    steps = {_rename(path, names): _renamed(path, step, names) for path, step in state.steps.items()}
+    steps = {new_path(path, names): _renamed(path, step, names) for path, step in state.steps.items()}
     kept = {path: _unbegun(path, step) for path, step in steps.items() if paths.template_of(path) in plan.nodes}
-    undoable = (_rename(path, names) for path in state.undoable)
+    undoable = (new_path(path, names) for path in state.undoable)
     state = state._replace(
         plan=plan,
         definition=event.definition,
@@ -65,12 +65,12 @@ def _renamed(path: str, step: StepState, names: Mapping[str, str]) -> StepState:
     """
     if step.gate is not None and not paths.group_of(path) and names:
         step = step._replace(gate=_renamed_gate(step.gate, names))
-    if _rename(path, names) == path:
+    if new_path(path, names) == path:
         return step
     loop = step.loop
     return step._replace(
         keyed_as=step.keyed_as or (path if step.token else ""),
-        loop=None if loop is None else loop._replace(failed=_rename(loop.failed, names)),
+        loop=None if loop is None else loop._replace(failed=new_path(loop.failed, names)),
     )
 
 
@@ -92,12 +92,12 @@ def _groups(
 ) -> Iterator[tuple[str, GroupState]]:
     """What is left in each group by the new plan."""
     for path, group in state.groups.items():
-        new = _rename(path, names)
+        new = new_path(path, names)
         if new and paths.template_of(new) not in plan.groups:
             continue
         members = (paths.in_group(new, id_) for id_ in plan.group(new).steps)
         left = sum(1 for member in members if member not in kept or kept[member].status not in ENDED_STEP)
-        yield new, GroupState(left, None if group.failed is None else _rename(group.failed, names))
+        yield new, GroupState(left, None if group.failed is None else new_path(group.failed, names))
 
 
 def _deadline(state: RunState, plan: Plan) -> int | None:
@@ -136,6 +136,6 @@ def _ready_again(state: RunState) -> RunState:
     return state
 
 
-def _rename(path: str, names: Mapping[str, str]) -> str:
+def new_path(path: str, names: Mapping[str, str]) -> str:
     """``path`` with the id of the workflow's own step that it begins with replaced."""
     return _FIRST.sub(lambda found: names.get(found[0], found[0]), path, count=1)

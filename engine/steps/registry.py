@@ -18,7 +18,7 @@ from engine.core.failures import Failure, FailureClass, StepError, classify
 from engine.core.stepspec import StepSpec, VersionSpec
 from engine.steps.context import StepContext
 from engine.steps.jsonvalue import to_json_value
-from engine.steps.signature import Signature, in_words
+from engine.steps.signature import Signature, by_name, in_words
 from engine.steps.threads import run_in_thread
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*")
@@ -105,6 +105,17 @@ class StepFunction:
             return self.signature.bind(self.fn, ctx, args)
         except ValidationError as error:
             raise StepError(f"{self.key}: {in_words(error)}", FailureClass.INVALID_INPUT) from None
+
+    def outcome(self, result: JsonValue) -> tuple[JsonValue, dict[str, str]]:
+        """``result``, which a person gives, as if the function had given it; with one sentence for each field that does
+        not fit, by its name, and by none for what is wrong with all.
+        """
+        try:
+            return to_json_value(self.signature.dump(result)), {}
+        except ValidationError as error:
+            return None, by_name(error, "the result")
+        except ValueError as error:
+            return None, {"": f"the result {error}"}
 
     def _deliver(self, result: object) -> JsonValue:
         try:

@@ -77,12 +77,7 @@ class Signature:
         try:
             self.arguments.model_validate(dict(args))
         except ValidationError as error:
-            found: dict[str, list[str]] = {}
-            for problem in error.errors(include_url=False, include_input=False):
-                name = str(next(iter(problem["loc"]), ""))
-                words = _complaint(_place(problem["loc"]) or "it", problem["type"], problem["msg"])
-                found.setdefault(name, []).append(words)
-            return {name: "; ".join(words) for name, words in found.items()}
+            return by_name(error)
         return {}
 
     @staticmethod
@@ -96,6 +91,16 @@ class Signature:
         Not yet as JSON: pydantic's JSON mode would turn a NaN into null without a word.
         """
         return self.result.dump_python(self.result.validate_python(result))
+
+
+def by_name(error: ValidationError, whole: str = "it") -> dict[str, str]:
+    """What pydantic found wrong, one sentence for each name that it begins with; without the values."""
+    found: dict[str, list[str]] = {}
+    for problem in error.errors(include_url=False, include_input=False):
+        name = str(next(iter(problem["loc"]), ""))
+        words = _complaint(_place(problem["loc"]) or whole, problem["type"], problem["msg"])
+        found.setdefault(name, []).append(words)
+    return {name: "; ".join(words) for name, words in found.items()}
 
 
 def in_words(error: ValidationError, whole: str = "it") -> str:

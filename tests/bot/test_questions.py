@@ -1,7 +1,8 @@
-"""Where corrections were given up: the question in the thread, its forms, and who may answer it."""
+"""Where a step does not go on by itself: the question in the thread, its forms, and who may answer it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
@@ -11,8 +12,10 @@ from bot.blocks import question_forms, questions
 from bot.blocks.questions import Asked, open_questions
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
-from engine.core.corrections import OpenQuestion
-from engine.steps.registry import step
+from bot.simulator.values import PageValues
+from engine.core.questions import OpenQuestion, outcome_question
+from engine.steps.context import StepContext
+from engine.steps.registry import StepFunction, step
 from tests.bot.conftest import Setup, workflow
 from tests.bot.front import Front, serving
 from tests.record_histories import corrected
@@ -40,16 +43,46 @@ async def correct(model: str, may_change: list[str], max_tokens: int, **about: J
     return {"changes": {"prompt": "Write less."}, "seen": "It is too long", "why": "Ask for less"}
 
 
+PAY = workflow(
+    {"id": "charge", "uses": "t.charge", "repeatable": False}, name="pay", output="${{ steps.charge.output }}"
+)
+
+
+@dataclass
+class Paid:
+    id: str
+    cents: Annotated[int, Field(le=500)]
+    note: str | None
+
+
+def losing(calls: list[str]) -> StepFunction:
+    """A step whose every attempt loses its connection with the effect half done."""
+
+    @step("t.charge")
+    async def charge(ctx: StepContext) -> Paid:
+        async def send(key: str) -> None:
+            calls.append(key)
+            raise ConnectionResetError("by peer")
+
+        await ctx.effect("pay", send)
+        raise AssertionError("the effect has failed")
+
+    return charge
+
+
 def question_in(front: Front) -> list[Message]:
     """The messages in the thread that ask how a step goes on."""
     found = front.simulator.channel_messages("#releases")
-    return [one for one in found if one.text.startswith("How shall")]
+    return [one for one in found if one.text.startswith(("How shall", "Did "))]
 
 
-async def asked(front: Front) -> Message:
-    """The question, once somebody's run asks it with its buttons."""
-    assert await front.type("ben", "run write") == ""
-    await front.simulator.wait_for(lambda: [one for one in question_in(front) if "question_retry" in str(one.blocks)])
+async def asked(front: Front, name: str = "write", count: int = 1) -> Message:
+    """The newest question, once somebody's run asks it with its buttons; ``count`` questions were asked then."""
+    if count == 1:
+        assert await front.type("ben", f"run {name}") == ""
+    await front.simulator.wait_for(
+        lambda: len(question_in(front)) >= count and "question_fail" in str(question_in(front)[-1].blocks)
+    )
     return question_in(front)[-1]
 
 
@@ -111,6 +144,51 @@ async def test_accepting_takes_what_there_is_and_an_operator(setup: Setup, simul
         await simulator.wait_for(lambda: "✓ Dana" in question_in(front)[-1].text)
 
 
+async def test_whoever_looked_says_that_it_did_not_happen_and_then_what_it_gave(
+    setup: Setup, simulator: Simulator
+) -> None:
+    calls: list[str] = []
+    setup.world.more = (losing(calls),)
+    async with serving(setup, simulator, [PAY]) as front:
+        first = await asked(front, "pay")
+        run = (await front.runs())[0]
+        assert first.text.splitlines()[:2] == [
+            "Did charge happen?",
+            "? Attempt 1 ended without an answer (by peer)",
+        ]
+        assert f"at what has the key `{run}/charge/pay/1`" in first.text, "so that one can look for it"
+        await simulator.click("ben", "#releases", first.ts, questions.AGAIN)
+        assert "To say whether a step happened takes the role operator" in await front.told("ben", 1)
+
+        await simulator.click("ben", "#releases", first.ts, questions.FAIL)
+        stale = await front.form("ben")
+        card = front.simulator.channel_messages("#releases")[0]
+        await simulator.click("dana", "#releases", card.ts, questions.AGAIN)
+        form = await front.form("dana")
+        await simulator.submit_view("dana", form.id, {"reason": {"value": "The bank has nothing."}})
+        second = await asked(front, "pay", 2)
+        assert calls == [f"{run}/charge/pay/1", f"{run}/charge/pay/2"], "under a new key, as the first did not arrive"
+        told = "↻ Dana Levy said that it did not happen, and it was run again"
+        await simulator.wait_for(lambda: told in question_in(front)[0].text)
+        await simulator.submit_view("ben", stale.id, {"reason": {"value": "No use."}})
+        assert "This was answered before. ↻ Dana Levy" in str((await front.form("ben")).body), (
+            "it asked about the first"
+        )
+
+        await simulator.click("dana", "#releases", second.ts, questions.HAPPENED)
+        form = await front.form("dana")
+        typed = {"input_id": "ch_1", "input_cents": "900", "reason": "Seen in the list."}
+        values: PageValues = {name: {"value": value} for name, value in typed.items()}
+        wrong = await simulator.submit_view("dana", form.id, values)
+        assert wrong.errors == {"input_cents": "cents must be less than or equal to 500"}
+        await simulator.submit_view("dana", form.id, {**values, "input_cents": {"value": "90"}})
+        state = await front.ended(run)
+        assert state.end is not None
+        assert state.end.output == {"id": "ch_1", "cents": 90, "note": None}
+        assert len(calls) == 2
+        await simulator.wait_for(lambda: "✓ Dana Levy said that it happened" in question_in(front)[1].text)
+
+
 def test_a_question_tells_every_attempt_and_asks_anew_after_a_change_that_did_not_help() -> None:
     run = corrected()
     told = Asked()
@@ -143,6 +221,37 @@ def test_what_is_typed_is_read_as_the_step_takes_it(
     element = {"selected_option": {"value": typed}} if "enum" in schema or value is True else {"value": typed or None}
     changes, problems = question_forms.read_changes(asking, {"input_it": {"value": element}})
     assert (changes, problems) == ({"it": read}, {})
+
+
+NUMBER, TEXT, NOTHING = {"type": "integer"}, {"type": "string"}, {"type": "null"}
+EITHER = {"type": "object", "properties": {"id": TEXT, "cents": NUMBER, "note": {"anyOf": [TEXT, NOTHING]}}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "typed", "read"),
+    [
+        (EITHER, {"id": "ch_1", "cents": "3"}, {"id": "ch_1", "cents": 3, "note": None}),
+        (TEXT, {"result": "[1]"}, "[1]"),
+        ({"type": "array"}, {"result": "[1]"}, [1]),
+        (NOTHING, {}, None),
+        ({}, {"result": '{"id": 1}'}, {"id": 1}),
+        ({}, {"result": "{id"}, "{id"),
+        ({}, {}, None),
+    ],
+)
+def test_a_result_is_asked_for_as_the_step_gives_it_and_as_json_where_that_is_not_known(
+    schema: dict[str, JsonValue], typed: dict[str, str], read: JsonValue
+) -> None:
+    values = {f"input_{name}": {"value": {"value": text}} for name, text in typed.items()}
+    assert question_forms.read_result(outcome_question("a", schema), values) == (read, {})
+
+
+def test_a_result_that_cannot_be_read_is_said_at_its_field() -> None:
+    asking = outcome_question("a", {"properties": {"cents": NUMBER, "lines": {"type": "array"}}})
+    typed = {"input_cents": {"value": {"value": "few"}}, "input_lines": {"value": {"value": "[NaN]"}}}
+    _, problems = question_forms.read_result(asking, typed)
+    assert set(problems) == {"cents", "lines"}
+    assert problems["lines"] == "NaN is no JSON; write null"
 
 
 def test_what_is_too_long_for_a_field_stays_as_it_was_and_what_is_no_json_is_said() -> None:

@@ -21,8 +21,7 @@ DEAD = f"✗ tag failed for good. {NO_MORE} To try it again: `vb redrive run_t`"
 ENDED = "✗ Failed at tag, the run ended after under 1 s"
 QUESTION = (
     "? Did charge happen (pay begun, and not confirmed)? Its attempt was lost, and it must not happen twice, so the "
-    "run waits for a person. It did: `vb settle run_t charge happened`; it did not, run it again: "
-    "`vb settle run_t charge did-not-happen`; let it fail: `vb settle run_t charge fail`"
+    "run waits for a person to say"
 )
 MISSING = (
     "changes waits for noop, which no worker has had for 5 min. Start a worker that has it; or use other code: "
@@ -242,7 +241,14 @@ STOPPED = "Ben stopped all runs of wf: the shop is slow; `/vb lift workflow:wf`"
                 "Then: the run is done.",
             ],
         ),
-        ("uncertain", ["? Waiting for an answer · 0 of 2 steps done", f"{QUESTION}.", "Then: after."]),
+        (
+            "uncertain",
+            [
+                "? Waiting for an answer · 0 of 2 steps done",
+                f"{QUESTION}. The question in the thread has the answers.",
+                "Then: after.",
+            ],
+        ),
         ("missing", ["… Waiting for code · 0 of 2 steps done", f"{MISSING}.", "Then: after."]),
         (
             "dead",

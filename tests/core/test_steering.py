@@ -9,6 +9,7 @@ import pytest
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.failures import FailureClass
+from engine.core.questions import asked
 from engine.core.state import RunStatus, StepStatus
 from tests.core.driver import ANA, BEN, Run, workflow
 
@@ -133,6 +134,22 @@ def test_an_uncertain_outcome_waits_for_a_person_who_says_what_became_of_it(answ
         run.look()
         assert run.state.step("a").generation == 2, "its effects get new keys"
         assert run.state.step("a").status is StepStatus.RUNNING
+
+
+def test_an_answer_about_an_earlier_attempt_of_unknown_outcome_counts_no_more() -> None:
+    run = Run(workflow(noop("a", repeatable=False)))
+    run.look()
+    run.look(after=30_000, worker="w2")
+    first = asked(run.state.step("a"))
+    run.do(c.Settle("a", "did_not_happen", BEN, asked=first))
+    assert asked(run.state.step("a")) == 0
+    run.look(worker="w2")
+    run.look(after=30_000, worker="w3")
+    late = run.do(c.Settle("a", "happened", BEN, "receipt", asked=first))
+    assert late == c.NotAllowed("a was run again since, and asks anew")
+    assert run.new == []
+    run.do(c.Settle("a", "happened", BEN, "receipt", asked=asked(run.state.step("a"))))
+    assert run.state.status is RunStatus.COMPLETED
 
 
 def test_a_failure_that_the_step_knows_is_not_uncertain() -> None:

@@ -146,6 +146,10 @@ async def test_an_uncertain_outcome_is_settled_by_a_person(setup: Setup, world: 
         run = await begin(engine)
         await step_is(engine, run, "a", StepStatus.UNCERTAIN)
         assert [row.id for row in await engine.bulk.attention("uncertain")] == [run]
+        unfit = await engine.operations.settle(run, "a", "happened", by=BEN, result={"id": 1})
+        assert unfit == c.InvalidFields({"": "the result must be a valid string"}), (
+            "nobody says what it cannot have given"
+        )
         await engine.operations.settle(run, "a", answer, by=BEN, result="seen")  # pyright: ignore[reportArgumentType]
         state = await ended(engine, run)
         assert state.status is (RunStatus.FAILED if answer == "fail" else RunStatus.COMPLETED)

@@ -17,6 +17,7 @@ from engine.core.deciding import correcting
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.places import at_work_inside, closed
 from engine.core.moving import misfits
+from engine.core.questions import asked
 from engine.core.starting import downstream
 from engine.core.state import AT_WORK, Phase, RunState, RunStatus, StepStatus
 from engine.core.words import listed
@@ -188,6 +189,8 @@ def _settle(draft: Draft, command: c.Settle) -> Reply:
         return correcting.settle(draft, command)
     if draft.state.step(command.step).status is not StepStatus.UNCERTAIN:
         return NotAllowed(f"{command.step} is not uncertain; nothing is to be settled")
+    if command.asked not in (0, asked(draft.state.step(command.step))):
+        return NotAllowed(f"{command.step} was run again since, and asks anew")
     if command.answer in ("retry", "accept"):
         return NotAllowed(f"whether {command.step} happened is not known; say that it did, that it did not, or fail it")
     settled = e.StepSettled(

@@ -23,8 +23,8 @@ from bot.blocks import (
 from bot.blocks.words import Asked
 from engine.core import commands as c
 from engine.core import events as e
-from engine.core.corrections import OpenQuestion
 from engine.core.fold import begin
+from engine.core.questions import OpenQuestion, outcome_question
 from engine.core.state import Gate
 from tests.bot.rendering.entries import LINK, PLACE, SOMEBODY, Made, about_runs
 from tests.bot.rendering.situations import Situation
@@ -216,12 +216,14 @@ def _question(now: Situation) -> Iterator[Made]:
         yield question_forms.answered_before(asked)
 
 
+@about_runs(question_forms.happened_form)
+@about_runs(question_forms.again_form)
 @about_runs(question_forms.retry_form)
 @about_runs(question_forms.accept_form)
 @about_runs(question_forms.fail_form)
 def _question_forms(now: Situation) -> Iterator[Made]:
     for asked in _questions(now).known.values():
-        rules = now.plan.node("a").step.correct
+        rules = now.plan.node(asked.step).step.correct
         names = () if rules is None else rules.may_change  # a definition's own words, which no data can be
         held = dict.fromkeys(names, asked.result)
         for schemas in ({}, {name: {"anyOf": [{"type": "string"}, {"type": "null"}]} for name in names}):
@@ -229,3 +231,8 @@ def _question_forms(now: Situation) -> Iterator[Made]:
             yield question_forms.retry_form(now.state, found, PLACE)
             yield question_forms.accept_form(now.state, found, PLACE)
             yield question_forms.fail_form(now.state, found, PLACE)
+        fields = {"type": "object", "properties": {"id": {"type": "string"}, "more": {}, "cents": {"type": "integer"}}}
+        for schema in ({}, {"type": "null"}, {"type": "array"}, fields):
+            open_ = outcome_question(asked.step, schema)
+            yield question_forms.happened_form(now.state, open_, PLACE)
+            yield question_forms.again_form(now.state, open_, PLACE)

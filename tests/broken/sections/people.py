@@ -48,6 +48,20 @@ BREAKS = (
         instead="    if command.asked > known.asked:\n",
     ),
     Break(
+        "What became of an attempt of unknown outcome",
+        "operators.py::_settle",
+        "which attempt the answer is about is not looked at",
+        text="    if command.asked not in (0, asked(draft.state.step(command.step))):\n",
+        instead="    if command.asked > asked(draft.state.step(command.step)):\n",
+    ),
+    Break(
+        "What a person says that a step gave",
+        "questions.py::Questions.outcome",
+        "what the step gives is not compared with what was said that it gave",
+        text="        return (result, {}) if code is None else code.outcome(result)\n",
+        instead="        return result, {}\n",
+    ),
+    Break(
         "Who comes later is told who has answered what",
         "answering.py::Answering._closed",
         "they are told that there is no such question",
