@@ -30,6 +30,7 @@ from engine.core.events import Actor
 from engine.core.keys import KEYS
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.engine import Engine
+from tests.bot.conftest import PATIENT, PATIENT_SLACK
 from tests.canary.search import Hit, search
 from tests.canary.victim import Orders, live, open_engine
 from tests.crash.killing import bring_up, stop, until
@@ -89,7 +90,7 @@ class Drill:
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(demo_workspace()).serve() as serving:
+    async with Simulator(demo_workspace(), options=PATIENT_SLACK).serve() as serving:
         yield serving
 
 
@@ -97,7 +98,7 @@ async def simulator() -> AsyncIterator[Simulator]:
 async def drill(
     simulator: Simulator, database_url: str, tmp_path: Path, values: dict[str, str]
 ) -> AsyncIterator[Drill]:
-    slack = BotSettings(simulator.bot_token, simulator.app_token, api_url=simulator.api_url)
+    slack = BotSettings(simulator.bot_token, simulator.app_token, api_url=simulator.api_url, bounds=PATIENT)
     with running_redis(tmp_path / "redis") as server_of_redis:
         async with providers() as server:
             server.keys = {values["openai"], values["rotated"]}

@@ -103,7 +103,7 @@ class Vb:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=90,
+            timeout=240,
             check=False,
         )
         assert "Traceback" not in done.stdout + done.stderr
@@ -176,7 +176,7 @@ class Running:
         """The exit code, after sending a signal if one is given."""
         if number is not None:
             self.send(number)
-        self.process.join(90)
+        self.process.join(240)
         assert self.process.exitcode is not None, f"it does not end:\n{self.said}"
         assert "Traceback" not in self.said + self.complained
         return self.process.exitcode

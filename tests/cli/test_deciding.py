@@ -23,6 +23,7 @@ from engine.core.events import Actor
 from engine.core.gates import Gate
 from engine.core.state import StepState
 from engine.engine import Engine
+from tests.bot.conftest import PATIENT_SLACK
 from tests.core.driver import workflow
 
 NAMES = {ANA: "Ana Ruiz", BEN: "Ben Okafor", CHEN: "Chen Wei", DANA: "Dana Levy"}
@@ -74,7 +75,7 @@ def person(who: str) -> Actor:
 async def terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Terminal]:
     for name in Settings.variables():
         monkeypatch.delenv(name, raising=False)
-    async with Simulator(demo_workspace()).serve() as slack:
+    async with Simulator(demo_workspace(), options=PATIENT_SLACK).serve() as slack:
         told = {"SLACK_API_URL": slack.api_url, "SLACK_BOT_TOKEN": slack.bot_token}
         yield Terminal(slack, tmp_path, Settings.read(tmp_path, **told))
 

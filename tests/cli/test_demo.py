@@ -82,7 +82,7 @@ class Page:
     address: str
 
     def ask(self, what: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        with closing(HTTPConnection(self.address, timeout=10)) as connection:
+        with closing(HTTPConnection(self.address, timeout=60)) as connection:
             text = None if body is None else json.dumps(body)
             connection.request("GET" if body is None else "POST", f"/_sim/{what}", text, _JSON)
             return json.load(connection.getresponse())
@@ -93,7 +93,7 @@ class Page:
 
     def until(self, seen: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """The first message that is as wanted, once there is one."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 180
         while not (found := [message for message in self.messages() if seen(message)]):
             assert time.monotonic() < deadline, [message["text"] for message in self.messages()]
         return found[0]

@@ -11,6 +11,7 @@ import pytest
 
 from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.simulator import Simulator
+from tests.bot.conftest import PATIENT_SLACK
 from tests.cli.conftest import Done, Vb, run_in
 
 # A process for each of some fifteen commands takes its time on a busy machine.
@@ -53,7 +54,7 @@ async def test_a_person_is_the_same_at_the_terminal_and_in_slack(tmp_path: Path)
     definitions = tmp_path / "workflows"
     definitions.mkdir()
     (definitions / "ship.yaml").write_text(SHIP, encoding="utf-8")
-    async with Simulator(demo_workspace()).serve() as slack:
+    async with Simulator(demo_workspace(), options=PATIENT_SLACK).serve() as slack:
         vb = Vb(tmp_path / "state", {"VB_WORKFLOWS": str(definitions), "VB_ADMINS": "@dana"})
         desk = Desk(slack, vb)
         with vb.running("serve", SLACK_APP_TOKEN=slack.app_token, **desk.asking) as serving:

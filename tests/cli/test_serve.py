@@ -13,12 +13,13 @@ import pytest
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
 from engine.worker import WorkerSettings
+from tests.bot.conftest import PATIENT_SLACK
 from tests.cli.conftest import Vb
 
 
 @pytest.fixture
 async def slack() -> AsyncIterator[Simulator]:
-    async with Simulator(demo_workspace()).serve() as simulator:
+    async with Simulator(demo_workspace(), options=PATIENT_SLACK).serve() as simulator:
         yield simulator
 
 
@@ -59,4 +60,4 @@ def test_a_second_ctrl_c_does_not_wait_for_what_is_in_hand(vb: Vb) -> None:
         waiting.until(r"Stopping when what is in hand \(1 step\) is finished or handed back")
         told = time.monotonic()
         assert waiting.ended(signal.SIGINT) == 1
-    assert time.monotonic() - told < WorkerSettings().grace / 2
+    assert time.monotonic() - told < WorkerSettings().grace

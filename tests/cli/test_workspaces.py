@@ -19,6 +19,7 @@ from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
 from engine.store import new_master_key
 from tests.bot.browsing import PUBLIC, Browser
+from tests.bot.conftest import PATIENT_SLACK
 from tests.cli.conftest import Vb, run_in
 
 APP = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s3cret", "VB_PUBLIC_URL": "https://bot.example.com"}
@@ -92,7 +93,7 @@ async def test_where_the_app_is_installed_is_told_with_the_master_key_alone(monk
 
 
 async def test_serve_takes_in_who_installs_it_beside_socket_mode(vb: Vb) -> None:
-    async with Simulator(demo_workspace()).serve() as slack:
+    async with Simulator(demo_workspace(), options=PATIENT_SLACK).serve() as slack:
         settings = {
             "SLACK_CLIENT_ID": slack.grants.client_id,
             "SLACK_CLIENT_SECRET": slack.grants.client_secret,

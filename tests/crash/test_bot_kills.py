@@ -23,6 +23,7 @@ from bot.simulator.simulator import Simulator
 from engine.core.state import RunStatus, StepStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
+from tests.bot.conftest import PATIENT, PATIENT_SLACK
 from tests.bot.truth import check_completed_thread, check_no_doubles, has_buttons, is_told, of
 from tests.crash.bot_victim import CHANNEL, POST, UPDATE, BotOrders, live, open_bot_engine, start_shipping
 from tests.crash.fuse import Trap
@@ -158,7 +159,7 @@ class Drill:
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(demo_workspace()).serve() as serving:
+    async with Simulator(demo_workspace(), options=PATIENT_SLACK).serve() as serving:
         yield serving
 
 
@@ -166,7 +167,7 @@ async def simulator() -> AsyncIterator[Simulator]:
 async def drill(
     simulator: Simulator, database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, tmp_path: Path
 ) -> AsyncIterator[Drill]:
-    slack = BotSettings(simulator.bot_token, simulator.app_token, api_url=simulator.api_url)
+    slack = BotSettings(simulator.bot_token, simulator.app_token, api_url=simulator.api_url, bounds=PATIENT)
     orders = BotOrders(database_url, redis_server.url, redis_namespace, slack, Trap(tmp_path / "marker"))
     async with open_bot_engine(orders, SlackSender()) as engine:
         drill = Drill(orders, engine, simulator)

@@ -12,8 +12,17 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Options, Simulator
+from engine.clock import MovableClock
 
-QUICK = Options(event_retry_ms=(20, 20, 20))
+QUICK = Options(event_retry_ms=(20, 20, 20), ack_timeout_ms=60_000, trigger_lifetime_ms=60_000)
+
+
+class StillClock(MovableClock):
+    """Moves only where the test says so: what is allowed per second does not depend on how fast the test is."""
+
+    def ticking(self) -> int:
+        return self.since
+
 
 Connect = Callable[[AsyncApp], Awaitable[AsyncSocketModeHandler]]
 

@@ -1,6 +1,7 @@
 """Slash commands and messages: what the app hears, and what comes of its answers."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -138,9 +139,10 @@ async def test_an_unacknowledged_command_is_delivered_again_when_asked_to() -> N
             await ack()
 
         async with connected(simulator, app):
-            await simulator.type_command("ben", "#releases", "/vb list")
+            with contextlib.suppress(PersonError):  # for this one, too, there is little time
+                await simulator.type_command("ben", "#releases", "/vb list")
+            await simulator.wait_for(lambda: len(heard) == 2)
             release.set()
-        assert len(heard) == 2
         assert heard[0] == heard[1]
 
 

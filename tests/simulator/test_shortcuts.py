@@ -49,7 +49,9 @@ async def test_a_message_shortcut_brings_the_message(simulator: Simulator, app: 
     await simulator.use_message_shortcut("ben", "#releases", asked.ts, "run_on_message")
     assert (seen[0]["type"], seen[0]["message_ts"]) == ("message_action", asked.ts)
     assert (seen[0]["message"]["text"], seen[0]["channel"]["name"]) == ("The site is slow.", "releases")
-    answers = [m for m in simulator.channel_messages("#releases", seen_by="ben") if m.ephemeral]
+    answers = await simulator.wait_for(
+        lambda: [m for m in simulator.channel_messages("#releases", seen_by="ben") if m.ephemeral]
+    )
     assert [(m.text, m.visible_to) for m in answers] == [("Which workflow?", BEN)]
     assert asked.text == "The site is slow."
 

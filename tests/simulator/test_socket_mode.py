@@ -26,7 +26,7 @@ async def ticket_url(simulator: Simulator) -> str:
 
 
 async def frame_of(socket: aiohttp.ClientWebSocketResponse) -> Frame:
-    return json.loads(await socket.receive_str(timeout=5))
+    return json.loads(await socket.receive_str(timeout=60))
 
 
 async def test_hello_tells_the_app_and_the_number_of_connections(simulator: Simulator) -> None:
@@ -62,7 +62,7 @@ async def test_pings_come_back_byte_for_byte_unless_muted(simulator: Simulator) 
     ):
         await frame_of(socket)
         await socket.ping(b"sdk-ping-pong:1763786000.123")
-        pong = await socket.receive(timeout=5)
+        pong = await socket.receive(timeout=60)
         assert (pong.type, bytes(pong.data)) == (aiohttp.WSMsgType.PONG, b"sdk-ping-pong:1763786000.123")
         simulator.socket.muted = True
         await socket.ping(b"unheard")
@@ -78,7 +78,7 @@ async def test_the_eleventh_connection_is_one_too_many(simulator: Simulator) -> 
         extra = await session.ws_connect(await ticket_url(simulator))
         refused = await frame_of(extra)
         assert (refused["type"], refused["reason"]) == ("disconnect", "too_many_websockets")
-        assert (await extra.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSE
+        assert (await extra.receive(timeout=60)).type == aiohttp.WSMsgType.CLOSE
         for socket in [*sockets, extra]:
             await socket.close()
 
@@ -156,7 +156,7 @@ async def test_refresh_warns_then_asks_then_closes(simulator: Simulator) -> None
         frames = [await frame_of(socket), await frame_of(socket)]
         assert [frame["reason"] for frame in frames] == ["warning", "refresh_requested"]
         assert not simulator.socket.connected
-        assert (await socket.receive(timeout=5)).type == aiohttp.WSMsgType.CLOSE
+        assert (await socket.receive(timeout=60)).type == aiohttp.WSMsgType.CLOSE
         await refreshing
 
 

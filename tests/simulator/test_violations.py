@@ -14,7 +14,7 @@ from bot.simulator.simulator import Options, Simulator
 from bot.simulator.violations import Violations
 from engine.clock import MovableClock
 
-from .conftest import Connect, bolt_app, connected, on, refusal, web_client
+from .conftest import Connect, StillClock, bolt_app, connected, on, refusal, web_client
 
 DIVIDER: Json = {"type": "divider"}
 MODAL: Json = {"type": "modal", "title": {"type": "plain_text", "text": "x"}, "blocks": [DIVIDER]}
@@ -52,7 +52,7 @@ async def test_what_nobody_can_know_is_not_counted(simulator: Simulator, client:
 
 
 async def test_calls_that_come_too_fast() -> None:
-    async with Simulator(demo_workspace(), options=Options(strict_rates=True)).serve() as simulator:
+    async with Simulator(demo_workspace(StillClock()), options=Options(strict_rates=True)).serve() as simulator:
         client: Any = web_client(simulator)
         for _ in range(5):
             await client.chat_postMessage(channel="C0OPSXXXXX", text="x")
@@ -122,7 +122,7 @@ async def test_a_command_that_came_twice_excuses_its_trigger(
 
 
 async def test_an_acknowledgement_that_comes_too_late() -> None:
-    async with Simulator(demo_workspace(), options=Options(ack_timeout_ms=50)).serve() as simulator:
+    async with Simulator(demo_workspace(), options=Options(ack_timeout_ms=1_000)).serve() as simulator:
         app = bolt_app(simulator)
 
         @on(app, "command", "/vb")
