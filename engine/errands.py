@@ -94,7 +94,9 @@ class Errands:
             return
         output = await self._handle.recall.value(child.run, end.output)
         words = f"{end.step}: {end.reason}" if end.step else end.reason
-        told = c.ChildEnded(parent.step, child.run, end.status, output, words, is_stopped_along(child))
+        told = c.ChildEnded(
+            parent.step, child.run, end.status, output, words, is_stopped_along(child), child.whole_cost
+        )
         await self._submit(parent.run, told)
 
     async def _find_children(self, parent: RunState) -> None:

@@ -34,7 +34,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 13
+VERSION = 14
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -74,6 +74,7 @@ def to_text(state: RunState) -> str:
         "labels": dict(sorted(state.labels.items())),
         "kept": [[seq, kept.signal, kept.correlation, _held(kept.payload)] for seq, kept in sorted(state.kept.items())],
         "signals": dict(sorted(state.signals.items())),
+        "children_spent": dict(sorted(state.children_spent.items())),
         "end": None if state.end is None else [*state.end[:5], _held(state.end.output)],
         "steps": {path: _step(step) for path, step in sorted(state.steps.items())},
     }
@@ -132,6 +133,7 @@ def restore(parsed: Parsed, plan: Plan) -> RunState:
         changes=_read_changes(data["changes"]),
         reserved=reserved,
         spent=spent,
+        children_spent=Map(data["children_spent"]),
         end=None if end is None else End(RunStatus(end[0]), *end[1:5], output=_unheld(end[5])),
     )
 

@@ -325,7 +325,8 @@ class Signal:
 class ChildEnded:
     """The child run ``run`` of ``step`` has ended: with an output, or with a reason why it has none.
 
-    ``stopped_along``: it was cancelled for no other reason than that its parent was stopping.
+    ``stopped_along``: it was cancelled for no other reason than that its parent was stopping. ``spent``: what it has
+    cost, with the runs that it called.
     """
 
     step: str
@@ -334,6 +335,7 @@ class ChildEnded:
     output: JsonValue = None
     reason: str = ""
     stopped_along: bool = False
+    spent: int = 0
 
 
 StepReport = Succeed | Fail | HandBack | Postpone

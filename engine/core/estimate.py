@@ -15,22 +15,28 @@ from pydantic import JsonValue
 
 from engine.core import paths
 from engine.core.agent_parts import TURN_CODE
+from engine.core.corrections import CORRECTING_CODE
 from engine.core.expressions import Compiled, ExpressionError, Template, compile_value
 from engine.core.graph import Kind, Plan, PlannedStep
 from engine.core.models import LLM
 from engine.core.money import say_money
 from engine.core.prices import Price
 from engine.core.state import RunState
-from engine.core.words import listed
 
 CHARACTERS_PER_TOKEN = 4
 UNKNOWN_TEXT = (0, 500, 10_000)
 """Tokens of what an expression gives that is not known before the run: at least, likely, at most."""
 TOOL_RESULT = (20, 500, 10_000)
 """Tokens that each turn of an agent adds to what the next one is told, besides the model's own answer."""
+CORRECTION = (150, 800, 7_000)
+"""Tokens that a model is told besides the attempt that it may correct: the error, what came of it, what was changed."""
 CALLED = " > "
 """Before it is the step that calls a workflow, behind it a step of that."""
+CORRECTIONS = " (corrections)"
+"""Behind the place of a step: the questions how it could be tried otherwise."""
 LIKELY_TURNS, LIKELY_PASSES = 3, 2
+_CORRECT = CORRECTING_CODE.partition("@")[0]
+_ASKING = (LLM, TURN_CODE, _CORRECT)
 
 
 class Range(NamedTuple):
@@ -99,7 +105,7 @@ def estimate(
 
 def asks_models(plan: Plan) -> bool:
     """Whether a run of it can ask any model, itself or in a run that it calls."""
-    return any(_code(node) in (LLM, TURN_CODE) for node in plan.nodes.values()) or any(
+    return any(_code(node) in _ASKING for node in plan.nodes.values()) or any(
         asks_models(child) for child in plan.children.values()
     )
 
@@ -107,30 +113,21 @@ def asks_models(plan: Plan) -> bool:
 def models_of(plan: Plan) -> Iterator[tuple[str, str]]:
     """The models that a run of it may ask, itself: by the place of the step, and ``provider:name``."""
     for template, node in plan.nodes.items():
-        if _code(node) in (LLM, TURN_CODE):
-            yield _place(template, node), str(node.step.with_.get("model", ""))
-        if node.step.correct is not None:
-            yield _place(template, node), node.step.correct.model
+        if _code(node) in _ASKING:
+            yield _place(paths.corrected_by(template) or template, node), str(node.step.with_.get("model", ""))
 
 
 def place_of(plan: Plan, path: str) -> str:
-    """Where the estimate counts what the step at ``path`` of a run costs: with its agent, or with what it corrects."""
-    template = paths.template_of(paths.corrected_by(path) or path)
-    node = plan.nodes.get(template)
-    return template if node is None else _place(template, node)
+    """Where the estimate counts what the step at ``path`` of a run costs: a turn with its agent, a correction apart."""
+    template = paths.template_of(path)
+    return _place(template, plan.nodes.get(template))
 
 
-def _place(template: str, node: PlannedStep) -> str:
+def _place(template: str, node: PlannedStep | None) -> str:
     """The turns of an agent are counted as the agent's."""
-    return template.removesuffix(f"#/{node.id}") if _code(node) == TURN_CODE else template
-
-
-def own_cost(found: Estimate) -> Range:
-    """Of the run itself, without the runs that it calls: that is what its own spending can be held against."""
-    cost = NOTHING
-    for one in found.steps:
-        cost = cost.plus(one.cost or NOTHING) if CALLED not in one.step else cost
-    return cost
+    if (corrected := paths.corrected_by(template)) is not None:
+        return f"{corrected}{CORRECTIONS}"
+    return template if node is None or _code(node) != TURN_CODE else template.removesuffix(f"#/{node.id}")
 
 
 def main_reasons(found: Estimate, most: int = 3) -> tuple[str, ...]:
@@ -150,6 +147,8 @@ class _Asking:
     tokens_in: Range
     tokens_out: Range
     reasons: tuple[str, ...]
+    limit: tuple[int, int] | None = None
+    """So many steps ask at most, each until that has cost so much."""
 
 
 def _asked(
@@ -164,8 +163,9 @@ def _asked(
             if child is not None:
                 inputs = _known_input(node, scope)
                 yield from _asked(child, inputs, f"{prefix}{template}{CALLED}", often, reasons)
-        elif _code(node) in (LLM, TURN_CODE):
-            yield _asking(f"{prefix}{_place(template, node)}", plan, node, often, reasons, scope)
+        elif _code(node) in _ASKING:
+            asked = _correcting if _code(node) == _CORRECT else _asking
+            yield asked(f"{prefix}{_place(template, node)}", plan, node, often, reasons, scope)
 
 
 def _code(node: PlannedStep) -> str:
@@ -188,19 +188,51 @@ def _asking(
 ) -> _Asking:
     words = node.step.with_
     most = cast("int", words.get("max_tokens", 0))
-    out = Range(max(1, most // 10), max(1, most // 2), most)
+    out = _out(most)
     prompt, reasons = _prompt(words, scope)
     attempts = node.step.retry.attempts
     calls = often.times(Range(1, 1, attempts))
     reasons = (*why, *reasons, f"at most {most:,} tokens out each time")
     if attempts > 1:
         reasons = (*reasons, f"at most {attempts} attempts")
+    if (rules := node.step.correct) is not None:
+        calls = calls.times(Range(1, 1, 1 + rules.attempts))
+        reasons = (*reasons, f"and as many after each of at most {_corrections(rules.attempts)}")
     if _code(node) == TURN_CODE:
         # What a turn is told grows by each turn before it; on average by half of them.
         turns = _turns(plan, node)
         grown = out.plus(Range(*TOOL_RESULT)).times(Range(*((count - 1) // 2 for count in turns)))
         prompt = prompt.plus(grown)
     return _Asking(step, str(words.get("model", "")), calls, prompt, out, reasons)
+
+
+def _correcting(
+    step: str, plan: Plan, node: PlannedStep, often: Range, why: tuple[str, ...], scope: Mapping[str, Any]
+) -> _Asking:
+    """The questions how a step could be tried otherwise: of all that is bounded, the most that may be asked."""
+    corrected = plan.nodes[paths.corrected_by(node.template) or ""].step
+    rules = corrected.correct
+    corrections, attempts = 0 if rules is None else rules.attempts, node.step.retry.attempts
+    most = cast("int", node.step.with_.get("max_tokens", 0))
+    told = Range(*CORRECTION)
+    for value in corrected.with_.values():
+        told = told.plus(_tokens(value, scope)[0])
+    reasons = (*why, f"at most {_corrections(corrections)}, only where an attempt is refused or does not fit")
+    reasons = (*reasons, f"at most {attempts} attempts at each", f"at most {most:,} tokens out each time")
+    limit = None if rules is None or rules.cost is None else (often.high, rules.cost)
+    if limit is not None:
+        reasons = (*reasons, f"none is asked for once they have cost {say_money(limit[1])}")
+    calls = often.times(Range(0, 0, corrections * attempts))
+    return _Asking(step, str(node.step.with_.get("model", "")), calls, told, _out(most), reasons, limit)
+
+
+def _corrections(count: int) -> str:
+    return "1 correction" if count == 1 else f"{count} corrections"
+
+
+def _out(most: int) -> Range:
+    """Tokens of an answer."""
+    return Range(max(1, most // 10), max(1, most // 2), most)
 
 
 def _turns(plan: Plan, node: PlannedStep) -> Range:
@@ -274,6 +306,8 @@ def _often(plan: Plan, template: str, node: PlannedStep, scope: Mapping[str, Any
             count = Range(1, min(LIKELY_TURNS if is_agent else LIKELY_PASSES, most), most)
             often = often.times(count)
             reasons = (*reasons, f"{holder.id} takes {_said(count)} {'turns' if is_agent else 'passes'}")
+    if paths.undone_by(template) is not None:
+        often, reasons = often.times(Range(0, 0, 1)), (*reasons, "only where it is undone")
     if template.startswith(f"{paths.ON_FAILURE}/"):
         often, reasons = often.times(Range(0, 0, 1)), (*reasons, "only after a failure")
     return often, reasons
@@ -304,6 +338,9 @@ def _priced(asking: _Asking, prices: Prices, past: Mapping[str, Past]) -> StepEs
         )
     )
     cost = one.times(asking.calls)
+    if asking.limit is not None:
+        steps, limit = asking.limit
+        cost = cost._replace(high=min(cost.high, steps * (limit + one.high)))
     before = past.get(asking.step)
     if before is None:
         return replace(known, cost=cost)
@@ -320,17 +357,18 @@ def range_words(cost: Range) -> str:
 
 
 def cost_words(state: RunState) -> str:
-    """What the run has cost so far, and was estimated to, without the runs that it calls; empty if it costs nothing."""
+    """What the run has cost so far, with the runs that it called and that have ended, and what it was estimated to.
+
+    Empty if it costs nothing.
+    """
     budget, guess = state.plan.workflow.budget, state.started.estimate
     expected = guess is not None and guess.high > 0
-    if not state.spent and not state.reserved and budget is None and not expected:
+    whole = state.whole_cost
+    if not whole and not state.reserved and budget is None and not expected:
         return ""
-    words = f"{say_money(state.spent)} spent"
+    words = f"{say_money(whole)} spent"
+    if called := whole - state.spent:
+        words += f", {say_money(called)} of it by runs that it called"
     if guess is not None and expected:
         words += f", estimated {range_words(Range(guess.low, guess.likely, guess.high))}"
     return words if budget is None else f"{words} (its definition allows {say_money(budget.limit)})"
-
-
-def unpriced_words(found: Estimate) -> str:
-    """What to do about models without a price; empty where there are none."""
-    return f"no price is known for {listed(list(found.unpriced))}; set one" if found.unpriced else ""

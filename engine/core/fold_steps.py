@@ -83,8 +83,9 @@ def _evolve_attempt(state: RunState, event: _AttemptEvent, step: StepState) -> R
         case e.StepStarted():
             return put(state, path, _started(step, event, state))
         case e.StepCompleted():
-            return settle(state, path, _completed(state, path, event.output))
+            return settle(_charged(state, step, event), path, _completed(state, path, event.output))
         case e.StepFailed():
+            state = _charged(state, step, event)
             losses = step.losses + 1 if event.failure.cls is FailureClass.WORKER_LOST else 0
             failed = step._replace(failure=event.failure, ended_at=state.at, losses=losses, worker="")
             if event.again:
@@ -155,6 +156,13 @@ def _started(step: StepState, event: e.StepStarted, state: RunState) -> StepStat
         awaited=False,
         missing=False,
     )
+
+
+def _charged(state: RunState, step: StepState, event: e.StepCompleted | e.StepFailed) -> RunState:
+    """A run that did the step may do so again: it tells what it has spent from its beginning."""
+    if not event.child_spent:
+        return state
+    return state._replace(children_spent=state.children_spent.set(step.child, event.child_spent))
 
 
 def _completed(state: RunState, path: str, output: object) -> StepState:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.errors import InvalidInput
-from engine.core.estimate import CALLED, Estimate, own_cost
+from engine.core.estimate import Estimate
 from engine.core.expressions import ExpressionError, Template
 from engine.core.graph import Plan, PlannedStep
 from engine.core.state import RunState, StepStatus
@@ -73,9 +73,7 @@ def started_of(workspace: str, workflow: Workflow, values: dict[str, JsonValue],
 
 def estimated(found: Estimate) -> e.Estimated:
     """What is kept of an estimate, to be held against what the run has cost in the end."""
-    own = own_cost(found)
-    unpriced = tuple(step for step in found.unpriced if CALLED not in step)
-    return e.Estimated(low=own.low, likely=own.likely, high=own.high, unpriced=unpriced)
+    return e.Estimated(**found.cost._asdict(), unpriced=found.unpriced)
 
 
 def _line(workflow: Workflow, scope: Mapping[str, Mapping[str, JsonValue]]) -> e.InLine | None:

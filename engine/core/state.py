@@ -230,7 +230,7 @@ class RunState(NamedTuple):
     those whose compensation is still to come, the next one first. ``held_at`` is the seq of the last pause or
     resumption, and ``parent_order`` that of the parent's which was the last to reach this run. ``reserved`` is what is
     set aside for effects under way, and ``spent`` what the others have cost, in millionths of a dollar; without what
-    child runs spend.
+    child runs spend, which ``children_spent`` has of those that have ended.
     """
 
     run: str
@@ -262,6 +262,7 @@ class RunState(NamedTuple):
     changes: Changes | None = None
     reserved: int = 0
     spent: int = 0
+    children_spent: Map[str, int] = Map()
     end: End | None = None
 
     def step(self, step: str) -> StepState:
@@ -282,6 +283,11 @@ class RunState(NamedTuple):
     def paused(self) -> e.RunPaused | None:
         """The pause that holds the run: its own, or its parent's."""
         return self.own_pause or self.parent_pause
+
+    @property
+    def whole_cost(self) -> int:
+        """What the run has spent, with the runs that it called, as far as they have ended."""
+        return self.spent + sum(self.children_spent.values())
 
     @property
     def failed_step(self) -> str | None:

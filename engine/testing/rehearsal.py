@@ -167,7 +167,8 @@ class _Stage:
         caller = self._world.cases[parent.run]
         told = self._told(case)
         along = is_stopped_along(case.state)
-        command = c.ChildEnded(parent.step, case.run, end.status, told.output, told.reason, along)
+        spent = case.state.whole_cost
+        command = c.ChildEnded(parent.step, case.run, end.status, told.output, told.reason, along, spent)
         self._world.later(0, partial(self._tell, caller, command))
 
     def _tell(self, caller: Case, command: c.ChildEnded) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
-from engine.core.estimate import Estimate, Past, Range, estimate
+from engine.core.estimate import Estimate, Past, Range, asks_models, estimate
 from engine.core.graph import Plan
 from engine.core.loader import load_yaml
 from engine.core.paths import around_template
@@ -15,7 +15,7 @@ from engine.core.pinning import pin
 from engine.core.prices import Price
 from engine.core.stepspec import StepSpec
 
-CATALOG = {"llm": StepSpec.of({}), "agent.turn": StepSpec.of({}), "noop": StepSpec.of({})}
+CATALOG = {name: StepSpec.of({}) for name in ("llm", "agent.turn", "llm.correct", "http.request", "noop")}
 PRICES = {"p:cheap": Price(1_000_000, 10_000_000), "local:free": Price(0, 0)}
 ASK = "uses: llm, with: {model: 'p:cheap', prompt: 'abcdabcd', max_tokens: 100}"
 LIST, AGAIN = "${{ steps.list.output }}", "repeat: {until: 'true', max: 4}"
@@ -94,6 +94,36 @@ def test_a_child_run_is_a_part_of_the_estimate() -> None:
     found = of(plan)
     assert [one.step for one in found.steps] == ["call[] > ask"]
     assert found.cost == ONE_CALL.times(Range(2, 2, 2))
+
+
+CORRECTED = "uses: http.request, with: {body: 'abcdabcd'}"
+CORRECT = "correct: {model: 'p:cheap', may_change: [body], attempts: 4, max_tokens: 100%s}"
+
+
+def test_corrections_are_estimated_as_far_as_they_are_bounded() -> None:
+    plan = made(f"  - {{id: fetch, {CORRECTED}, {CORRECT % ''}}}")
+    assert asks_models(plan)
+    found = of(plan)
+    (one,) = found.steps
+    assert (one.step, one.model, one.calls) == ("fetch (corrections)", "p:cheap", Range(0, 0, 12))
+    assert found.cost == Range(0, 0, 12 * (7_000 + 2 + 1_000))
+    assert one.reasons[0] == "at most 4 corrections, only where an attempt is refused or does not fit"
+    (one,) = of(made(f"  - {{id: fetch, {CORRECTED}, {CORRECT % ', cost: 0.01 USD'}}}")).steps
+    assert one.cost == Range(0, 0, 10_000 + 8_002)
+    assert one.reasons[-1] == "none is asked for once they have cost $0.01"
+
+
+def test_a_question_is_asked_again_after_each_correction() -> None:
+    correct = "correct: {model: 'p:cheap', may_change: [prompt], attempts: 2, max_tokens: 100}"
+    ask, corrections = of(made(f"  - {{id: ask, retry: {{attempts: 2}}, {ASK}, {correct}}}")).steps
+    assert (ask.calls, corrections.calls) == (Range(1, 1, 6), Range(0, 0, 6))
+    assert "and as many after each of at most 2 corrections" in ask.reasons
+    assert of(made(f"  - {{id: ask, {ASK}, {correct}}}"), {"ask (corrections)": Past(2, 90)}).cost.likely == 502 + 90
+
+
+def test_what_is_done_where_a_step_is_undone_need_not_be() -> None:
+    (one,) = of(made(f"  - {{id: tag, uses: noop, undo: {{{ASK}}}}}")).steps
+    assert (one.calls, one.reasons[0]) == (Range(0, 0, 5), "only where it is undone")
 
 
 def test_a_model_without_a_price_is_left_out_and_named() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from engine.core.estimate import Past, Range
+from engine.audit import audit
+from engine.core.estimate import Past, Range, cost_words
 from engine.core.graph import Plan
 from engine.core.prices import Price
 from engine.core.spending import Spend
@@ -58,6 +59,28 @@ async def test_a_run_keeps_what_it_was_estimated_to_cost_and_the_next_one_knows_
         assert found.steps[0].reasons[-1] == "likely, as in the last 2 runs"
 
 
+async def test_what_child_runs_cost_is_held_against_the_estimate_too(setup: Setup) -> None:
+    setup.more = (asking(300),)
+    setup.settings = replace(setup.settings, prices=PRICES)
+    child = workflow(EACH, name="child")
+    each = {"id": "call", "workflow": {"name": "child"}, "for_each": {"items": [1, 2], "max_items": 5}}
+    async with setup.working(child, workflow(ASK, each, name="wf")) as engine:
+        state = await finished(engine)
+        guess = state.started.estimate
+        assert guess is not None
+        assert (guess.low, guess.high) == (5 * ONE.low, 5 * ONE.high)
+        assert (state.spent, state.whole_cost) == (300, 1_500)
+        assert cost_words(state) == (
+            "$0.0015 spent, $0.0012 of it by runs that it called, estimated about $0.0025, between $0.00051 and $0.005"
+        )
+        second = (await finished(engine)).started.estimate
+        assert second is not None
+        assert second.likely == 1_500
+        (whole,) = await engine.budgets.of([f"run:{state.run}"])
+        assert whole.spent == state.whole_cost
+        assert (await audit(engine.store)).findings == []
+
+
 def test_what_is_spent_counts_where_it_is_estimated() -> None:
     agent = {"id": "turn", "uses": "agent.turn", "with": {"model": "p:cheap", "prompt": "x", "max_tokens": 1}}
     look = {"id": "look", "repeat": {"until": "true", "max": 3}, "steps": [agent]}
@@ -74,7 +97,8 @@ def test_what_is_spent_counts_where_it_is_estimated() -> None:
         StepCost("another", "x", 99),
     ]
     assert past_of(plan, 2, costs) == {
-        "each[]/ask": Past(2, 17),
+        "each[]/ask": Past(2, 15),
+        "each[]/ask (corrections)": Past(2, 2),
         "look": Past(2, 6),
         "call > only": Past(2, 4),
     }

@@ -27,11 +27,20 @@ _STOPPED_ALONG = "its run was cancelled only because this one was stopping, and 
 _UNKNOWN_OUTCOME = frozenset({FailureClass.WORKER_LOST, FailureClass.TIMEOUT, FailureClass.TRANSIENT})
 
 
-def fail(draft: Draft, path: str, failure: Failure, *, stopped_along: bool = False, output: JsonValue = None) -> None:
+def fail(
+    draft: Draft,
+    path: str,
+    failure: Failure,
+    *,
+    stopped_along: bool = False,
+    output: JsonValue = None,
+    child_spent: int = 0,
+) -> None:
     """Record the failure of ``path`` and what follows from it: another attempt, a question, or the dead letters.
 
     ``stopped_along``: it failed for no other reason than that the run was stopping. Where that is over, as somebody has
-    redriven what had failed, it is tried again. ``output`` is what the attempt gave, where only its check failed.
+    redriven what had failed, it is tried again. ``output`` is what the attempt gave, where only its check failed, and
+    ``child_spent`` what a run has spent that was the attempt.
     """
     state, step = draft.state, draft.state.step(path)
     attempt = max(step.attempt, 1)
@@ -41,7 +50,8 @@ def fail(draft: Draft, path: str, failure: Failure, *, stopped_along: bool = Fal
     # Then nobody has settled for this failure: a redrive takes it along.
     cut_short = stopping and (stopped_along or follows is not None)
     follows = None if stopping else follows
-    draft.record(e.StepFailed(step=path, attempt=attempt, failure=failure, again=follows is not None))
+    again = follows is not None
+    draft.record(e.StepFailed(step=path, attempt=attempt, failure=failure, again=again, child_spent=child_spent))
     if follows is not None:
         draft.record(follows)
     elif stopped_along and not stopping:

@@ -64,7 +64,7 @@ def child_ended(draft: Draft, command: c.ChildEnded) -> Reply:
         return c.Stale()
     if command.status is RunStatus.COMPLETED:
         attempt = draft.state.steps[path].attempt
-        draft.record(e.StepCompleted(step=path, attempt=attempt, output=command.output))
+        draft.record(e.StepCompleted(step=path, attempt=attempt, output=command.output, child_spent=command.spent))
         return c.Accepted()
     cancelled = command.status is RunStatus.CANCELLED
     words = f"its run {command.run} " + ("was cancelled" if cancelled else "failed")
@@ -73,7 +73,7 @@ def child_ended(draft: Draft, command: c.ChildEnded) -> Reply:
         message=words + (f": {command.reason}" if command.reason else ""),
         known=True,
     )
-    fail(draft, path, failure, stopped_along=cancelled and command.stopped_along)
+    fail(draft, path, failure, stopped_along=cancelled and command.stopped_along, child_spent=command.spent)
     return c.Accepted()
 
 

@@ -46,7 +46,7 @@ class Fork(_Value):
 
 
 class Estimated(_Value):
-    """What the run was estimated to cost, without the runs that it calls, in millionths of a US dollar.
+    """What the run was estimated to cost, with the runs that it calls, in millionths of a US dollar.
 
     ``unpriced`` are the steps that are not in it, since nobody knows what their model costs.
     """

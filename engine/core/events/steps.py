@@ -29,14 +29,20 @@ class StepStarted(EventModel):
 
 
 class StepCompleted(EventModel):
+    """``child_spent`` is what the run that did the step has spent by then, with those that it called."""
+
     type: ClassVar[str] = "STEP_COMPLETED"
     step: str
     attempt: int
     output: JsonValue = None
+    child_spent: int = 0
 
 
 class StepFailed(EventModel):
-    """``again``: the step goes on all the same, as the next event says (STEP_RETRIED or STEP_UNCERTAIN)."""
+    """``again``: the step goes on all the same, as the next event says (STEP_RETRIED or STEP_UNCERTAIN).
+
+    ``child_spent`` is what the run that did the step has spent by then, with those that it called.
+    """
 
     type: ClassVar[str] = "STEP_FAILED"
     version: ClassVar[int] = 2
@@ -44,6 +50,7 @@ class StepFailed(EventModel):
     attempt: int
     failure: Failure
     again: bool = False
+    child_spent: int = 0
 
 
 class StepRetried(EventModel):
