@@ -15,7 +15,7 @@ from bot.blocks.forms import Place, View
 from bot.blocks.kit import Message, clip
 from bot.blocks.operated import named_run
 from bot.blocks.replies import paragraphs, said
-from bot.blocks.words import because, date, named
+from bot.blocks.words import because, date, named, one_line
 from engine.core.delegations import Delegation
 from engine.core.events import Actor
 from engine.core.gates import Gate, same
@@ -38,6 +38,23 @@ def denied(state: RunState, step: str) -> Message:
     gate = state.step(step).gate
     what = f"Denied: *{title_of(step, gate)}*." if gate is not None else "Denied."
     return said(f"{what} {named_run(state)} takes note of it.")
+
+
+def nothing_to_edit(step: str, gate: Gate) -> Message:
+    return said(f"There is nothing to change at *{title_of(step, gate)}*. Nothing was changed.")
+
+
+def sent_back(step: str, gate: Gate) -> Message:
+    """Changes were asked for."""
+    to = one_line(gate.request.request_changes or "", 80)
+    return said(f"*{title_of(step, gate)}* goes back to {to} with what you wrote, and asks again after that.")
+
+
+def snoozed(step: str, gate: Gate, until: int) -> Message:
+    return said(
+        f"You are not reminded of *{title_of(step, gate)}* before {date(until)}. It stays open, and others are asked "
+        "as planned."
+    )
 
 
 def nothing_open(state: RunState) -> Message:

@@ -138,6 +138,27 @@ WORDS: Mapping[str, Word] = {
             more=f"Most gates want to know why. {_BY_GATE}",
         ),
         _word(
+            "edit",
+            ("edit RUN [GATE]", "changes what a gate lets you change, before you approve it"),
+            examples=("edit 01ks8q", "edit 01ks8q publish"),
+            role=None,
+            more=f"Approvals from before a change do not count any more. {_BY_GATE}",
+        ),
+        _word(
+            "request-changes",
+            ("request-changes RUN [GATE] what …", "sends a run back from a gate, to be done anew and asked again"),
+            examples=("request-changes 01ks8q name the migration", "request-changes 01ks8q publish fewer at first"),
+            role=None,
+            more=_BY_GATE,
+        ),
+        _word(
+            "snooze",
+            ("snooze RUN [GATE] for TIME", "keeps a gate's reminders from you for a while"),
+            examples=("snooze 01ks8q for 2h", "snooze 01ks8q publish for 1d"),
+            role=None,
+            more=f"It stays open, and others are asked as planned. {_BY_GATE}",
+        ),
+        _word(
             "delegate",
             ("delegate", "who decides in whose place"),
             ("delegate RUN [GATE] to WHO [why …]", "lets somebody else decide at a gate in your place"),

@@ -12,6 +12,7 @@ from bot.cli import (
     asking,
     budgeting,
     definitions,
+    gates,
     granting,
     identity,
     keeping,
@@ -32,8 +33,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_PARTS = (starting, asking, steering, switching, budgeting, pricing, definitions, granting, identity, keeping, storing)
-for _part in _PARTS:
+_DOING = (starting, asking, gates, steering, switching, budgeting, pricing)
+_KEEPING = (definitions, granting, identity, keeping, storing)
+
+for _part in (*_DOING, *_KEEPING):
     _part.add_to(app)
 
 

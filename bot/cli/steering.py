@@ -1,4 +1,4 @@
-"""The commands that decide for a run: at its gates, whether it goes on, what became of its steps, what it follows."""
+"""The commands that decide for a run: whether it goes on, what became of its steps, what it follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.filtering import filtered
-from bot.cli.options import Dir, DryRun, From, Gate, Reason, Run, Step, Yes, settings_of
+from bot.cli.options import Dir, DryRun, From, Reason, Run, Step, Yes, settings_of
 from bot.console.asked import Asked
 
 if TYPE_CHECKING:
@@ -17,16 +17,6 @@ if TYPE_CHECKING:
     from bot.console.steering import Deed
 
 Json = Annotated[str | None, typer.Option("--result", metavar="JSON", help="The step's output.", show_default=False)]
-
-
-def approve(ref: Run, gate: Gate, reason: Reason = "", folder: Dir = None) -> None:
-    """Approve at a gate as this machine's user, where the settings allow it."""
-    _decide(ref, gate, folder, reason, granted=True)
-
-
-def deny(ref: Run, gate: Gate, reason: Reason = "", folder: Dir = None) -> None:
-    """Deny at a gate as this machine's user, where the settings allow it."""
-    _decide(ref, gate, folder, reason, granted=False)
 
 
 def pause(ref: Run, reason: Reason = "", folder: Dir = None) -> None:
@@ -240,7 +230,7 @@ def bulk(
 
 def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
-    for command in (approve, deny, pause, resume, cancel, redrive, retry, fork, skip):
+    for command in (pause, resume, cancel, redrive, retry, fork, skip):
         app.command(rich_help_panel="Decide")(command)
     app.command("set-output", rich_help_panel="Decide")(set_output)
     for command in (settle, move):
@@ -248,14 +238,6 @@ def add_to(app: typer.Typer) -> None:
     app.command("map", rich_help_panel="Decide")(map_)
     for command in (label, signal, bulk):
         app.command(rich_help_panel="Decide")(command)
-
-
-def _decide(ref: str, gate: str, folder: Path | None, reason: str, *, granted: bool) -> None:
-    from bot.console.decide import decide
-    from bot.console.launch import launch
-
-    settings = settings_of(folder)
-    launch(lambda: decide(settings, ref, gate, granted=granted, reason=reason), settings)
 
 
 def _steer(ref: str, folder: Path | None, deed: Callable[[], Deed]) -> None:

@@ -6,9 +6,9 @@ linked decides where the operator's settings let the machine decide, and speaks 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from typing import TypeVar
 
 from bot.blocks.approval import can_be_decided
 from bot.config.settings import Settings
@@ -18,9 +18,10 @@ from bot.console.launch import Misuse
 from bot.console.whoami import acting_here, machine
 from bot.listeners.mentioned import unescape
 from bot.people.acts import Act, Asking
-from bot.people.authority import Right, right_at_terminal, right_of_account
+from bot.people.authority import Right, actor, right_at_terminal, right_of_account
 from bot.people.directory import Directory, Unreadable
-from bot.people.policy import Refused
+from bot.people.policy import Refused, may_hand_over
+from bot.people.roles import person_named
 from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.core import paths
@@ -33,6 +34,8 @@ from engine.core.state import GateDecision, RunState, StepStatus
 from engine.core.words import listed, nearest
 from engine.engine import Engine
 
+T = TypeVar("T")
+
 
 class DecidingIsOff(EngineError):
     """The settings do not let the command line decide."""
@@ -41,6 +44,16 @@ class DecidingIsOff(EngineError):
         super().__init__(
             "The command line may not decide here, nothing was changed; decide in Slack, or let the operator set "
             "VB_CLI_APPROVALS=yes."
+        )
+
+
+class NobodyInSlack(EngineError):
+    """It is a matter between people of Slack, and nobody has said whose this account is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "That is between people in Slack, and nobody has said whose this account is; nothing was changed. Type "
+            "/vb link in Slack, then vb link CODE here."
         )
 
 
@@ -54,14 +67,15 @@ def check_deciding(settings: Settings) -> None:
         raise DecidingIsOff
 
 
-@dataclass(frozen=True, slots=True)
 class Acting:
     """Who acts here, and the way to ask Slack who is who."""
 
-    engine: Engine
-    by: Actor
-    settings: Settings
-    _stack: AsyncExitStack
+    def __init__(self, engine: Engine, by: Actor, settings: Settings, stack: AsyncExitStack) -> None:
+        self.engine = engine
+        self.by = by
+        self._settings = settings
+        self._stack = stack
+        self._directory: Directory | None = None
 
     @property
     def in_slack(self) -> bool:
@@ -69,8 +83,29 @@ class Acting:
         return self.by.via == "slack"
 
     async def directory(self) -> Directory:
-        """Who is who. Raises ``NoWayToSlack`` and ``SlackUnusable``."""
-        return await self._stack.enter_async_context(directory_here(self.settings, self.engine))
+        """Who is who. Raises ``NobodyInSlack``, ``NoWayToSlack`` and ``SlackUnusable``."""
+        if not self.in_slack:
+            raise NobodyInSlack
+        if self._directory is None:
+            asking = directory_here(self._settings, self.engine)
+            self._directory = await self._stack.enter_async_context(asking)
+        return self._directory
+
+    async def member(self) -> Actor:
+        """Whoever acts, as a full member of the workspace. Raises ``NotDone``, and as ``directory``."""
+        directory = await self.directory()
+        verdict = may_hand_over(await in_words(directory.person(self.by.id)))
+        if isinstance(verdict, Refused):
+            raise NotDone(_plain(verdict))
+        return self.by
+
+    async def named(self, who: str) -> Actor:
+        """The full member whom ``who`` names: ``@ben``, or an id as ``@U0123ABC``. Raises as ``member``."""
+        directory = await self.directory()
+        person = await in_words(person_named(directory, who if who.startswith("@") else f"@{who}"))
+        if person is None or person.standing != "member":
+            raise Misuse(f"There is no {one_line(who, 80)} in Slack who could decide; name one full member, as @ben.")
+        return actor(person)
 
     async def asking(self, ref: str, path: str) -> Asking:
         """The gate ``path`` of the run ``ref``, and the right to act there now.
@@ -89,13 +124,9 @@ class Acting:
     async def _right(self, state: RunState, gate: Gate) -> Right:
         if not self.in_slack:
             return right_of_account(self.by, machine())
-        directory = await self.directory()
-        try:
-            right = await right_at_terminal(self.engine, directory, state, gate, self.by)
-        except Unreadable as error:
-            raise NotDone(f"{error} Nothing was changed.") from None
+        right = await in_words(right_at_terminal(self.engine, await self.directory(), state, gate, self.by))
         if isinstance(right, Refused):
-            raise NotDone(one_line(unescape(right.sentence).replace("`", ""), 600))
+            raise NotDone(_plain(right))
         return right
 
     async def act(self, asking: Asking, what: Act) -> RunState:
@@ -114,6 +145,18 @@ async def acting(settings: Settings) -> AsyncGenerator[Acting]:
     check_deciding(settings)
     async with reading_engine(settings) as engine, AsyncExitStack() as stack:
         yield Acting(engine, await acting_here(settings, engine), settings, stack)
+
+
+async def in_words(answer: Awaitable[T]) -> T:
+    """What Slack says. Raises ``NotDone`` where it says nothing."""
+    try:
+        return await answer
+    except Unreadable as error:
+        raise NotDone(f"{error} Nothing was changed.") from None
+
+
+def _plain(refused: Refused) -> str:
+    return one_line(unescape(refused.sentence).replace("`", ""), 600)
 
 
 def _check_gate(state: RunState, gate: str) -> None:

@@ -25,7 +25,8 @@ from engine.store import RunFilter
 log = logging.getLogger(__name__)
 
 COMMAND = "/vb"
-APPROVE, DENY = "approve", "deny"
+AT_GATES = frozenset({"approve", "deny", "edit"})
+"""Words that are about a run which waits for a decision."""
 ASKING = "approval"
 """What a run is in need of that waits for a decision."""
 
@@ -63,7 +64,7 @@ class Choosing:
             return []
         engine, typed = self._desk.engine, str(body.get("value", "")).strip().lower()
         word = Place.unpacked(body["view"]["private_metadata"]).about
-        attention = ASKING if word in (APPROVE, DENY) else None
+        attention = ASKING if word in AT_GATES else None
         named = [name for name in engine.workflows if typed and typed in name][:NAMED]
         filters = [
             RunFilter(text=typed, attention=attention),

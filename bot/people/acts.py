@@ -47,17 +47,20 @@ Act = Callable[[Asking], c.AtGate | c.InvalidFields]
 """Makes the command of what a person does, or says which of the values that they gave cannot be so."""
 
 
+Change = Callable[[Asking], c.EditGate | c.InvalidFields]
+
+
 def vote(*, granted: bool, reason: str = "") -> Act:
     """Approve, or deny."""
     return lambda asking: c.Vote(granted=granted, reason=reason, authority=asking.right.authority, **asking.common)
 
 
-def edit(entered: Mapping[str, str]) -> Act:
+def edit(entered: Mapping[str, str]) -> Change:
     """Change values before the decision, all of them: as a person fills in a form, where what is left empty is not."""
     return lambda asking: _edited(asking, {name: entered.get(name, "") for name in asking.editable})
 
 
-def change(given: Mapping[str, str]) -> Act:
+def change(given: Mapping[str, str]) -> Change:
     """Change the values that are named, as a person types them, and no other ones."""
     return lambda asking: _edited(asking, given)
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from bot.blocks.words import Asked
-from bot.people.directory import PERSON_ID, Directory, Target
+from bot.people.directory import PERSON_ID, Directory, Person, Target
 from bot.people.policy import NEEDS, Act, Allowed, Holder, Verdict, is_own, may, may_start
 from engine.core.definition import Workflow
 from engine.core.roles import EVERYONE, Grant, Role, giving, people_with_role
@@ -129,3 +129,11 @@ def identified(who: str, name: str = "") -> Asked | None:
         return None
     kind = "person" if found["person"] else "group" if found["group"] else "channel"
     return Asked(name or who, kind, who[1:])
+
+
+async def person_named(directory: Directory, name: str, id_: str = "") -> Person | None:
+    """Whom a name, or the id in its place, stands for; by an id also who has left. Raises ``Unreadable``."""
+    asked = identified(id_ or name) or (await directory.asked(name) if name.startswith("@") else None)
+    if asked is None or asked.kind != "person":
+        return None
+    return await directory.person(asked.id)

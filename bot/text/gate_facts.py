@@ -7,7 +7,9 @@ far as the event has it.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+
+from pydantic import JsonValue
 
 from bot.text.plain import one_line
 from engine.core import events as e
@@ -43,8 +45,7 @@ def _of_gate(event: e.ApprovalEvent) -> Iterator[str]:
     match event:
         case e.ApprovalEdited():
             yield f"{named(event.by)} edited{_right(event.authority)}{_why(event.reason)}; earlier approvals are void"
-            for name, value in event.new.items():
-                yield f"{name}: {_json(event.old[name])} -> {_json(value)}"
+            yield from changed(event.old, event.new)
         case e.ApprovalStageOpened():
             yield f"stage {one_line(event.name)} opened; asked: {one_line(', '.join(event.approvers))}"
         case e.ApprovalDelegated():
@@ -62,6 +63,12 @@ def _of_gate(event: e.ApprovalEvent) -> Iterator[str]:
             yield "nobody had decided in time"
         case _:
             yield event.type
+
+
+def changed(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> Iterator[str]:
+    """What each value was, and what it is."""
+    for name, value in new.items():
+        yield f"{one_line(name, 80)}: {_json(old.get(name))} -> {_json(value)}"
 
 
 def _of_run(event: e.Event) -> str:

@@ -15,6 +15,16 @@ TWO = workflow(
     name="two",
 )
 
+EDITABLE = workflow(
+    {"id": "notes", "uses": "t.echo", "with": {"text": "${{ changes.comment }}"}},
+    gate(
+        edit={"percent": {"type": "integer", "min": 1, "max": 100, "value": 50}},
+        request_changes="notes",
+        remind_every="1h",
+    ),
+    name="editable",
+)
+
 
 async def waiting(front: Front, run: str) -> None:
     async def is_waiting() -> bool:
@@ -122,3 +132,24 @@ async def test_somebody_else_decides_once_or_for_a_while(setup: Setup, simulator
         assert await front.type("eve", "delegate stop") == (
             "Guests of this workspace cannot do this; nothing was changed. Ask a full member of this workspace."
         )
+
+
+async def test_a_gate_is_edited_put_off_and_sent_back_by_words(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [EDITABLE, SIMPLE]) as front:
+        await front.type("ben", "run editable")
+        (run,) = await front.runs()
+        await waiting(front, run)
+        assert "For how long?" in await front.type("ana", f"snooze {run[:14]} 2h")
+        assert (await front.type("chen", f"snooze {run[:14]} for 2h")).startswith("Only @release-managers can")
+        assert (await front.type("ana", f"snooze {run[:14]} for 2h")).startswith("You are not reminded of *Publish?*")
+        assert [one.by.name for one in (await front.gate(run)).snoozed] == ["Ana Ruiz"]
+        assert await front.type("ana", f"edit {run[:14]} publish") == ""
+        sent = await simulator.submit_view("ana", (await front.form("ana")).id, {"input_percent": {"value": "10"}})
+        assert sent.result == "updated"
+        assert (await front.gate(run)).fields == {"percent": 10}
+        assert "What has to change?" in await front.type("ana", f"request-changes {run[:14]}")
+        told = await front.type("ana", f"request-changes {run[:14]} publish name it & say why")
+        assert told == "*Publish?* goes back to notes with what you wrote, and asks again after that."
+        changes = (await front.engine.state(run)).changes
+        assert changes is not None
+        assert changes.comment == "name it & say why"

@@ -11,9 +11,11 @@ import pytest
 
 from bot.config.settings import Settings
 from bot.config.wiring import starting_engine
-from bot.console.atgate import NotDone
-from bot.console.decide import decide
+from bot.console.atgate import NobodyInSlack, NotDone
+from bot.console.decide import approve_changed, decide
+from bot.console.handing import delegate, delegate_for, list_delegations, request_changes, snooze, take_back
 from bot.console.inslack import NoWayToSlack
+from bot.console.launch import Misuse
 from bot.console.whoami import machine, me
 from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, BEN, CHEN, DANA, demo_workspace
@@ -104,3 +106,55 @@ async def test_a_person_without_a_way_to_slack_decides_nothing(terminal: Termina
     with pytest.raises(NotDone, match=r"^Slack did not say who belongs to @release-managers, .* Nothing was changed"):
         await decide(terminal.settings, run, "agree", granted=True, reason="")
     assert (await terminal.gate(run)).decision is None
+
+
+async def test_a_change_is_shown_and_voids_what_was_approved_before(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    edit = {"percent": {"type": "integer", "min": 1, "max": 100, "value": 50}}
+    run = await terminal.run(quorum=2, edit=edit)
+    await terminal.belongs_to(DANA)
+    await decide(terminal.settings, run, "agree", granted=True, reason="")
+    await terminal.belongs_to(ANA)
+
+    async def change(*changes: str, yes: bool = True) -> None:
+        await approve_changed(terminal.settings, run, "agree", changes, reason="", yes=yes)
+
+    for wrong, told in (("percnet=10", r"did you mean percent\?"), ("percent=200", "at most 100"), ("percent=x", "x")):
+        with pytest.raises(NotDone, match=told):
+            await change(wrong)
+    with pytest.raises(Misuse, match="--yes"):
+        await change("percent=10", yes=False)
+    assert len((await terminal.gate(run)).votes) == 1, "nothing was changed yet"
+    capsys.readouterr()
+    await change("percent=10")
+    told = capsys.readouterr().out
+    assert "Approvals from before do not count any more: 1.\n  percent: 50 -> 10\n" in told
+    gate = await terminal.gate(run)
+    assert (gate.fields, [vote.by.id for vote in gate.votes]) == ({"percent": 10}, [ANA])
+
+
+async def test_what_is_done_at_a_gate_in_slack_is_done_at_a_terminal(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = await terminal.run(request_changes="notes", remind_every="1h")
+    with pytest.raises(NobodyInSlack, match="nobody has said whose this account is"):
+        await snooze(terminal.settings, run, "agree", "2h")
+    await terminal.belongs_to(ANA)
+    await snooze(terminal.settings, run, "agree", "2h")
+    assert [one.by.id for one in (await terminal.gate(run)).snoozed] == [ANA]
+    with pytest.raises(Misuse, match=r"There is no @eve in Slack who could decide"):
+        await delegate(terminal.settings, run, "agree", "@eve", reason="")
+    await delegate(terminal.settings, run, "agree", "@chen", reason="on a train")
+    await delegate_for(terminal.settings, f"@{BEN}", "3d", reason="holidays")
+    await list_delegations(terminal.settings)
+    assert "Ben Okafor decides for Ana Ruiz until " in capsys.readouterr().out.splitlines()[-1]
+    await take_back(terminal.settings)
+    with pytest.raises(Misuse, match=r"wf has no gate named agre; did you mean agree\?"):
+        await request_changes(terminal.settings, run, "agre", "name the migration")
+    await terminal.belongs_to(CHEN)
+    await request_changes(terminal.settings, run, "agree", "name the migration")
+    async with terminal.engine() as engine:
+        state = await engine.state(run)
+    assert state.changes is not None
+    assert (state.changes.comment, state.changes.by.id) == ("name the migration", CHEN)

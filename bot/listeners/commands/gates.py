@@ -1,14 +1,14 @@
-"""``approve``, ``deny`` and ``delegate``: deciding without a button, and letting others decide.
+"""What people do at gates, without a button: ``approve``, ``edit``, ``delegate`` and the others.
 
-The one rule: it takes the way of a click; by what right somebody decides is established there. An approval is of what
-was shown, so the word only opens the form that shows it.
+The one rule: it takes the way of a click; by what right somebody acts is established there. An approval is of what was
+shown, and a change of what was there, so these words only open the form that shows it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.blocks import decided, guide, replies
+from bot.blocks import decided, gate_forms, guide, replies
 from bot.blocks.approval import click_value
 from bot.blocks.forms import Place
 from bot.blocks.kit import Message, escape
@@ -22,9 +22,8 @@ from bot.listeners.desk import Desk
 from bot.listeners.mentioned import unescape
 from bot.people import acts
 from bot.people.authority import actor
-from bot.people.directory import Person
 from bot.people.policy import Refused, may_hand_over
-from bot.people.roles import identified
+from bot.people.roles import person_named
 from engine.core.durations import parse_duration
 from engine.core.events import Actor
 from engine.core.gates import Gate
@@ -66,6 +65,48 @@ async def deny(desk: Desk, typed: Typed) -> Answer:
     if isinstance(outcome, Refusal):
         return _incomplete(typed, "Why?") if outcome.wants_reason is not None else outcome.message
     return decided.denied(await desk.engine.state(asked.state.run), asked.step)
+
+
+async def edit(desk: Desk, typed: Typed) -> Answer:
+    """Show the values that may be changed, to those who may; sending that changes them."""
+    asked = await _asked(desk, typed)
+    if not isinstance(asked, Asked):
+        return asked
+    outcome = await deciding.check(desk, _value(asked), typed.user)
+    if isinstance(outcome, Refusal):
+        return outcome.message
+    if not outcome.editable:
+        return decided.nothing_to_edit(outcome.step, outcome.gate)
+    place = Place(typed.where.channel, _value(asked), typed.where.thread)
+    return gate_forms.edit_form(outcome.gate, outcome.editable, place)
+
+
+async def request_changes(desk: Desk, typed: Typed) -> Answer:
+    """Send the run back, and say what has to change."""
+    asked = await _asked(desk, typed)
+    if not isinstance(asked, Asked):
+        return asked
+    comment = unescape(asked.rest)
+    outcome = await deciding.act(desk, _value(asked), typed.user, acts.request_changes(comment))
+    if isinstance(outcome, Refusal):
+        return _incomplete(typed, "What has to change?") if outcome.wants_reason is not None else outcome.message
+    return decided.sent_back(asked.step, asked.gate)
+
+
+async def snooze(desk: Desk, typed: Typed) -> Answer:
+    """Be left in peace by a gate's reminders for a while."""
+    asked = await _asked(desk, typed)
+    if not isinstance(asked, Asked):
+        return asked
+    word, time = split(asked.rest)
+    if word != FOR or not time:
+        return _incomplete(typed, "For how long?")
+    try:
+        until = desk.engine.clock.now() + parse_duration(time)
+    except ValueError as problem:
+        return _incomplete(typed, escape(str(problem)))
+    outcome = await deciding.act(desk, _value(asked), typed.user, acts.snooze(until))
+    return outcome.message if isinstance(outcome, Refusal) else decided.snoozed(asked.step, asked.gate, until)
 
 
 async def delegate(desk: Desk, typed: Typed) -> Answer:
@@ -162,18 +203,10 @@ async def _whom(desk: Desk, typed: Typed) -> Actor | Message:
     at = names.index(TO) + 1
     if at >= len(names):
         return _incomplete(typed, "To whom?")
-    person = await desk.from_slack(person_named(desk, names[at], ids[at]))
+    person = await desk.from_slack(person_named(desk.directory, names[at], ids[at]))
     if person is None or person.standing != "member":
         return replies.mistake(f"There is no {one_line(names[at])} here who could decide; name one full member.")
     return actor(person)
-
-
-async def person_named(desk: Desk, name: str, id_: str) -> Person | None:
-    """Whom a name, or the id in its place, stands for; by an id also who has left. Raises ``Unreadable``."""
-    asked = identified(id_) or (await desk.directory.asked(name) if name.startswith("@") else None)
-    if asked is None or asked.kind != "person":
-        return None
-    return await desk.directory.person(asked.id)
 
 
 def _incomplete(typed: Typed, problem: str) -> Message:

@@ -10,10 +10,11 @@ from bot.blocks import guide, replies, rights
 from bot.blocks.kit import Message
 from bot.blocks.vocabulary import WORDS
 from bot.blocks.words import one_line
-from bot.listeners.commands.gates import member, person_named
+from bot.listeners.commands.gates import member
 from bot.listeners.commands.typed import Answer, Typed
 from bot.listeners.desk import Desk, actor
 from bot.people.policy import Act, Refused
+from bot.people.roles import person_named
 from engine.identities import GOOD_FOR
 
 
@@ -39,7 +40,7 @@ async def unlink(desk: Desk, typed: Typed) -> Answer:
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)
     name, id_ = typed.rest.split()[0], typed.ids.split()[0]
-    person = await desk.from_slack(person_named(desk, name, id_))
+    person = await desk.from_slack(person_named(desk.directory, name, id_))
     if person is None:
         return replies.mistake(f"There is no {one_line(name)} here; name one person.")
     return rights.unlinked(await desk.engine.identities.end(actor(person), by=by), actor(person))
