@@ -77,7 +77,7 @@ def _details(now: Situation) -> Iterator[Made]:
     found = details.told(now.state.run, now.plan, now.log, now.plans)
     for log in (
         details.NO_FILE,
-        details.LogFile("https://slack.test/files/U1/F1/run.log", shared=True),
+        details.LogFile("https://acme.example/archives/c1/p2", shared=True),
         details.LogFile(note=details.ON_ITS_WAY),
     ):
         yield details.details(found, log=log)
