@@ -175,7 +175,7 @@ class Settings(BaseSettings):
     def _people_are_named(cls, text: str) -> str:
         for entry in _entries(text):
             if any(character.isspace() for character in entry) or entry.startswith("@"):
-                raise ValueError(f"{entry!r:.60} is nobody; write ana (a user here), slack:U123ABC or *")
+                raise ValueError(f"{entry!r:.60} is nobody; write ana (a user here), slack:U123ABC, role:admin or *")
         return text
 
     @field_validator("public_url")

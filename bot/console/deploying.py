@@ -10,12 +10,11 @@ from pathlib import Path
 
 from bot.blocks.words import counted
 from bot.config.known import step_catalog
-from bot.config.permissions import may
 from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say
-from bot.console.whoami import me, person_here
+from bot.console.whoami import changing_here
 from bot.text.plain import clean, one_line
 from engine.catalog import Catalog
 from engine.core.definition import Workflow
@@ -29,15 +28,14 @@ async def deploy(settings: Settings, paths: Sequence[Path], *, reason: str, dry_
         note("Nothing was deployed.")
         return FAILED
     async with defining_engine(settings) as engine:
+        acting = await changing_here(settings, engine)
         if dry_run:
             planned = await engine.deployer.compare(found)
             for one in planned:
                 _say(one.workflow, one.definition, one.changes, one.gates)
             note(f"{counted(len(planned), 'workflow')} would change; nothing was deployed.")
             return DONE
-        deployed = await engine.deploy(
-            found, by=await person_here(engine), reason=reason, may=may(settings, me()), source="cli"
-        )
+        deployed = await engine.deploy(found, by=acting.by, reason=reason, may=acting.may, source="cli")
     for one in deployed:
         _say(one.workflow, one.definition, one.changes, one.gates)
     if not deployed:
@@ -62,9 +60,8 @@ async def list_deployments(settings: Settings, workflow: str) -> int:
 async def retire(settings: Settings, workflow: str, *, reason: str) -> int:
     """Take the workflow's name away: it cannot be started, and its schedules are off."""
     async with defining_engine(settings) as engine:
-        gone = await engine.deployer.retire(
-            workflow, by=await person_here(engine), reason=reason, may=may(settings, me())
-        )
+        acting = await changing_here(settings, engine)
+        gone = await engine.deployer.retire(workflow, by=acting.by, reason=reason, may=acting.may)
     if not gone:
         say(f"{workflow} is retired already; nothing was changed.")
         return DONE

@@ -11,13 +11,12 @@ import sys
 from pydantic import JsonValue
 
 from bot.blocks.words import counted
-from bot.config.permissions import may
 from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.confirm import confirm
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say, say_json, table
-from bot.console.whoami import me, person_here
+from bot.console.whoami import changing_here, person_here
 from bot.text.plain import one_line
 from engine.core import keys as ks
 from engine.core.failures import StepError
@@ -34,7 +33,8 @@ async def add_key(settings: Settings, provider: str, name: str) -> int:
     provider, name = _provider(provider), _key(name)
     value = _value(f"Key of {provider}")
     async with defining_engine(settings) as engine:
-        key = await engine.keyring.add(provider, name, value, by=await person_here(engine), may=may(settings, me()))
+        acting = await changing_here(settings, engine)
+        key = await engine.keyring.add(provider, name, value, by=acting.by, may=acting.may)
     say(_sentence(f"{key.words} is kept{_ends_in(key)}."))
     return DONE
 
@@ -44,7 +44,8 @@ async def rotate_key(settings: Settings, provider: str, name: str) -> int:
     provider, name = _provider(provider), _key(name)
     value = _value(f"New key of {provider}")
     async with defining_engine(settings) as engine:
-        key = await engine.keyring.rotate(provider, name, value, by=await person_here(engine), may=may(settings, me()))
+        acting = await changing_here(settings, engine)
+        key = await engine.keyring.rotate(provider, name, value, by=acting.by, may=acting.may)
     say(_sentence(f"{key.words} is replaced{_ends_in(key)}; no worker can open the old one any more."))
     return DONE
 
@@ -57,9 +58,8 @@ async def revoke_key(settings: Settings, provider: str, name: str, *, reason: st
         _sentence(f"{words} will be destroyed here; steps that need it will fail. {provider} is not told."), yes=yes
     )
     async with defining_engine(settings) as engine:
-        await engine.keyring.revoke(
-            provider, name, by=await person_here(engine), may=may(settings, me()), reason=reason
-        )
+        acting = await changing_here(settings, engine)
+        await engine.keyring.revoke(provider, name, by=acting.by, may=acting.may, reason=reason)
     say(_sentence(f"{words} is revoked: no worker can open it any more. Take it back at {provider}, too."))
     return DONE
 
@@ -69,7 +69,8 @@ async def set_secret(settings: Settings, name: str) -> int:
     name = _secret(name)
     value = _value(f"Secret {name}")
     async with defining_engine(settings) as engine:
-        key = await engine.keyring.set_secret(name, value, by=await person_here(engine), may=may(settings, me()))
+        acting = await changing_here(settings, engine)
+        key = await engine.keyring.set_secret(name, value, by=acting.by, may=acting.may)
     say(f"The secret {name} is kept{_ends_in(key)}: ${{{{ secrets.{name} }}}} in the with of a step.")
     return DONE
 
@@ -79,7 +80,8 @@ async def remove_secret(settings: Settings, name: str, *, reason: str, yes: bool
     name = _secret(name)
     confirm(f"The secret {name} will be destroyed; steps that need it will fail.", yes=yes)
     async with defining_engine(settings) as engine:
-        await engine.keyring.remove_secret(name, by=await person_here(engine), may=may(settings, me()), reason=reason)
+        acting = await changing_here(settings, engine)
+        await engine.keyring.remove_secret(name, by=acting.by, may=acting.may, reason=reason)
     say(f"The secret {name} is removed: no step can have it any more.")
     return DONE
 

@@ -10,12 +10,11 @@ import re
 
 from pydantic import JsonValue
 
-from bot.config.permissions import may
 from bot.config.settings import Settings
 from bot.config.wiring import defining_engine
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say, say_json, table
-from bot.console.whoami import me, person_here
+from bot.console.whoami import changing_here
 from bot.people.roles import grants_of
 from bot.text.plain import one_line
 from engine.core.roles import EVERYONE, Grant, Role, role_named
@@ -43,10 +42,9 @@ async def grant(settings: Settings, role: str, who: str, workflow: str | None, *
     """Give somebody a role."""
     wanted, to = _role(role), _who(who)
     async with defining_engine(settings) as engine:
+        acting = await changing_here(settings, engine)
         name = _workflow(engine, workflow)
-        new = await engine.workspace.grant(
-            wanted, to, to, name, by=await person_here(engine), may=may(settings, me()), reason=reason
-        )
+        new = await engine.workspace.grant(wanted, to, to, name, by=acting.by, may=acting.may, reason=reason)
     what = f"{to} {'is now' if new else 'was'} {wanted}{f' for {name}' if name else ''}"
     say(one_line(f"{what}." if new else f"{what} already; nothing was changed.", 400))
     return DONE
@@ -56,6 +54,7 @@ async def revoke(settings: Settings, role: str, who: str, workflow: str | None, 
     """Take a role away that was granted to this name or id, or under this name in Slack."""
     wanted, to = _role(role), _who(who)
     async with defining_engine(settings) as engine:
+        acting = await changing_here(settings, engine)
         name = _workflow(engine, workflow)
         grants = await engine.workspace.grants()
         fitting = [one for one in grants if (one.role, one.workflow) == (wanted, name) and to in (one.to, one.name)]
@@ -65,8 +64,8 @@ async def revoke(settings: Settings, role: str, who: str, workflow: str | None, 
                 wanted,
                 one.to,
                 name,
-                by=await person_here(engine),
-                may=may(settings, me()),
+                by=acting.by,
+                may=acting.may,
                 reason=reason,
                 admins_besides=besides,
             )

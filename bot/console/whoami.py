@@ -9,8 +9,11 @@ from __future__ import annotations
 import os
 import platform
 import pwd
+from typing import NamedTuple
 
+from bot.config.permissions import may
 from bot.config.settings import Settings
+from bot.people.roles import grants_of
 from engine.core.errors import EngineError
 from engine.core.events import Actor
 from engine.engine import Engine
@@ -44,6 +47,20 @@ async def person_here(engine: Engine) -> Actor:
     """Who acts: the person whose this account is, if that is on record, else the account."""
     account = me()
     return await engine.identities.person_of(account, machine()) or account
+
+
+class Changing(NamedTuple):
+    """Who changes definitions, roles, keys or secrets, and what of it they may."""
+
+    by: Actor
+    may: frozenset[str]
+
+
+async def changing_here(settings: Settings, engine: Engine) -> Changing:
+    """Who acts, with the permissions that they have as this account, and as the person whose it is."""
+    person = await person_here(engine)
+    grants = (*grants_of(settings.admins), *await engine.workspace.grants())
+    return Changing(person, may(settings, me(), person, grants))
 
 
 async def acting_here(settings: Settings, engine: Engine) -> Actor:

@@ -110,4 +110,7 @@ async def _know_moves(plans: Plans, events: Sequence[Recorded]) -> None:
 
 
 def _asks_people(plan: Plan) -> bool:
-    return any(node.kind is Kind.GATE or node.step.correct is not None for node in plan.nodes.values())
+    return any(
+        node.kind is Kind.GATE or node.step.correct is not None or node.step.repeatable is False
+        for node in plan.nodes.values()
+    )

@@ -18,6 +18,7 @@ from bot.console.launch import Misuse
 from bot.console.steering import json_of, label, settle
 from engine.core.events import Actor
 from engine.core.keys import KEYS
+from engine.core.roles import Grant, Role
 from engine.core.workspace import DEPLOY, DEPLOY_GATES, ROLES
 from engine.store import RunFilter, new_master_key
 
@@ -99,6 +100,15 @@ def test_named_people_alone_may_deploy_and_change_gates() -> None:
     )
     assert may(settings, Actor(via="cli", id="1", name="eve")) == frozenset()
     assert may(Settings.read(VB_DEPLOYERS="*"), EVE) == {DEPLOY}
+
+
+def test_an_account_may_what_the_person_in_slack_may_whose_it_is() -> None:
+    settings = Settings.read(VB_DEPLOYERS="role:operator", VB_GATE_OWNERS="slack:UEVE")
+    granted = (Grant(Role.ADMIN, "@UBEN", "@ben"), Grant(Role.OPERATOR, "@UDAN", "@dan", "release"))
+    assert may(settings, ANA, EVE) == {DEPLOY, DEPLOY_GATES, ROLES, KEYS}
+    assert may(settings, ANA, None, granted) == frozenset(), "nobody has said whose the account is"
+    assert may(settings, ANA, Actor(via="slack", id="UBEN", name="ben"), granted) == {DEPLOY}, "an admin is an operator"
+    assert may(settings, ANA, Actor(via="slack", id="UDAN", name="dan"), granted) == frozenset(), "of one workflow only"
 
 
 @pytest.mark.parametrize(
