@@ -28,6 +28,7 @@ _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories of characters that show nothing, but change what is around them or make two texts look alike."""
 
 _JOINERS = "\u200c\u200d"
+_JOINER = re.compile(f"[{_JOINERS}]")
 _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 
 
@@ -66,39 +67,51 @@ def seen(text: str) -> str:
 
     Text that is written from right to left is set apart, so that it does not turn what stands beside it around.
     """
-    characters = set(text)
-    shown = text
-    if any(unicodedata.category(character) in _UNSEEN for character in characters - set("\n\t")):
-        shown = "".join(_named_if_unseen(text, place) for place in range(len(text)))
+    return _seen(text, set(text))
+
+
+def _seen(text: str, characters: set[str]) -> str:
+    """The same for a text that has no other characters than these."""
+    shown = _named(text, characters) if any(map(_is_unseen, characters)) else text
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in characters):
         return "\n".join(f"\u2068{line}\u2069" if line else "" for line in shown.split("\n"))
     return shown
 
 
-def _named_if_unseen(text: str, place: int) -> str:
-    character = text[place]
-    if unicodedata.category(character) not in _UNSEEN or character in "\n\t":
-        return character
-    if (
-        character in _JOINERS
-        and place
-        and unicodedata.category(text[place - 1])[0] in "SML"
-        and text[place - 1] > "\x7f"
-    ):
-        return character  # within emoji, and within words of scripts that need it
+def _is_unseen(character: str) -> bool:
+    return unicodedata.category(character) in _UNSEEN and character not in "\n\t"
+
+
+def _named(text: str, characters: set[str]) -> str:
+    """``text``, which has these characters, with the unseen ones named."""
+    names = {ord(each): _name(each) for each in characters if each not in _JOINERS and _is_unseen(each)}
+    joined = _JOINER.sub(lambda found: found[0] if _joins(text, found.start()) else _name(found[0]), text)
+    return joined.translate(names)
+
+
+def _name(character: str) -> str:
     return f"[U+{ord(character):04X}]"
+
+
+def _joins(text: str, place: int) -> bool:
+    """Whether the joiner there is within an emoji, or within a word of a script that needs it."""
+    before = text[place - 1 : place]
+    return before > "\x7f" and unicodedata.category(before)[0] in "SML"
 
 
 def fitting(text: str, limit: int, line_break: int = 1) -> int:
     """How many characters at its beginning take at most ``limit`` characters once they are escaped.
 
-    ``line_break``: what each line takes besides its characters.
+    ``line_break``: what each line takes besides its characters, one at least.
     """
     if len(text) * len("[U+10FFFF]") <= limit:
         return len(text)
+    looked_at = text[: max(limit, 0) + 1]  # each takes one at least
+    room = {each: len(_name(each) if _is_unseen(each) else entities(each)) for each in set(looked_at)}
+    room["\n"] = line_break
     taken = 0
-    for place in range(len(text)):
-        taken += line_break if text[place] == "\n" else len(entities(_named_if_unseen(text, place)))
+    for place, character in enumerate(looked_at):
+        taken += 1 if character in _JOINERS and _joins(text, place) else room[character]
         if taken > limit:
             return place
     return len(text)
@@ -112,6 +125,11 @@ def fit(text: str, limit: int) -> str:
 def clip(text: str, limit: int) -> str:
     """At most ``limit`` characters; what was cut is shown by an ellipsis."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _clipped(text: str, limit: int) -> str:
+    """Data as it is seen, of at most ``limit`` characters; how long it is beyond them costs hardly anything."""
+    return clip(_seen(text[: limit + 1], set(text)), limit)
 
 
 def clip_markup(text: str, limit: int) -> str:
@@ -135,7 +153,7 @@ def title(text: str) -> Block:
     flat = " ".join(text.split())
     if any(character in flat for character in "&<>"):
         return section(f"*{escape(clip(flat, HEADER_LIMIT))}*")
-    return {"type": "header", "text": {"type": "plain_text", "text": clip(seen(flat), HEADER_LIMIT), "emoji": False}}
+    return {"type": "header", "text": {"type": "plain_text", "text": _clipped(flat, HEADER_LIMIT), "emoji": False}}
 
 
 def section(markup: str) -> Block:
@@ -168,7 +186,7 @@ def barred(text: str) -> str:
 
 def plain_text(text: str, limit: int = SECTION_LIMIT) -> Block:
     """Data as a text in which nothing is markup, of at most ``limit`` characters."""
-    return {"type": "plain_text", "text": clip(seen(text), limit), "emoji": False}
+    return {"type": "plain_text", "text": _clipped(text, limit), "emoji": False}
 
 
 def actions(block_id: str, elements: Sequence[Block]) -> Block:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import lru_cache
 
 _DATE = r"<!date\^\d+\^\{[a-z_]+\}(?: at \{time\})?\|[0-9: -]+UTC>"
 _CHANNEL = r"<#C0[A-Z]+>"
@@ -24,8 +25,13 @@ _ISOLATES = "\u2068\u2069"
 _UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def problems(markup: str, *, pings: bool = False) -> Iterator[str]:
+@lru_cache(10_000)
+def problems(markup: str, *, pings: bool = False) -> tuple[str, ...]:
     """What in ``markup`` is not the bot's own. With ``pings`` it may notify those it asks."""
+    return tuple(_problems(markup, pings))
+
+
+def _problems(markup: str, pings: bool) -> Iterator[str]:
     rest = _QUIET.sub("", markup)
     rest = _PINGS.sub("", rest) if pings else rest
     if found := re.search(r"<[^>]{0,40}|>", rest):
@@ -40,8 +46,13 @@ def problems(markup: str, *, pings: bool = False) -> Iterator[str]:
     yield from unseen(markup)
 
 
-def unseen(text: str) -> Iterator[str]:
+@lru_cache(10_000)
+def unseen(text: str) -> tuple[str, ...]:
     """Characters that nobody sees, but for those that set right-to-left text apart, and joiners of emoji."""
+    return tuple(_unseen(text))
+
+
+def _unseen(text: str) -> Iterator[str]:
     strange = {each for each in set(text) if unicodedata.category(each) in _UNSEEN} - set(f"\n\t{_ISOLATES}")
     for place, character in enumerate(text if strange else ""):
         if unicodedata.category(character) not in _UNSEEN or character in f"\n\t{_ISOLATES}":
