@@ -30,6 +30,8 @@ LENGTH = 60
 AFTERWARDS = 6
 """So many things happen in a long life, and so many more once its run has ended."""
 
+LOADED_EVERY = 4
+
 AFTER_THE_END = (e.LateResultRefused, e.RunLabelled, e.RunReopened)
 ENDS = (e.RunCompleted, e.RunFailed, e.RunCancelled)
 AFTER_THE_ID = re.compile(r"[\[#/!]")
@@ -37,8 +39,17 @@ AFTER_THE_ID = re.compile(r"[\[#/!]")
 
 def holds(life: Life) -> None:
     """All that must be true of the run, and of what is on record of it."""
+    it_can_be_loaded(life)
+    it_is_sound(life)
+
+
+def it_can_be_loaded(life: Life) -> None:
+    """This goes through the whole history again and again, so a long life is asked for it now and then."""
     the_state_is_the_fold(life)
     a_checkpoint_restores_the_state(life)
+
+
+def it_is_sound(life: Life) -> None:
     places_and_times_ascend(life)
     after_the_end_there_is_only_bookkeeping(life)
     nothing_is_decided_twice(life)
@@ -210,9 +221,11 @@ def test_a_long_life(workflow: Workflow, seed: int) -> None:
     die = random.Random(seed)
     life = Life(workflow)
     left = AFTERWARDS
-    for _ in range(LENGTH):
+    for number in range(LENGTH):
         life.act(die.choice)
-        holds(life)
+        it_is_sound(life)
+        if number % LOADED_EVERY == seed % LOADED_EVERY:
+            it_can_be_loaded(life)
         left = left - 1 if life.state.end is not None else AFTERWARDS
         if not left:
             break
@@ -227,9 +240,11 @@ def test_a_crowd_at_gates(workflow: Workflow, seed: int) -> None:
     """Everybody votes, edits, delegates and asks for changes, in whatever order, on what there is or was."""
     die = random.Random(seed)
     life = Life(workflow)
-    for _ in range(LENGTH):
+    for number in range(LENGTH):
         life.crowd_at_gates(die.choice)
-        holds(life)
+        it_is_sound(life)
+        if number % LOADED_EVERY == seed % LOADED_EVERY:
+            it_can_be_loaded(life)
         if life.state.end is not None:
             break
     life.finish()
