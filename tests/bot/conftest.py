@@ -6,7 +6,7 @@ The one rule: engine and workspace share one clock, which a test moves; everythi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -32,6 +32,7 @@ from engine.engine import Engine, EngineSettings
 from engine.steps.context import StepContext
 from engine.steps.registry import Registry, StepFunction, step
 from engine.worker import WorkerSettings
+from tests.waiting import until as until
 
 PATIENT = Bounds(*[60.0] * len(fields(Bounds)))
 """Of a bot, and below of Slack: where a bound is not what a test is about, how fast this machine is decides nothing."""
@@ -146,13 +147,6 @@ def workflow(*steps: dict[str, Any], name: str = "wf", **more: Any) -> Workflow:
 def gate(step: str = "publish", **more: Any) -> dict[str, Any]:
     approval = {"title": "Publish?", "approvers": ["@release-managers"], "expires_in": "24h", **more}
     return {"id": step, "approval": approval}
-
-
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 180.0) -> None:
-    """Wait for ``condition``, asking every few milliseconds."""
-    async with asyncio.timeout(within):
-        while not await condition():
-            await asyncio.sleep(0.02)
 
 
 async def ended(engine: Engine, run: str) -> RunState:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from tests.forks import FORKS
+from tests.waiting import until as until
 
 KILLS = int(os.environ.get("VB_KILLS", "5"))
 """At each boundary: once at each of the appends of a run. ``VB_KILLS=100`` looks for what is rare."""
-
-POLL = 0.01
 
 
 def bring_up(life: Callable[[Any], None], orders: object) -> BaseProcess:
@@ -23,12 +22,6 @@ def bring_up(life: Callable[[Any], None], orders: object) -> BaseProcess:
     victim = FORKS.Process(target=life, args=(orders,), daemon=True)
     victim.start()
     return victim
-
-
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
-    async with asyncio.timeout(within):
-        while not await condition():
-            await asyncio.sleep(POLL)
 
 
 async def death_at(boundary: str, victim: BaseProcess, marker: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -20,9 +20,9 @@ from engine.engine import Engine, EngineSettings
 from engine.steps.context import StepContext
 from engine.steps.registry import Registry, StepFunction, step
 from engine.worker import WorkerSettings
+from tests.waiting import until as until
 
 ANA = Actor(via="cli", id="ana", name="Ana")
-POLL = 0.02
 BEN = Actor(via="cli", id="ben", name="Ben")
 
 
@@ -116,15 +116,6 @@ def setup(database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, 
         worker=WorkerSettings(slots=20, lease=3_000, grace=2.0),
     )
     return Setup(settings, world, MovableClock())
-
-
-async def until(condition: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
-    """Ask for ``condition`` every few milliseconds: it may lie in a database or another process."""
-    async with asyncio.timeout(within):
-        while True:
-            if await condition():
-                return
-            await asyncio.sleep(POLL)
 
 
 async def ended(engine: Engine, run: str) -> RunState:
