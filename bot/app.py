@@ -133,6 +133,7 @@ class Service:
             await self._open_home(tenants, common.client(settings.bot_token))
         await tenants.look()
         meanwhile(stack, follower.run(), "Runs of others are not told in Slack any more; restart the bot.")
+        meanwhile(stack, common.watch.run(), "Definitions are not deployed any more; restart the bot.")
         meanwhile(stack, tenants.keep(), "New installations are not seen any more; restart the bot.")
         app = _bolt(settings, common.client(), tenants)
         attending = Attending()

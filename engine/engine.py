@@ -224,9 +224,9 @@ class Engine:
         """Every deployment of the workflow, the oldest first."""
         return await self.deployer.history(workflow)
 
-    async def watch(self, paths: Sequence[Path]) -> None:
-        """Keep these files and folders deployed, until cancelled."""
-        await Folder(self.deployer, paths).watch()
+    def folder(self, paths: Sequence[Path]) -> Folder:
+        """These files and folders, for a ``Watch`` that keeps them deployed."""
+        return Folder(self.deployer, paths)
 
     async def schedules(self) -> list[ScheduleInfo]:
         """Every schedule; what can be done with them is in ``timetable``."""

@@ -1,4 +1,4 @@
-"""The watched folder: what lies in it is deployed when the process starts, and whenever a file changes.
+"""Watched folders: what lies in one is deployed when the process starts, and whenever a file changes.
 
 The one rule: a file is deployed once for what it says. Whoever deploys something else by hand since is not overruled
 before the file changes again.
@@ -7,8 +7,10 @@ before the file changes again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from engine.catalog import SUFFIXES, Catalog
@@ -31,41 +33,75 @@ EVERY = 2.0
 SOURCE = "folder"
 BY_FOLDER = Actor(via="engine", id="folder", name="the workflows' folder")
 
-_Seen = dict[Path, tuple[int, int]]
+_Seen = Mapping[Path, tuple[int, int]]
+"""The files in one place, with what changes when one of them does."""
+
+
+class Watch:
+    """Looks at the files of all folders of one process: once for each place, for however many workspaces it counts."""
+
+    def __init__(self, every: float = EVERY) -> None:
+        self._every = every
+        self._folders: list[Folder] = []
+        self._called = asyncio.Event()
+
+    @contextmanager
+    def watching(self, folder: Folder) -> Generator[None]:
+        """Deploy what is in the folder, then what changes there, until the block ends."""
+        self._folders.append(folder)
+        self._called.set()
+        try:
+            yield
+        finally:
+            self._folders.remove(folder)
+
+    async def run(self) -> None:
+        """Look until cancelled. Problems are logged; the rest is deployed."""
+        while True:
+            try:
+                await self.look()
+            except Exception:
+                log.exception("The workflows' folder met a fault that nobody foresaw, and goes on.")
+            # Not wait_for, which loses a cancellation that comes together with a call (Python 3.11).
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._every):
+                    await self._called.wait()
+            self._called.clear()
+
+    async def look(self) -> None:
+        """Look once."""
+        folders = [*self._folders]
+        found = await asyncio.to_thread(_look, {path for folder in folders for path in folder.paths})
+        for folder in folders:
+            try:
+                await folder.catch_up({path: found[path] for path in folder.paths})
+            except StoreError as error:
+                log.warning("The workflows' folder waits for the database: %s", error)
+            except Exception:
+                log.exception("The workflows' folder met a fault that nobody foresaw, and goes on.")
 
 
 class Folder:
     """Files and folders of definitions, kept deployed. ``may`` are the permissions of whoever can write there."""
 
-    def __init__(
-        self, deployer: Deployer, paths: Sequence[Path], may: frozenset[str] = ALL, every: float = EVERY
-    ) -> None:
+    def __init__(self, deployer: Deployer, paths: Sequence[Path], may: frozenset[str] = ALL) -> None:
+        self.paths = tuple(paths)
         self._deployer = deployer
-        self._paths = tuple(paths)
         self._may = may
-        self._every = every
         self._names: frozenset[str] = frozenset()
         self._said: frozenset[str] = frozenset()
+        self._seen: Mapping[Path, _Seen] | None = None
 
-    async def watch(self) -> None:
-        """Deploy what is there, then what changes, until cancelled. Problems are logged; the rest is deployed."""
-        seen: _Seen | None = None
-        while True:
-            try:
-                now = await asyncio.to_thread(self._look)
-                if now != seen or self._said:
-                    await self.deploy()
-                    seen = now
-            except StoreError as error:
-                log.warning("The workflows' folder waits for the database: %s", error)
-            except Exception:
-                log.exception("The workflows' folder met a fault that nobody foresaw, and goes on.")
-            await asyncio.sleep(self._every)
+    async def catch_up(self, seen: Mapping[Path, _Seen]) -> None:
+        """Deploy, unless that was done for the files as they are; what was refused is tried again."""
+        if seen != self._seen or self._said:
+            await self.deploy()
+            self._seen = seen
 
     async def deploy(self) -> list[WorkflowDeployed]:
         """Deploy what is there and was not deployed from here before; what is gone since the last time is retired."""
         catalog = Catalog(self._deployer.steps)
-        problems = await asyncio.to_thread(catalog.load, self._paths)
+        problems = await asyncio.to_thread(catalog.load, self.paths)
         self._deployer.definitions.note_broken(catalog.broken)
         deployed: list[WorkflowDeployed] = []
         refused: list[str] = []
@@ -102,14 +138,16 @@ class Folder:
                 log.warning("%s", line)
         self._said = frozenset(refused)
 
-    def _look(self) -> _Seen:
-        found: _Seen = {}
-        for path in self._paths:
-            for file in sorted(path.iterdir()) if path.is_dir() else [path]:
-                if file.suffix in SUFFIXES and file.is_file():
-                    about = file.stat()
-                    found[file] = (about.st_mtime_ns, about.st_size)
-        return found
+
+def _look(paths: Iterable[Path]) -> dict[Path, _Seen]:
+    return {path: dict(_files(path)) for path in paths}
+
+
+def _files(path: Path) -> Iterator[tuple[Path, tuple[int, int]]]:
+    for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        if file.suffix in SUFFIXES and file.is_file():
+            about = file.stat()
+            yield file, (about.st_mtime_ns, about.st_size)
 
 
 def _callees_first(catalog: Catalog) -> list[Workflow]:

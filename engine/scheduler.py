@@ -72,7 +72,7 @@ class Scheduler:
 
     async def anchor(self) -> None:
         """Note the heads that changed in their workspaces' streams, so that a run's removal is noticed."""
-        for workspace in await self._store.workspaces():
+        for workspace in await self._store.unanchored():
             await self._store.anchor(workspace, self._clock.now())
 
     async def sweep(self) -> int:

@@ -37,6 +37,7 @@ from bot.telling.homes import Homes
 from bot.telling.threads import Threads
 from bot.workspaces.installations import id_of
 from engine.engine import Engine
+from engine.folder import Watch
 
 log = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ class Common:
     session: aiohttp.ClientSession
     allowance_of: Callable[[str], Allowance]
     follower: Follower
+    watch: Watch = field(default_factory=Watch)
     api_url: str | None = None
     default_channel: str | None = None
     admins: tuple[str, ...] = ()
@@ -163,7 +165,7 @@ async def serving(
         stack.enter_context(common.follower.following(engine.settings.workspace, threads))
         meanwhile(stack, threads.run(), "Runs are not told in Slack any more; restart the bot.")
         if folders := _folders(common, identity):
-            meanwhile(stack, engine.watch(folders), "Definitions are not deployed any more; restart the bot.")
+            stack.enter_context(common.watch.watching(engine.folder(folders)))
         roles = Roles(engine, directory, common.admins)
         homes = Homes(engine, outbox, roles, lambda user: _waiting(engine, directory, user))
         meanwhile(stack, homes.run(), "Home tabs are shown as they were when they were opened; restart the bot.")

@@ -33,6 +33,14 @@ _CHANGED: Final = (
 )
 
 
+_WHERE_CHANGED: Final = select(runs.c.workspace).where(~runs.c.anchored).distinct().order_by(runs.c.workspace)
+
+
+def unanchored(connection: Connection) -> list[str]:
+    """The workspaces with runs whose heads changed since they were last anchored."""
+    return list(connection.scalars(_WHERE_CHANGED))
+
+
 def anchor_some(connection: Connection, statements: Statements, key: bytes, workspace: str, now: int) -> int | None:
     """Anchor up to MOST_HEADS heads that changed since they were last anchored; how many, None if another was first."""
     lock_head(connection, workspace)

@@ -24,7 +24,7 @@ from engine.store import (
     workers,
     workspace,
 )
-from engine.store.anchors import MOST_HEADS, anchor_some
+from engine.store.anchors import MOST_HEADS, anchor_some, unanchored
 from engine.store.chain import head_mac
 from engine.store.committer import MOST_WAITING, Committer
 from engine.store.connect import LEASE_MS, connect
@@ -200,6 +200,10 @@ class Log:
     async def definitions(self) -> dict[str, str]:
         """All definitions' texts by their hashes."""
         return await self.database.read(definitions.everything)
+
+    async def unanchored(self) -> list[str]:
+        """The workspaces in which `anchor` would write something; one question for all of them."""
+        return await self.database.read(unanchored)
 
     async def anchor(self, workspace: str, now: int) -> int:
         """Write the heads of the workspace's runs that changed since the last time into its stream; how many."""

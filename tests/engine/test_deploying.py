@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from engine.core.workspace import DEPLOY, DEPLOY_GATES
 from engine.definitions import Frozen
 from engine.deploying import ALL, Deployment
 from engine.engine import Engine
-from engine.folder import Folder
+from engine.folder import Folder, Watch
 from engine.workspace import WorkspaceRefused
 from tests.engine.conftest import ANA, BEN, Setup, ended, workflow
+from tests.statements import counted
 
 MAY = frozenset({DEPLOY})
 HOUR = 3_600_000
@@ -149,19 +151,43 @@ async def test_the_folder_is_deployed_at_the_start_and_when_a_file_changes(setup
     file.write_text(FILE.format(name="talk", text="one"), encoding="utf-8")
     (folder / "broken.yaml").write_text("name: broken\n", encoding="utf-8")
     async with setup.engine() as engine:
-        watching = asyncio.create_task(Folder(engine.deployer, [folder], every=0.05).watch())
+        watch = Watch(every=0.05)
+        watching = asyncio.create_task(watch.run())
         try:
-            await _deployed(engine, 1)
-            file.write_text(FILE.format(name="talk", text="three"), encoding="utf-8")
-            _, second = await _deployed(engine, 2)
-            assert (second.by.name, second.source) == ("the workflows' folder", "folder")
-            (folder / "broken.yaml").unlink()
-            file.unlink()
-            history = await _deployed(engine, 3)
-            assert history[-1].retired
+            with watch.watching(engine.folder([folder])):
+                await _deployed(engine, 1)
+                file.write_text(FILE.format(name="talk", text="three"), encoding="utf-8")
+                _, second = await _deployed(engine, 2)
+                assert (second.by.name, second.source) == ("the workflows' folder", "folder")
+                (folder / "broken.yaml").unlink()
+                file.unlink()
+                history = await _deployed(engine, 3)
+                assert history[-1].retired
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_folders_that_are_as_they_were_cost_no_statement_and_one_look(setup: Setup, tmp_path: Path) -> None:
+    own = tmp_path / "ws_3"
+    own.mkdir()
+    (tmp_path / "talk.yaml").write_text(FILE.format(name="talk", text="one"), encoding="utf-8")
+    (own / "chat.yaml").write_text(FILE.format(name="chat", text="hello"), encoding="utf-8")
+    async with setup.engine() as engine:
+        watch, several = Watch(), {f"ws_{number}": engine.within(f"ws_{number}") for number in range(5)}
+        with ExitStack() as stack:
+            for name, each in several.items():
+                paths = [tmp_path, *([own] if name == "ws_3" else [])]
+                stack.enter_context(watch.watching(each.folder(paths)))
+            await watch.look()
+            async with counted(engine.store) as statements:
+                await watch.look()
+            assert statements == []
+            assert [name for name, each in several.items() if await each.deployments("chat")] == ["ws_3"]
+            (tmp_path / "talk.yaml").write_text(FILE.format(name="talk", text="changed"), encoding="utf-8")
+            await watch.look()
+            assert {len(await each.deployments("talk")) for each in several.values()} == {2}
+        await watch.look()  # of nothing any more
 
 
 async def test_who_asks_for_a_workflow_whose_file_is_broken_is_told_why(setup: Setup, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from engine.embedded import EmbeddedRedis
 from engine.scheduler import Scheduler, SchedulerSettings
 from engine.store import HIGH, NORMAL, Log
 from engine.streams import GroupLost, Lane, Streams
+from tests.statements import counted
 from tests.store.build import KEY, appended
 from tests.store.test_due import due_run
 
@@ -108,3 +109,16 @@ async def test_tidying_up_in_a_stream_that_was_lost_has_all_ready_work_swept_aga
     await site.scheduler.tidy_up()
     assert await site.sweep() == 1
     await fresh.close()
+
+
+async def test_workspaces_whose_heads_are_anchored_cost_one_statement(log: Log, streams: Streams) -> None:
+    for number in range(5):
+        await appended(log, due_run(f"run_{number}", f"ws_{number}"))
+    scheduler = Site(log, streams, SystemClock()).scheduler
+    await scheduler.anchor()
+    assert len([one for one in await log.workspaces() if (await log.load(one))[1].seq == 1]) == 5
+    async with counted(log) as statements:
+        await scheduler.anchor()
+    assert len(statements) == 1
+    await appended(log, due_run("run_more", "ws_3"))
+    assert await log.unanchored() == ["ws_3"]
