@@ -262,9 +262,12 @@ class Engine:
         """Stop the run: nothing more starts, running steps are told to stop, then it ends as cancelled."""
         return await self.operations.cancel(run, by=by, reason=reason)
 
-    async def present(self, run: str, step: str, copies: Mapping[str, str]) -> c.Reply:
-        """Record that a gate's request was shown: where, and the sha256 of exactly what was shown there."""
-        return (await self._own.submit(run, c.Present(step, copies))).reply
+    async def present(self, run: str, step: str, copies: Mapping[str, str], zones: Sequence[str] = ()) -> c.Reply:
+        """Record that a gate's request was shown: where, and the sha256 of exactly what was shown there.
+
+        ``zones``: where the people asked are, for a gate whose business hours are theirs (``Gate.wants_zones``).
+        """
+        return (await self._own.submit(run, c.Present(step, copies, zones))).reply
 
     # Asking
 

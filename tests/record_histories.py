@@ -56,6 +56,17 @@ def copies() -> Run:
     return run
 
 
+def in_their_zones() -> Run:
+    """A request whose clock is that of the people asked, and climbs and expires by where they are."""
+    approval = {**GATE, "escalate": [{"after": "1h", "to": "@oncall"}], "hours": {"zone": "approver"}}
+    run = Run(workflow({"id": "g", "approval": approval}))
+    run.look()
+    run.do(c.Present("g", {"slack:C1/1.2": "d" * 64}, ["America/New_York", "Asia/Tokyo"]), after=1_000)
+    for _ in range(24):
+        run.look(after=3_600_000)
+    return run
+
+
 def stages_and_quorum() -> Run:
     """Two stages, an edit that voids a vote, a delegation; and the step that the gate covers, as it was approved."""
     approval = {
@@ -306,6 +317,7 @@ SCENES: tuple[Callable[[], Run], ...] = (
     *(
         gates,
         copies,
+        in_their_zones,
         stages_and_quorum,
         changes_requested,
         expiry_and_denial,

@@ -31,6 +31,9 @@ NAMES_STALENESS_S = 300.0
 
 PERSON_ID = re.compile(r"[UW][A-Z0-9]{3,}")
 
+MOST_PLACED = 50
+"""People who are asked about where the time zones of all who are asked are wanted."""
+
 _PAGE = 200
 _UNKNOWN = frozenset({"user_not_found", "user_not_visible", "no_such_subteam", "channel_not_found"})
 
@@ -47,12 +50,16 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """``handle`` is their unique user name, ``name`` the one that others see. Only a ``member`` may do anything."""
+    """``handle`` is their unique user name, ``name`` the one that others see. Only a ``member`` may do anything.
+
+    ``zone``: the time zone that they have set in Slack.
+    """
 
     id: str
     handle: str
     name: str
     standing: Standing = "member"
+    zone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +152,14 @@ class Directory:
         except Unreadable as trouble:
             log.warning("The members of %s could not be read: %s", asked.who, trouble)
             return Target(Asked(asked.who, "unread"))
+
+    async def zones(self, names: Iterable[str], workflow: str = "") -> frozenset[str]:
+        """The time zones of the full members who belong to the names, as far as Slack says; of many, those of some."""
+        targets = await self.targets(names, workflow)
+        ids = sorted(frozenset[str]().union(*(target.members for target in targets)))[:MOST_PLACED]
+        people = await asyncio.gather(*(self.person(id_) for id_ in ids), return_exceptions=True)
+        members = (one for one in people if isinstance(one, Person) and one.standing == "member")
+        return frozenset(person.zone for person in members if person.zone)
 
     async def name_of(self, asked: Asked) -> str:
         """The unique name of a person or channel, with its sign. Raises ``Unreadable``; empty for who is not there."""
@@ -293,7 +308,7 @@ def person_of(user: dict[str, Any], team: str) -> Person:
     profile: dict[str, Any] = user.get("profile") or {}
     handle: str = user.get("name") or user["id"]
     name = profile.get("display_name") or profile.get("real_name") or user.get("real_name") or handle
-    return Person(user["id"], handle, name, _standing(user, team))
+    return Person(user["id"], handle, name, _standing(user, team), user.get("tz") or "")
 
 
 def names_of(people: Iterable[Person]) -> dict[str, str]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from bot.blocks import timeline
 from bot.blocks.kit import Message
@@ -391,13 +391,20 @@ class Narrator:
             await self._shared.cursors.update_receipt(self._consumer, self._run, due.key, shown.receipt())
         self._story.record(due.key, shown)
 
+    async def _zones(self, step: str) -> Sequence[str]:
+        """Where the people are whom the gate asks, if its clock is theirs."""
+        gate, workflow = self._story.state.step(step).gate, self._story.state.started.workflow
+        if gate is None or not gate.wants_zones:
+            return ()
+        return sorted(await self._shared.directory.zones(gate.everybody, workflow))
+
     async def _present(self) -> None:
         """Put on record exactly what those asked have before them: the first copy at once, many others together."""
         more = any(True for _ in self._story.missing_asks()) or any(not one.is_card for one in self._agenda.updates())
         if more and time.monotonic() < self._next_record:
             return
         for step, copies in self._story.unpresented().items():
-            await self._shared.engine.present(self._run, step, copies)
+            await self._shared.engine.present(self._run, step, copies, await self._zones(step))
             self._next_record = time.monotonic() + self._shared.pace.record
             self._story.presented |= copies
             self._pulse.beat()

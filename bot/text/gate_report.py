@@ -84,16 +84,24 @@ def _rules(asking: Asking) -> Iterator[str]:
         yield f"  Asked{of}: {one_line(listed(stage.approvers, 20))}; {number} must approve"
     may = "may decide" if request.allow_self else "may not decide"
     yield f"  Whoever started the run {may}; delegation is {request.delegation}; reasons: {request.reason}"
-    for rung in request.escalate:
+    clock = next((clock for fact in asking.facts if (clock := _clock(fact.event)) is not None), None)
+    for rung in (clock or request).escalate:
         yield f"  Escalates {key_instant(rung.at)} to {one_line(rung.to)}"
     if request.hours is not None:
         hours = request.hours
-        clock = f"{hours.begin // 60:02d}:{hours.begin % 60:02d}-{hours.end // 60:02d}:{hours.end % 60:02d}"
+        day = f"{hours.begin // 60:02d}:{hours.begin % 60:02d}-{hours.end // 60:02d}:{hours.end % 60:02d}"
         but = f", but not on {', '.join(hours.holidays)}" if hours.holidays else ""
-        yield f"  Its clock runs {clock} on {', '.join(hours.days)} ({hours.zone}){but}"
+        zones = "; ".join(clock.zones) if clock is not None else hours.zone
+        where = f"the working time of those asked: {zones}" if hours.of_approvers else zones
+        yield f"  Its clock runs {day} on {', '.join(hours.days)} ({where}){but}"
     if request.remind_every is not None:
         yield f"  Reminds every {format_duration(request.remind_every)}"
-    yield f"  Expires {key_instant(request.expires_at)}; then {_EXPIRY[request.on_expiry]}"
+    yield f"  Expires {key_instant((clock or request).expires_at)}; then {_EXPIRY[request.on_expiry]}"
+
+
+def _clock(event: e.Event) -> e.AskedClock | None:
+    """The clock in the zones of those asked, where it became known with this event."""
+    return event.clock if isinstance(event, e.ApprovalPresented) else None
 
 
 def _happened(report: GateReport, asking: Asking) -> Iterator[str]:

@@ -29,6 +29,12 @@ LEAST_A_DAY = 60
 """Minutes that a business day has at least, for the same reason."""
 
 
+OF_APPROVERS = "approver"
+"""In place of a zone: that of the people asked."""
+UNTIL_KNOWN = "UTC"
+"""The zone of people of whom nobody has said where they are."""
+
+
 class Weekday(StrEnum):
     MON = "mon"
     TUE = "tue"
@@ -43,7 +49,8 @@ class Hours(Model):
     """Business hours: a gate's reminders, rungs and expiry count the time within them alone."""
 
     zone: str = "UTC"
-    """Whose clock it is, as an IANA name."""
+    """Whose clock it is, as an IANA name; or ``approver``: time counts while one of the people asked is at work,
+    each in their own zone."""
     from_: Clock = Field(default="09:00", alias="from")
     """When a working day begins."""
     to: Clock = "17:00"

@@ -34,7 +34,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 14
+VERSION = 15
 
 _DEFAULT = StepState()
 _PLAIN = (

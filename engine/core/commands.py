@@ -6,7 +6,7 @@ milliseconds.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -207,10 +207,14 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """The request of gate ``step`` was shown: where, and the sha256 of exactly what was shown there."""
+    """The request of gate ``step`` was shown: where, and the sha256 of exactly what was shown there.
+
+    ``zones``: the time zones of the people asked, where the gate's clock is theirs.
+    """
 
     step: str
     copies: Mapping[str, str]
+    zones: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,13 +13,13 @@ from engine.core.transitions import put, settle
 
 
 def evolve_gate(state: RunState, event: e.ApprovalEvent) -> RunState:
-    if isinstance(event, e.ApprovalPresented):
-        return state
     if isinstance(event, e.ApprovalRequested):
         gate = Gate(event, state.at, state.seq, stage_at=state.at)
         step = state.step(event.step)
         asked = step._replace(status=StepStatus.WAITING, gate=gate, since=step.since or state.at, started_at=state.at)
         return put(state, event.step, asked)
+    if isinstance(event, e.ApprovalPresented) and event.clock is None:
+        return state
     step = state.steps[event.step]
     gate = step.gate
     if gate is None:
@@ -33,7 +33,8 @@ def evolve_gate(state: RunState, event: e.ApprovalEvent) -> RunState:
 
 
 _GoingOn = (
-    e.ApprovalReminded
+    e.ApprovalPresented
+    | e.ApprovalReminded
     | e.ApprovalEscalated
     | e.ApprovalVoted
     | e.ApprovalStageOpened
@@ -47,6 +48,8 @@ _GoingOn = (
 def _going_on(state: RunState, event: _GoingOn, gate: Gate) -> Gate:
     """The gate after what does not decide it."""
     match event:
+        case e.ApprovalPresented():
+            return gate if event.clock is None else gate._replace(request=_with_clock(gate.request, event.clock))
         case e.ApprovalReminded():
             return gate._replace(reminded=event.count)
         case e.ApprovalEscalated():
@@ -68,6 +71,12 @@ def _going_on(state: RunState, event: _GoingOn, gate: Gate) -> Gate:
             return gate._replace(snoozed=(*others, Snoozed(event.by, event.until)))
         case _:
             assert_never(event)
+
+
+def _with_clock(request: e.ApprovalRequested, clock: e.AskedClock) -> e.ApprovalRequested:
+    hours = request.hours
+    theirs = None if hours is None else hours.model_copy(update={"zones": clock.zones})
+    return request.model_copy(update={"hours": theirs, "expires_at": clock.expires_at, "escalate": clock.escalate})
 
 
 def _ballot(state: RunState, event: e.ApprovalVoted | e.ApprovalGranted) -> Ballot:

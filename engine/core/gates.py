@@ -167,6 +167,17 @@ class Gate(NamedTuple):
     # What the clock does
 
     @property
+    def wants_zones(self) -> bool:
+        """Whether its clock is that of the people asked, and nobody has said yet where they are."""
+        hours = self.request.hours
+        return hours is not None and hours.of_approvers and not hours.zones
+
+    @property
+    def everybody(self) -> tuple[str, ...]:
+        """Everybody whom its stages ask, by name."""
+        return tuple(dict.fromkeys(who for stage in self.stages for who in stage.approvers))
+
+    @property
     def next_rung(self) -> e.AskedLater | None:
         ladder = self.request.escalate
         return ladder[self.escalated] if self.escalated < len(ladder) else None

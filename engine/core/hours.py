@@ -1,15 +1,17 @@
 """Business hours: which instant is so much working time after another one, and how much lies between two.
 
 The one rule: a working day is what the clock on the wall says in its zone, so a day on which clocks change is an hour
-longer or shorter if that hour is a working one.
+longer or shorter if that hour is a working one. Of several zones, time counts while it is working time in one of them,
+and it counts once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
+from heapq import merge
 from typing import Protocol
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -27,6 +29,17 @@ class WorkingHours(Protocol):
     def days(self) -> Sequence[str]: ...
     @property
     def holidays(self) -> Sequence[str]: ...
+    @property
+    def zones(self) -> Sequence[str]: ...
+
+
+def is_zone(name: str) -> bool:
+    """Whether there is such a time zone."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 def later(hours: WorkingHours | None, start: int, span: int) -> int:
@@ -55,8 +68,16 @@ def worked(hours: WorkingHours | None, start: int, end: int) -> int:
 
 
 def _windows(hours: WorkingHours, start: int) -> Iterator[tuple[int, int]]:
-    """The working days from that of ``start`` on, each from its opening to its closing."""
-    zone = ZoneInfo(hours.zone)
+    """The working time from the day of ``start`` on, in pieces that do not overlap, in their order."""
+    until: int | None = None
+    for opens, closes in merge(*(_days(hours, ZoneInfo(zone), start) for zone in hours.zones or (hours.zone,))):
+        if until is None or closes > until:
+            yield (opens if until is None else max(opens, until)), closes
+            until = closes
+
+
+def _days(hours: WorkingHours, zone: ZoneInfo, start: int) -> Iterator[tuple[int, int]]:
+    """The working days of one zone, each from its opening to its closing."""
     day = datetime.fromtimestamp(start / 1_000, zone).date()
     holidays = frozenset(hours.holidays)
     while True:

@@ -106,6 +106,23 @@ async def test_all_are_the_full_members_of_the_group_at_the_decision(setup: Setu
         assert [ballot.by.id for ballot in gate.votes] == [ANA, DANA]
 
 
+async def test_business_hours_are_those_of_the_people_asked(setup: Setup, simulator: Simulator) -> None:
+    """Ana and Dana are asked; where each of them is, Slack says."""
+    simulator.workspace.users[ANA].tz, simulator.workspace.users[DANA].tz = "America/New_York", "Asia/Tokyo"
+    async with asking(setup, simulator, hours={"zone": "approver"}, expires_in="4h") as front:
+        run = await the_run(front)
+
+        async def known() -> bool:
+            return not (await front.gate(run)).wants_zones
+
+        await until(known)
+        request = (await front.gate(run)).request
+        assert request.hours is not None
+        assert request.hours.zones == ("America/New_York", "Asia/Tokyo")
+        at = f"{request.expires_at // 1_000}"
+        await shows(front, f"<!date^{at}^")
+
+
 async def test_stages_ask_one_after_the_other(setup: Setup, simulator: Simulator) -> None:
     stages = [
         {"name": "release", "approvers": ["@release-managers"]},

@@ -75,8 +75,8 @@ class Story:
         self.clock.at += after * MINUTE
         assert await self.engine.gates.act(self.run, act) == c.Accepted()
 
-    async def begin(self) -> None:
-        loaded = load_yaml(definition(), "ship.yaml", self.engine.registry.catalog())
+    async def begin(self, written: str) -> None:
+        loaded = load_yaml(written, "ship.yaml", self.engine.registry.catalog())
         assert loaded.workflow is not None, loaded.problems
         await self.engine.deploy([loaded.workflow], by=BEN, may=ALL)
         begun = await self.engine.start("ship", {"version": "v1.4.2"}, by=BEN)
@@ -96,12 +96,12 @@ class Story:
 
 
 @asynccontextmanager
-async def story(folder: Path) -> AsyncGenerator[Story]:
+async def story(folder: Path, written: str | None = None) -> AsyncGenerator[Story]:
     clock = Clock()
     settings = EngineSettings(f"sqlite:///{folder / 'vb.db'}", f"unix://{folder / 'none.sock'}", b"k" * 32)
     async with Engine.open(settings, catalog=Catalog({}), registry=Registry([deploy]), clock=clock) as engine:
         told = Story(engine, clock)
-        await told.begin()
+        await told.begin(definition() if written is None else written)
         yield told
 
 
@@ -122,6 +122,30 @@ async def test_the_document_shows_what_is_printed(tmp_path: Path) -> None:
         await told.decide()
         report = await told.engine.gates.report(told.run, "agree")
     assert alike("\n".join(lines(report)) + "\n") == alike(shown())
+
+
+async def test_the_document_shows_what_programs_get(tmp_path: Path) -> None:
+    async with story(tmp_path) as told:
+        await told.decide()
+        report = described(await told.engine.gates.report(told.run, "agree"))
+    text = DOCUMENT.read_text(encoding="utf-8")
+    (written,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    decoder = json.JSONDecoder()
+    parts: list[JsonValue] = []
+    while written.strip():
+        part, end = decoder.raw_decode(written.lstrip())
+        parts, written = [*parts, part], written.lstrip()[end:]
+    (asking,) = json.loads(json.dumps(report["askings"]))
+    assert alike(json.dumps(parts)) == alike(json.dumps([asking["events"][-1], report["proof"]]))
+
+
+async def test_whose_working_time_counts_is_told(tmp_path: Path) -> None:
+    async with story(tmp_path, definition().replace("zone: Europe/Paris", "zone: approver")) as told:
+        await told.engine.present(told.run, "agree", {"slack:C1/1.1": "5d" * 32}, ["America/New_York"])
+        text = "\n".join(lines(await told.engine.gates.report(told.run, "agree")))
+    assert "on mon, tue, wed, thu, fri (the working time of those asked: America/New_York)" in text
+    assert "Escalates 2026-11-27T18:00:00Z to @oncall\n" in text, "four hours from nine o'clock there"
+    assert "Expires 2026-11-27T23:00:00Z;" in text
 
 
 async def test_the_command_line_says_what_an_approval_did_not_decide(tmp_path: Path) -> None:

@@ -10,11 +10,13 @@ import pytest
 
 from engine.core import commands as c
 from engine.core import events as e
+from engine.core.gates import Gate
 from engine.core.hours import later, worked
 from engine.core.outlook import due
 from tests.core.driver import Run, workflow
 
 HOUR = 3_600_000
+ZONES = ("UTC", "Asia/Kolkata", "America/New_York", "Pacific/Apia", "Europe/Berlin")
 WEEK = ("mon", "tue", "wed", "thu", "fri")
 
 
@@ -59,10 +61,11 @@ def test_without_hours_all_time_counts() -> None:
 
 def test_what_is_later_is_so_much_working_time_away() -> None:
     die = random.Random(7)
-    for zone in ("UTC", "Asia/Kolkata", "America/New_York", "Pacific/Apia", "Europe/Berlin"):
+    for zone in ZONES:
         for _ in range(100):
-            begin = die.randrange(0, 22 * 60)
-            known = hours(zone=zone, begin=begin, end=die.randrange(begin + 60, 24 * 60 + 1), days=die.sample(WEEK, 3))
+            begin, several = die.randrange(0, 22 * 60), die.sample(ZONES, die.randrange(3))
+            end = die.randrange(begin + 60, 24 * 60 + 1)
+            known = hours(zone=zone, zones=several, begin=begin, end=end, days=die.sample(WEEK, 3))
             start, span = at("2026-01-01T00:00+00:00") + die.randrange(400 * 24 * HOUR), die.randrange(1, 100 * HOUR)
             end = later(known, start, span)
             assert worked(known, start, end) == span
@@ -93,3 +96,73 @@ def test_a_gate_neither_reminds_nor_climbs_nor_expires_out_of_hours() -> None:
     assert run.new == ["APPROVAL_REMINDED"]
     run.do(c.Look(), after=1)
     assert run.new == ["APPROVAL_EXPIRED", "RUN_FAILED"]
+
+
+THEIRS = {"zone": "approver", "from": "09:00", "to": "17:00"}
+ASKING = {
+    "title": "Go?",
+    "approvers": ["@web"],
+    "hours": THEIRS,
+    "expires_in": "12h",
+    "escalate": [{"after": "9h", "to": "@oncall"}],
+}
+
+
+@pytest.mark.parametrize(
+    ("start", "span", "end"),
+    [
+        # Berlin works 08:00-16:00 UTC, New York 14:00-22:00 UTC: fourteen hours a day for the two, two of them shared.
+        ("2026-11-26T08:00+00:00", 14, "2026-11-26T22:00+00:00"),
+        ("2026-11-26T08:00+00:00", 15, "2026-11-27T09:00+00:00"),
+        ("2026-11-27T21:00+00:00", 2, "2026-11-30T09:00+00:00"),
+    ],
+)
+def test_of_several_zones_the_time_counts_in_which_somebody_works(start: str, span: int, end: str) -> None:
+    both = hours(zones=("America/New_York", "Europe/Berlin"))
+    assert later(both, at(start), span * HOUR) == at(end)
+    assert worked(both, at(start), at(end)) == span * HOUR
+
+
+def test_far_apart_zones_and_one_twice_add_up_as_they_are() -> None:
+    day, days = at("2026-11-25T00:00+00:00"), 24 * HOUR
+    apart = hours(zones=("Asia/Tokyo", "Europe/Berlin"))
+    assert worked(apart, day, day + days) == 16 * HOUR, "Tokyo ends as Berlin begins"
+    assert worked(hours(zones=("Europe/Berlin", "Europe/Paris")), day, day + days) == 8 * HOUR, "nothing counts twice"
+    always = hours(begin=0, end=24 * 60, days=(*WEEK, "sat", "sun"), zones=("Asia/Tokyo", "Europe/Berlin"))
+    assert worked(always, day, day + 30 * days) == 30 * days
+
+
+def opened(run: Run) -> Gate:
+    gate = run.state.step("g").gate
+    assert gate is not None
+    return gate
+
+
+def asking() -> Run:
+    """A gate that asked on a Thursday at 12:00 UTC."""
+    return Run(workflow({"id": "g", "approval": ASKING}), now=at("2026-11-26T12:00+00:00"))
+
+
+def test_a_gate_counts_the_working_time_of_those_asked_once_it_is_known_where_they_are() -> None:
+    run = asking()
+    gate = opened(run)
+    assert gate.wants_zones
+    assert gate.request.expires_at == at("2026-11-27T16:00+00:00"), "12 h in UTC, 5 of them on Thursday"
+    run.do(c.Present("g", {"C1/1.1": "d"}, ["America/New_York", "no/zone", "America/New_York"]), after=1_000)
+    gate = opened(run)
+    assert gate.request.hours is not None
+    assert (gate.wants_zones, gate.request.hours.zones) == (False, ("America/New_York",))
+    assert gate.request.expires_at == at("2026-11-27T18:00+00:00"), "from 14:00 UTC on, and 4 h of Friday"
+    assert gate.request.escalate[0].at == at("2026-11-27T15:00+00:00")
+    told = due(run.state, run.now)
+    assert told is not None
+    assert told.at == at("2026-11-27T15:00+00:00"), "the run is looked at when the first rung is due"
+    run.do(c.Present("g", {"C1/1.1": "e"}, ["Asia/Tokyo"]), after=1_000)
+    assert opened(run).request == gate.request, "it is said once, and stays"
+
+
+def test_a_gate_whose_people_are_nowhere_runs_in_utc() -> None:
+    run = asking()
+    before = opened(run).request
+    run.do(c.Present("g", {"C1/1.1": "d"}, ["no/zone"]), after=1_000)
+    assert opened(run).request == before

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from engine.core.approval import OF_APPROVERS
 from engine.core.checks.inputs import check_limits, edit_field_of
 from engine.core.checks.scopes import Scopes
 from engine.core.checks.times import zone_problem
@@ -41,7 +42,7 @@ def check_gates(scopes: Scopes) -> Iterator[Finding]:
                 yield from _covers(gate, path, scopes, group, step)
                 yield from _back(gate, path, scopes, group, step)
                 zone = text((mapping(gate.get("hours")) or {}).get("zone"))
-                if zone is not None:
+                if zone is not None and zone != OF_APPROVERS:
                     yield from zone_problem((*path, "hours", "zone"), zone)
 
 

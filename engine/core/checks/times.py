@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from zoneinfo import available_timezones
 
 from cronsim import CronSim, CronSimError
 
 from engine.core.checks.inputs import field_of
 from engine.core.draft import Draft, DraftStep, mapping, text, texts
+from engine.core.hours import is_zone
 from engine.core.inputs import read_value
 from engine.core.problems import Finding, Path
 from engine.core.words import did_you_mean, nearest
@@ -58,18 +59,10 @@ def _is_cron(cron: str, *, ever: bool = False) -> bool:
 
 def zone_problem(path: Path, zone: str) -> Iterator[Finding]:
     """That there is no such time zone, if there is none."""
-    if not _is_zone(zone):
+    if not is_zone(zone):
         match = nearest(zone, sorted(available_timezones()))
         advice = f"did you mean {match}?" if match else "write an IANA name, such as Europe/Paris"
         yield Finding(path, f"there is no time zone {zone}", advice)
-
-
-def _is_zone(name: str) -> bool:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        return False
-    return True
 
 
 def _scheduled_input(path: Path, given: object, draft: Draft) -> Iterator[Finding]:

@@ -5,25 +5,28 @@ The one rule: what is rendered here is what is approved; nothing of it is render
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import JsonValue
 
 from engine.core import events as e
 from engine.core import paths
-from engine.core.approval import Approval, Hours, Quorum, is_name, minutes
+from engine.core.approval import OF_APPROVERS, UNTIL_KNOWN, Approval, Hours, Quorum, is_name, minutes
 from engine.core.deciding.draft import Draft
 from engine.core.evidence import digest
 from engine.core.expressions import Compiled
+from engine.core.gates import Gate
 from engine.core.graph import PlannedGate, PlannedStep
-from engine.core.hours import later
+from engine.core.hours import is_zone, later, worked
 from engine.core.inputs import read_value
 from engine.core.scope import Assuming
 from engine.core.words import kind, one_line
 
 MOST_ASKED = 100
 """Names that one gate may ask in a stage."""
+MOST_ZONES = 20
+"""Time zones in which one gate's clock runs."""
 
 
 class Unfit(ValueError):
@@ -62,6 +65,28 @@ def request(draft: Draft, path: str, planned: PlannedStep) -> None:
             hours=hours,
             direct_messages=approval.direct_messages,
         )
+    )
+
+
+def clock_in(gate: Gate, zones: Sequence[str]) -> e.AskedClock | None:
+    """The gate's clock where the people asked are; None if it is not theirs, is known, or nobody knows where they are.
+
+    The spans are those of the request, from the request on. What was climbed already stays as it was.
+    """
+    hours, request = gate.request.hours, gate.request
+    known = tuple(sorted({zone for zone in zones if is_zone(zone)}))[:MOST_ZONES]
+    if hours is None or not gate.wants_zones or not known or gate.overdue:
+        return None
+    theirs = hours.model_copy(update={"zones": known})
+
+    def moved(at: int) -> int:
+        return later(theirs, gate.asked_at, worked(hours, gate.asked_at, at))
+
+    climbed, ahead = request.escalate[: gate.escalated], request.escalate[gate.escalated :]
+    return e.AskedClock(
+        zones=known,
+        expires_at=moved(request.expires_at),
+        escalate=(*climbed, *(e.AskedLater(at=moved(rung.at), to=rung.to) for rung in ahead)),
     )
 
 
@@ -131,7 +156,8 @@ def _hours(hours: Hours | None) -> e.AskedHours | None:
     if hours is None:
         return None
     return e.AskedHours(
-        zone=hours.zone,
+        zone=UNTIL_KNOWN if hours.zone == OF_APPROVERS else hours.zone,
+        of_approvers=hours.zone == OF_APPROVERS,
         begin=minutes(hours.from_),
         end=minutes(hours.to),
         days=tuple(day.value for day in hours.days),

@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from engine.core import commands as c
 from engine.core import events as e
 from engine.core.commands import Reply
-from engine.core.deciding.asking import covered
+from engine.core.deciding.asking import clock_in, covered
 from engine.core.deciding.draft import Draft
 from engine.core.deciding.operators import retry_from
 from engine.core.evidence import digest
@@ -65,10 +65,16 @@ def at_gate(draft: Draft, command: c.AtGate) -> Reply:
 
 
 def present(draft: Draft, command: c.Present) -> Reply:
-    if draft.state.step(command.step).gate is None:
+    """Record what people have before them, and whose working time counts, as far as that has become known."""
+    gate = draft.state.step(command.step).gate
+    if gate is None:
         return c.NotOpen(command.step)
     first, *also = (e.Copy(where=where, digest=digest) for where, digest in command.copies.items())
-    draft.record(e.ApprovalPresented(step=command.step, where=first.where, digest=first.digest, also=tuple(also)))
+    clock = None if gate.decision is not None else clock_in(gate, command.zones)
+    shown = e.ApprovalPresented(
+        step=command.step, where=first.where, digest=first.digest, also=tuple(also), clock=clock
+    )
+    draft.record(shown)
     return c.Accepted()
 
 

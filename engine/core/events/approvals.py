@@ -37,13 +37,27 @@ class AskedStage(_Part):
 
 
 class AskedHours(_Part):
-    """The business hours in which the gate's clock runs; ``begin`` and ``end`` are minutes of the day."""
+    """The business hours in which the gate's clock runs; ``begin`` and ``end`` are minutes of the day.
+
+    ``of_approvers``: they are those of the people asked. Where these are is in ``zones`` once it is known, and the
+    clock runs while it is working time in one of them; until then, and without, ``zone`` counts.
+    """
 
     zone: str
     begin: int
     end: int
     days: tuple[str, ...]
     holidays: tuple[str, ...] = ()
+    of_approvers: bool = False
+    zones: tuple[str, ...] = ()
+
+
+class AskedClock(_Part):
+    """What the clock of a gate does in the time zones of the people asked, counted from the request as it always is."""
+
+    zones: tuple[str, ...]
+    expires_at: int
+    escalate: tuple[AskedLater, ...]
 
 
 class ApprovalRequested(EventModel):
@@ -83,7 +97,10 @@ class Copy(_Part):
 
 
 class ApprovalPresented(EventModel):
-    """The request was shown at ``where``, and what was shown there has the sha256 ``digest``; ``also``: more copies."""
+    """The request was shown at ``where``, and what was shown there has the sha256 ``digest``; ``also``: more copies.
+
+    ``clock``: whose working time counts became known then.
+    """
 
     type: ClassVar[str] = "APPROVAL_PRESENTED"
     version: ClassVar[int] = 2
@@ -91,6 +108,7 @@ class ApprovalPresented(EventModel):
     where: str
     digest: str
     also: tuple[Copy, ...] = ()
+    clock: AskedClock | None = None
 
     @property
     def copies(self) -> tuple[Copy, ...]:

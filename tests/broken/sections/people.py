@@ -83,6 +83,20 @@ BREAKS = (
         instead="        if self.by:\n            return right_of_account",
     ),
     Break(
+        "Where business hours are those of the people asked",
+        "asking.py::clock_in",
+        "the gate's instants stay as they were",
+        text="        expires_at=moved(request.expires_at),\n",
+        instead="        expires_at=request.expires_at,\n",
+    ),
+    Break(
+        "Of business hours in several zones",
+        "hours.py::_windows",
+        "what is working time in two zones counts twice",
+        text="            yield (opens if until is None else max(opens, until)), closes\n",
+        instead="            yield opens, closes\n",
+    ),
+    Break(
         "A button of a run's card does what it says",
         "steering.py::Steering",
         "the state for which it was shown is not looked at",
