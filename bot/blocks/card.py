@@ -11,11 +11,12 @@ from collections.abc import Hashable, Iterator
 from bot.blocks.gate_words import if_nobody_decides
 from bot.blocks.kit import TEXT_LIMIT, Block, Message, clip_markup, context, escape, section, title
 from bot.blocks.loops import in_crowd
-from bot.blocks.newer import FAILURE_LIMIT, failure
+from bot.blocks.newer import TaskStatus, plan, task
 from bot.blocks.questions import open_questions, question_buttons
 from bot.blocks.standing import standing, standing_steps
 from bot.blocks.steering import buttons
 from bot.blocks.words import (
+    attempt,
     because,
     command,
     counted,
@@ -36,6 +37,8 @@ from engine.core.state import AT_WORK, End, Phase, RunState, RunStatus, StepStat
 
 SHOWN_STEPS = 6
 """Open steps named one by one; the others are counted."""
+
+SHOWN_TASKS = 10
 
 BAR_CELLS = 10
 
@@ -61,6 +64,9 @@ _WAITS = {
     StepStatus.SLEEPING: "… Sleeping",
 }
 _FOR_PEOPLE = (StepStatus.UNCERTAIN, StepStatus.GIVEN_UP, StepStatus.HELD)
+_TO_COME = (StepStatus.PENDING, StepStatus.READY)
+_TRIED = (StepStatus.RUNNING, StepStatus.RETRYING)
+_AT_WORK = (RunStatus.RUNNING, RunStatus.UNDOING, RunStatus.CANCELLING)
 _FAILED = {"failure": "✗ Failed", "denied": "✗ Denied", "expired": "✗ Expired", "timeout": "✗ Timed out"}
 
 
@@ -72,23 +78,39 @@ def card(state: RunState, note: str = "") -> Message:
     after = "\n".join(_next(state))
     begun = f"Started by {named(state.started.by)} {date(state.started_at)}"
     foot = f"{begun} · `{short_id(state.run)}`{_part_of(state)}{_spent(state)}"
-    blocks = [title(name), *_told(state, head, body)]
-    blocks += [section(after)] if after else []
-    blocks += [context(part) for part in (note, foot) if part]
-    blocks += [question_buttons(state, path) for path, _ in open_questions(state)[:1]]
-    blocks.append(buttons(state))
-    parts = [f"{escape(name)}: {head}", body, after, note, foot.replace("`", "")]
-    return Message(clip_markup("\n".join(part for part in parts if part), TEXT_LIMIT), tuple(blocks))
-
-
-def _told(state: RunState, head: str, body: str) -> list[Block]:
-    """Where the run is, and what is happening; a failure that is told in a few words is set apart."""
-    first, *rest = body.split("\n", 1)
     lead = f"*{head}* {_bar(state)}".rstrip()
-    failed = state.end is not None and state.end.status is RunStatus.FAILED
-    if not failed or not 0 < len(first) <= FAILURE_LIMIT:
-        return [section(f"{lead}\n{body}" if body else lead)]
-    return [section(lead), failure(first), *(section(more) for more in rest)]
+    rest = [section(after)] if after else []
+    rest += [context(part) for part in (note, foot) if part]
+    rest += [question_buttons(state, path) for path, _ in open_questions(state)[:1]]
+    rest.append(buttons(state))
+    plain = (title(name), section(f"{lead}\n{body}" if body else lead), *rest)
+    parts = [f"{escape(name)}: {head}", body, after, note, foot.replace("`", "")]
+    text = clip_markup("\n".join(part for part in parts if part), TEXT_LIMIT)
+    tasks = list(_tasks(state, text))
+    if not tasks:
+        return Message(text, plain)
+    told = [section(body)] if body else []
+    return Message(text, (title(name), plan(head, tasks), *told, *rest), plain)
+
+
+def _tasks(state: RunState, text: str) -> Iterator[Block]:
+    """The steps that are at work, failed or come next, in the order of the plan, as far as ``text`` names them."""
+    going = state.end is None and not state.stopping and state.phase is Phase.FORWARD
+    open_ = [step_id for step_id in state.plan.steps if state.step(step_id).status not in _DONE and step_id in text]
+    left = [step_id for step_id in open_ if going or state.step(step_id).status not in _TO_COME]
+    for number, step_id in enumerate(left[:SHOWN_TASKS], 1):
+        step = state.step(step_id)
+        again = attempt(step.attempt, state.plan.node(step_id).step.retry.attempts)
+        note = _WAITS[step.status][2:] if step.status in _WAITS else again if step.status in _TRIED else ""
+        yield task(number, step_id, _task_status(state, step), note if note in text else "")
+
+
+def _task_status(state: RunState, step: StepState) -> TaskStatus:
+    """Nothing is in progress where all that is open waits for something."""
+    if step.status is StepStatus.FAILED:
+        return TaskStatus.ERROR
+    at_work = state.status in _AT_WORK and step.status not in _TO_COME and step.status not in _WAITS
+    return TaskStatus.IN_PROGRESS if at_work else TaskStatus.PENDING
 
 
 def _spent(state: RunState) -> str:

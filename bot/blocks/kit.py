@@ -34,10 +34,14 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """``text`` (mrkdwn) says everything that ``blocks`` say; a message without blocks is its text."""
+    """``text`` (mrkdwn) says everything that ``blocks`` say; a message without blocks is its text.
+
+    ``plain``: its blocks for workspaces that do not take all of ``blocks``; none, if every workspace takes them.
+    """
 
     text: str
     blocks: tuple[Block, ...] = ()
+    plain: tuple[Block, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -1,41 +1,56 @@
 """Blocks that not every workspace takes, and the same message without them.
 
-The one rule: a message means the same with and without them, and its text is the same; only how it looks differs.
-Shapes: docs.slack.dev/reference/block-kit/blocks.
+The one rule: a message means the same with and without them, and its text is the same; only how it looks differs. So
+whoever makes one with newer blocks gives it plain ones too.
+
+A plan and its tasks are for messages alone, as a table is; an alert is for modals alone. Shapes and surfaces:
+docs.slack.dev/reference/block-kit/blocks, docs.slack.dev/blocks.json; slackapi/python-slack-sdk#1865.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import replace
+from enum import StrEnum
 
-from bot.blocks.kit import Block, Message, clip_markup, section
+from bot.blocks.kit import Block, Message, clip, seen
 
-FAILURE_LIMIT = 200
-"""Characters of an alert's text."""
-
-
-def failure(markup: str) -> Block:
-    """What went wrong, in at most ``FAILURE_LIMIT`` characters, set apart from what is merely told."""
-    text = {"type": "mrkdwn", "text": clip_markup(markup, FAILURE_LIMIT), "verbatim": True}
-    return {"type": "alert", "level": "error", "text": text}
+TITLE_LIMIT = 150
+"""Characters of a title; Slack does not publish how many there may be."""
 
 
-_PLAIN: Mapping[str, Callable[[Block], Block]] = {"alert": lambda block: section(block["text"]["text"])}
-"""What is shown in place of each."""
+class TaskStatus(StrEnum):
+    PENDING = "pending"
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    ERROR = "error"
+
+
+def task(number: int, title: str, status: TaskStatus, note: str = "") -> Block:
+    """One thing that is to be done, from texts that are not escaped; ``number`` tells it from others of its plan."""
+    made: Block = {"type": "task_card", "task_id": f"task_{number}", "title": _title(title), "status": status.value}
+    return {**made, "details": _rich(note)} if note else made
+
+
+def plan(title: str, tasks: Sequence[Block]) -> Block:
+    """What is to be done, and how far it is; the title is not escaped."""
+    return {"type": "plan", "title": _title(title), "tasks": list(tasks)}
 
 
 def is_newer(message: Message) -> bool:
     """Whether a workspace may refuse the message because it does not know one of its blocks."""
-    return any(block["type"] in _PLAIN for block in message.blocks)
+    return bool(message.plain)
 
 
 def degrade(message: Message) -> Message:
     """The message without newer blocks."""
-    if not is_newer(message):
-        return message
-    return replace(message, blocks=tuple(_PLAIN.get(block["type"], _same)(block) for block in message.blocks))
+    return replace(message, blocks=message.plain, plain=()) if message.plain else message
 
 
-def _same(block: Block) -> Block:
-    return block
+def _title(text: str) -> str:
+    return clip(seen(" ".join(text.split())), TITLE_LIMIT)
+
+
+def _rich(text: str) -> Block:
+    section = {"type": "rich_text_section", "elements": [{"type": "text", "text": seen(text)}]}
+    return {"type": "rich_text", "elements": [section]}

@@ -179,6 +179,8 @@ _EVERYWHERE: dict[str, Check] = {
     "rich_text": _rich_text,
     "section": _section,
     "video": _video,
+}
+_MODAL_ONLY: dict[str, Check] = {
     "alert": _block(
         {"text": any_text(200), "level": enum("default", "info", "warning", "error", "success")}, ("text",)
     ),
@@ -213,7 +215,9 @@ _VIEW_FIELDS: dict[str, Check] = {
     "submit_disabled": boolean,
 }
 _message = array(by_type(_EVERYWHERE | _MESSAGE_ONLY), MESSAGE_BLOCKS, 0)
-_modal = typed(_VIEW_FIELDS, ["title", "blocks"])
+_modal = typed(
+    {**_VIEW_FIELDS, "blocks": array(by_type(_EVERYWHERE | _MODAL_ONLY), VIEW_BLOCKS, 0)}, ["title", "blocks"]
+)
 _home = typed({name: _VIEW_FIELDS[name] for name in _VIEW_FIELDS if name not in ("submit", "close")}, ["blocks"])
 
 
@@ -265,10 +269,11 @@ def check_view(view: Any, *types: str, newer: bool = True) -> Json:
 
 
 def _together(blocks: list[Any], report: Report) -> None:
-    """What holds over all blocks of a message: one table, and so much markdown."""
+    """What holds over all blocks of a message: one table, one plan, and so much markdown."""
     known = [block for block in blocks if is_object(block)]
-    if sum(block.get("type") == "table" for block in known) > 1:
-        report.add("only one table allowed", "/blocks")
+    for kind in ("table", "plan"):
+        if sum(block.get("type") == kind for block in known) > 1:
+            report.add(f"only one {kind} allowed", "/blocks")
     texts = [str(block.get("text")) for block in known if block.get("type") == "markdown"]
     if len(texts) > 1 and sum(map(len, texts)) > MARKDOWN_CHARACTERS:
         report.add(f"must be less than {MARKDOWN_CHARACTERS + 1} characters in all markdown blocks", "/blocks")

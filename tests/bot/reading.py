@@ -32,7 +32,7 @@ def _texts(block: dict[str, Any]) -> Iterator[str]:
     match block["type"]:
         case "header":
             yield entities(block["text"]["text"])
-        case "section" | "alert":
+        case "section":
             yield block["text"]["text"]
         case "context":
             for element in block["elements"]:
@@ -42,6 +42,11 @@ def _texts(block: dict[str, Any]) -> Iterator[str]:
                 yield entities("".join(part["text"] for part in element["elements"]))
         case "actions":
             return
+        case "plan":
+            yield entities(block["title"])
+            for task in block["tasks"]:
+                yield entities(task["title"])
+                yield from _texts(task["details"]) if "details" in task else ()
         case other:
             raise AssertionError(f"no reading of {other} is known")
 

@@ -6,6 +6,7 @@ import pytest
 
 from bot.blocks.card import card, status_words
 from bot.blocks.kit import TEXT_LIMIT
+from bot.blocks.newer import degrade
 from bot.blocks.words import date, moment
 from bot.simulator.blockkit import check_message_blocks
 from tests.bot.reading import spoken, unsaid
@@ -32,7 +33,7 @@ def test_a_waiting_card_says_for_whom_until_when_and_what_then() -> None:
 
 def test_a_card_shows_how_far_it_is_at_a_glance_too() -> None:
     def lead(scene: str) -> str:
-        return card(SCENES[scene].state).blocks[1]["text"]["text"].splitlines()[0]
+        return degrade(card(SCENES[scene].state)).blocks[1]["text"]["text"].splitlines()[0]
 
     assert lead("asked") == "*… Waiting for a decision · 2 of 5 steps done* ▰▰▱▱▱"
     assert lead("completed") == "*✓ Completed · 5 of 5 steps done*"

@@ -22,13 +22,32 @@ FAILED = card(scenes()["exhausted"].state)
 BROKEN = workflow({"id": "one", "uses": "t.flaky", "with": {"name": "one"}}, name="broken")
 
 
-def test_a_failure_is_set_apart_and_says_the_same_without_newer_blocks() -> None:
-    plain = degrade(FAILED)
+def tasks(message: Message) -> list[tuple[str, str, str]]:
+    """Title, status and note of each task of its plan."""
+    (plan,) = (block for block in message.blocks if block["type"] == "plan")
+    notes = [task.get("details", {"elements": [{"elements": [{"text": ""}]}]}) for task in plan["tasks"]]
+    said = [note["elements"][0]["elements"][0]["text"] for note in notes]
+    return [(task["title"], task["status"], note) for task, note in zip(plan["tasks"], said, strict=True)]
+
+
+def test_a_card_has_a_plan_of_what_is_at_work_failed_or_comes_next_and_says_the_same_without_it() -> None:
+    assert tasks(FAILED) == [("tag", "error", "")]
+    assert tasks(card(scenes()["asked"].state))[0] == ("publish", "pending", "Waiting for a decision")
     assert is_newer(FAILED)
+    plain = degrade(FAILED)
     assert not is_newer(plain)
     assert plain.text == FAILED.text
-    assert spoken(plain) == spoken(FAILED)
     assert plain.digest != FAILED.digest
+    assert set(spoken(plain)) == set(spoken(FAILED)) - {"tag"}
+
+
+def test_a_task_says_its_attempt_where_the_text_does() -> None:
+    retrying = card(scenes()["retrying"].state)
+    assert tasks(retrying) == [("tag", "in_progress", "attempt 2 of 5"), ("verify", "pending", "")]
+
+
+def test_a_card_without_anything_left_to_do_has_no_plan() -> None:
+    assert not is_newer(card(scenes()["completed"].state))
 
 
 def test_it_is_learned_from_a_refusal_of_newer_blocks_alone_and_for_a_day() -> None:
@@ -54,7 +73,7 @@ async def test_a_workspace_that_refuses_them_has_the_message_without_them(
         target = Target("C0RELEASES")
         posted = await postings.post(Item(run, "card", 1, {}), target, FAILED, Priority.CARD)
         (message,) = simulator.channel_messages("#releases")
-        assert "alert" not in [block["type"] for block in message.blocks]
+        assert "plan" not in [block["type"] for block in message.blocks]
         assert message.text == FAILED.text
         assert posted.digest == postings.newer.fitted(FAILED).digest, "so that it is not taken to show something else"
 
@@ -68,7 +87,7 @@ async def test_so_it_is_where_a_message_is_replaced(setup: Setup, simulator: Sim
         await postings.outbox.turn("chat.update", Priority.CARD)
         after = await postings.update(run, "card", before, FAILED, Priority.CARD)
         (message,) = simulator.channel_messages("#releases")
-        assert "alert" not in [block["type"] for block in message.blocks]
+        assert "plan" not in [block["type"] for block in message.blocks]
         assert after.digest == degrade(FAILED).digest
         await postings.outbox.turn("chat.update", Priority.CARD)
         simulator.fail_next("chat.update", Fault(error="invalid_blocks"))
@@ -76,8 +95,8 @@ async def test_so_it_is_where_a_message_is_replaced(setup: Setup, simulator: Sim
             await postings.update(run, "card", before, Message("plain"), Priority.CARD)
 
 
-async def test_a_failed_run_has_its_failure_set_apart(setup: Setup, simulator: Simulator) -> None:
+async def test_a_failed_run_has_a_task_that_failed(setup: Setup, simulator: Simulator) -> None:
     setup.world.failures["one"] = 1
     async with serving(setup, simulator, [BROKEN]) as front:
         assert await front.type("ben", "run broken") == ""
-        await simulator.wait_for(lambda: "alert" in str([m.blocks for m in simulator.channel_messages("#releases")]))
+        await simulator.wait_for(lambda: "'status': 'error'" in str(simulator.channel_messages("#releases")))

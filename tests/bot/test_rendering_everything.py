@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 import bot
 import bot.blocks
 from bot.blocks.kit import TEXT_LIMIT, Message
+from bot.blocks.newer import degrade
 from bot.simulator.blockkit import check_message_blocks, check_view
 from bot.simulator.errors import SlackError
 from engine.core.definition import Workflow
@@ -40,7 +41,9 @@ PLAIN = "Fix it & add <it>"
 
 def wrong_with(made: Made, *, pings: bool = False) -> list[str]:
     """Every reason why Slack or a person should not see this."""
-    return list(_message(made, pings) if isinstance(made, Message) else _view(made, pings))
+    if not isinstance(made, Message):
+        return list(_view(made, pings))
+    return [problem for form in (made, *([degrade(made)] if made.plain else [])) for problem in _message(form, pings)]
 
 
 def _message(made: Message, pings: bool) -> Iterator[str]:
@@ -82,6 +85,8 @@ def _in_blocks(part: Any, pings: bool) -> Iterator[str]:
         elif fields.get("type") in ("plain_text", "text"):
             yield from unseen(fields["text"])
         else:
+            if fields.get("type") in ("plan", "task_card"):
+                yield from unseen(fields["title"])
             yield from _in_blocks(list(fields.values()), pings)
 
 

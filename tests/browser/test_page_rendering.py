@@ -113,7 +113,6 @@ BLOCKS: dict[str, tuple[Json, str]] = {
         {"type": "table", "rows": [[{"type": "raw_text", "text": "Site"}], [{"type": "raw_text", "text": "shop"}]]},
         "td:text-is('shop')",
     ),
-    "alert": ({"type": "alert", "level": "warning", "text": plain("Disk is full")}, ".alert:has-text('Disk is full')"),
     "card": (
         {"type": "card", "title": plain("A card"), "actions": [button("Go", "plain")]},
         ".card button:text-is('Go')",

@@ -9,7 +9,8 @@ from playwright.async_api import expect
 from bot.simulator.demo import BEN, demo_workspace, other_workspace
 from bot.simulator.simulator import Simulator
 from tests.browser.conftest import OpenPage
-from tests.browser.desk import Desk
+from tests.browser.desk import Desk, plain
+from tests.browser.test_page_forms import typed
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -79,16 +80,13 @@ async def test_another_workspace_is_one_choice_away(desk: Desk, open_page: OpenP
     await expect(page.get_by_role("textbox", name="Message #releases")).to_be_visible()
 
 
-async def test_an_alert_says_its_level_in_a_word(desk: Desk, open_page: OpenPage) -> None:
+async def test_alerts_and_tasks_say_in_a_word_how_it_stands(desk: Desk, open_page: OpenPage) -> None:
     page = await open_page("ana")
     task = {"type": "task_card", "task_id": "t", "title": "Build", "status": "in_progress"}
-    await desk.client.chat_postMessage(
-        channel="C0RELEASES",
-        text="Disk is full",
-        blocks=[
-            {"type": "alert", "level": "warning", "text": {"type": "plain_text", "text": "Disk is full"}},
-            {"type": "plan", "title": "Release", "tasks": [task]},
-        ],
-    )
-    await expect(page.get_by_role("note", name="Warning")).to_contain_text("Disk is full")
+    plan = {"type": "plan", "title": "Release", "tasks": [task]}
+    await desk.client.chat_postMessage(channel="C0RELEASES", text="Release: Build is running", blocks=[plan])
     await expect(page.get_by_role("group", name="Release")).to_contain_text("◐ In progress")
+    alert = {"type": "alert", "level": "warning", "text": plain("Disk is full")}
+    desk.form = {"type": "modal", "title": plain("Look"), "blocks": [alert]}
+    await typed(page, "/vb form")
+    await expect(page.get_by_role("note", name="Warning")).to_contain_text("Disk is full")

@@ -285,9 +285,13 @@ BROKEN_MESSAGES: dict[str, tuple[list[Any], str]] = {
         [{"type": "carousel", "elements": many({"type": "card", "title": mrkdwn()}, 11)}],
         "no more than 10 items allowed [json-pointer:/blocks/0/elements]",
     ),
-    "long alert": (
-        [{"type": "alert", "text": mrkdwn(201)}],
-        "must be less than 201 characters [json-pointer:/blocks/0/text/text]",
+    "an alert in a message": (
+        [{"type": "alert", "text": mrkdwn()}],
+        "unsupported type: alert [json-pointer:/blocks/0/type]",
+    ),
+    "two plans": (
+        [{"type": "plan", "title": "x"}] * 2,
+        "only one plan allowed [json-pointer:/blocks]",
     ),
     "two tables": (
         [{"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]]}] * 2,
@@ -301,10 +305,6 @@ BROKEN_MESSAGES: dict[str, tuple[list[Any], str]] = {
         [{"type": "card", "title": mrkdwn(), "actions": [button(action_id=str(n)) for n in range(4)]}],
         "no more than 3 items allowed [json-pointer:/blocks/0/actions]",
     ),
-    "alert level": (
-        [{"type": "alert", "text": mrkdwn(), "level": "loud"}],
-        "must be one of: default, info, warning, error, success [json-pointer:/blocks/0/level]",
-    ),
     "task status": (
         [{"type": "task_card", "task_id": "a", "title": "x", "status": "done"}],
         "must be one of: pending, in_progress, complete, error [json-pointer:/blocks/0/status]",
@@ -316,6 +316,22 @@ BROKEN_MESSAGES: dict[str, tuple[list[Any], str]] = {
 }
 
 BROKEN_VIEWS: dict[str, tuple[Any, str]] = {
+    "long alert": (
+        modal({"type": "alert", "text": mrkdwn(201)}),
+        "must be less than 201 characters [json-pointer:/view/blocks/0/text/text]",
+    ),
+    "alert level": (
+        modal({"type": "alert", "text": mrkdwn(), "level": "loud"}),
+        "must be one of: default, info, warning, error, success [json-pointer:/view/blocks/0/level]",
+    ),
+    "a table in a modal": (
+        modal({"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]]}),
+        "unsupported type: table [json-pointer:/view/blocks/0/type]",
+    ),
+    "a plan in a modal": (
+        modal({"type": "plan", "title": "x"}),
+        "unsupported type: plan [json-pointer:/view/blocks/0/type]",
+    ),
     "no title": (modal(title=None), "missing required field: title [json-pointer:/view]"),
     "long title": (modal(title=plain(25)), "must be less than 25 characters [json-pointer:/view/title/text]"),
     "long submit": (modal(submit=plain(25)), "must be less than 25 characters [json-pointer:/view/submit/text]"),

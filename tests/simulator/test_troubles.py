@@ -15,7 +15,6 @@ from .conftest import Connect, on, refusal
 NEWER: dict[str, Json] = {
     "markdown": {"type": "markdown", "text": "x"},
     "table": {"type": "table", "rows": [[{"type": "raw_text", "text": "x"}]]},
-    "alert": {"type": "alert", "text": {"type": "plain_text", "text": "x"}},
     "card": {"type": "card", "title": {"type": "plain_text", "text": "x"}},
     "task_card": {"type": "task_card", "task_id": "a", "title": "x"},
     "plan": {"type": "plan", "title": "x"},
