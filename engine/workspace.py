@@ -28,6 +28,8 @@ from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED
 TRIES = 50
 """Appends of one command that may lose against others; anchors are such others, too."""
 
+Observer = Callable[[tuple[w.WorkspaceEvent, ...]], None]
+"""What is told of events that are durable; it must not raise."""
 
 _STORES_OWN = frozenset({RUNS_PRUNED, SUBJECT_ERASED})
 
@@ -49,6 +51,7 @@ class Workspace:
         self._clock = clock
         self._state = ws.EMPTY
         self._head = Head.EMPTY
+        self._observers: list[Observer] = []
         self._reading: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
@@ -64,6 +67,11 @@ class Workspace:
             self._next.add_done_callback(_heard)
         await asyncio.shield(self._next)
         return self._state
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Tell ``observer`` what this process writes from now on, until what this returns is called."""
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
 
     async def submit(
         self,
@@ -102,6 +110,8 @@ class Workspace:
             )
             if isinstance(await self._store.append(append), Appended):
                 await self.state()
+                for observer in self._observers:
+                    observer(verdict)
                 return verdict
         raise WorkspaceRefused(f"others write to {self.name} all the time; try again")
 

@@ -7,16 +7,20 @@ budget stands then, to whoever Slack says has clicked.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from bot.blocks.forms import FIELD, Place, View, block_of, modal
 from bot.blocks.gate_forms import reason_block
 from bot.blocks.kit import Message, actions, button, clip, context, escape, plain_text, section
 from bot.blocks.money_lines import alert_words, passed
-from bot.blocks.words import one_line, run_title, short_id
+from bot.blocks.words import date, named, one_line, run_title, short_id
 from engine.core import events as e
-from engine.core.money import Micros, format_money
+from engine.core.budgets import Budget
+from engine.core.money import Micros, format_money, say_money
 from engine.core.spending import WORKSPACE, account, budget_words, of_run
 from engine.core.state import RunState
+from engine.core.switches import Switch, scope_words
+from engine.core.workspace import WorkspaceState
 
 RAISE = "budget_raise"
 STOP = "budget_stop"
@@ -42,13 +46,48 @@ class Alert:
         return account(self.budget.account).budget
 
 
-def alert(state: RunState, told: Alert, *, elsewhere: bool = False, thread: str = "", note: str = "") -> Message:
-    """``elsewhere``: not in the run's thread, to which ``thread`` (markup) leads. ``note`` says why it is there."""
+class Answer(NamedTuple):
+    """What was done about an alert since: the budget as somebody has set it, the switch that somebody has thrown."""
+
+    raised: Budget | None = None
+    stopped: Switch | None = None
+
+
+NO_ANSWER = Answer()
+
+
+def answer_to(told: Alert, run: str, known: WorkspaceState) -> Answer:
+    """That to an alert of ``run``, as the workspace is now."""
+    budget, switch = known.budgets.get(told.name), known.switches.get(switch_of(told.name, run))
+    return Answer(
+        budget if budget is not None and budget.at >= told.at and budget.limit != told.budget.limit else None,
+        switch if switch is not None and switch.at >= told.at else None,
+    )
+
+
+def alert(
+    state: RunState,
+    told: Alert,
+    answer: Answer = NO_ANSWER,
+    *,
+    elsewhere: bool = False,
+    thread: str = "",
+    note: str = "",
+) -> Message:
+    """``elsewhere``: not in the run's thread, to which ``thread`` (markup) leads. ``note`` says why it is there.
+
+    Once somebody has answered, it says who and how, and has no buttons.
+    """
     words = f"! {alert_words(told.budget, told.at, state)}."
+    if answer != NO_ANSWER:
+        words = f"{words}\n{_answered(told, answer)}"
     about = ""
     if elsewhere:
         run = f"{one_line(run_title(state), 120)} (`{short_id(state.run)}`)"
         about = " ".join(part for part in (f"Passed in {told.step} of {run}.", thread, note) if part)
+    if answer != NO_ANSWER:
+        blocks = [section(words), *([context(about)] if about else [])]
+        return Message("\n".join(part for part in (words, about) if part), tuple(blocks))
     value = f"{state.run}:{told.seq}"
     stop = button(clip(_stopping(told.name, state.run), 75), STOP, value, "danger")
     blocks = [section(words), *([context(about)] if about else [])]
@@ -94,6 +133,23 @@ def raise_form(name: str, limit: Micros, standing: str, place: Place) -> View:
     return modal(
         RAISE_FORM, "Raise budget", "Raise", about, [section(told), field, reason_block("Why?", _KEPT, optional=True)]
     )
+
+
+def _answered(told: Alert, answer: Answer) -> str:
+    """Mrkdwn."""
+    lines: list[str] = []
+    if (budget := answer.raised) is not None:
+        how = "Raised" if budget.limit > told.budget.limit else "Lowered"
+        by = f"{named(budget.by)} {date(budget.at)}{_why(budget.reason)}"
+        lines.append(f"✓ {how} to {say_money(budget.limit)} by {by}.")
+    if (switch := answer.stopped) is not None:
+        by = f"{named(switch.by)} {date(switch.at)}{_why(switch.reason)}"
+        lines.append(f"■ Stopped {one_line(scope_words(switch.key), 120)} by {by}.")
+    return "\n".join(lines)
+
+
+def _why(reason: str) -> str:
+    return f": {one_line(reason.rstrip('.'), 200)}" if reason else ""
 
 
 def _stopping(budget: str, run: str) -> str:

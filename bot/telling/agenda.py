@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot.blocks.alerts import alert, not_told_there
+from bot.blocks.alerts import NO_ANSWER, alert, not_told_there
 from bot.blocks.approval import Question, approval, reminder
 from bot.blocks.card import card, meaning
 from bot.blocks.kit import Message
@@ -154,6 +154,10 @@ class Agenda:
             message = question(self.story.state, asked)
             if message.digest != posted.digest:
                 yield Update(key, posted, message, Priority.APPROVAL)
+        for warn, posted, thread in self.story.shown_alerts():
+            message = self.alert(warn, thread)
+            if message.digest != posted.digest:
+                yield Update(warn.key, posted, message, Priority.ALERT)
         root = None if self.place is None else self.story.posted.get(self.place.key)
         if self.place is None or root is None or root.failed:
             return
@@ -191,7 +195,8 @@ class Agenda:
         """``thread``: leads to the run's thread, for those who are told elsewhere."""
         note = not_told_there(warn.channel) if warn.last and warn.channel else ""
         elsewhere = warn.last or bool(warn.channel)
-        return alert(self.story.state, warn.alert, elsewhere=elsewhere, thread=thread, note=note)
+        answer = self.story.alerts.answers.get(warn.alert.seq, NO_ANSWER)
+        return alert(self.story.state, warn.alert, answer, elsewhere=elsewhere, thread=thread, note=note)
 
     def _reminded(self, remind: Remind) -> dict[str, Asked]:
         """Whom a reminder notifies. Whoever has approved, or put it off, is left in peace, and so others of their group

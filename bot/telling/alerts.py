@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bot.blocks.alerts import Alert
+from bot.blocks.alerts import NO_ANSWER, Alert, Answer
 from bot.sending.postings import Posted
 from engine.core import events as e
 from engine.core.state import Recorded
@@ -35,12 +35,18 @@ class Alerts:
 
     def __init__(self) -> None:
         self.known: list[Alert] = []
+        self.all: dict[int, Alert] = {}
+        """By their events, those too that were told."""
+        self.answers: dict[int, Answer] = {}
+        """What was done since, by the same."""
         self.channels: dict[str, str] = {}
         """The channels that budgets with alerts name, empty for none. Nothing is told before it is known where."""
 
     def read(self, recorded: Recorded) -> None:
         if isinstance(recorded.event, e.BudgetAlerted):
-            self.known.append(Alert(recorded.seq, recorded.at, recorded.event.step, recorded.event.budget))
+            alert = Alert(recorded.seq, recorded.at, recorded.event.step, recorded.event.budget)
+            self.known.append(alert)
+            self.all[alert.seq] = alert
 
     def resume(self, seq: int) -> None:
         """Everything up to ``seq`` has been told."""
@@ -59,6 +65,17 @@ class Alerts:
     def places(self) -> list[str]:
         """The channels in which alerts are told."""
         return [self.channels[alert.name] for alert in self.known if self.channels.get(alert.name)]
+
+    def shown(self, posted: Mapping[str, Posted]) -> Iterator[tuple[Warn, Posted]]:
+        """Those in Slack that somebody has answered since."""
+        for key, where in posted.items():
+            if not key.startswith(ALERT) or where.failed:
+                continue
+            seq, _, way = key.removeprefix(ALERT).partition(":")
+            alert = self.all.get(int(seq))
+            if alert is not None and self.answers.get(alert.seq, NO_ANSWER) != NO_ANSWER:
+                channel = self.channels.get(alert.name, "")
+                yield Warn(key, alert, channel if way else "", last=way == "default"), where
 
     def missing(self, posted: Mapping[str, Posted], *, has_thread: bool, has_default: bool) -> Iterator[Warn]:
         """What ought to be in Slack and is not, the oldest first."""

@@ -218,8 +218,8 @@ class Narrator:
                 await self._send(due, item, self._agenda.reminder(remind))
                 self._story.doubt(remind.gate)
             case Warn() as warn:
-                item = Item(self._run, warn.key, warn.alert.seq, {"kind": "alert"})
                 link = await self._link() if due.target.thread is None else ""
+                item = Item(self._run, warn.key, warn.alert.seq, {"kind": "alert", "thread": link})
                 await self._send(due, item, self._agenda.alert(warn, link))
             case Unsettled(key, seq, intent):
                 item = Item(self._run, key, seq, intent)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from bot.blocks.alerts import answer_to
 from bot.people.directory import Directory
 from bot.sending.postings import Postings
 from bot.telling.agenda import Place
@@ -16,7 +17,8 @@ from bot.telling.story import Story
 from engine.core import events as e
 from engine.core.errors import UnknownRun
 from engine.core.graph import Kind, Plan
-from engine.core.state import Recorded
+from engine.core.spending import of_run
+from engine.core.state import Recorded, RunState
 from engine.engine import Engine
 from engine.plans import Plans
 from engine.store import Deliveries
@@ -37,6 +39,10 @@ class Pace:
     read: float = 0.1
     linger: float = 2.0
     record: float = 2.0
+
+
+RUN = of_run("")
+"""How the name of a single run's budget begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +75,23 @@ class Shared:
 
     async def _take_in(self, story: Story, events: Sequence[Recorded]) -> None:
         story.read(events, self.plans.known)
+        alerts = story.alerts
         if any(isinstance(one.event, e.BudgetAlerted) for one in events):
-            alerts = story.alerts
             alerts.forget(self.engine.clock.now() - LONG_OVER_MS)
-            alerts.channels |= await self.engine.budgets.channels({alert.name for alert in alerts.known})
+            alerts.channels |= await self._channels(story.state, {alert.name for alert in alerts.all.values()})
+        if alerts.all:
+            known = await self.engine.workspace.state()
+            alerts.answers = {one.seq: answer_to(one, story.state.run, known) for one in alerts.all.values()}
+
+    async def _channels(self, state: RunState, budgets: set[str]) -> dict[str, str]:
+        """Where their alerts are told as well: as it was set, else as the definition of the run says that they hold."""
+        found = await self.engine.budgets.channels(budgets)
+        for name in (name for name, channel in found.items() if not channel and name.startswith(RUN)):
+            run = name.removeprefix(RUN)
+            own = state if run == state.run else await self.engine.state(run)
+            budget = own.plan.workflow.budget
+            found[name] = (budget.channel if budget is not None else None) or ""
+        return found
 
     async def place(self, story: Story) -> Place | None:
         """Where the run is to be told; None where it is not.

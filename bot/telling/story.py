@@ -281,6 +281,11 @@ class Story:
         """Alerts of budgets that ought to be in Slack and are not, the oldest first."""
         return self.alerts.missing(self.posted, has_thread=self.has_thread, has_default=self.has_default)
 
+    def shown_alerts(self) -> Iterator[tuple[Warn, Posted, str]]:
+        """Those in Slack that have to show what was done since, where, and what leads to the run's thread."""
+        for warn, posted in self.alerts.shown(self.posted):
+            yield warn, posted, str(self._intents.get(warn.key, {}).get("thread", ""))
+
     def unsettled(self) -> Iterator[Unsettled]:
         """Requests, reminders and questions whose outcome is unknown, and that will not be posted in the normal
         course.

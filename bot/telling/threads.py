@@ -21,6 +21,7 @@ from bot.telling.narrator import LeaseLost, Narrator
 from bot.telling.places import Places
 from bot.telling.shared import Pace, Shared
 from bot.telling.story import Story
+from engine.core import workspace_events as w
 from engine.core.errors import EngineError, UnknownEvent
 from engine.core.state import Recorded, RunState
 from engine.engine import Engine
@@ -33,6 +34,8 @@ TOLD_AT_ONCE = 200
 """Runs that one process tells side by side; the others wait until one has nothing more to say."""
 
 STORIES_KEPT = 500
+ALERTED_KEPT = 100
+"""Runs with alerts whose messages are looked at when a budget was set; those before them only when they go on."""
 
 _PAUSES_S = (1.0, 5.0, 15.0, 30.0)
 
@@ -68,7 +71,8 @@ class Threads:
         self._failures: dict[str, int] = {}
         self._woken: OrderedDict[str, None] = OrderedDict()
         self._called = asyncio.Event()
-        self._stop_observing = engine.observe(self._on_append)
+        self._alerted: OrderedDict[str, None] = OrderedDict()
+        self._observing = (engine.observe(self._on_append), engine.workspace.observe(self._on_said))
 
     @property
     def owner(self) -> str:
@@ -92,7 +96,8 @@ class Threads:
                 self._called.clear()
                 self._start_woken()
         finally:
-            self._stop_observing()
+            for stop in self._observing:
+                stop()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -100,6 +105,12 @@ class Threads:
     def _on_append(self, state: RunState, events: Sequence[Recorded]) -> None:
         if events:
             self.wake(state.run)
+
+    def _on_said(self, events: Sequence[w.WorkspaceEvent]) -> None:
+        """Alerts that are in Slack show what was done about them, also those of runs that have ended."""
+        if any(isinstance(one, w.BudgetSet | w.SwitchThrown) for one in events):
+            for run in self._alerted:
+                self.wake(run)
 
     def _start_woken(self) -> None:
         """Start those that were woken, as far as there is room; the store knows of the others."""
@@ -160,6 +171,10 @@ class Threads:
                 self.wake(run)
 
     def _keep(self, run: str, story: Story) -> None:
+        if story.alerts.all:
+            self._alerted[run] = None
+            if len(self._alerted) > ALERTED_KEPT:
+                self._alerted.popitem(last=False)
         if story.state.end is None:
             self._stories[run] = story
             if len(self._stories) > STORIES_KEPT:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from engine.core import workspace_events as w
 from engine.core.events.base import Actor
+from engine.core.kinds import CHANNEL
 from engine.core.money import DEFAULT_ALERTS, Micros, say_money
 from engine.core.spending import PERIODS, WORKSPACE, account
 from engine.core.words import did_you_mean
@@ -21,7 +22,7 @@ from engine.core.words import did_you_mean
 NO_CHANNEL = "none"
 KINDS = ("workflow", "person", "run")
 _LONGEST = 300
-_CHANNEL = re.compile(r"#[^\s#@<>&,|]{1,80}")
+_CHANNEL = re.compile(CHANNEL)
 
 
 class Budget(NamedTuple):

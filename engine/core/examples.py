@@ -206,7 +206,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "timeout": "1m",
     },
     Concurrency: {"key": "deploy-${{ input.service }}", "limit": "3", "on_limit": "cancel_running"},
-    Budget: {"limit": "2.00 USD", "alert_at": "[50%, 80%, 100%]"},
+    Budget: {"limit": "2.00 USD", "alert_at": "[50%, 80%, 100%]", "channel": '"#ops"'},
     Schedule: {
         "cron": '"30 9 * * 1-5"',
         "timezone": "Europe/Paris",

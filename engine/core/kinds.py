@@ -21,9 +21,12 @@ Name = Annotated[str, StringConstraints(pattern=f"^{NAME}$")]
 Uses = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*(@[1-9][0-9]*)?$")]
 Expression = Annotated[str, StringConstraints(pattern=r"\$\{\{")]
 """A text that holds ``${{ … }}``."""
+CHANNEL = r"#[^\s#@<>&,|]{1,80}"
 WHO = rf"[@#][^\s@#]{{1,80}}|role:{NAME}"
 """A person or group (``@oncall``), a channel (``#leads``), or a role (``role:approver``)."""
 Who = Annotated[str, StringConstraints(pattern=rf"^({WHO})$")]
+
+Channel = Annotated[str, StringConstraints(pattern=rf"^{CHANNEL}$")]
 
 
 class Model(BaseModel):
@@ -286,6 +289,8 @@ class Budget(Model):
     """The most that it may spend, in US dollars."""
     alert_at: tuple[Share, ...] = DEFAULT_ALERTS
     """At which shares of the limit people are told."""
+    channel: Channel | None = None
+    """Where they are told as well as in the run's thread."""
 
 
 class Priority(StrEnum):

@@ -138,6 +138,12 @@ def alerts_in(front: Front, channel: str) -> list[Message]:
     return [one for one in front.simulator.channel_messages(channel) if "has passed" in one.text and not one.ephemeral]
 
 
+def answered(front: Front, channel: str, index: int, words: str) -> bool:
+    """Whether that alert says so there, and has no buttons any more."""
+    told = alerts_in(front, channel)[index:]
+    return bool(told) and words in told[0].text and "budget_raise" not in str(told[0].blocks)
+
+
 async def spent_half(front: Front) -> str:
     """A run that has spent half of the day's budget, once both the thread and #ops are told so."""
     await front.engine.budgets.set(DAY, USD, by=ANA, channel="#ops")
@@ -182,14 +188,22 @@ async def test_an_alert_is_told_in_both_places_and_its_buttons_raise_the_budget_
         assert info.budget is not None
         assert (info.budget.by.name, info.budget.reason, info.budget.channel) == ("Dana Levy", "worth it", "#ops")
 
-        await simulator.click("dana", leads, there.ts, "budget_stop")
+        for channel in (leads, "#releases"):
+            await simulator.wait_for(lambda channel=channel: answered(front, channel, 0, "Raised to $3.00 by"))
+            assert "worth it" in alerts_in(front, channel)[0].text
+
+        assert await front.type("ben", "run wf worst=100 cost=100") == ""
+        await simulator.wait_for(lambda: len(alerts_in(front, leads)) == 2)
+        await simulator.click("dana", leads, alerts_in(front, leads)[1].ts, "budget_stop")
         form = await front.form("dana")
         assert "This stops all runs of this workspace" in str(form.blocks)
         assert "the workspace's budget for the day has passed 50 %" in str(form.blocks), "the reason is proposed"
         await simulator.submit_view("dana", form.id, {"reason": {"value": "too dear"}})
+        for channel in (leads, "#releases"):
+            await simulator.wait_for(lambda channel=channel: answered(front, channel, 1, "Stopped all runs of this"))
         await simulator.wait_for(lambda: [one for one in simulator.channel_messages(leads) if "too dear" in one.text])
         assert [(one.key, one.reason) for one in await front.engine.switches.thrown()] == [("workspace", "too dear")]
-        assert len(alerts_in(front, leads)) == len(alerts_in(front, "#releases")) == 1
+        assert len(alerts_in(front, leads)) == len(alerts_in(front, "#releases")) == 2
 
 
 async def test_a_budget_is_set_with_the_channel_of_its_alerts_if_there_is_such_a_channel(
@@ -221,3 +235,14 @@ async def test_two_bots_that_tell_at_the_same_time_tell_each_alert_once(
         told = [text.partition(":")[0].rpartition("has passed ")[2] for text in bench.texts("ops")]
         assert told == ["50 %", "80 %"]
         assert sum("has passed" in text for text in bench.texts()) == 2
+
+
+async def test_an_alert_of_a_run_is_told_in_the_channel_that_its_definition_names(
+    setup: Setup, simulator: Simulator
+) -> None:
+    setup.world.more = (asking([]),)
+    budget = {"limit": "1.00 USD", "alert_at": ["50%"], "channel": "#ops"}
+    async with serving(setup, simulator, [asks(budget=budget)]) as front:
+        assert await front.type("ben", "run wf worst=50 cost=50") == ""
+        await simulator.wait_for(lambda: alerts_in(front, "#ops") and alerts_in(front, "#releases"))
+        assert "the run's budget has passed 50 %: $0.50 of $1.00 are spent" in alerts_in(front, "#ops")[0].text

@@ -23,9 +23,12 @@ from bot.blocks import (
 from bot.blocks.words import Asked
 from engine.core import commands as c
 from engine.core import events as e
+from engine.core.budgets import Budget
 from engine.core.fold import begin
+from engine.core.money import USD
 from engine.core.questions import OpenQuestion, outcome_question
 from engine.core.state import Gate
+from engine.core.switches import Switch
 from tests.bot.rendering.entries import LINK, PLACE, SOMEBODY, Made, about_runs
 from tests.bot.rendering.situations import Situation
 
@@ -63,6 +66,10 @@ def _alert(now: Situation) -> Iterator[Made]:
                 told = alerts.Alert(one.seq, one.at, one.event.step, budget)
                 yield alerts.alert(now.state, told)
                 yield alerts.alert(now.state, told, elsewhere=True, thread=LINK)
+                by, why = now.state.started.by, "worth <!here> it. " * 40
+                raised = Budget(told.name, 9 * USD, (50,), told.at, by, why)
+                stopped = Switch(alerts.switch_of(told.name, now.state.run), by, why, told.at, 1)
+                yield alerts.alert(now.state, told, alerts.Answer(raised, stopped), elsewhere=True, thread=LINK)
                 yield alerts.alert(now.state, told, elsewhere=True, note=alerts.not_told_there("#ops<!here>"))
 
 
