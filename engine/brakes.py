@@ -33,4 +33,4 @@ def _switch(stored: StoredEvent) -> Switch:
     event = w.decode(stored.type, stored.version, stored.payload)
     if not isinstance(event, w.SwitchThrown):
         raise ValueError(f"{stored.stream} has {stored.type} at {stored.seq}, which throws no switch")
-    return Switch(event.key, event.by, event.reason, from_text(stored.at), event.epoch)
+    return Switch(event.key, event.by, event.reason, from_text(stored.at), event.epoch, event.place)

@@ -57,10 +57,13 @@ class Switchboard:
         self._workspace = workspace
         self._home = home
 
-    async def throw(self, key: str, *, by: Actor, reason: str) -> Switch:
-        """Let nothing start under ``key`` from the return on. Raises ``WorkspaceRefused``, also if it is so already."""
+    async def throw(self, key: str, *, by: Actor, reason: str, told: str = "") -> Switch:
+        """Let nothing start under ``key`` from the return on. Raises ``WorkspaceRefused``, also if it is so already.
+
+        ``told``: the place in which people are to be told of it, and of its end.
+        """
         place = await self._place(key)
-        events = await place.submit(lambda _: ThrowSwitch(key, by, reason))
+        events = await place.submit(lambda _: ThrowSwitch(key, by, reason, place=told))
         known = place.known.switches.get(key)
         if known is None or not events:
             raise WorkspaceRefused(f"{key} was thrown, and lifted by others meanwhile")

@@ -163,9 +163,9 @@ class Workspace:
         made = ws.RevokeRole(role, to, workflow, by, reason, may, admins_besides)
         return bool(await self.submit(lambda _: made))
 
-    async def history(self) -> list[tuple[StoredEvent, w.WorkspaceEvent]]:
-        """All facts, the oldest first."""
-        said, _ = await self._store.load_said(self.name)
+    async def history(self, after: int = 0) -> list[tuple[StoredEvent, w.WorkspaceEvent]]:
+        """All facts with a seq above ``after``, the oldest first."""
+        said, _ = await self._store.load_said(self.name, after)
         return [(one, w.decode(one.type, one.version, one.payload)) for one in said if one.type in w.WORKSPACE_EVENTS]
 
     async def _read_next(self) -> None:

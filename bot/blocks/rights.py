@@ -119,6 +119,17 @@ def link_offered(code: str, good_for: int, links: Sequence[Link]) -> Message:
     return paragraphs(lines)
 
 
+def linked(command: str, event: w.AccountLinked, at: int) -> Message:
+    """What the person is told whose an account has become."""
+    account = f"{one_line(event.account.name, 80)} ({one_line(event.account.key, 80)}) on {one_line(event.machine, 80)}"
+    return paragraphs(
+        [
+            f"{account} is yours since {date(at)}: what is done there as that account counts as done by you.",
+            f"If that was not you, end it now: `{command} unlink`, and tell an admin.",
+        ]
+    )
+
+
 def unlinked(ended: Sequence[w.AccountUnlinked], whose: Actor | None = None) -> Message:
     """``whose``: those of somebody else than the asker."""
     if not ended:

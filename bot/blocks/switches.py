@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from bot.blocks.forms import Place, View, modal
 from bot.blocks.gate_forms import reason_block
 from bot.blocks.kit import Message, context, escape, section
-from bot.blocks.words import date, named, one_line
+from bot.blocks.words import because, date, named, one_line
+from engine.core.events import Actor
 from engine.core.state import RunState, StepStatus
 from engine.core.switches import Switch, scope_words
 
@@ -55,6 +56,12 @@ def lifted(switches: Sequence[Switch]) -> str:
     """What goes on again."""
     what = " and ".join(one_line(scope_words(one.key)) for one in switches)
     return f"Lifted what had stopped {what}; what was held goes on."
+
+
+def lifted_by(key: str, by: Actor, reason: str, at: int) -> str:
+    """One line for those who were told of the throw: what goes on again, and who let it, when and why."""
+    what = one_line(scope_words(key), 100)
+    return f"→ {named(by)} let {what} go on {date(at)}{because(reason)}. What was held goes on."
 
 
 def keys_holding(state: RunState) -> list[str]:

@@ -128,15 +128,6 @@ class Desk:
             return str(answer["view"]["hash"])
         return ""
 
-    async def announce(self, where: Where, message: Message) -> None:
-        """Tell everybody in the channel; where nothing can be posted, at least the person who did it."""
-        text, blocks = clip_markup(message.text, EPHEMERAL_LIMIT), list(degrade(message).blocks)
-        try:
-            await self.client.chat_postMessage(channel=where.channel, text=text, blocks=blocks)
-        except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
-            log.info("What was done is told to one person, since it could not be posted (%s).", reason_of(error))
-            await self.tell(where, "", message)
-
     async def tell(self, where: Where, trigger_id: str, message: Message) -> None:
         """Tell one person where they clicked; where nothing can be posted, as in the App Home, in a modal."""
         if where.channel:

@@ -43,16 +43,12 @@ class Switching:
         self._desk = desk
 
     async def kill(self, ack: Ack, body: dict[str, Any]) -> None:
-        """Throw the switch; once nothing starts any more, the form is closed and the channel told."""
+        """Throw the switch; once nothing starts any more, the form is closed. The log tells the channel."""
         view = body["view"]
         place, reason = Place.unpacked(view["private_metadata"]), read_reason(view["state"]["values"])
         where = Where(body["user"]["id"], place.channel, place.thread)
         outcome = await self._guarded(self._throw(where, place.about, reason))
-        if isinstance(outcome, Switch):
-            await ack(**CLOSED)
-            await self._desk.announce(where, replies.said(switches.thrown("/vb", outcome)))
-        else:
-            await ack(**outcome)
+        await ack(**(CLOSED if isinstance(outcome, Switch) else outcome))
 
     async def _throw(self, where: Where, key: str, reason: str) -> Switch | Answer:
         verdict = await may_switch(self._desk, where.user, key)
@@ -60,7 +56,7 @@ class Switching:
             return told("Nothing was stopped", verdict.sentence)
         if not reason.strip():
             return wrong({REASON_BLOCK: "Say why: everybody whose steps are held is told."})
-        return await self._desk.engine.switches.throw(key, by=actor(verdict.person), reason=reason)
+        return await self._desk.engine.switches.throw(key, by=actor(verdict.person), reason=reason, told=where.channel)
 
     async def _guarded(self, outcome: Awaitable[Switch | Answer]) -> Switch | Answer:
         """What it gives; or every way in which it can fail, in words for the person."""

@@ -30,6 +30,9 @@ EVENT_TYPE = "vectorbea_message"
 THREADS = "slack"
 """The consumer of the log that tells runs."""
 
+NOTICES = "notices"
+"""The consumer that tells what was said in workspaces themselves."""
+
 NOWHERE = "nowhere"
 """How the key of a request ends that could not be shown anywhere."""
 

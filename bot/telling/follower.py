@@ -1,7 +1,7 @@
-"""Finds what is to be told, for all workspaces that a process serves: one question a second, however many they are.
+"""Finds what is to be told, for all workspaces that a process serves: two questions a second, however many they are.
 
-The one rule: the store is asked once which workspaces have a run with something new, and only those are looked at. So
-a workspace in which nothing happens costs nothing.
+The one rule: the store is asked once which workspaces have a run with something new, and once in which something was
+said about the workspace itself; only those are looked at. So a workspace in which nothing happens costs nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
-from bot.sending.postings import THREADS
+from bot.sending.postings import NOTICES, THREADS
 from engine.core.errors import EngineError
 from engine.ids import worker_id
 from engine.store import Deliveries
@@ -31,6 +31,14 @@ class Teller(Protocol):
         ...
 
 
+class Crier(Protocol):
+    """Tells what is said in one workspace itself."""
+
+    def begin(self) -> None:
+        """Begin to tell what is new, unless that is under way."""
+        ...
+
+
 class Follower:
     """That of one process. ``owner`` is the name under which it holds the cursors of all its workspaces."""
 
@@ -38,18 +46,22 @@ class Follower:
         self.owner = worker_id()
         self._deliveries = deliveries
         self._tellers: dict[str, Teller] = {}
+        self._criers: dict[str, Crier] = {}
         self._called = asyncio.Event()
         self._reachable = True
 
     @contextmanager
-    def following(self, workspace: str, teller: Teller) -> Generator[None]:
-        """Let ``teller`` know what is new in the workspace, until the block ends; what is new already, at once."""
+    def following(self, workspace: str, teller: Teller, crier: Crier | None = None) -> Generator[None]:
+        """Let them know what is new in the workspace, until the block ends; what is new already, at once."""
         self._tellers[workspace] = teller
+        if crier is not None:
+            self._criers[workspace] = crier
         self._called.set()
         try:
             yield
         finally:
             del self._tellers[workspace]
+            self._criers.pop(workspace, None)
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -76,3 +88,7 @@ class Follower:
         for workspace in await self._deliveries.unread(THREADS, self.owner):
             if (teller := self._tellers.get(workspace)) is not None:
                 await teller.find()
+        if self._criers:
+            for workspace in await self._deliveries.unread_said(NOTICES, self.owner):
+                if (crier := self._criers.get(workspace)) is not None:
+                    crier.begin()

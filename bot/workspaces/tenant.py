@@ -34,6 +34,7 @@ from bot.sending.outbox import Outbox, PacedClient
 from bot.sending.steps import SlackSender
 from bot.telling.follower import Follower
 from bot.telling.homes import Homes
+from bot.telling.notices import Notices
 from bot.telling.threads import Threads
 from bot.workspaces.installations import id_of
 from engine.engine import Engine
@@ -162,7 +163,9 @@ async def serving(
         if common.sender is not None:
             stack.callback(common.sender.connect(engine, outbox, directory, default_channel=default))
         threads = Threads(engine, outbox, directory, default_channel=default, owner=common.follower.owner)
-        stack.enter_context(common.follower.following(engine.settings.workspace, threads))
+        notices = Notices(engine, outbox, directory, default_channel=default, owner=common.follower.owner)
+        await stack.enter_async_context(notices.open())
+        stack.enter_context(common.follower.following(engine.settings.workspace, threads, notices))
         meanwhile(stack, threads.run(), "Runs are not told in Slack any more; restart the bot.")
         if folders := _folders(common, identity):
             stack.enter_context(common.watch.watching(engine.folder(folders)))

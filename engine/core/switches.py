@@ -27,13 +27,14 @@ LONGEST_KEY = 200
 
 
 class Switch(NamedTuple):
-    """A switch that is thrown."""
+    """A switch that is thrown. ``place``: where people were told of it, if it was thrown in such a place."""
 
     key: str
     by: Actor
     reason: str
     at: int
     epoch: int
+    place: str = ""
 
 
 class Switches(NamedTuple):
@@ -57,12 +58,13 @@ NONE_THROWN = Switches()
 
 @dataclass(frozen=True, slots=True)
 class ThrowSwitch:
-    """Let nothing start under ``key`` any more. ``epoch`` is the one that it makes an end to."""
+    """Let nothing start under ``key`` any more. ``epoch`` is the one that it makes an end to; ``place`` as recorded."""
 
     key: str
     by: Actor
     reason: str
     epoch: int = 0
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def evolve(known: Map[str, Switch], at: int, event: w.SwitchThrown | w.SwitchLif
     """What is thrown in the workspace after the event, by key."""
     if isinstance(event, w.SwitchLifted):
         return known.delete(event.key)
-    return known.set(event.key, Switch(event.key, event.by, event.reason, at, event.epoch))
+    return known.set(event.key, Switch(event.key, event.by, event.reason, at, event.epoch, event.place))
 
 
 def key_of(text: str) -> str:
@@ -105,12 +107,16 @@ def decide(
         if thrown is None:
             there = f"there is: {listed(sorted(known))}" if known else "nothing is stopped"
             return f"no switch {command.key} is thrown; {there}"
-        return (w.SwitchLifted(key=command.key, by=command.by, reason=reason, epoch=command.epoch + 1),)
+        lifted = w.SwitchLifted(
+            key=command.key, by=command.by, reason=reason, epoch=command.epoch + 1, place=thrown.place
+        )
+        return (lifted,)
     if thrown is not None:
         return f"{thrown.by.name} has stopped {scope_words(command.key)} already: {thrown.reason}"
     if not reason:
         return "stopping something needs a reason; everybody whose steps it holds is told it"
-    return (w.SwitchThrown(key=command.key, by=command.by, reason=reason, epoch=command.epoch + 1),)
+    new = w.SwitchThrown(key=command.key, by=command.by, reason=reason, epoch=command.epoch + 1, place=command.place)
+    return (new,)
 
 
 def words_of(switches: Iterable[Switch]) -> str:

@@ -146,7 +146,8 @@ class DelegationEnded(EventModel):
 class SwitchThrown(EventModel):
     """From here on no step starts, and no effect begins, that is under ``key`` (``engine.core.switches``).
 
-    ``epoch`` is the number that this made of it, for all workspaces together.
+    ``epoch`` is the number that this made of it, for all workspaces together. ``place``: where people are told of it,
+    by an id of whoever tells them; nothing where it was not thrown in such a place.
     """
 
     type: ClassVar[str] = "SWITCH_THROWN"
@@ -154,16 +155,18 @@ class SwitchThrown(EventModel):
     by: Actor
     reason: str
     epoch: int
+    place: str = ""
 
 
 class SwitchLifted(EventModel):
-    """Undoes the SWITCH_THROWN of the same key: what it held goes on."""
+    """Undoes the SWITCH_THROWN of the same key: what it held goes on. ``place``: that of the throw."""
 
     type: ClassVar[str] = "SWITCH_LIFTED"
     key: str
     by: Actor
     reason: str = ""
     epoch: int
+    place: str = ""
 
 
 class BudgetSet(EventModel):

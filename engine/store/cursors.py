@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, false, literal, or_, select, update
 
 from engine.store.dbclock import now_ms
-from engine.store.schema import consumers, cursors, runs
+from engine.store.schema import consumers, cursors, runs, workspaces
 from engine.store.types import Cursor
 from engine.store.upsert import insert_into
 
@@ -39,6 +39,13 @@ def unread(connection: Connection, consumer: str, owner: str) -> list[str]:
     return list(connection.scalars(joined.where(*_unread(consumer, owner, None)).distinct()))
 
 
+def unread_said(connection: Connection, consumer: str, owner: str) -> list[str]:
+    """The workspaces whose own streams go on past the consumer's cursor, if the owner may have that; reads only."""
+    read = select(workspaces.c.id).outerjoin(cursors, _is(consumer, workspaces.c.id))
+    behind = or_(cursors.c.stream.is_(None), and_(workspaces.c.last_seq > cursors.c.seq, _free(owner)))
+    return list(connection.scalars(read.where(behind).order_by(workspaces.c.id)))
+
+
 def claim_unread(
     connection: Connection, consumer: str, owner: str, ttl_ms: int, limit: int, workspace: str | None = None
 ) -> list[Cursor]:
@@ -61,8 +68,13 @@ def claim_unread(
 
 
 def claim(connection: Connection, consumer: str, stream: str, owner: str, ttl_ms: int) -> Cursor | None:
-    """Lease or prolong one cursor, also of a stream that is read or done; None if another has it or there is no run."""
+    """Lease or prolong one cursor, also of a stream that is read or done; None if another has it or there is no stream.
+
+    The stream is a run's, or a workspace's own.
+    """
     last_seq = connection.scalar(select(runs.c.last_seq).where(runs.c.id == stream))
+    if last_seq is None:
+        last_seq = connection.scalar(select(workspaces.c.last_seq).where(workspaces.c.id == stream))
     if last_seq is None:
         return None
     absent = insert_into(connection.dialect, cursors).values(consumer=consumer, stream=stream)
@@ -84,7 +96,7 @@ def release(connection: Connection, consumer: str, stream: str, owner: str) -> N
     connection.execute(mine.values(owner=None, until=0))
 
 
-def _is(consumer: str, stream: str) -> ColumnElement[bool]:
+def _is(consumer: str, stream: str | ColumnElement[str]) -> ColumnElement[bool]:
     return and_(cursors.c.consumer == consumer, cursors.c.stream == stream)
 
 

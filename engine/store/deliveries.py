@@ -20,6 +20,10 @@ class Deliveries:
         await self._register(consumer)
         return await self._database.read(cursors.unread, consumer, owner)
 
+    async def unread_said(self, consumer: str, owner: str) -> list[str]:
+        """The workspaces whose own streams have something for the owner to read; one question for all of them."""
+        return await self._database.read(cursors.unread_said, consumer, owner)
+
     async def claim_cursors(
         self, consumer: str, owner: str, ttl_ms: int, limit: int, *, workspace: str | None = None
     ) -> list[Cursor]:

@@ -37,9 +37,13 @@ def told_held(front: Front, root: str) -> list[str]:
     return [one.text for one in known if one.thread_ts == root and "is held" in one.text]
 
 
+def channel_texts(front: Front) -> list[str]:
+    return [one.text for one in front.simulator.channel_messages("#releases")]
+
+
 def stops_told(front: Front) -> list[str]:
     """What the channel was told of switches that were thrown."""
-    return [one.text for one in front.simulator.channel_messages("#releases") if "To let it go on" in one.text]
+    return [text for text in channel_texts(front) if "To let it go on" in text]
 
 
 async def card(front: Front) -> Message:
@@ -86,6 +90,8 @@ async def test_a_kill_is_asked_told_in_the_thread_and_lifted_from_the_card(setup
         await simulator.click("dana", "#releases", message.ts, "run_lift")
         assert (await front.ended(run)).status is RunStatus.COMPLETED
         assert await front.engine.switches.thrown() == []
+        said = await simulator.wait_for(lambda: [one for one in channel_texts(front) if "let all runs" in one])
+        assert said[0].startswith("→ Dana Levy let all runs of this workspace go on"), "to whom the stop was told"
 
 
 async def test_only_operators_kill_and_only_where_there_is_something(setup: Setup, simulator: Simulator) -> None:

@@ -252,12 +252,14 @@ def _granted(text: str) -> Iterator[Made]:
 
 
 @about_data(rights.link_offered)
+@about_data(rights.linked)
 @about_data(rights.unlinked)
 def _links(text: str) -> Iterator[Made]:
     account, person = Actor(via="cli", id="1000", name=text), Actor(via="slack", id="U0ANAXXXXX", name=text)
     linked = AccountLinked(account=account, machine=text, person=person, code="c")
     ended = AccountUnlinked(account=account, machine=text, person=person, by=person)
     for count in (0, 1, 60):
+        yield rights.linked("/vb", linked, 1_000_000)
         yield rights.link_offered("K7QX-2MPA-Z4ND-6RTY", 600_000, [Link(1_000_000, linked)] * count)
         yield from (rights.unlinked([ended] * count), rights.unlinked([ended] * count, person))
 
@@ -342,5 +344,6 @@ def _switches(text: str) -> Iterator[Made]:
     thrown = [Switch(f"workflow:{text}", by, text, 1_800_000_000_000, number) for number in range(30)]
     for count in (0, 1, 30):
         yield switches.listed("/vb", thrown[:count])
+    yield replies.said(switches.lifted_by(f"workflow:{text}", by, text, 1_800_000_000_000))
     for reason in ("", text[: switches.LONGEST_REASON]):
         yield switches.kill_form(thrown[0].key[:200], f"This stops all runs of {text}."[:500], PLACE, reason)

@@ -4,6 +4,22 @@ from tests.broken.breaks import Break
 
 BREAKS = (
     Break(
+        "What was said in a workspace itself",
+        "notices.py::Notices",
+        "where a switch was thrown is not looked at",
+        text="        if notice.channel:\n            yield notice.channel\n",
+        instead="",
+        tests=("test_whoever_was_told_of_a_kill_is_told_of_its_end_once",),
+    ),
+    Break(
+        "What was said in a workspace itself",
+        "notices.py::Notices",
+        "each process tells it under a key of its own",
+        text='            item = Item(self._workspace, f"said:{seq}:{number}", seq, {"kind": "notice"})\n',
+        instead='            item = Item(self._workspace, f"said:{seq}:{self._owner}", seq, {"kind": "notice"})\n',
+        tests=("test_a_process_that_ends_before_it_has_noted_a_notice_leaves_no_double",),
+    ),
+    Break(
         "A click is acknowledged once it is durable",
         "actions.py::Actions.approve",
         "it is acknowledged first",

@@ -1,0 +1,132 @@
+"""What is said in a workspace itself is told once, to whom it concerns, whichever way it came by."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
+
+import pytest
+from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection, update
+
+from bot.people.directory import Directory
+from bot.sending.outbox import Outbox
+from bot.sending.postings import NOTICES
+from bot.simulator.demo import BEN
+from bot.simulator.simulator import Simulator
+from bot.telling.follower import Follower
+from bot.telling.notices import Notices
+from bot.telling.places import LONG_OVER_MS
+from engine.core.events import Actor
+from engine.engine import Engine
+from engine.store import Deliveries
+from engine.store.schema import cursors
+from tests.bot.conftest import Setup
+from tests.statements import counted
+
+SHELL = Actor(via="cli", id="1000", name="ops")
+PERSON = Actor(via="slack", id=BEN, name="Ben Okafor")
+
+
+class Bench:
+    def __init__(self, engine: Engine, simulator: Simulator, client: AsyncWebClient, directory: Directory) -> None:
+        self.engine, self.simulator, self.client, self.directory = engine, simulator, client, directory
+
+    def notices(self, owner: str = "wrk_a", default_channel: str | None = None) -> Notices:
+        return Notices(
+            self.engine,
+            Outbox(self.client),
+            self.directory,
+            owner=owner,
+            default_channel=default_channel,
+            settle_ms=50,
+        )
+
+    def texts(self, channel: str = "releases") -> list[str]:
+        return [one.text for one in self.simulator.channel_messages(channel)]
+
+    async def link(self) -> None:
+        code = await self.engine.identities.offer(PERSON)
+        await self.engine.identities.take(code, SHELL, "build-host")
+
+
+class Idle:
+    async def find(self) -> None:
+        raise AssertionError("there is no run")
+
+
+def forget(connection: Connection, workspace: str) -> None:
+    """What is left of a process that died between a post and its note."""
+    connection.execute(update(cursors).where(cursors.c.stream == workspace).values(seq=0, owner=None, until=0))
+
+
+@pytest.fixture
+async def bench(
+    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
+) -> AsyncGenerator[Bench]:
+    async with setup.engine() as engine:
+        yield Bench(engine, simulator, client, directory)
+
+
+async def test_whoever_was_told_of_a_kill_is_told_of_its_end_once(bench: Bench) -> None:
+    await bench.engine.switches.throw("workspace", by=PERSON, reason="the registry burns", told="C0RELEASES")
+    await bench.notices().tell()
+    await bench.engine.switches.lift("workspace", by=SHELL, reason="it is out")
+    await bench.notices().tell()
+    await bench.notices().tell()
+    assert len(bench.texts()) == 2
+    killed, lifted = bench.texts()
+    assert killed.startswith("■ Ben Okafor stopped all runs of this workspace")
+    assert killed.endswith(": the registry burns. To let it go on: `/vb lift workspace`")
+    assert lifted.startswith("→ ops (command line) let all runs of this workspace go on")
+    assert lifted.endswith(": it is out. What was held goes on.")
+
+
+async def test_where_a_kill_cannot_be_told_the_default_channel_is(bench: Bench) -> None:
+    await bench.engine.switches.throw("step:t.echo", by=SHELL, reason="slow", told="C0NOWHERE")
+    await bench.engine.switches.throw("step:t.hold", by=SHELL, reason="slower")
+    await bench.notices(default_channel="C0RELEASES").tell()
+    assert [text.split("stopped ")[1].split(" <")[0] for text in bench.texts()] == [
+        "all steps that use t.echo",
+        "all steps that use t.hold",
+    ]
+
+
+async def test_whose_an_account_has_become_is_told_which_where_and_how_to_end_it(bench: Bench) -> None:
+    await bench.link()
+    await bench.notices().tell()
+    (told,) = [one.text for one in bench.simulator.direct_messages("ben")]
+    assert told.startswith("ops (cli:1000) on build-host is yours since ")
+    assert "If that was not you, end it now: `/vb unlink`" in told
+    assert bench.texts() == [], "nobody else is told"
+
+
+async def test_a_process_that_ends_before_it_has_noted_a_notice_leaves_no_double(bench: Bench, setup: Setup) -> None:
+    await bench.link()
+    async with setup.engine() as elsewhere:
+        other = Bench(elsewhere, bench.simulator, bench.client, bench.directory).notices("wrk_b")
+        await bench.notices().tell()
+        (cursor,) = [await Deliveries(elsewhere.store).claim_cursor(NOTICES, elsewhere.workspace.name, "wrk_a", 1)]
+        assert cursor is not None
+        await bench.engine.store.database.write(forget, elsewhere.workspace.name)
+        await other.tell()
+    assert len(bench.simulator.direct_messages("ben")) == 1
+
+
+async def test_what_is_found_a_day_later_is_no_news(bench: Bench, setup: Setup) -> None:
+    await bench.link()
+    setup.clock.advance(LONG_OVER_MS + 1)
+    await bench.notices().tell()
+    assert bench.simulator.direct_messages("ben") == []
+
+
+async def test_a_hundred_workspaces_in_which_nothing_is_said_cost_one_statement_more(bench: Bench) -> None:
+    follower, engine = Follower(Deliveries(bench.engine.store)), bench.engine
+    with ExitStack() as stack:
+        for number in range(100):
+            there = Bench(engine.within(f"ws_{number}"), bench.simulator, bench.client, bench.directory)
+            stack.enter_context(follower.following(f"ws_{number}", Idle(), there.notices(follower.owner)))
+        await follower.look()
+        async with counted(engine.store) as statements:
+            await follower.look()
+    assert len(statements) == 2
