@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from bot.blocks.kit import Message
@@ -85,19 +84,11 @@ class Notices:
         self._owner = owner
         self._task: asyncio.Task[None] | None = None
 
-    def open(self) -> AbstractAsyncContextManager[None]:
-        """What is under way when the block ends is left to whoever comes next."""
-
-        @asynccontextmanager
-        async def opened() -> AsyncIterator[None]:
-            try:
-                yield
-            finally:
-                if self._task is not None:
-                    self._task.cancel()
-                    await asyncio.gather(self._task, return_exceptions=True)
-
-        return opened()
+    async def close(self) -> None:
+        """What is under way is left to whoever comes next."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     def begin(self) -> None:
         """Tell what is new, unless that is under way."""

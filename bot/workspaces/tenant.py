@@ -164,7 +164,7 @@ async def serving(
             stack.callback(common.sender.connect(engine, outbox, directory, default_channel=default))
         threads = Threads(engine, outbox, directory, default_channel=default, owner=common.follower.owner)
         notices = Notices(engine, outbox, directory, default_channel=default, owner=common.follower.owner)
-        await stack.enter_async_context(notices.open())
+        stack.push_async_callback(notices.close)
         stack.enter_context(common.follower.following(engine.settings.workspace, threads, notices))
         meanwhile(stack, threads.run(), "Runs are not told in Slack any more; restart the bot.")
         if folders := _folders(common, identity):
