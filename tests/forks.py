@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from multiprocessing.forkserver import ensure_running
 from pathlib import Path
 
+from tests.patience import be_patient
+
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.preloaded"])
 
@@ -47,4 +49,5 @@ def vb(typed: Typed) -> None:
     sys.argv = ["vb", *typed.words]
     from bot.cli import main
 
+    be_patient()
     main()

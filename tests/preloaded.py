@@ -17,6 +17,7 @@ for name in (
     "tests.engine.stray",
     "tests.fleet.people",
     "tests.fleet.worker",
+    "tests.patience",
     "tests.spending.worker",
 ):
     import_module(name)

@@ -32,7 +32,8 @@ T = TypeVar("T")
 
 STARTS, DECIDES = "ben", "chen"
 ASKED_LATER = "oncall"
-PATIENCE_S = 30.0
+PATIENCE_S = 120.0
+"""Far longer than anything here takes: a machine that is busy must not end the play."""
 ESCALATES_AFTER_MS = 15 * 60_000
 
 

@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.bounds import Bounds
 from bot.people.directory import Directory
 from bot.sending.slackstep import slack_post
 from bot.sending.steps import SlackSender
 from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.model import Message
-from bot.simulator.simulator import Options, Simulator
+from bot.simulator.simulator import Simulator
 from engine.catalog import Catalog
 from engine.clock import MovableClock
 from engine.core.definition import Workflow
@@ -32,12 +31,8 @@ from engine.engine import Engine, EngineSettings
 from engine.steps.context import StepContext
 from engine.steps.registry import Registry, StepFunction, step
 from engine.worker import WorkerSettings
+from tests.patience import PATIENT, PATIENT_SLACK
 from tests.waiting import until as until
-
-PATIENT = Bounds(*[60.0] * len(fields(Bounds)))
-"""Of a bot, and below of Slack: where a bound is not what a test is about, how fast this machine is decides nothing."""
-
-PATIENT_SLACK = Options(ack_timeout_ms=60_000, trigger_lifetime_ms=60_000)
 
 ACTOR = Actor(via="slack", id=BEN, name="Ben Okafor")
 ORIGIN = {"team": "T0ACMEDEMO", "channel": "C0RELEASES", "user": BEN}

@@ -21,7 +21,8 @@ from bot.simulator.values import PageValues
 from engine.core.definition import Workflow
 from engine.core.state import Gate, RunState
 from engine.engine import Engine
-from tests.bot.conftest import PATIENT, Setup, gate, until, workflow
+from tests.bot.conftest import Setup, gate, until, workflow
+from tests.patience import PATIENT
 
 SOCKET, HTTP = "socket", "http"
 ADMINS = ("@dana",)

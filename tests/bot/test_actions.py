@@ -14,8 +14,9 @@ from bot.simulator.demo import ANA, EVE
 from bot.simulator.errors import PersonError
 from bot.simulator.simulator import Simulator
 from engine.core.state import RunStatus, Verdict
-from tests.bot.conftest import PATIENT, Setup, gate, until, workflow
+from tests.bot.conftest import Setup, gate, until, workflow
 from tests.bot.front import HTTP, SOCKET, locked, serving, unanswered
+from tests.patience import PATIENT
 from tests.services import running_redis
 
 

@@ -22,8 +22,9 @@ from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
 from engine.embedded import EmbeddedRedis
 from engine.streams import Buckets
-from tests.bot.conftest import PATIENT_SLACK, Setup
+from tests.bot.conftest import Setup
 from tests.bot.front import SIMPLE, serving
+from tests.patience import PATIENT_SLACK
 from tests.services import frozen, running_redis
 
 POST, UPDATE = "chat.postMessage", "chat.update"

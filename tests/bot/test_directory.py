@@ -15,8 +15,8 @@ from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, BEN, CHEN, DANA, EVE, FINN
 from bot.simulator.model import Channel, UserGroup
 from bot.simulator.simulator import Simulator
-from tests.bot.conftest import PATIENT
 from tests.bot.front import unanswered
+from tests.patience import PATIENT
 
 
 class Seconds:

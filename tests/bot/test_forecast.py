@@ -11,9 +11,10 @@ from bot.simulator.simulator import Simulator
 from engine.core.estimate import Estimate, Range, StepEstimate
 from engine.core.prices import Price
 from engine.prices import Prices
-from tests.bot.conftest import PATIENT, Setup, workflow
+from tests.bot.conftest import Setup, workflow
 from tests.bot.front import Front, serving
 from tests.engine.test_forecasts import asking
+from tests.patience import PATIENT
 
 ASK = workflow(
     {"id": "ask", "uses": "llm", "with": {"model": "p:dear", "prompt": "${{ input.text }}", "max_tokens": 1000}},

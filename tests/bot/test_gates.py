@@ -18,8 +18,9 @@ from engine.core.events import Actor
 from engine.core.roles import Role
 from engine.core.state import RunStatus, Verdict
 from engine.core.workspace import ROLES
-from tests.bot.conftest import PATIENT, Setup, gate, until, workflow
+from tests.bot.conftest import Setup, gate, until, workflow
 from tests.bot.front import Front, locked, serving
+from tests.patience import PATIENT
 
 DMS = {name: f"D0VBDM{number:04d}" for number, name in enumerate(("ana", "ben", "chen", "dana", "eve"), 1)}
 

@@ -9,8 +9,9 @@ import pytest
 from bot.simulator.demo import ANA, BEN, CHEN
 from bot.simulator.model import Channel
 from bot.simulator.simulator import Simulator
-from tests.bot.conftest import PATIENT, Setup, gate, workflow
+from tests.bot.conftest import Setup, gate, workflow
 from tests.bot.front import HTTP, RELEASE, SOCKET, locked, serving
+from tests.patience import PATIENT
 
 
 @pytest.mark.parametrize("transport", [SOCKET, HTTP])

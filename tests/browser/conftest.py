@@ -16,7 +16,7 @@ from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
 from tests.browser.desk import Desk
 from tests.services import missing
-from tests.simulator.conftest import bolt_app, connected
+from tests.simulator.conftest import QUICK, bolt_app, connected
 
 ARGUMENTS = (
     "--headless",
@@ -79,7 +79,7 @@ async def chromium() -> AsyncIterator[Chromium]:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(demo_workspace()).serve() as serving:
+    async with Simulator(demo_workspace(), options=QUICK).serve() as serving:
         yield serving
 
 

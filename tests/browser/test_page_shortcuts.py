@@ -11,6 +11,7 @@ from bot.simulator.simulator import Simulator
 from tests.browser.conftest import OpenPage
 from tests.browser.desk import Desk, plain
 from tests.browser.test_page_forms import typed
+from tests.simulator.conftest import QUICK
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -18,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 @pytest_asyncio.fixture(loop_scope="session")
 async def simulator() -> AsyncIterator[Simulator]:
     first = demo_workspace()
-    simulator = Simulator(first)
+    simulator = Simulator(first, options=QUICK)
     simulator.add_workspace(other_workspace(first.clock))
     async with simulator.serve():
         yield simulator

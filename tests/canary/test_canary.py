@@ -30,18 +30,18 @@ from engine.core.events import Actor
 from engine.core.keys import KEYS
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.engine import Engine
-from tests.bot.conftest import PATIENT, PATIENT_SLACK
 from tests.canary.search import Hit, search
 from tests.canary.victim import Orders, live, open_engine
 from tests.crash.killing import bring_up, stop, until
 from tests.engine.conftest import ANA
 from tests.httpd import listening
+from tests.patience import PATIENT, PATIENT_SLACK
 from tests.providers.script import Hang, Say
 from tests.providers.server import Providers, providers
 from tests.services import running_redis
 from tests.store.build import query, tamper
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.crash]
 
 MAY = frozenset({KEYS})
 CHANNEL = "C0RELEASES"

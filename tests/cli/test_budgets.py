@@ -11,8 +11,6 @@ from tests.cli.conftest import Vb
 
 MORE = ("--alert-at", "90%", "--channel", "#ops", "--reason", "a big day")
 
-pytestmark = pytest.mark.timeout(300)
-
 
 def test_a_budget_is_set_raised_shown_and_taken_away(tmp_path: Path) -> None:
     vb = Vb(tmp_path / "state", {})

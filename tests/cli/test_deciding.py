@@ -25,8 +25,8 @@ from engine.core.events import Actor
 from engine.core.gates import Gate
 from engine.core.state import StepState
 from engine.engine import Engine
-from tests.bot.conftest import PATIENT_SLACK
 from tests.core.driver import workflow
+from tests.patience import PATIENT_SLACK
 
 NAMES = {ANA: "Ana Ruiz", BEN: "Ben Okafor", CHEN: "Chen Wei", DANA: "Dana Levy"}
 

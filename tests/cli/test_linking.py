@@ -7,15 +7,12 @@ import json
 import re
 from pathlib import Path
 
-import pytest
-
 from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.simulator import Simulator
-from tests.bot.conftest import PATIENT_SLACK
 from tests.cli.conftest import Done, Vb, run_in
+from tests.patience import PATIENT_SLACK
 
 # A process for each of some fifteen commands takes its time on a busy machine.
-pytestmark = pytest.mark.timeout(300)
 
 SHIP = """
     name: ship

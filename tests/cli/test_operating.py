@@ -11,7 +11,6 @@ import pytest
 from tests.cli.conftest import Vb, run_in
 
 # A process for each of a dozen commands takes its time on a busy machine.
-pytestmark = pytest.mark.timeout(300)
 
 DEFINITIONS = {
     "failing": """

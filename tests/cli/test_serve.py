@@ -13,8 +13,8 @@ import pytest
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
 from engine.worker import WorkerSettings
-from tests.bot.conftest import PATIENT_SLACK
 from tests.cli.conftest import Vb
+from tests.patience import PATIENT_SLACK
 
 
 @pytest.fixture

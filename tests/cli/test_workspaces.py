@@ -19,8 +19,8 @@ from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
 from engine.store import new_master_key
 from tests.bot.browsing import PUBLIC, Browser
-from tests.bot.conftest import PATIENT_SLACK
 from tests.cli.conftest import Vb, run_in
+from tests.patience import PATIENT_SLACK
 
 APP = {"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s3cret", "VB_PUBLIC_URL": "https://bot.example.com"}
 SIGNED = {"SLACK_SIGNING_SECRET": "signed"}

@@ -23,14 +23,14 @@ from bot.simulator.simulator import Simulator
 from engine.core.state import RunStatus, StepStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
-from tests.bot.conftest import PATIENT, PATIENT_SLACK
 from tests.bot.truth import check_completed_thread, check_no_doubles, has_buttons, is_told, of
 from tests.crash.bot_victim import CHANNEL, POST, UPDATE, BotOrders, live, open_bot_engine, start_shipping
 from tests.crash.fuse import Trap
 from tests.crash.killing import KILLS, bring_up, death_at, stop, until
 from tests.crash.victim import ANA
+from tests.patience import PATIENT, PATIENT_SLACK
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.crash]
 
 ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 """What the databases do differently is tried with the store and the worker; here is the bot's turn."""

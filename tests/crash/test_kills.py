@@ -22,7 +22,7 @@ from tests.crash.killing import KILLS, bring_up, death_at, stop, until
 from tests.crash.recorder import Recorder, recording
 from tests.crash.victim import ANA, BOUNDARIES, Orders, live, open_engine
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.crash]
 
 
 class Drill:

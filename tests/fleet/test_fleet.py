@@ -15,7 +15,7 @@ from tests.fleet.faults import Kind, Mix
 from tests.fleet.round import Plan, Result, play
 from tests.fleet.servers import DatabaseKind
 
-pytestmark = [pytest.mark.crash, pytest.mark.timeout(300), pytest.mark.xdist_group("fleet")]
+pytestmark = [pytest.mark.crash, pytest.mark.xdist_group("fleet")]
 
 SEED = 11
 KILLS: Mix = {Kind.KILL: 1}

@@ -10,8 +10,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.simulation.campaign import simulate
 from tests.simulation.simulation import Simulation, repeat_with
 from tests.simulation.weather import PLACES, TURNS
@@ -23,7 +21,6 @@ PATIENCE_S = 150
 """On a machine that is busy with other things; by itself it takes a tenth of that."""
 
 
-@pytest.mark.timeout(300)
 def test_nothing_is_lost_or_doubled_whatever_crashes() -> None:
     tally = simulate((f"{SEED}.{number}" for number in range(SCHEDULES)), PATIENCE_S)
     told = [f"{repeat_with(seed)}: {problem}" for seed, problems in tally.problems.items() for problem in problems]
@@ -34,7 +31,6 @@ def test_nothing_is_lost_or_doubled_whatever_crashes() -> None:
     assert len(missed) <= len(PLACES) // 10 or tally.simulations < SCHEDULES
 
 
-@pytest.mark.timeout(300)
 def test_a_seed_repeats_exactly_in_this_process_and_in_others_whatever_they_hash() -> None:
     seeds = [f"again.{number}" for number in range(4)]
     here = [Simulation(seed).run() for seed in seeds]

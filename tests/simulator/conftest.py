@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -11,10 +12,11 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.simulator.demo import demo_workspace
-from bot.simulator.simulator import Options, Simulator
+from bot.simulator.simulator import Simulator
 from engine.clock import MovableClock
+from tests.patience import PATIENT_SLACK
 
-QUICK = Options(event_retry_ms=(20, 20, 20), ack_timeout_ms=60_000, trigger_lifetime_ms=60_000)
+QUICK = replace(PATIENT_SLACK, event_retry_ms=(20, 20, 20))
 
 
 class StillClock(MovableClock):

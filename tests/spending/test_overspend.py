@@ -43,8 +43,6 @@ SPENDING = Workflow.model_validate(
     }
 )
 
-pytestmark = pytest.mark.timeout(300)
-
 
 class Crew:
     """Workers, one of whom is killed now and then, and replaced."""

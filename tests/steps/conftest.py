@@ -121,7 +121,7 @@ async def site() -> AsyncIterator[Site]:
         yield place
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 60) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 180) -> None:
     """Returns as soon as ``condition`` holds; fails the test if it does not within ``seconds``."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):

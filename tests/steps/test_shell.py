@@ -139,7 +139,7 @@ class TestNothingIsLeftRunning:
             await sh(ctx, self.SCRIPT + "wait", str(tmp_path), timeout="700ms")
         assert caught.value.cls is FailureClass.TIMEOUT
         assert str(caught.value) == "sh was still running after 700 ms and was stopped"
-        await eventually(lambda: self.are_gone(tmp_path))
+        await eventually(lambda: not any(is_alive(pid) for pid in self.pids(tmp_path)))
 
     async def test_after_a_cancellation(self, ctx: StepContext, tmp_path: Path) -> None:
         task = asyncio.create_task(sh(ctx, self.SCRIPT + "wait", str(tmp_path)))
@@ -183,7 +183,10 @@ class TestNothingIsLeftRunning:
             assert (await sh(ctx, self.SCRIPT + waiting, str(tmp_path)))["stdout"] == "done\n"
         await eventually(lambda: self.are_gone(tmp_path))
 
-    async def test_a_gentle_end_is_given_time(self, ctx: StepContext, tmp_path: Path) -> None:
+    async def test_a_gentle_end_is_given_time(
+        self, ctx: StepContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("engine.steps.process.TERM_GRACE", 60.0)
         script = 'trap "echo bye > $1/bye; exit 0" TERM; echo > "$1/up"; while :; do sleep 0.01; done'
         task = asyncio.create_task(sh(ctx, script, str(tmp_path)))
         await eventually((tmp_path / "up").exists)

@@ -22,7 +22,6 @@ GRANTED = ("APPROVAL_GRANTED",)
 
 
 @pytest.mark.crash
-@pytest.mark.timeout(300)
 def test_a_short_storm_decides_every_valid_click_once(tmp_path: Path) -> None:
     # Slack's limits and slow answers need a longer storm to be fair: `make storm` has them.
     weather = replace(WEATHER, hanging=0)

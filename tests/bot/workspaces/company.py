@@ -26,8 +26,9 @@ from bot.workspaces.installing import OAuthApp
 from engine.engine import Engine
 from engine.store import Secrets
 from tests.bot.browsing import PUBLIC, Browser
-from tests.bot.conftest import PATIENT, Setup, gate, workflow
+from tests.bot.conftest import Setup, gate, workflow
 from tests.bot.front import SIMPLE
+from tests.patience import PATIENT
 
 ACME, GLOBEX = "T0ACMEDEMO", "T0GLOBEXXX"
 ASKED = {

@@ -11,8 +11,9 @@ import pytest
 from bot.simulator.demo import demo_workspace, other_workspace
 from bot.simulator.simulator import Simulator
 from engine.store import Sealer
-from tests.bot.conftest import PATIENT_SLACK, Setup
+from tests.bot.conftest import Setup
 from tests.bot.workspaces.company import Company, serving
+from tests.patience import PATIENT_SLACK
 
 
 @pytest.fixture
