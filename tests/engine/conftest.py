@@ -113,7 +113,7 @@ def setup(database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, 
         redis_server.url,
         chain_key=b"k" * 32,
         namespace=redis_namespace,
-        worker=WorkerSettings(slots=20, lease=3_000, grace=2.0),
+        worker=WorkerSettings(slots=20, lease=60_000, grace=2.0),
     )
     return Setup(settings, world, MovableClock())
 

@@ -36,7 +36,7 @@ async def test_a_run_of_another_workspace_does_not_wait_for_the_end_of_long_chai
     setup.more = (nap,)
     chain = workflow(*({"id": f"s{number}", "uses": "t.nap"} for number in range(LENGTH)), name="chain")
     single = workflow({"id": "z", "uses": "t.echo", "with": {"text": "z"}})
-    setup.settings = replace(setup.settings, worker=WorkerSettings(slots=SLOTS, lease=3_000, grace=2.0))
+    setup.settings = replace(setup.settings, worker=WorkerSettings(slots=SLOTS, lease=60_000, grace=2.0))
     async with setup.working(chain, single) as busy:
         chains = [(await busy.start("chain", {}, by=ANA)).run for _ in range(SLOTS)]
         for run in chains:

@@ -127,7 +127,7 @@ async def test_a_run_of_a_newer_release_is_left_alone_and_does_not_spin(
 
 async def offered_to_another(setup: Setup, run: str) -> Activation:
     """What another worker that begins to read now is offered of the run."""
-    async with own_streams(setup) as streams, asyncio.timeout(20):
+    async with own_streams(setup) as streams, asyncio.timeout(180):
         while True:
             for activation in await streams.read("wrk_other", 1, 1_000):
                 if activation.run == run:
@@ -268,7 +268,7 @@ async def test_a_reason_that_a_database_cannot_hold_as_text_is_kept_in_the_histo
 
 
 async def test_two_workers_share_a_wide_run(setup: Setup, world: World) -> None:
-    setup.settings = replace(setup.settings, worker=WorkerSettings(slots=3, lease=3_000, grace=1.0))
+    setup.settings = replace(setup.settings, worker=WorkerSettings(slots=3, lease=60_000, grace=1.0))
     async with setup.working(WIDE) as engine, setup.working(WIDE):
         run = (await engine.start("wf", {}, by=ANA)).run
         await calls(world, *["hold"] * 6)

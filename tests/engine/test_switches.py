@@ -16,6 +16,7 @@ from engine.engine import Engine
 from engine.steps.context import StepContext
 from engine.steps.registry import step
 from engine.steps.shell import ShellPolicy, shell_run
+from engine.worker import CONTROL_EVERY
 from engine.workspace import WorkspaceRefused
 from tests.engine.conftest import ANA, BEN, Setup, ended, until, workflow
 from tests.engine.flows import begin, reaches, sound, step_is, told
@@ -24,24 +25,25 @@ from tests.store.build import tamper
 HOLDS = workflow({"id": "a", "uses": "t.hold"}, {"id": "b", "uses": "t.echo", "with": {"text": "after"}})
 
 
-async def throw(engine: Engine, key: str = "workspace") -> float:
-    """Throw it; when it was acknowledged."""
+async def throw(engine: Engine, key: str = "workspace") -> None:
     await engine.switches.throw(key, by=BEN, reason="too much at once")
-    return time.monotonic()
 
 
 async def lift(engine: Engine, key: str = "workspace") -> None:
     await engine.switches.lift(key, by=ANA)
 
 
-async def stopped(acknowledged: float, condition: Callable[[], bool]) -> None:
-    """What ran is over within a second, and what a busy machine takes."""
+async def stopped(condition: Callable[[], bool]) -> None:
+    """What ran is over, which would never be so by itself."""
 
     async def holds() -> bool:
         return condition()
 
     await until(holds)
-    assert time.monotonic() - acknowledged < 1.5
+
+
+def test_of_a_second_a_worker_waits_a_quarter_before_it_looks_for_switches() -> None:
+    assert CONTROL_EVERY <= 0.25
 
 
 @pytest.mark.parametrize("key", ["workspace", "workflow:wf", "step:t.slow", "everything"])
@@ -64,7 +66,8 @@ async def test_a_running_step_is_stopped_and_goes_on_when_the_switch_is_lifted(s
         reach = await engine.switches.reach(key)
         assert (reach.runs, reach.steps, reach.more) == (1, 1, False)
 
-        await stopped(await throw(engine, key), lambda: over == ["attempt 1"])
+        await throw(engine, key)
+        await stopped(lambda: over == ["attempt 1"])
         state = await step_is(engine, run, "a", StepStatus.HELD)
         assert state.status is RunStatus.WAITING
         assert [one.key for one in await engine.switches.thrown()] == [key]
@@ -79,10 +82,10 @@ async def test_a_running_step_is_stopped_and_goes_on_when_the_switch_is_lifted(s
         assert await sound(engine)
 
 
-async def test_a_program_that_will_not_end_is_gone_within_a_second(
+async def test_a_program_that_will_not_end_is_not_waited_for(
     setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.steps.process.TERM_GRACE", 60.0)
+    monkeypatch.setattr("engine.steps.process.TERM_GRACE", 3_600.0)
     shell = shutil.which("sh")
     assert shell is not None
     setup.more = (shell_run(ShellPolicy({"sh": shell})),)
@@ -97,7 +100,8 @@ async def test_a_program_that_will_not_end_is_gone_within_a_second(
 
         await until(runs)
         process = Path("/proc") / begun.read_text().strip()
-        await stopped(await throw(engine, f"run:{run}"), lambda: not process.exists())
+        await throw(engine, f"run:{run}")
+        await stopped(lambda: not process.exists())
         await step_is(engine, run, "a", StepStatus.HELD)
         await engine.cancel(run, by=ANA)
         assert (await ended(engine, run)).status is RunStatus.CANCELLED
@@ -111,7 +115,7 @@ async def test_a_step_in_a_thread_is_left_to_itself_and_its_result_changes_nothi
     def blocks(ctx: StepContext) -> str:
         calls.append(time.monotonic())
         if len(calls) == 1:
-            go_on.wait(20)
+            go_on.wait(600)
             try:
                 ctx.wait(ctx.log("still there"))
             finally:
@@ -126,9 +130,8 @@ async def test_a_step_in_a_thread_is_left_to_itself_and_its_result_changes_nothi
             return bool(calls)
 
         await until(called)
-        acknowledged = await throw(engine)
+        await throw(engine)
         await step_is(engine, run, "a", StepStatus.HELD)
-        assert time.monotonic() - acknowledged < 2.0
         go_on.set()
 
         async def left() -> bool:

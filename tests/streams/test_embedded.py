@@ -64,7 +64,7 @@ def has_ended(pid: int) -> bool:
 
 
 async def until_ended(pid: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(180):
         while not has_ended(pid):
             await asyncio.sleep(0.005)
 
@@ -208,7 +208,7 @@ def orphan(tmp_path: Path, program: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 async def test_a_server_that_outlived_its_owner_is_told_to_go(tmp_path: Path, orphan: subprocess.Popen[bytes]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(180):
         while not await answers(EmbeddedRedis(tmp_path)):
             assert orphan.poll() is None
     async with EmbeddedRedis(tmp_path) as redis, connected(redis) as client:
@@ -270,7 +270,7 @@ async def test_a_server_that_does_not_start_is_one_sentence_and_gives_the_owners
     with monkeypatch.context() as patched:
         patched.setenv("PATH", str(tmp_path / "bin"))
         with pytest.raises(EmbeddedRedisError, match="redis-server did not start: it wrote no log"):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(180):
                 await EmbeddedRedis(tmp_path).__aenter__()
     async with EmbeddedRedis(tmp_path) as redis:
         assert redis.is_owner
