@@ -31,6 +31,9 @@ class Bounds:
     estimated: float = 0.4
     """For what a run may cost; a form that is shown without gets it later."""
 
+    reached: float = 1.0
+    """For what a kill switch would stop; what was not seen by then is said to be more."""
+
     turn: float = 2.0
     """For the turn of a call that answers a person: what they did it with is good for 3 s."""
 

@@ -85,9 +85,9 @@ class Switchboard:
         found = [switch for (where, key), switch in known.thrown.items() if where == here or key == EVERYTHING]
         return sorted(found, key=lambda switch: switch.epoch)
 
-    async def reach(self, key: str) -> Reach:
-        """What a switch of this key would stop now, or stops."""
-        found, until = Reach(), asyncio.get_running_loop().time() + LOOK_FOR
+    async def reach(self, key: str, within_s: float = LOOK_FOR) -> Reach:
+        """What a switch of this key would stop now, or stops, as far as it was seen in so many seconds."""
+        found, until = Reach(), asyncio.get_running_loop().time() + within_s
         async for runs in self._pages(key):
             states = await asyncio.gather(*map(self._state, runs))
             for state in states:

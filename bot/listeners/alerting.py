@@ -92,7 +92,7 @@ class Alerting:
         verdict = await may_switch(self._desk, click.where.user, key)
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
-        words = will_stop(key, await self._desk.engine.switches.reach(key))
+        words = will_stop(key, await self._desk.engine.switches.reach(key, self._desk.bounds.reached))
         place = Place(click.where.channel, key, thread=click.where.thread)
         return switches.kill_form(key, words, place, clip(alerts.why_stopped(alert, run), switches.LONGEST_REASON))
 

@@ -15,6 +15,7 @@ def test_what_happens_before_an_acknowledgement_ends_within_slacks_bound() -> No
     assert USUAL.recorded - USUAL.asked >= 0.5, "what Slack leaves is enough for the database"
     assert SLACK_WAITS - USUAL.recorded >= 0.5, "what is left is enough for the way there and back"
     assert USUAL.permalink + USUAL.estimated < USUAL.asked, "what a form does without leaves room for what it needs"
+    assert USUAL.recorded - USUAL.reached >= 0.5, "and so does what a kill switch would stop"
     assert USUAL.turn < SLACK_WAITS, "a call that comes to its turn can still use what it answers"
 
 

@@ -63,7 +63,7 @@ async def test_a_running_step_is_stopped_and_goes_on_when_the_switch_is_lifted(s
     async with setup.working(uses) as engine:
         run = await begin(engine)
         await step_is(engine, run, "a", StepStatus.RUNNING)
-        reach = await engine.switches.reach(key)
+        reach = await engine.switches.reach(key, 60)
         assert (reach.runs, reach.steps, reach.more) == (1, 1, False)
 
         await throw(engine, key)

@@ -29,7 +29,7 @@ async def kill(desk: Desk, typed: Typed) -> Answer:
     verdict = await may_switch(desk, typed.user, key)
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)
-    words = will_stop(key, await desk.engine.switches.reach(key))
+    words = will_stop(key, await desk.engine.switches.reach(key, desk.bounds.reached))
     place = Place(typed.where.channel, key, thread=typed.where.thread)
     return switches.kill_form(key, words, place, clip(unescape(reason), switches.LONGEST_REASON))
 
