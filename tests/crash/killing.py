@@ -44,5 +44,5 @@ def _taken(marker: Path) -> str:
 
 async def stop(victim: BaseProcess) -> None:
     victim.terminate()
-    await asyncio.to_thread(victim.join, 20)
+    await asyncio.to_thread(victim.join, 180)
     assert victim.exitcode == 0, "a process that is told to stop ends by itself, without error"

@@ -28,7 +28,7 @@ from tests.crash.bot_victim import CHANNEL, POST, UPDATE, BotOrders, live, open_
 from tests.crash.fuse import Trap
 from tests.crash.killing import KILLS, bring_up, death_at, stop, until
 from tests.crash.victim import ANA
-from tests.patience import PATIENT, PATIENT_SLACK
+from tests.patience import PATIENT
 
 pytestmark = [pytest.mark.crash]
 
@@ -81,7 +81,7 @@ class Drill:
                 await until(nothing_in_hand)
 
     async def completed(self, run: str) -> None:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             assert (await self.engine.wait(run)).status is RunStatus.COMPLETED
 
     # What people see and do
@@ -116,9 +116,7 @@ class Drill:
 
     async def question_of(self, run: str) -> Message:
         return (
-            await self.simulator.wait_for(
-                lambda: [m for m in of(self.messages(), run, "approval") if has_buttons(m)], 30_000
-            )
+            await self.simulator.wait_for(lambda: [m for m in of(self.messages(), run, "approval") if has_buttons(m)])
         )[0]
 
     # The end
@@ -159,7 +157,7 @@ class Drill:
 
 @pytest.fixture
 async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(demo_workspace(), options=PATIENT_SLACK).serve() as serving:
+    async with Simulator(demo_workspace()).serve() as serving:
         yield serving
 
 
