@@ -100,9 +100,16 @@ def _tasks(state: RunState, text: str) -> Iterator[Block]:
     left = [step_id for step_id in open_ if going or state.step(step_id).status not in _TO_COME]
     for number, step_id in enumerate(left[:SHOWN_TASKS], 1):
         step = state.step(step_id)
-        again = attempt(step.attempt, state.plan.node(step_id).step.retry.attempts)
-        note = _WAITS[step.status][2:] if step.status in _WAITS else again if step.status in _TRIED else ""
+        note = _task_note(state, step_id, step)
         yield task(number, step_id, _task_status(state, step), note if note in text else "")
+
+
+def _task_note(state: RunState, step_id: str, step: StepState) -> str:
+    """What it waits for, or which attempt it is."""
+    if step.status in _TRIED:
+        return attempt(step.attempt, state.plan.node(step_id).step.retry.attempts)
+    inside = step.status is StepStatus.OPEN and state.status is RunStatus.WAITING
+    return (status_words(state) if inside else _WAITS.get(step.status, ""))[2:]
 
 
 def _task_status(state: RunState, step: StepState) -> TaskStatus:
