@@ -23,6 +23,7 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from bot.app import BotSettings
+from bot.listeners.sharing import log_of
 from bot.sending.steps import SlackSender
 from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.simulator import Simulator
@@ -240,6 +241,8 @@ async def left_behind(drill: Drill, tmp_path: Path) -> AsyncIterator[tuple[str, 
     yield "Redis", await dump_of_redis(drill.orders.redis_url)
     yield "logs", drill.orders.said.read_bytes()
     yield "histories", await dump_of_runs(drill)
+    for run in drill.runs:
+        yield f"the log of {run} as a file", log_of(await drill.engine.state(run), await drill.engine.history(run))
     yield "the workspace's history", str(await drill.engine.workspace.history()).encode()
     calls = [{"method": one.method, "args": one.args, "answer": one.answer} for one in drill.simulator.calls()]
     yield "calls of Slack", json.dumps(calls, default=str).encode()
