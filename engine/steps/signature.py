@@ -6,9 +6,10 @@ The one rule: a signature that cannot be checked is refused where the step is wr
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from types import FunctionType
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, create_model
@@ -42,7 +43,18 @@ class Signature:
 
         Arguments are keywords, each checked by its annotation; or one positional-only pydantic model, whose fields are
         the arguments, where there are many of them or where they depend on each other.
+
+        A function that is made anew, with other things around it, is not read anew.
         """
+        key = _what_is_read(fn)
+        if key is None:
+            return cls._read(fn)
+        if key not in _READ:
+            _READ[key] = cls._read(fn)
+        return _READ[key]
+
+    @classmethod
+    def _read(cls, fn: Callable[..., Any]) -> Signature:
         hints = get_type_hints(fn, include_extras=True)
         if "return" not in hints:
             raise TypeError(f"{_called(fn)} must say the type of its result")
@@ -101,6 +113,20 @@ def by_name(error: ValidationError, whole: str = "it") -> dict[str, str]:
         words = _complaint(_place(problem["loc"]) or whole, problem["type"], problem["msg"])
         found.setdefault(name, []).append(words)
     return {name: "; ".join(words) for name, words in found.items()}
+
+
+_READ: dict[Hashable, Signature] = {}
+"""What was read, by all that it was read from."""
+
+
+def _what_is_read(fn: Callable[..., Any]) -> Hashable | None:
+    """Equal for functions with the same signature; None where that cannot be told."""
+    if not isinstance(fn, FunctionType) or fn.__defaults__ or fn.__kwdefaults__ or hasattr(fn, "__wrapped__"):
+        return None
+    if not all(isinstance(hint, str | type) for hint in fn.__annotations__.values()):
+        return None
+    # Annotations are texts about the names of one module, and codes of two modules may be equal.
+    return (fn.__code__, fn.__code__.co_filename, id(fn.__globals__), *fn.__annotations__.items())
 
 
 def in_words(error: ValidationError, whole: str = "it") -> str:

@@ -300,3 +300,18 @@ def test_unknown_steps_and_twins_are_refused_in_words() -> None:
             asked()
     with pytest.raises(ValueError, match=r"two steps are called plain\.double@1"):
         Registry([double, double])
+
+
+def test_a_function_that_is_made_anew_is_not_read_anew() -> None:
+    def made(about: int, hint: type = str) -> StepFunction:
+        async def told(text: str) -> str:
+            return f"{text} {about}"
+
+        told.__annotations__["text"] = hint
+        return step("made")(told)
+
+    first, second, other = made(1), made(2), made(3, int)
+    assert first.signature is second.signature
+    assert first.fn is not second.fn
+    assert first.schema["properties"]["text"]["type"] == "string"
+    assert other.schema["properties"]["text"]["type"] == "integer"
