@@ -13,8 +13,13 @@ from typing import Any
 from tests.forks import FORKS
 from tests.waiting import until as until
 
-KILLS = int(os.environ.get("VB_KILLS", "5"))
-"""At each boundary: once at each of the appends of a run. ``VB_KILLS=100`` looks for what is rare."""
+KILLS = int(os.environ.get("VB_KILLS", "2"))
+"""At each boundary, so that one death follows another. ``VB_KILLS=100`` looks for what is rare."""
+
+
+def times(passings: int = 1) -> range:
+    """The kills at a boundary that a run passes so often: once at each of its passings at least."""
+    return range(max(KILLS, passings))
 
 
 def bring_up(life: Callable[[Any], None], orders: object) -> BaseProcess:

@@ -26,7 +26,7 @@ from engine.engine import Engine
 from tests.bot.truth import check_completed_thread, check_no_doubles, has_buttons, is_told, of
 from tests.crash.bot_victim import CHANNEL, POST, UPDATE, BotOrders, live, open_bot_engine, start_shipping
 from tests.crash.fuse import Trap
-from tests.crash.killing import KILLS, bring_up, death_at, stop, until
+from tests.crash.killing import bring_up, death_at, stop, times, until
 from tests.crash.victim import ANA
 from tests.patience import PATIENT
 
@@ -73,7 +73,7 @@ class Drill:
         """Finish the steps that a victim had in hand. Three losses in a row would rightly end a run as poison."""
 
         async def nothing_in_hand() -> bool:
-            states = [await self.engine.state(run.id) for run in await self.engine.runs(limit=KILLS + 1)]
+            states = [await self.engine.state(run.id) for run in await self.engine.runs(limit=len(self.runs) + 1)]
             return not any(any(state.opened(StepStatus.RUNNING)) for state in states)
 
         if not await nothing_in_hand():
@@ -144,8 +144,8 @@ class Drill:
 
     async def check(self) -> None:
         """The promises, from the log and from Slack."""
-        assert sorted(run.id for run in await self.engine.runs(limit=2 * KILLS)) == sorted(self.runs)
-        assert self.kills == KILLS
+        assert sorted(run.id for run in await self.engine.runs(limit=2 * len(self.runs))) == sorted(self.runs)
+        assert self.kills == len(self.runs)
         check_no_doubles(self.messages())
         for run in self.runs:
             types = [one.event.type for one in await self.engine.history(run)]
@@ -195,7 +195,7 @@ def on(database: str, boundary: str) -> object:
 )
 async def test_killed_while_it_tells(drill: Drill, boundary: str, passings: int) -> None:
     async with drill.ana_approves():
-        for number in range(KILLS):
+        for number in times(passings):
             nth = 1 + number % passings
             if boundary.startswith("unanswered"):
                 drill.simulator.fail_next(POST, Fault(), nth - 1)
@@ -210,7 +210,7 @@ async def test_killed_while_it_tells(drill: Drill, boundary: str, passings: int)
 @ON_SQLITE
 async def test_killed_between_a_click_and_its_acknowledgement(drill: Drill) -> None:
     clicks: list[asyncio.Task[None]] = []
-    for number in range(KILLS):
+    for number in times():
         victim = drill.spawn("after vote", start=number)
         run = await start_shipping(drill.engine, number)
         question = await drill.question_of(run)
@@ -227,7 +227,7 @@ async def test_killed_between_a_click_and_its_acknowledgement(drill: Drill) -> N
 async def test_killed_between_a_start_and_its_acknowledgement(drill: Drill) -> None:
     """Each victim first takes the command that has killed the one before it, then dies of its own."""
     typed: list[asyncio.Task[None]] = []
-    for number in range(KILLS):
+    for number in times():
         victim = drill.spawn("after start", 2 if typed else 1)
         await drill.simulator.wait_connected()
         if typed:
@@ -259,7 +259,7 @@ async def deliver_again(simulator: Simulator) -> None:
 async def test_killed_while_a_step_posts(drill: Drill, boundary: str) -> None:
     """The step is the one that posts to Slack; these runs were not started there, and are told nowhere."""
     run = None
-    for number in range(KILLS):
+    for number in times():
         # What was not posted is posted by the next victim, which so passes the boundary once more.
         nth = 2 if run is not None and boundary.startswith("before") else 1
         victim = drill.spawn(boundary, nth)
@@ -273,6 +273,8 @@ async def test_killed_while_a_step_posts(drill: Drill, boundary: str) -> None:
     async with drill.healthy():
         for run in drill.runs:
             await drill.completed(run)
-    assert [message.text for message in drill.simulator.channel_messages("#ops")] == [str(n) for n in range(KILLS)]
+    assert [message.text for message in drill.simulator.channel_messages("#ops")] == [
+        str(n) for n in range(len(drill.runs))
+    ]
     report = await drill.engine.verify()
     assert report.ok, report.findings[0]

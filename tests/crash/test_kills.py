@@ -18,7 +18,7 @@ from engine.core.state import RunStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
 from tests.crash.fuse import Trap
-from tests.crash.killing import KILLS, bring_up, death_at, stop, until
+from tests.crash.killing import bring_up, death_at, stop, times, until
 from tests.crash.recorder import Recorder, recording
 from tests.crash.victim import ANA, BOUNDARIES, Orders, live, open_engine
 
@@ -131,20 +131,21 @@ def at(database: str, boundary: str) -> object:
     indirect=["database_url"],
 )
 async def test_killed_at_a_boundary(drill: Drill, boundary: str) -> None:
-    for number in range(KILLS):
-        # Appends: the start, the claim, the effect's two records, the result with what follows.
-        nth = 1 + number % 5 if "append" in boundary else 1
+    # Appends: the start, the claim, the effect's two records, the result with what follows.
+    passings = 5 if "append" in boundary else 1
+    for number in times(passings):
+        nth = 1 + number % passings
         await drill.killed_at(drill.spawn(boundary, nth, start=f"command {number}"), boundary)
         run = await drill.start(f"command {number}")
         if not boundary.endswith("add"):
             # Here the victim died with a step in hand. Three losses in a row would rightly end the run as poison.
             await drill.recover_to_gate(run)
-    assert drill.kills == KILLS
+    assert drill.kills == len(drill.runs)
     await drill.finish()
 
 
 async def test_killed_while_a_run_waits_at_its_gate(drill: Drill, orders: Orders) -> None:
-    for _ in range(KILLS):
+    for _ in times():
         run = await drill.start()
         victim = drill.spawn()
 
@@ -155,12 +156,12 @@ async def test_killed_while_a_run_waits_at_its_gate(drill: Drill, orders: Orders
         victim.kill()
         orders.trap.marker.write_text("at the gate")
         await drill.killed_at(victim, "at the gate")
-    assert drill.kills == KILLS
+    assert drill.kills == len(drill.runs)
     await drill.finish()
 
 
 async def test_redis_flushed_in_the_middle(drill: Drill, redis_server: EmbeddedRedis) -> None:
-    for _ in range(KILLS):
+    for _ in times():
         await drill.start()
         flush(redis_server)
     healthy = drill.spawn()

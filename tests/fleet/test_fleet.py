@@ -47,14 +47,14 @@ def heard(result: Result) -> str:
 
 @BOTH
 def test_nothing_is_lost_or_doubled_whatever_befalls_the_fleet(database: DatabaseKind, tmp_path: Path) -> None:
-    result = play(Plan(database=database, seed=SEED, seconds=8, gap=0.5, in_flight=30), tmp_path, print)
+    result = play(Plan(database=database, seed=SEED, seconds=6, gap=0.5, in_flight=20), tmp_path, print)
     assert result.ok, heard(result)
     assert result.counts["completed"] > 0
     assert result.counts["kills"] > 0
 
 
 def test_an_older_worker_leaves_to_newer_ones_what_it_does_not_know(tmp_path: Path) -> None:
-    result = play(Plan(database="sqlite", seed=SEED, seconds=5, older=1, in_flight=30), tmp_path, print)
+    result = play(Plan(database="sqlite", seed=SEED, seconds=5, older=1, in_flight=20), tmp_path, print)
     assert result.ok, heard(result)
 
 
