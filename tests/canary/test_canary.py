@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import signal
-import subprocess
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from multiprocessing.process import BaseProcess
@@ -96,15 +95,14 @@ async def simulator() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-async def drill(
-    simulator: Simulator, database_url: str, tmp_path: Path, values: dict[str, str]
-) -> AsyncIterator[Drill]:
+async def drill(simulator: Simulator, sqlite_url: str, tmp_path: Path, values: dict[str, str]) -> AsyncIterator[Drill]:
+    """On SQLite: what goes to a database is the same on both, and in its file one sees what it has freed, too."""
     slack = BotSettings(simulator.bot_token, simulator.app_token, api_url=simulator.api_url, bounds=PATIENT)
     with running_redis(tmp_path / "redis") as server_of_redis:
         async with providers() as server:
             server.keys = {values["openai"], values["rotated"]}
             master, said = secrets.token_bytes(32), tmp_path / "said.log"
-            orders = Orders(database_url, server_of_redis.url, "c", slack, master, tuple(server.entries), said)
+            orders = Orders(sqlite_url, server_of_redis.url, "c", slack, master, tuple(server.entries), said)
             async with open_engine(orders, SlackSender()) as engine:
                 drill = Drill(orders, engine, simulator, server)
                 try:
@@ -236,7 +234,7 @@ async def covered(drill: Drill) -> None:
 
 async def left_behind(drill: Drill, tmp_path: Path) -> AsyncIterator[tuple[str, bytes]]:
     """Everything that is left: the database, Redis, the logs, all histories, and all that Slack was told."""
-    for place, data in database_of(drill, tmp_path):
+    for place, data in database_in(tmp_path):
         yield place, data
     yield "Redis", await dump_of_redis(drill.orders.redis_url)
     yield "logs", drill.orders.said.read_bytes()
@@ -250,15 +248,8 @@ async def left_behind(drill: Drill, tmp_path: Path) -> AsyncIterator[tuple[str, 
         yield f"messages in {channel}", str(drill.simulator.channel_messages(channel)).encode()
 
 
-def database_of(drill: Drill, tmp_path: Path) -> list[tuple[str, bytes]]:
-    """The bytes of its files, or what PostgreSQL's own program dumps."""
-    if drill.orders.database_url.startswith("sqlite"):
-        return [(f"the file {file.name}", file.read_bytes()) for file in tmp_path.glob("vb.db*")]
-    import pgserver
-
-    program = Path(pgserver.__file__).parent / "pginstall/bin/pg_dump"
-    dump = subprocess.run([str(program), drill.orders.database_url], capture_output=True, check=True, timeout=60)
-    return [("the dump of PostgreSQL", dump.stdout)]
+def database_in(folder: Path) -> list[tuple[str, bytes]]:
+    return [(f"the file {file.name}", file.read_bytes()) for file in folder.glob("vb.db*")]
 
 
 async def dump_of_redis(url: str) -> bytes:
