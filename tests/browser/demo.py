@@ -18,6 +18,8 @@ from pathlib import Path
 from playwright.async_api import Locator, Page, expect
 
 VB = Path(sys.executable).with_name("vb")
+DEMOS_OWN = Path(__file__).parents[2] / "workflows"
+"""Its definitions."""
 SHOTS = Path(os.environ.get("VB_SCREENSHOTS") or Path(__file__).parents[2] / "test-results")
 
 WITHIN_S = 180
@@ -53,13 +55,13 @@ class Demo:
 
 
 @asynccontextmanager
-async def running_demo(folder: Path, workflows: Path | None = None) -> AsyncGenerator[Demo]:
+async def running_demo(folder: Path, *workflows: Path) -> AsyncGenerator[Demo]:
     """Start it on a free port, and have it stop on SIGTERM: with exit code 0, and with no process left behind.
 
-    `workflows` is a folder of definitions in place of the demo's own.
+    `workflows` are folders of definitions in place of the demo's own.
     """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("VB_", "SLACK_"))}
-    ours |= {"VB_WORKFLOWS": str(workflows)} if workflows is not None else {}
+    ours |= {"VB_WORKFLOWS": os.pathsep.join(map(str, workflows))} if workflows else {}
     command = (str(VB), "demo", "--dir", str(folder), "--port", "0")
     process = await asyncio.create_subprocess_exec(
         *command, stdout=PIPE, stderr=STDOUT, env=ours | {"COLUMNS": "200", "NO_COLOR": "1"}

@@ -15,7 +15,7 @@ from aiohttp import web
 from playwright.async_api import Locator, expect
 
 from tests.browser.conftest import Chromium, watched_pages
-from tests.browser.demo import Chat, Demo, running_demo
+from tests.browser.demo import DEMOS_OWN, Chat, Demo, running_demo
 
 pytestmark = [
     pytest.mark.browser,
@@ -25,10 +25,25 @@ pytestmark = [
 ]
 
 
+FETCH = """
+name: fetch_terms
+input: {url: {type: string}}
+steps:
+  - id: fetch
+    uses: http.request
+    with: {url: "${{ input.url }}", timeout: 10s}
+    check: steps.fetch.output.body != ""
+    correct: {model: "local:brief", may_change: [url]}
+    retry: {attempts: 5, initial: 1s}
+"""
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def demo(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Demo]:
-    """The demo. It asks for Chromium first, without which there is no point in starting it."""
-    async with running_demo(tmp_path_factory.mktemp("scenes") / "state") as demo:
+    """The demo, with a definition more. It asks for Chromium first, without which there is no point in starting it."""
+    more = tmp_path_factory.mktemp("more")
+    (more / "fetch_terms.yaml").write_text(FETCH, encoding="utf-8")
+    async with running_demo(tmp_path_factory.mktemp("scenes") / "state", DEMOS_OWN, more) as demo:
         yield demo
 
 
@@ -102,6 +117,33 @@ async def test_notes_that_are_too_long_are_corrected(chat: Chat) -> None:
     question = chat.question("Are these notes good enough to publish?")
     await expect(question).to_contain_text("(local model) What is new?")
     await chat.shoot("correction")
+    await chat.page.get_by_role("button", name="Close thread").click()
+
+
+async def test_what_no_correction_can_mend_waits_for_a_person(chat: Chat) -> None:
+    await chat.type("/vb run draft_notes longest=20")
+    await chat.open_thread("draft_notes · longest=20")
+    for number in (1, 2):
+        await expect(line(chat, rf"✎ draft is tried with a change, {number} of 2\. Seen: ")).to_be_visible()
+    asked = chat.replies.filter(has_text="How shall draft go on?")
+    await expect(asked).to_contain_text(
+        "Corrected 2 times; the last try ended with: its result does not fulfil its check"
+    )
+    await expect(asked.get_by_role("button", name="Retry with my change")).to_be_visible()
+    await expect(chat.card("draft_notes · longest=20")).to_contain_text("? Waiting for an answer")
+    await chat.shoot("given-up")
+    await chat.page.get_by_role("button", name="Close thread").click()
+
+
+async def test_an_outage_is_tried_again_and_no_model_is_asked(demo: Demo, chat: Chat) -> None:
+    site = demo.suggested("check_site").partition("url=")[2]
+    await chat.type(f"/vb run fetch_terms url={site}")
+    await chat.open_thread(f"fetch_terms · {site}")
+    again = r"fetch failed \(.* answered 503 .*\), retrying in .*, attempt 2 of 5"
+    await expect(line(chat, again)).to_be_visible()
+    await expect(chat.replies.last).to_contain_text("✓ Completed in")
+    await expect(line(chat, "is asked what to change")).to_have_count(0)
+    await chat.shoot("transient")
     await chat.page.get_by_role("button", name="Close thread").click()
 
 
