@@ -42,7 +42,7 @@ class Correct(Model):
     max_tokens: int = Field(default=1_000, ge=1, le=100_000)
     """How long one proposal may be, in tokens."""
     cost: Money | None = None
-    """What all proposals may cost together; none is asked for beyond that."""
+    """What all proposals may cost together; none is asked for that may cost more than is left of it."""
     hint: str = ""
     """What it should know besides."""
 

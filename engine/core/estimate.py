@@ -221,7 +221,7 @@ def _correcting(
     reasons = (*reasons, f"at most {attempts} attempts at each", f"at most {most:,} tokens out each time")
     limit = None if rules is None or rules.cost is None else (often.high, rules.cost)
     if limit is not None:
-        reasons = (*reasons, f"none is asked for once they have cost {say_money(limit[1])}")
+        reasons = (*reasons, f"together at most {say_money(limit[1])}")
     calls = often.times(Range(0, 0, corrections * attempts))
     return _Asking(step, str(node.step.with_.get("model", "")), calls, told, _out(most), reasons, limit)
 
@@ -340,7 +340,7 @@ def _priced(asking: _Asking, prices: Prices, past: Mapping[str, Past]) -> StepEs
     cost = one.times(asking.calls)
     if asking.limit is not None:
         steps, limit = asking.limit
-        cost = cost._replace(high=min(cost.high, steps * (limit + one.high)))
+        cost = cost._replace(high=min(cost.high, steps * limit))
     before = past.get(asking.step)
     if before is None:
         return replace(known, cost=cost)

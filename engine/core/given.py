@@ -56,6 +56,9 @@ def _question(state: RunState, path: str, target: str, values: Values) -> dict[s
         "output": resolve(known.output, values),
         "before": list(known.told),
     }
+    rules = state.plan.node(target).step.correct
+    if rules is not None and rules.cost is not None:
+        about["left"] = max(0, rules.cost - known.cost)
     return {**state.plan.node(path).arguments.render({}), **about}
 
 

@@ -108,7 +108,8 @@ class Said(BaseModel):
 class Question(BaseModel):
     """One question to a model: ``model`` is ``provider:name``; without ``tools`` it can only answer.
 
-    ``key`` names one of the workspace's keys for the provider; None: the default one.
+    ``key`` names one of the workspace's keys for the provider; None: the default one. It is not asked if it may cost
+    more than ``most``, in millionths of a US dollar.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -121,6 +122,7 @@ class Question(BaseModel):
     temperature: float | None = None
     output: dict[str, JsonValue] | None = None
     key: str | None = None
+    most: int | None = None
 
 
 class _Pass(BaseModel):

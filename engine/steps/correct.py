@@ -42,6 +42,8 @@ class CorrectArguments(BaseModel):
     failure: dict[str, JsonValue]
     output: JsonValue = None
     before: list[str] = []
+    left: int | None = None
+    """What is left of ``cost``, in millionths of a US dollar."""
 
 
 class Proposed(BaseModel):
@@ -64,6 +66,7 @@ def llm_correct(ask: Ask) -> StepFunction:
             messages=[Said(role="user", text=_told(args))],
             max_tokens=args.max_tokens,
             output=_schema(args.may_change),
+            most=args.left,
         )
         answer = await ask(ctx, question)
         if not isinstance(answer.value, dict):

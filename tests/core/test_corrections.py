@@ -64,6 +64,15 @@ def test_a_result_that_fails_its_check_is_mended_by_another_prompt(tmp_path: Pat
     assert len(set(keys)) == 2, "what the first attempt recorded does not stand for the second"
 
 
+def test_a_proposal_may_cost_what_is_left_of_what_all_may_cost(tmp_path: Path) -> None:
+    file = tmp_path / "write.yaml"
+    text = WRITE.format(more="").replace("attempts: 2", "attempts: 2\n      cost: 0.10 USD")
+    file.write_text(text, encoding="utf-8")
+    asked = [proposal("Write more."), proposal("Write one word.")]
+    run = Rehearsal(file, {"t.write": writes, "notes!correct": asked}).run()
+    assert [one["left"] for one in run.called("llm.correct")] == [100_000, 99_997]
+
+
 def test_the_model_is_told_what_was_changed_before(tmp_path: Path) -> None:
     asked = [proposal("Write more."), proposal("Write one word.")]
     run = rehearse(tmp_path, {"t.write": writes, "notes!correct": asked})

@@ -429,3 +429,11 @@ async def test_an_answer_is_reckoned_at_the_price_that_it_was_asked_at(server: P
 async def test_what_anthropic_had_kept_is_counted_as_such(bench: Bench) -> None:
     answer = await bench.answer(ANTHROPIC, Say("three", usage=(1_000, 100), cached=400))
     assert (answer.usage.input_tokens, answer.usage.cached_tokens) == (1_000, 400)
+
+
+async def test_a_question_that_may_cost_more_than_is_left_for_it_is_not_asked(bench: Bench) -> None:
+    error = await bench.failure(OPENAI, most=10)
+    assert error.cls is FailureClass.PERMANENT
+    assert "and $0.00001 is left for it" in str(error)
+    assert (bench.server.seen, bench.notebook.spends) == ([], {})
+    await bench.answer(OPENAI, Say("three"), most=1_000_000)

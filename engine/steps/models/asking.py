@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, NotYet, StepError
 from engine.core.jsonschemas import size_in_tokens
+from engine.core.money import say_money
 from engine.core.spending import Spend
 from engine.core.words import did_you_mean
 from engine.prices import UnknownPrice, advice
@@ -105,9 +106,14 @@ class _Request:
         model = self._question.model
         try:
             worst = self._prices.cost(model, self._bound, self._question.max_tokens)
-            return Spend(worst, model, self._provider.name, self._prices.at(model))
+            spend = Spend(worst, model, self._provider.name, self._prices.at(model))
         except UnknownPrice as error:
             raise StepError(f"{error}; {advice(model)}", FailureClass.INVALID_INPUT) from None
+        most = self._question.most
+        if most is not None and worst > most:
+            words = f"the question may cost {say_money(worst)}, and {say_money(most)} is left for it"
+            raise StepError(words, FailureClass.PERMANENT)
+        return spend
 
     async def _wait_for_turn(self) -> None:
         likely = self._bound // _LIKELY_BYTES_PER_TOKEN + self._question.max_tokens
