@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bot.blocks.gate_words import EXPIRED, EXPIRY, by_whom, changed_words, right_words, stage_words
+from bot.blocks.gate_words import EXPIRED, EXPIRY, by_right, by_whom, changed_words, stage_words
 from bot.blocks.words import because, counted, date, either, mention, named, one_line
 from engine.core import events as e
 from engine.core.durations import say_duration
@@ -85,7 +85,7 @@ def _void(before: RunState, event: e.ApprovalEdited) -> str:
 
 
 def _who(event: e.ApprovalVoted | e.ApprovalGranted | e.ApprovalDenied) -> str:
-    return f"{by_whom(event.by, event.on_behalf_of)}{right_words(event.authority)}"
+    return by_right(event.by, event.on_behalf_of, event.authority)
 
 
 def _left(gate: Gate) -> str:

@@ -103,7 +103,7 @@ def decision_words(gate: Gate) -> str:
         sign = "✓" if made.policy == "approve" else "✗"
         return f"{sign} Expired {date(made.at)}: nobody decided in time, so {EXPIRED[made.policy]}."
     word = "✓ Approved" if made.verdict == "granted" else "✗ Denied"
-    who = f"{word} by {by_whom(made.by, made.on_behalf_of)}{right_words(made.authority)} {date(made.at)}"
+    who = f"{word} by {by_right(made.by, made.on_behalf_of, made.authority)} {date(made.at)}"
     return f"{who}{because(made.reason)}"
 
 
@@ -114,9 +114,10 @@ def approved_with(gate: Gate) -> str:
     return f"Approved before that: {_voters(before)}." if before else ""
 
 
-def right_words(authority: str) -> str:
-    """By what right, in brackets."""
-    return f" ({one_line(authority)})" if authority else ""
+def by_right(by: Actor, behalf: Actor | None, authority: str) -> str:
+    """Who, for whom, and by what right in brackets: ``Ben for Chen (in @oncall)``."""
+    right = authority if behalf is None else authority.removeprefix(f"for {behalf.name}, ")
+    return f"{by_whom(by, behalf)} ({one_line(right)})" if right else by_whom(by, behalf)
 
 
 def changed_words(old: Mapping[str, JsonValue], new: Mapping[str, JsonValue]) -> str:
@@ -134,7 +135,7 @@ def sent_back(gate: Gate) -> str:
     asked = gate.changes
     if asked is None:
         return ""
-    who = f"{by_whom(asked.by, asked.on_behalf_of)}{right_words(asked.authority)}"
+    who = f"{by_right(asked.by, asked.on_behalf_of, asked.authority)}"
     return (
         f"↩ {who} asked for changes{because(asked.comment)}. The run goes back to {one_line(asked.to)}, and asks anew."
     )

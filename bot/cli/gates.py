@@ -12,6 +12,10 @@ Set = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="Change this value before that.", show_default=False),
 ]
+Seen = Annotated[
+    str,
+    typer.Option("--seen", metavar="EVIDENCE", help="Only if this is what is decided on, as the request shows it."),
+]
 To = Annotated[
     str | None, typer.Option("--to", metavar="WHO", help="A full member: @ben, or an id.", show_default=False)
 ]
@@ -19,28 +23,34 @@ For = Annotated[str | None, typer.Option("--for", metavar="TIME", help="Such as 
 
 
 def approve(
-    ref: Run, gate: Gate, changes: Set = None, reason: Reason = "", yes: Yes = False, folder: Dir = None
+    ref: Run,
+    gate: Gate,
+    changes: Set = None,
+    reason: Reason = "",
+    seen: Seen = "",
+    yes: Yes = False,
+    folder: Dir = None,
 ) -> None:
-    """Approve at a gate, where the settings allow it; with --set, change values first and approve what that gives.
+    """Show what a gate asks, and approve it, where the settings allow it; with --set, change values before that.
 
     For example: vb approve 01ks8q agree --set percent=10 --reason "not so many at first"
     """
-    from bot.console.decide import approve_changed, decide
+    from bot.console.decide import approve, approve_changed
     from bot.console.launch import launch
 
     settings = settings_of(folder)
     if changes:
         launch(lambda: approve_changed(settings, ref, gate, changes, reason=reason, yes=yes), settings)
-    launch(lambda: decide(settings, ref, gate, granted=True, reason=reason), settings)
+    launch(lambda: approve(settings, ref, gate, reason=reason, seen=seen, yes=yes), settings)
 
 
 def deny(ref: Run, gate: Gate, reason: Reason = "", folder: Dir = None) -> None:
     """Deny at a gate, where the settings allow it."""
-    from bot.console.decide import decide
+    from bot.console.decide import deny
     from bot.console.launch import launch
 
     settings = settings_of(folder)
-    launch(lambda: decide(settings, ref, gate, granted=False, reason=reason), settings)
+    launch(lambda: deny(settings, ref, gate, reason=reason), settings)
 
 
 def request_changes(

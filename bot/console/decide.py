@@ -7,6 +7,8 @@ the version that it made.
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Sequence
 
 from bot.blocks.words import counted
@@ -14,11 +16,12 @@ from bot.config.settings import Settings
 from bot.console.atgate import Acting, NotDone, acting, why_not
 from bot.console.confirm import confirm
 from bot.console.filters import pairs
-from bot.console.launch import DONE
+from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say
 from bot.people import acts
 from bot.people.acts import Asking
 from bot.text.gate_facts import changed
+from bot.text.gate_report import decided_on
 from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.core.state import RunState
@@ -26,10 +29,44 @@ from engine.core.words import listed
 from engine.engine import Engine
 
 
-async def decide(settings: Settings, ref: str, gate: str, *, granted: bool, reason: str) -> int:
-    """Approve or deny ``gate`` of the run ``ref``. Raises as ``Acting``."""
+async def approve(
+    settings: Settings, ref: str, gate: str, *, reason: str = "", seen: str = "", yes: bool = False
+) -> int:
+    """Approve ``gate`` of the run ``ref`` as it is shown here, or if ``seen`` is its evidence. Raises as ``Acting``."""
     async with acting(settings) as here:
-        return await _vote(here, await here.asking(ref, gate), granted=granted, reason=reason)
+        asking = await here.asking(ref, gate)
+        if seen:
+            _check_seen(asking, seen, here.engine.clock.now())
+        else:
+            _show(asking, yes=yes)
+        return await _vote(here, asking, granted=True, reason=reason)
+
+
+async def deny(settings: Settings, ref: str, gate: str, *, reason: str = "") -> int:
+    """Deny at ``gate`` of the run ``ref``. Raises as ``Acting``."""
+    async with acting(settings) as here:
+        return await _vote(here, await here.asking(ref, gate), granted=False, reason=reason)
+
+
+def _check_seen(asking: Asking, seen: str, now: int) -> None:
+    """Raises ``NotDone`` where something else is decided on than what the person saw."""
+    if not re.fullmatch(r"[0-9a-f]{8,64}", seen):
+        raise Misuse(
+            "--seen takes the evidence as the request shows it, such as 5f7b6325b0: eight characters at least."
+        )
+    if not asking.gate.evidence.startswith(seen):
+        told = "\n".join(decided_on(asking.gate))
+        outdated = c.Outdated(asking.step, asking.gate.version)
+        raise NotDone(f"{why_not(asking.state, asking.step, outdated, now)} This is how it is now:\n{told}")
+
+
+def _show(asking: Asking, *, yes: bool) -> None:
+    """Say what is approved. Whoever sits at a terminal is asked; a script has decided. Raises ``Declined``."""
+    what = f"This approves {asking.step} of {asking.state.run}:\n" + "\n".join(decided_on(asking.gate))
+    if sys.stdin.isatty():
+        confirm(what, yes=yes)
+    else:
+        note(what)
 
 
 async def approve_changed(

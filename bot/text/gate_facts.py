@@ -32,7 +32,7 @@ def _vote(asking: Asking, event: e.ApprovalVoted | e.ApprovalGranted | e.Approva
     behalf = f" for {named(event.on_behalf_of)}" if event.on_behalf_of is not None else ""
     stages = asking.request.stages
     stage = f" in stage {stages[event.stage].name}" if stages and stages[event.stage].name else ""
-    yield f"{named(event.by)} {verb}{behalf}{stage}{_right(event.authority)}{_why(event.reason)}"
+    yield f"{named(event.by)} {verb}{behalf}{stage}{_right(event.authority, event.on_behalf_of)}{_why(event.reason)}"
     version = asking.version_of(event.evidence)
     if event.evidence:
         seen = f"the version of event {version.seq}" if version is not None else "NO VERSION ON RECORD"
@@ -52,7 +52,8 @@ def _of_gate(event: e.ApprovalEvent) -> Iterator[str]:
             yield f"{named(event.by)} let {named(event.to)} decide{_right(event.authority)}{_why(event.reason)}"
         case e.ApprovalChangesRequested():
             behalf = f" for {named(event.on_behalf_of)}" if event.on_behalf_of is not None else ""
-            yield f"{named(event.by)} asked for changes{behalf}{_right(event.authority)}{_why(event.comment)}"
+            right = _right(event.authority, event.on_behalf_of)
+            yield f"{named(event.by)} asked for changes{behalf}{right}{_why(event.comment)}"
         case e.ApprovalSnoozed():
             yield f"{named(event.by)} is not reminded before {key_instant(event.until)}"
         case e.ApprovalReminded():
@@ -93,8 +94,10 @@ def named(actor: e.Actor) -> str:
     return f"{one_line(actor.name, 80)} ({actor.via} {one_line(actor.id, 80)}{at})"
 
 
-def _right(authority: str) -> str:
-    return f", {one_line(authority)}" if authority else ""
+def _right(authority: str, behalf: e.Actor | None = None) -> str:
+    """By what right; for whom is told already, where it was for somebody."""
+    right = authority if behalf is None else authority.removeprefix(f"for {behalf.name}, ")
+    return f", {one_line(right)}" if right else ""
 
 
 def _why(reason: str) -> str:

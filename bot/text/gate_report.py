@@ -16,6 +16,7 @@ from bot.text.plain import clean, one_line
 from engine.core import events as e
 from engine.core.durations import format_duration
 from engine.core.gate_history import Asking, Version
+from engine.core.gates import Gate
 from engine.core.instants import key_instant
 from engine.core.words import listed
 from engine.gates import GateReport, PeriodDelegation
@@ -48,10 +49,29 @@ def lines(report: GateReport) -> Iterator[str]:
     yield from _proof(report)
 
 
-def _seen(asking: Asking) -> Iterator[str]:
-    yield f"  Question: {one_line(asking.request.title)}"
-    for label, value in asking.request.show.items():
+def decided_on(gate: Gate) -> Iterator[str]:
+    """What people decide on at the gate now, a line at a time."""
+    yield from _question(gate.request)
+    yield from _contents(gate.fields, gate.inputs)
+    if gate.evidence:
+        yield f"  Evidence: sha256 {gate.evidence}"
+
+
+def _question(request: e.ApprovalRequested) -> Iterator[str]:
+    yield f"  Question: {one_line(request.title)}"
+    for label, value in request.show.items():
         yield f"  Shown {one_line(label)}: {_value(value)}"
+
+
+def _contents(fields: Mapping[str, JsonValue], inputs: e.Inputs, since: str = "") -> Iterator[str]:
+    for name, value in fields.items():
+        yield f"  Field {name}{since}: {_value(value)}"
+    for step, given in inputs.items():
+        yield f"  Arguments of {step}{since}: {_value(given)}"
+
+
+def _seen(asking: Asking) -> Iterator[str]:
+    yield from _question(asking.request)
     for version in asking.versions:
         yield from _version(asking, version)
     for fact in asking.facts:
@@ -67,10 +87,7 @@ def _shown(asking: Asking) -> int:
 
 def _version(asking: Asking, version: Version) -> Iterator[str]:
     since = "" if version.seq == asking.seq else f" after the edit at event {version.seq}"
-    for name, value in version.fields.items():
-        yield f"  Field {name}{since}: {_value(value)}"
-    for step, given in version.inputs.items():
-        yield f"  Arguments of {step}{since}: {_value(given)}"
+    yield from _contents(version.fields, version.inputs, since)
     if version.evidence:
         holds = "" if version.holds else "; WHAT IS ON RECORD HAS ANOTHER ONE"
         yield f"  Evidence{since}: sha256 {version.evidence}{holds}"

@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from tests.browser.conftest import OpenPage
+from tests.browser.demo import SHOTS
 from tests.browser.desk import Desk
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -97,6 +98,7 @@ async def test_on_a_phone_everything_fits(desk: Desk, open_page: OpenPage, schem
     box = await thread.bounding_box()
     assert box is not None
     assert (box["x"], box["width"]) == (0, 390)
+    await page.screenshot(path=SHOTS / f"phone_{scheme}.png", animations="disabled")
     await page.get_by_role("button", name="Close thread").click()
     await page.get_by_role("textbox", name="Message #releases").fill("/vb run")
     await page.get_by_role("button", name="Send").click()

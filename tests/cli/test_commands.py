@@ -94,7 +94,7 @@ def test_a_gate_says_how_to_decide_and_another_terminal_decides(vb: Vb) -> None:
         assert "vb deny" in waiting.until(r"or: .*")[0]
         approved = vb(*hint[1].split()[1:4], "--reason", "looks good")
         assert approved.code == 0
-        assert approved.err == ""
+        assert "  Question: Publish it?\n" in approved.err
         assert waiting.ended() == 0
     assert re.search(r"APPROVAL_GRANTED publish by=\"\w+ \(cli\)\" .*reason=\"looks good\"", waiting.said)
     again = vb("approve", hint[2], "publish")

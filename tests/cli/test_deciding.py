@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from slack_sdk.oauth.installation_store import Installation
+from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
 from bot.config.settings import Settings
 from bot.config.wiring import starting_engine
 from bot.console.atgate import NobodyInSlack, NotDone
-from bot.console.decide import approve_changed, decide
+from bot.console.decide import approve, approve_changed
 from bot.console.handing import delegate, delegate_for, list_delegations, request_changes, snooze, take_back
 from bot.console.inslack import NoWayToSlack
 from bot.console.launch import Misuse
@@ -20,11 +22,13 @@ from bot.console.whoami import machine, me
 from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, BEN, CHEN, DANA, demo_workspace
 from bot.simulator.simulator import Simulator
+from bot.workspaces.installations import Installations
 from engine.catalog import Catalog
 from engine.core.events import Actor
 from engine.core.gates import Gate
 from engine.core.state import StepState
 from engine.engine import Engine
+from engine.store import Secrets, new_master_key
 from tests.core.driver import workflow
 from tests.patience import PATIENT_SLACK
 
@@ -87,13 +91,13 @@ async def test_everybody_of_a_group_can_approve_at_a_terminal(terminal: Terminal
     run = await terminal.run(quorum="all")
     await terminal.belongs_to(CHEN)
     with pytest.raises(NotDone, match=r"^Only @release-managers can decide this, and you do not belong there\."):
-        await decide(terminal.settings, run, "agree", granted=True, reason="")
+        await approve(terminal.settings, run, "agree")
     await terminal.belongs_to(ANA)
-    await decide(terminal.settings, run, "agree", granted=True, reason="")
+    await approve(terminal.settings, run, "agree")
     (vote,) = (await terminal.gate(run)).votes
     assert (vote.by.id, vote.by.terminal, vote.authority) == (ANA, machine(), "in @release-managers")
     await terminal.belongs_to(DANA)
-    await decide(terminal.settings, run, "agree", granted=True, reason="")
+    await approve(terminal.settings, run, "agree")
     assert (await terminal.step(run)).status == "completed"
 
 
@@ -101,10 +105,10 @@ async def test_a_person_without_a_way_to_slack_decides_nothing(terminal: Termina
     run = await terminal.run()
     await terminal.belongs_to(ANA)
     with pytest.raises(NoWayToSlack, match=r"Nothing was changed\. Set SLACK_BOT_TOKEN"):
-        await decide(Settings.read(tmp_path), run, "agree", granted=True, reason="")
+        await approve(Settings.read(tmp_path), run, "agree")
     terminal.slack.fail_next("usergroups.users.list", Fault(error="internal_error"))
     with pytest.raises(NotDone, match=r"^Slack did not say who belongs to @release-managers, .* Nothing was changed"):
-        await decide(terminal.settings, run, "agree", granted=True, reason="")
+        await approve(terminal.settings, run, "agree")
     assert (await terminal.gate(run)).decision is None
 
 
@@ -114,7 +118,7 @@ async def test_a_change_is_shown_and_voids_what_was_approved_before(
     edit = {"percent": {"type": "integer", "min": 1, "max": 100, "value": 50}}
     run = await terminal.run(quorum=2, edit=edit)
     await terminal.belongs_to(DANA)
-    await decide(terminal.settings, run, "agree", granted=True, reason="")
+    await approve(terminal.settings, run, "agree")
     await terminal.belongs_to(ANA)
 
     async def change(*changes: str, yes: bool = True) -> None:
@@ -158,3 +162,49 @@ async def test_what_is_done_at_a_gate_in_slack_is_done_at_a_terminal(
         state = await engine.state(run)
     assert state.changes is not None
     assert (state.changes.comment, state.changes.by.id) == ("name the migration", CHEN)
+
+
+async def test_an_approval_at_a_terminal_is_of_what_was_shown(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = await terminal.run(show={"notes": "v1 \x1b[31m"})
+    await terminal.belongs_to(ANA)
+    evidence = (await terminal.gate(run)).evidence
+    with pytest.raises(Misuse, match="eight characters at least"):
+        await approve(terminal.settings, run, "agree", seen="5f7b")
+    with pytest.raises(NotDone, match=rf"This is how it is now:\n  Question: Ship it\?[\s\S]*sha256 {evidence}"):
+        await approve(terminal.settings, run, "agree", seen="5f7b6325b0")
+    assert (await terminal.gate(run)).decision is None
+    capsys.readouterr()
+    await approve(terminal.settings, run, "agree", seen=evidence[:10])
+    second = await terminal.run(show={"notes": "v2"})
+    await approve(terminal.settings, second, "agree")
+    assert "  Shown notes: v2\n" in capsys.readouterr().err
+    assert all([(await terminal.gate(each)).decision for each in (run, second)])
+
+
+async def test_where_it_was_installed_the_sealed_token_asks_slack(
+    terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VB_MASTER_KEY", new_master_key())
+    slack = terminal.slack
+    terminal.settings = Settings.read(tmp_path, SLACK_API_URL=slack.api_url, VB_WORKSPACE="T0ACMEDEMO")
+    run = await terminal.run()
+    await terminal.belongs_to(CHEN)
+
+    async def install(bot_token: str, ends_at: int | None = None) -> None:
+        made = Installation(
+            team_id="T0ACMEDEMO", user_id=ANA, bot_token=bot_token, bot_token_expires_at=ends_at, installed_at=1.0
+        )
+        async with terminal.engine() as engine:
+            rotator = AsyncTokenRotator(client_id="1.2", client_secret="s3cret")
+            await Installations(Secrets(engine.store), "1.2", rotator).async_save(made)
+
+    with pytest.raises(NoWayToSlack):
+        await approve(terminal.settings, run, "agree")
+    await install(slack.bot_token, ends_at=1)
+    with pytest.raises(NoWayToSlack):
+        await approve(terminal.settings, run, "agree")
+    await install(slack.bot_token)
+    with pytest.raises(NotDone, match="Only @release-managers can decide this"):
+        await approve(terminal.settings, run, "agree")

@@ -199,12 +199,18 @@ def _operated(now: Situation) -> Iterator[Made]:
 @about_runs(decided.denied)
 @about_runs(decided.nothing_open)
 @about_runs(decided.delegated)
+@about_runs(decided.nothing_to_edit)
+@about_runs(decided.sent_back)
+@about_runs(decided.snoozed)
 def _typed_decisions(now: Situation) -> Iterator[Made]:
     yield decided.nothing_open(now.state)
     for step, gate in gates(now):
         yield decided.approve_form(now.state, step, gate, PLACE, "fine")
         yield decided.denied(now.state, step)
         yield decided.delegated(step, gate, now.state.started.by)
+        yield decided.nothing_to_edit(step, gate)
+        yield decided.sent_back(step, gate)
+        yield decided.snoozed(step, gate, now.state.at)
 
 
 def _questions(now: Situation) -> questions.Asked:

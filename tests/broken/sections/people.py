@@ -99,6 +99,13 @@ BREAKS = (
         instead="        if self.by:\n            return right_of_account",
     ),
     Break(
+        "At a terminal nothing is approved but what is shown there",
+        "decide.py::_check_seen",
+        "what was seen is not compared with what is decided on",
+        text="    if not asking.gate.evidence.startswith(seen):\n",
+        instead="    if not asking.gate.evidence:\n",
+    ),
+    Break(
         "Where business hours are those of the people asked",
         "asking.py::clock_in",
         "the gate's instants stay as they were",

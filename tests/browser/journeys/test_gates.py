@@ -43,6 +43,7 @@ async def test_nobody_answers_up_to_the_last_rung_and_then_it_expires(windows: W
     await expect(chen.question("Release nothing?")).to_have_count(0)
     await expect(chen.replies.filter(has_text="nobody decided in time, so it was denied").first).to_be_visible()
     await expect(chen.card("two_keys · nothing")).not_to_contain_text("Waiting for a decision")
+    await chen.shoot("expired")
 
 
 async def test_an_edit_voids_the_vote_that_came_before(windows: Windows) -> None:
@@ -56,6 +57,7 @@ async def test_an_edit_voids_the_vote_that_came_before(windows: Windows) -> None
     await form.get_by_role("button", name="Save").click()
     saved = dialog(chen, "Saved")
     await expect(saved).to_contain_text("Approvals from before do not count any more.")
+    await chen.shoot("edited")
     await saved.get_by_role("button", name="Approve").click()
     await expect(saved).to_be_hidden()
     await expect(ana.question(question)).to_contain_text("maintenance on Sunday")
@@ -76,6 +78,7 @@ async def test_changes_are_asked_for_and_come_back_as_a_new_question(windows: Wi
     await expect(form).to_be_hidden()
     await expect(chen.replies.filter(has_text="Ana Ruiz asks for changes, back to draft").first).to_be_visible()
     await expect(chen.question(question)).to_contain_text("prices, say since when")
+    await chen.shoot("changes")
     await chen.press(chen.question(question), "Approve")
     await expect(chen.replies.filter(has_text="1 more approval needed").first).to_be_visible()
     await ana.press(ana.question(question), "Approve")
@@ -97,7 +100,10 @@ async def test_somebody_who_was_asked_lets_another_decide(windows: Windows) -> N
     await expect(form).to_be_hidden()
     await expect(ben.replies.filter(has_text=re.compile("Chen Wei.*Ben Okafor")).first).to_be_visible()
     await ben.press(ben.question(question), "Approve")
-    await expect(chen.replies.filter(has_text="✓ Approved by Ben Okafor").first).to_be_visible()
+    await expect(
+        chen.replies.filter(has_text="✓ Approved by Ben Okafor for Chen Wei (in @oncall)").first
+    ).to_be_visible()
+    await chen.shoot("delegated")
     await expect(chen.card("notice · delay")).to_contain_text("✓ Completed")
 
 
@@ -111,14 +117,17 @@ async def test_like_requests_are_decided_together_in_the_app_home(windows: Windo
     await chen.page.get_by_role("tab", name="Home").click()
     home = chen.page.get_by_role("tabpanel", name="Home")
     await expect(home).to_contain_text("notice asks 3 times at publish.")
+    await chen.shoot("home")
     await home.get_by_role("button", name="Decide together").click()
     form = dialog(chen, "Decide publish")
     await form.get_by_role("checkbox", name=re.compile("Post green")).uncheck()
     await form.get_by_role("radio", name="Approve").check()
+    await chen.shoot("together")
     await form.get_by_role("button", name="Decide", exact=True).click()
     await expect(dialog(chen, "Approved")).to_contain_text("Approved: 2 of 2.")
-    await chen.shoot("home")
     await chen.page.keyboard.press("Escape")
     await expect(dialog(chen, "Approved")).to_be_hidden()
+    await expect(home).not_to_contain_text("notice asks")
+    await expect(home).to_contain_text("Post green?")
     for what, standing in (("red", "✓ Completed"), ("blue", "✓ Completed"), ("green", "Waiting for a decision")):
         await expect(dana.card(f"notice · {what}")).to_contain_text(standing)

@@ -32,6 +32,7 @@ async def test_two_people_in_two_windows_decide_together(windows: Windows) -> No
         await expect(window.question("Release v1?")).to_have_count(0)
         await expect(window.replies.filter(has_text=re.compile("✓ Approved by")).first).to_contain_text("Chen Wei")
         await expect(window.card(title)).to_contain_text("✓ Completed")
+    await ana.shoot("two_people")
 
 
 async def test_a_form_has_a_field_for_each_kind_of_input_and_says_what_is_wrong(windows: Windows) -> None:
@@ -43,6 +44,7 @@ async def test_a_form_has_a_field_for_each_kind_of_input_and_says_what_is_wrong(
     await expect(form.get_by_role("radio", name="small")).to_be_checked()
     await form.get_by_role("button", name="Start").press("Enter")
     await expect(form.get_by_label("day")).to_have_attribute("aria-invalid", "true")
+    await ben.shoot("inputs_wrong")
     await form.get_by_label("day").fill("2030-01-31")
     owner = form.get_by_role("combobox", name="owner")
     await owner.click()
