@@ -134,7 +134,7 @@ def open_engine(orders: Orders, sender: SlackSender) -> AbstractAsyncContextMana
         orders.redis_url,
         chain_key=b"k" * 32,
         namespace=orders.namespace,
-        worker=WorkerSettings(lease=1_500, grace=3.0),
+        worker=WorkerSettings(lease=3_000, grace=3.0),
         sealer=Sealer(orders.master),
     )
     return Engine.open(settings, catalog=catalog, registry=registry)

@@ -31,6 +31,7 @@ from engine.gates import Gates
 from engine.steps.registry import Registry, step
 from engine.worker import WorkerSettings
 from tests.crash.fuse import Fuse, Trap
+from tests.crash.victim import PATIENT
 
 POST, UPDATE = "chat.postMessage", "chat.update"
 CHANNEL = "C0RELEASES"
@@ -46,7 +47,7 @@ SHIPPING = Workflow.model_validate(
         "name": "shipping",
         "input": {"n": {"type": "integer"}},
         "steps": [
-            {"id": "notes", "uses": "crash.note", "with": {"text": "of ${{ string(input.n) }}"}},
+            {"id": "notes", "uses": "crash.note", "with": {"text": "of ${{ string(input.n) }}"}, "retry": PATIENT},
             {
                 "id": "publish",
                 "approval": {
@@ -55,7 +56,7 @@ SHIPPING = Workflow.model_validate(
                     "show": {"notes": "${{ steps.notes.output }}"},
                 },
             },
-            {"id": "tag", "uses": "crash.note", "with": {"text": "tagged"}},
+            {"id": "tag", "uses": "crash.note", "with": {"text": "tagged"}, "retry": PATIENT},
         ],
     }
 )
@@ -63,7 +64,14 @@ ANNOUNCING = Workflow.model_validate(
     {
         "name": "announcing",
         "input": {"n": {"type": "integer"}},
-        "steps": [{"id": "say", "uses": "slack.post", "with": {"channel": "#ops", "text": "${{ string(input.n) }}"}}],
+        "steps": [
+            {
+                "id": "say",
+                "uses": "slack.post",
+                "with": {"channel": "#ops", "text": "${{ string(input.n) }}"},
+                "retry": PATIENT,
+            }
+        ],
     }
 )
 

@@ -26,15 +26,18 @@ from tests.crash.fuse import Fuse, Trap
 
 BOUNDARIES = ("before append", "after append", "before add", "after add", "inside step", "after effect")
 LEASE = 400
+PATIENT = {"classes": {"worker_lost": {"attempts": 50}}}
+"""A lease is short here, and a machine that is busy may be too late for it: no step is given up for that."""
+
 ANA = Actor(via="cli", id="ana", name="Ana")
 
 PAYING = Workflow.model_validate(
     {
         "name": "paying",
         "steps": [
-            {"id": "first", "uses": "crash.pay"},
+            {"id": "first", "uses": "crash.pay", "retry": PATIENT},
             {"id": "gate", "approval": {"title": "Pay again?", "approvers": ["@all"], "allow_self": True}},
-            {"id": "second", "uses": "crash.pay"},
+            {"id": "second", "uses": "crash.pay", "retry": PATIENT},
         ],
     }
 )
