@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Select, bindparam, select, tuple_
+from sqlalchemy import Column, Connection, Select, bindparam, select, tuple_, union_all
 
 from engine.store.blobs import blob_place
 from engine.store.errors import Erased, StoreError
 from engine.store.finding import Finding
 from engine.store.opening import open_text
-from engine.store.schema import blob_refs, blobs, runs
+from engine.store.schema import blob_refs, blobs, runs, workspaces
 from engine.store.sealing import Keys, hidden
 
 _PAGE = 1000
@@ -29,7 +29,7 @@ Page = tuple[Place, int, list[Finding]]
 def orphans(column: Column[Any], connection: Connection, after: Place) -> Page:
     """Rows of `column`'s table whose run is not there: where the page ended, how many rows it had, and what is wrong.
 
-    An empty page is the end.
+    An empty page is the end. What a workspace's own facts were told by has rows, too.
     """
     table = column.table
     rows = _page(connection, _runs_in(column), after)
@@ -113,4 +113,6 @@ def _long_texts() -> _Pages:
 
 _REFERENCES: Final = _references()
 _LONG_TEXTS: Final = _long_texts()
-_KNOWN: Final = select(runs.c.id).where(runs.c.id.in_(bindparam("ids", expanding=True)))
+_KNOWN: Final = union_all(
+    *(select(table.c.id).where(table.c.id.in_(bindparam("ids", expanding=True))) for table in (runs, workspaces))
+)
