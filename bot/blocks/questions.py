@@ -265,8 +265,8 @@ def _has_result(step: StepState) -> bool:
 
 
 def _outcomes(about: Question, step: StepState) -> list[str]:
-    begun = [step.effects[name].key for name in about.effects if name in step.effects]
-    keys = ", ".join(f"`{one_line(key, 200)}`" for key in begun[:_KEYS])
+    begun = [one_line(step.effects[name].key, 200) for name in about.effects if name in step.effects]
+    keys = ", ".join(f"`{key}`" for key in begun[:_KEYS] if key)
     look = f" Look there first, at what has the key {keys}." if keys else " Look there first."
     asks = f"It must not happen twice, so the run waits for a person to say whether it did.{look}"
     happened = "*It happened*: you say what it gave, and the run goes on with that."
