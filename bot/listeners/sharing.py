@@ -26,7 +26,6 @@ from engine.core.state import Recorded, RunState
 
 log = logging.getLogger(__name__)
 
-CHART = "chart"
 COMMENT_LIMIT = 3_900
 SNIPPET_LIMIT = 1_000_000
 """Bytes of what Slack takes as a snippet."""
@@ -44,7 +43,12 @@ async def share_chart(desk: Desk, where: Where, key: str, found: SpentByDay) -> 
     title = f"Spend per day, {found.days[0]} to {found.days[-1]}"
     file = File("spend.png", title, picture, clip_markup(told, COMMENT_LIMIT))
     try:
-        await desk.files.share(Key(key, CHART), Target(where.channel, where.thread or None), file, Priority.ANSWER)
+        await desk.files.share(
+            Key(desk.engine.settings.workspace, f"chart:{key}"),
+            Target(where.channel, where.thread or None),
+            file,
+            Priority.ANSWER,
+        )
     except Refused as refused:
         await desk.whisper(where, said(f"{words.not_shared(refused.error)}\nIn words: {told}"))
 

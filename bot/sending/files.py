@@ -54,7 +54,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Under what a file is shared once: ``name`` in ``stream``, for its event ``seq``, if that is a run."""
+    """Under what a file is shared once: ``name`` in ``stream``, a run's or a workspace's, for its event ``seq``."""
 
     stream: str
     name: str
@@ -82,7 +82,6 @@ class Files:
 
     def __init__(self, outbox: Outbox, store: Log, *, settle_ms: int = SETTLE_MS) -> None:
         self._outbox = outbox
-        self._store = store
         self._deliveries = Deliveries(store)
         self._settle_ms = settle_ms
 
@@ -90,7 +89,7 @@ class Files:
         """Where the file is, shared now or before. Raises ``Refused``; then it is not there."""
         uploads = 0
         for name in _names(key):
-            begun = await self._begun(key.stream, name)
+            begun = await self._deliveries.intended(CONSUMER, key.stream, name)
             if begun is None:
                 uploads += 1
                 if uploads > _UPLOADS:
@@ -110,18 +109,18 @@ class Files:
 
     async def known(self, key: Key) -> SharedFile | None:
         """Where the file is, if it was shared already, as far as is on record."""
-        found = {one.key: one.receipt for one in await self._deliveries.deliveries(CONSUMER, key.stream)}
-        receipt = next(found.get(name) for name in _names(key) if _LOST not in (found.get(name) or ()))
-        return None if receipt is None else SharedFile.of(receipt)
+        for name in _names(key):
+            begun = await self._deliveries.intended(CONSUMER, key.stream, name)
+            if begun is None or begun.receipt is None:
+                break
+            if _LOST not in begun.receipt:
+                return SharedFile.of(begun.receipt)
+        return None
 
     async def direct(self, user: str, priority: Priority) -> Target:
         """Where the bot writes to one person. Raises ``Refused``."""
         answer = await self._outbox.call("conversations.open", {"users": user}, priority)
         return Target(str(answer["channel"]["id"]))
-
-    async def _begun(self, stream: str, key: str) -> Delivery | None:
-        known = await self._deliveries.deliveries(CONSUMER, stream)
-        return next((one for one in known if one.key == key), None)
 
     async def _upload(self, file: File, priority: Priority) -> str:
         """The id under which Slack has the bytes, seen by nobody."""

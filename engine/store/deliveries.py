@@ -64,6 +64,10 @@ class Deliveries:
         """Replace a receipt, for what changes after it was confirmed; False if there is none."""
         return await self._database.write(outbound.update_receipt, consumer, stream, key, receipt)
 
+    async def intended(self, consumer: str, stream: str, key: str) -> Delivery | None:
+        """What was recorded under this key, if anything was."""
+        return await self._database.read(outbound.one, consumer, stream, key)
+
     async def deliveries(self, consumer: str, stream: str) -> list[Delivery]:
         """All for one stream, by seq."""
         return await self._database.read(outbound.of_stream, consumer, stream)

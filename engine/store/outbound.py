@@ -40,6 +40,12 @@ def update_receipt(connection: Connection, consumer: str, stream: str, key: str,
     return connection.execute(confirmed.values(receipt=_dump(receipt))).rowcount == 1
 
 
+def one(connection: Connection, consumer: str, stream: str, key: str) -> Delivery | None:
+    """The one that has this key, if it was intended."""
+    row = connection.execute(_all().where(_is(consumer, stream, key))).one_or_none()
+    return None if row is None else _delivery(row)
+
+
 def of_stream(connection: Connection, consumer: str, stream: str) -> list[Delivery]:
     """All of one stream, by seq and key."""
     mine = _all().where(deliveries.c.consumer == consumer, deliveries.c.stream == stream)

@@ -97,6 +97,14 @@ async def test_a_row_of_a_run_that_is_not_there_is_found(log: Log, table: str) -
     assert await found(log) == [f"run_x: `{table}` has rows of it, but there is no such run"]
 
 
+async def test_what_is_told_of_a_workspace_is_of_something_that_is_there(log: Log) -> None:
+    await appended(log, append("ws_a", Head.EMPTY, event("SWITCH_THROWN")))
+    for table in ("cursors", "deliveries"):
+        await tamper(log, ROWS[table].replace("run_x", "ws_a"))
+
+    assert await found(log) == []
+
+
 async def test_rows_of_runs_that_are_there_are_counted_page_by_page(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.store.belongings._PAGE", 2)
     deliveries = Deliveries(log)
