@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -344,14 +344,18 @@ class Worker:
             if not runs:
                 continue
             with contextlib.suppress(StoreUnavailable):
-                await self._handle.brakes.refresh()
+                known = self._handle.brakes.known.epoch
+                if (await self._handle.brakes.refresh()).epoch != known:
+                    self._obey_all(runs)  # a switch has a second, however much news there is to read
                 for run in await self._handle.changed(runs):
                     await self._read_news(run)
-            for run in runs:
-                # Not only those that changed: somebody else in this process may have read the news before.
-                seen = self._handle.last_seen(run)
-                if seen is not None:
-                    self._obey(seen)
+            # Not only those that changed: somebody else in this process may have read the news before.
+            self._obey_all(runs)
+
+    def _obey_all(self, runs: Iterable[str]) -> None:
+        for run in runs:
+            if (seen := self._handle.last_seen(run)) is not None:
+                self._obey(seen)
 
     async def _read_news(self, run: str) -> None:
         """One run that cannot be read must not keep the others from being stopped."""
