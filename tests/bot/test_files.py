@@ -31,7 +31,7 @@ async def store(setup: Setup) -> AsyncIterator[Log]:
 
 @pytest.fixture
 def files(client: AsyncWebClient, store: Log) -> Files:
-    return Files(Outbox(client, answer_within_s=5), store, settle_ms=10)
+    return Files(Outbox(client, answer_within_s=60), store, settle_ms=10)
 
 
 async def share(files: Files, target: Target = HERE) -> SharedFile:
@@ -78,7 +78,7 @@ async def test_a_process_that_ends_between_a_share_and_its_record_leaves_no_doub
         dying.setattr("bot.sending.files.Deliveries.confirm", die)
         with pytest.raises(Died):
             await share(files)
-    again = await share(Files(Outbox(client), store, settle_ms=10))
+    again = await share(Files(Outbox(client, answer_within_s=60), store, settle_ms=10))
     assert ids(simulator) == [again.file]
     assert again.link.endswith(shown(simulator)[0].files[0].path), "found in the conversation, by the file's id"
 
