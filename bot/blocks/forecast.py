@@ -13,7 +13,7 @@ from engine.core.money import say_money
 
 BLOCK = "estimate"
 
-_REASONS = 400
+_REASONS, _STEPS = 400, 4
 
 
 def estimate_block(found: Estimate | None) -> Block:
@@ -38,4 +38,15 @@ def estimate_words(found: Estimate) -> str:
     if not high and not found.unpriced:
         return "Estimate: it costs nothing, since only local models are asked."
     cost = f"low {say_money(low)}, likely {say_money(likely)}, high {say_money(high)}"
-    return f"What it may cost (an estimate): {cost}. {reasons}.{left_out}"
+    return f"What it may cost (an estimate): {cost}. {_by_step(found)}{reasons}.{left_out}"
+
+
+def _by_step(found: Estimate) -> str:
+    """What the dearest steps may cost, where there are several; mrkdwn."""
+    priced = [(one.step, one.cost) for one in found.steps if one.cost is not None]
+    if len(priced) < 2:
+        return ""
+    dearest = sorted(priced, key=lambda one: one[1].high, reverse=True)[:_STEPS]
+    told = [f"{step} {say_money(cost.low)}, {say_money(cost.likely)}, {say_money(cost.high)}" for step, cost in dearest]
+    rest = len(priced) - len(told)
+    return one_line("; ".join([*told, *([f"and {rest} more"] if rest else [])]), _REASONS) + ". "

@@ -93,3 +93,14 @@ def test_what_is_not_in_an_estimate_is_said() -> None:
     assert (
         estimate_words(Estimate((free,), NOTHING)) == "Estimate: it costs nothing, since only local models are asked."
     )
+
+
+def test_what_the_dearest_steps_may_cost_is_told_by_step() -> None:
+    steps = [
+        StepEstimate(f"s{n}", "p:dear", Range(1, 1, 1), Range(0, 10_000 * n, 20_000 * n), (f"reason {n}",))
+        for n in range(1, 7)
+    ]
+    assert estimate_words(Estimate(tuple(steps), Range(0, 210_000, 420_000))) == (
+        "What it may cost (an estimate): low $0.00, likely $0.21, high $0.42. s6 $0.00, $0.06, $0.12; "
+        "s5 $0.00, $0.05, $0.10; s4 $0.00, $0.04, $0.08; s3 $0.00, $0.03, $0.06; and 2 more. s6: reason 6."
+    )

@@ -91,7 +91,9 @@ def _start_form(text: str) -> Iterator[Made]:
 def _estimated(text: str) -> Iterator[Made]:
     step = StepEstimate(text, text, Range(1, 2, 3), Range(1, 20, 300), (text, f"at most {text}"))
     unpriced = StepEstimate(text, text, Range(1, 2, 3), None, (text,))
-    for found in (None, Estimate((step,), Range(1, 20, 300)), Estimate((step, unpriced), Range(0, 0, 0), (text,) * 9)):
+    several = Estimate((step,) * 6, Range(6, 120, 1_800))
+    without = Estimate((step, unpriced), Range(0, 0, 0), (text,) * 9)
+    for found in (None, Estimate((step,), Range(1, 20, 300)), several, without):
         form = start_forms.start_form(workflows(text)[0], PLACE, {}, {})
         yield forecast.with_estimate(form, forecast.estimate_block(found))
 
