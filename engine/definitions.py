@@ -12,10 +12,11 @@ from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.errors import EngineError, UnknownWorkflow, UnloadedWorkflow
 from engine.core.freezes import Freeze, frozen
+from engine.core.graph import Plan
 from engine.core.problems import Problem
 from engine.core.words import nearest
 from engine.core.workspace import WorkspaceState
-from engine.plans import Plans, called_by
+from engine.plans import Plans, called_by, read
 from engine.workspace import Workspace
 
 
@@ -114,6 +115,11 @@ class Definitions:
         """Every pinned workflow that ``workflow`` calls, and that these call in turn, by its hash."""
         found = self._of(workflow.hash)
         return self._catalog.children(workflow) if found is None else found.called
+
+    def plan(self, workflow: Workflow) -> Plan:
+        """Its plan, with those of all that it calls; made anew only for one that was neither deployed nor run yet."""
+        known = self._plans.known.get(workflow.hash)
+        return read(workflow, self.children(workflow)) if known is None else known
 
     def _of(self, definition: str) -> _Deployed | None:
         return next((known for known in self._deployed.values() if known.workflow.hash == definition), None)

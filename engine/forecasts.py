@@ -15,7 +15,6 @@ from engine.core.definition import Workflow
 from engine.core.estimate import CALLED, Estimate, Past, asks_models, estimate, place_of
 from engine.core.graph import Kind, Plan
 from engine.definitions import Definitions
-from engine.plans import read
 from engine.store import Log, StepCost
 from engine.tariffs import PriceBook
 
@@ -34,14 +33,11 @@ class Forecasts:
 
     def is_needed(self, workflow: Workflow) -> bool:
         """Whether a run of it can ask any model."""
-        return asks_models(self._plan(workflow))
-
-    def _plan(self, workflow: Workflow) -> Plan:
-        return read(workflow, self.definitions.children(workflow))
+        return asks_models(self.definitions.plan(workflow))
 
     async def of(self, workflow: Workflow, given: Mapping[str, JsonValue]) -> Estimate | None:
         """What a run with these inputs may cost, as far as they are known; None if it asks no model."""
-        plan = self._plan(workflow)
+        plan = self.definitions.plan(workflow)
         if not asks_models(plan):
             return None
         past = await self._past(plan)
