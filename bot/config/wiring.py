@@ -7,7 +7,6 @@ reads definitions; only one that may be the first makes a database and its key.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -22,6 +21,7 @@ from engine.clock import Clock
 from engine.core.errors import EngineError
 from engine.embedded import EmbeddedRedis, EmbeddedRedisError
 from engine.engine import Engine, EngineSettings
+from engine.garbage import tidy_seldom
 from engine.pace import SharedPace
 from engine.steps.registry import Registry, StepFunction
 from engine.store import Log
@@ -103,8 +103,7 @@ async def working_engine(
         _engine(settings, url, known, Registry(steps(settings, posting, pace)), clock) as engine,
     ):
         await _prepare_stream(engine)
-        # What is there now stays as long as the process: the collector need not look at it again and again.
-        gc.freeze()
+        tidy_seldom()
         yield engine
 
 

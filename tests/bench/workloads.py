@@ -10,7 +10,6 @@ W5   start to first step running: ms
 from __future__ import annotations
 
 import asyncio
-import gc
 import statistics
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -23,6 +22,7 @@ from engine.core.definition import Workflow
 from engine.core.events import Actor
 from engine.core.state import Recorded, RunState, RunStatus
 from engine.engine import Engine, EngineSettings
+from engine.garbage import tidy_seldom
 from engine.steps.registry import Registry, step
 from tests.bench.machine import cpu_seconds, emit, resident_kib, spread
 
@@ -91,7 +91,7 @@ class Bench:
         for workflow in (*(chain(length) for length in CHAIN_LENGTHS), STARTED, APPROVAL):
             catalog.add(workflow)
         async with Engine.open(settings, catalog=catalog, registry=registry) as engine, engine.work():
-            gc.freeze()  # as every process of `vb` does that works
+            tidy_seldom()  # as every process of `vb` does that works
             yield cls(peer, engine, marks)
 
     async def start(self, workflow: str, **inputs: object) -> str:
