@@ -15,7 +15,7 @@ from engine.store.erase import BLANK
 from engine.store.errors import StoreError
 from engine.store.finding import Finding
 from engine.store.opening import checkpoint_place, open_text
-from engine.store.prepare import run_values
+from engine.store.prepare import cache_values, fixed_values
 from engine.store.schema import IDENTIFIER, checkpoints
 from engine.store.sealing import Keys
 from engine.store.types import DueKind, RunRow, StoredEvent
@@ -55,7 +55,7 @@ def cache_findings(fold: Fold, stream: str, events: list[StoredEvent], row: Any,
         return [Finding(stream, None, f"the events cannot be folded ({type(error).__name__}: {error})")]
     findings = [
         Finding(stream, None, f"`runs.{name}` is {was!r}, but the events say {should!r}")
-        for name, should in run_values(expected).items()
+        for name, should in (fixed_values(expected) | cache_values(expected)).items()
         if (was := getattr(row, name)) != should
     ]
     if (work is None) != (due is None):

@@ -92,7 +92,7 @@ def _move_heads(connection: Connection, statements: Statements, batch: Sequence[
         by_statement.setdefault(_head_statement(statements, item), []).append(item.head_row)
     won: set[str] = set()
     for statement, rows in by_statement.items():
-        won.update(statement.execute(connection, rows).scalars())
+        won.update(row.id for row in statement.execute(connection, rows))
     return won
 
 
@@ -141,12 +141,12 @@ def _execute(connection: Connection, statement: BatchStatement, rows: Iterable[R
 
 
 def _rows(connection: Connection, statement: BatchStatement, rows: Sequence[Row]) -> Sequence[Any]:
-    return statement.execute(connection, rows).all() if rows else ()
+    return statement.execute(connection, rows) if rows else ()
 
 
 def _already_there(connection: Connection, statements: Statements, lost: Sequence[Prepared]) -> set[str]:
     rows = [{"stream": item.append.stream, "seq": item.head.seq, "hash": item.head.hash} for item in lost]
-    return set(statements.find_events.execute(connection, rows).scalars())
+    return {row.stream for row in statements.find_events.execute(connection, rows)}
 
 
 def _conflicts(connection: Connection, statements: Statements, lost: Sequence[Prepared]) -> dict[str, Outcome]:

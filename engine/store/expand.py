@@ -5,14 +5,13 @@ and costs one round trip (and one release of the interpreter's lock) whatever th
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
     JSON,
     ColumnElement,
     Connection,
-    CursorResult,
     FromClause,
     Text,
     bindparam,
@@ -22,7 +21,7 @@ from sqlalchemy import (
     literal_column,
     select,
 )
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Dialect, result_tuple
 from sqlalchemy.sql.expression import ClauseElement
 from sqlalchemy.types import TypeEngine
 
@@ -54,7 +53,24 @@ class BatchStatement:
         if names != ["rows"]:
             raise ValueError(f"a batch statement has the one parameter `rows`, not {names}")
         self._sql = str(compiled)
+        self._execute = self._past_sqlalchemy if dialect.name == "sqlite" else self._by_sqlalchemy
+        self._named: Callable[[Iterable[Any]], Any] | None = None
 
-    def execute(self, connection: Connection, rows: Sequence[Row]) -> CursorResult[*tuple[Any, ...]]:
-        """Run it for these rows, of which there must be one at least."""
-        return connection.exec_driver_sql(self._sql, (_encode(rows),))
+    def execute(self, connection: Connection, rows: Sequence[Row]) -> Sequence[Any]:
+        """Run it for these rows, of which there must be one at least; what it returns, by the names of its columns."""
+        return self._execute(connection, _encode(rows))
+
+    def _by_sqlalchemy(self, connection: Connection, rows: str) -> Sequence[Any]:
+        result = connection.exec_driver_sql(self._sql, (rows,))
+        return result.all() if result.returns_rows else ()
+
+    def _past_sqlalchemy(self, connection: Connection, rows: str) -> Sequence[Any]:
+        """SQLite runs a statement over one row in less time than SQLAlchemy needs to look after it."""
+        raw: Any = connection.connection.dbapi_connection
+        cursor = raw.execute(self._sql, (rows,))
+        found = cursor.fetchall()
+        if not found:
+            return ()
+        if self._named is None:
+            self._named = result_tuple([column[0] for column in cursor.description])
+        return [self._named(each) for each in found]

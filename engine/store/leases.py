@@ -32,7 +32,8 @@ def now(connection: Connection) -> int:
 def renew(connection: Connection, owner: str, ttl_ms: int, info: JsonObject | None = None) -> int:
     """Make or prolong the owner's lease; the instant at which it ends. `info` None leaves what it says of itself."""
     given: Row = {"owner": owner, "ttl": ttl_ms, "info": None if info is None else _encode(info)}
-    return _renewal(connection.dialect, info is not None).execute(connection, [given]).scalar_one()
+    [renewed] = _renewal(connection.dialect, info is not None).execute(connection, [given])
+    return renewed.until
 
 
 @lru_cache(maxsize=8)

@@ -237,7 +237,7 @@ def standing(connection: Connection, statements: LedgerStatements, accounts: Col
     if not accounts:
         return []
     rows: list[Row] = [account._asdict() for account in sorted(accounts)]
-    found = statements.find.execute(connection, rows).all()
+    found = statements.find.execute(connection, rows)
     balances_of = (
         Balance(Account(row.budget, row.period), row.spent or 0, row.reserved or 0, row.cap) for row in found
     )

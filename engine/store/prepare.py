@@ -74,7 +74,9 @@ def prepare(append: Append, key: bytes, data_key: DataKey | None = None) -> Prep
     }
     run = append.run
     if run is not None:
-        head_row |= run_values(run) | {"data_key": None if data_key is None else data_key.id}
+        head_row |= cache_values(run)
+        if append.after.seq == 0:
+            head_row |= fixed_values(run) | {"data_key": None if data_key is None else data_key.id}
     return Prepared(append, head, head_row, tuple(rows), "" if data_key is None else data_key.id)
 
 
@@ -82,25 +84,31 @@ def _epoch(append: Append) -> int | None:
     return next((guard.epoch for guard in append.guards if isinstance(guard, AtEpoch)), None)
 
 
-def run_values(run: RunRow) -> dict[str, str | int | None]:
-    """The row as the columns of `runs` hold it."""
+def fixed_values(run: RunRow) -> dict[str, str | int | None]:
+    """What the columns of `runs` hold of a run from its start to its end."""
     return {
         "workspace": run.workspace,
         "workflow": run.workflow,
         "definition": run.definition,
-        "status": run.status,
-        "summary": run.summary,
         "started_by": run.started_by,
         "dedupe_key": run.dedupe_key,
         "created_at": run.created_at,
-        "updated_at": run.updated_at,
-        "ended_at": run.ended_at,
-        "labels": _canonical(dict(run.labels)) if run.labels else "{}",
-        "attention": run.attention,
         "parent": run.parent,
         "priority": run.priority,
         "search": run.search,
         "starter": run.starter,
+    }
+
+
+def cache_values(run: RunRow) -> dict[str, str | int | None]:
+    """What they hold that changes as it goes on."""
+    return {
+        "status": run.status,
+        "summary": run.summary,
+        "updated_at": run.updated_at,
+        "ended_at": run.ended_at,
+        "labels": _canonical(dict(run.labels)) if run.labels else "{}",
+        "attention": run.attention,
     }
 
 

@@ -90,7 +90,7 @@ class Slots:
             rows += [{"key": None, "run": item.stream} for item in appends if _ends(item)]
             rows += [{"key": key, "run": None} for item in appends if (key := purse(item)) is not None]
             if rows:
-                statements.lock.execute(connection, rows).all()
+                statements.lock.execute(connection, rows)
         return cls(connection, statements, appends, {})
 
     def refused(self) -> dict[str, Guard]:
@@ -133,7 +133,7 @@ class Slots:
         if not made_room:
             return {}
         keys: list[Row] = [{"key": key} for key in sorted(made_room)]
-        first = self.statements.first.execute(self.connection, keys).all()
+        first = self.statements.first.execute(self.connection, keys)
         self._execute(self.statements.wake, ({"run": run} for run in sorted({row.run for row in first})))
         woken: dict[str, tuple[str, ...]] = {}
         for row in first:
@@ -149,7 +149,7 @@ class Slots:
 def lock(connection: Connection, statements: SlotStatements, key: str) -> None:
     """Wait for the key alone, in a transaction that has locked nothing yet."""
     if statements.lock is not None:
-        statements.lock.execute(connection, [{"key": key, "run": None}]).all()
+        statements.lock.execute(connection, [{"key": key, "run": None}])
 
 
 def _slot_guards(item: Append) -> list[SlotFree]:

@@ -15,7 +15,7 @@ BREAKS = (
         "An append whose outcome was lost with the connection",
         "commit.py::_already_there",
         "what an earlier try has committed is never found",
-        text="    return set(statements.find_events.execute(connection, rows).scalars())\n",
+        text="    return {row.stream for row in statements.find_events.execute(connection, rows)}\n",
         instead="    return set[str]() if rows else set()\n",
     ),
     Break(
