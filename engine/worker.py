@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -320,21 +320,26 @@ class Worker:
             self._obey(state)
 
     def _obey(self, state: RunState) -> None:
-        """Stop the attempts of a run that is being cancelled, those that no longer count, and those under a switch.
+        """Stop those of the run's attempts that are to go on no longer."""
+        for attempt in list(self._in_hand.values()):
+            if attempt.key.run == state.run:
+                self._hold_to(state, attempt)
+
+    def _hold_to(self, state: RunState, attempt: Attempt) -> None:
+        """Stop the attempt if its run is being cancelled, if it no longer counts, or if it is under a switch.
 
         What undoes a cancelled run afterwards is not cancelled with it.
         """
-        cancelled = state.cancel is not None and state.phase is Phase.FORWARD
-        for key, attempt in list(self._in_hand.items()):
-            if key.run != state.run or state.seq < key.token:
-                continue
-            step = state.step(key.step)
-            if step.status is not StepStatus.RUNNING or step.token != key.token:
-                attempt.stop(Stop.LOST)
-            elif cancelled:
-                attempt.stop(Stop.CANCELLED)
-            elif stopping(self._handle.brakes.known, state, key.step):
-                attempt.stop(Stop.KILLED)
+        key = attempt.key
+        if state.seq < key.token:
+            return
+        step = state.step(key.step)
+        if step.status is not StepStatus.RUNNING or step.token != key.token:
+            attempt.stop(Stop.LOST)
+        elif state.cancel is not None and state.phase is Phase.FORWARD:
+            attempt.stop(Stop.CANCELLED)
+        elif stopping(self._handle.brakes.known, state, key.step):
+            attempt.stop(Stop.KILLED)
 
     async def _watch_control(self) -> None:
         """Notice what other processes recorded about the runs in hand, and which switches were thrown."""
@@ -346,16 +351,17 @@ class Worker:
             with contextlib.suppress(StoreUnavailable):
                 known = self._handle.brakes.known.epoch
                 if (await self._handle.brakes.refresh()).epoch != known:
-                    self._obey_all(runs)  # a switch has a second, however much news there is to read
+                    self._obey_all()  # a switch has a second, however much news there is to read
                 for run in await self._handle.changed(runs):
                     await self._read_news(run)
             # Not only those that changed: somebody else in this process may have read the news before.
-            self._obey_all(runs)
+            self._obey_all()
 
-    def _obey_all(self, runs: Iterable[str]) -> None:
-        for run in runs:
-            if (seen := self._handle.last_seen(run)) is not None:
-                self._obey(seen)
+    def _obey_all(self) -> None:
+        """Each attempt in hand, by its run as it was seen last."""
+        for attempt in list(self._in_hand.values()):
+            if (seen := self._handle.last_seen(attempt.key.run)) is not None:
+                self._hold_to(seen, attempt)
 
     async def _read_news(self, run: str) -> None:
         """One run that cannot be read must not keep the others from being stopped."""

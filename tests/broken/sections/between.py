@@ -75,10 +75,10 @@ BREAKS = (
     ),
     Break(
         "What runs under a thrown switch is ended within a second",
-        "worker.py::Worker._obey",
+        "worker.py::Worker._hold_to",
         "a running attempt is not stopped by a switch",
-        text="            elif stopping(self._handle.brakes.known, state, key.step):\n",
-        instead="            elif stopping(self._handle.brakes.known, state, key.step) and not step.attempt:\n",
+        text="        elif stopping(self._handle.brakes.known, state, key.step):\n",
+        instead="        elif stopping(self._handle.brakes.known, state, key.step) and not step.attempt:\n",
     ),
     Break(
         "Money is not overspent by parallel steps",
