@@ -1,11 +1,20 @@
-"""The bounds of the front door fit into each other, and all of them into Slack's."""
+"""The bounds of the front door fit into each other, and all of them into Slack's; what never answers is given up."""
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
 from bot.bounds import USUAL
+from bot.listeners.desk import Desk, NotInTime
+from bot.people.directory import Unreadable
 from bot.simulator.courier import ACK_TIMEOUT_MS
 from bot.simulator.simulator import Options
 from bot.simulator.tickets import TRIGGER_LIFETIME_MS
+from tests.patience import PATIENT
 
 SLACK_WAITS = 3.0
 
@@ -22,3 +31,16 @@ def test_what_happens_before_an_acknowledgement_ends_within_slacks_bound() -> No
 def test_the_simulated_slack_waits_as_slack_does_unless_it_is_told_otherwise() -> None:
     assert (ACK_TIMEOUT_MS, TRIGGER_LIFETIME_MS) == (SLACK_WAITS * 1000, SLACK_WAITS * 1000)
     assert (Options().ack_timeout_ms, Options().trigger_lifetime_ms) == (ACK_TIMEOUT_MS, TRIGGER_LIFETIME_MS)
+
+
+async def test_a_database_and_a_slack_that_never_answer_are_given_up_each_by_its_bound() -> None:
+    nothing: Any = None
+
+    def desk(**bounds: float) -> Desk:
+        return Desk(nothing, nothing, nothing, "T1", nothing, nothing, replace(PATIENT, **bounds))
+
+    async with asyncio.timeout(30):
+        with pytest.raises(NotInTime):
+            await desk(recorded=0.01).in_time(asyncio.Event().wait())
+        with pytest.raises(Unreadable, match="in time who is who"):
+            await desk(asked=0.01).from_slack(asyncio.Event().wait())
