@@ -49,6 +49,12 @@ AGENTS = [
 
 
 @pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What models are asked is the same on both databases; what those do is tried with keys and budgets."""
+    return sqlite_url
+
+
+@pytest.fixture
 async def server() -> AsyncGenerator[Providers]:
     async with providers() as found:
         yield found
