@@ -20,8 +20,11 @@ Open = Callable[[], Buckets]
 
 
 @pytest.fixture
-async def opened(redis_server: EmbeddedRedis, redis_namespace: str) -> AsyncIterator[Open]:
+async def opened(
+    redis_server: EmbeddedRedis, redis_namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Open]:
     """Opens the buckets of this test, as another process does."""
+    monkeypatch.setattr("engine.streams.buckets.PATIENCE_S", 60.0)
     made: list[Buckets] = []
 
     def another() -> Buckets:
@@ -42,7 +45,7 @@ async def test_processes_take_no_more_together_than_there_is(opened: Open) -> No
     one, other = opened(), opened()
     waits = [await take(each, SLOW) for each in (one, other, one, other, one)]
     assert [wait == 0 for wait in waits] == [True, True, True, False, False]
-    assert waits[-1] == pytest.approx(100, abs=1)
+    assert 50 < waits[-1] <= 100
 
 
 async def test_what_asks_at_once_is_served_in_order(opened: Open) -> None:
@@ -73,11 +76,11 @@ async def test_a_request_takes_of_all_its_buckets_or_of_none(opened: Open) -> No
 
 async def test_the_more_urgent_of_another_process_goes_first(opened: Open) -> None:
     one, other = opened(), opened()
-    bucket = Bucket("contended", 5.0, 1)
+    bucket = Bucket("contended", 1.0, 1)
     assert await take(one, bucket) == 0
-    assert 0 < await take(one, bucket, rank=1) <= 0.2
+    assert 0 < await take(one, bucket, rank=1) <= 1.0
     async with asyncio.timeout(60):
-        while (wait := await take(other, bucket, rank=3)) <= 0.2:
+        while (wait := await take(other, bucket, rank=3)) <= 1.0:
             assert wait > 0, "it took what the more urgent waits for"
             await asyncio.sleep(0.01)
         while await take(one, bucket, rank=1) > 0:
@@ -86,7 +89,7 @@ async def test_the_more_urgent_of_another_process_goes_first(opened: Open) -> No
 
 async def test_an_urgent_one_that_does_not_come_back_is_not_waited_for(opened: Open) -> None:
     one, other = opened(), opened()
-    bucket = Bucket("contended", 20.0, 1)
+    bucket = Bucket("contended", 2.0, 1)
     assert await take(one, bucket) == 0
     assert await take(one, bucket, rank=0) > 0
     async with asyncio.timeout(60):
