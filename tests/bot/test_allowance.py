@@ -108,9 +108,10 @@ async def lone_redis(tmp_path: Path) -> AsyncIterator[EmbeddedRedis]:
 
 
 async def test_without_redis_each_process_keeps_to_its_share(
-    lone_redis: EmbeddedRedis, caplog: pytest.LogCaptureFixture
+    lone_redis: EmbeddedRedis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock of their own budgets moves only where the test says so."""
+    monkeypatch.setattr("engine.streams.buckets.PATIENCE_S", 60.0)
     now = 1_000.0
     shared = [Buckets(lone_redis.url, "vb") for _ in range(2)]
     one, other = (Together(each, TEAM, Alone(sharers=lambda: 2, monotonic=lambda: now)) for each in shared)

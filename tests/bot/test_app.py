@@ -89,6 +89,7 @@ async def test_nothing_is_warned_of_where_all_is_well(
     setup: Setup, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("SLACK_BOT_TOKEN", simulator.bot_token)
+    monkeypatch.setattr("engine.streams.buckets.PATIENCE_S", 60.0)
     async with serving(setup, simulator) as front:
         run = await front.release()
         await front.click("ana")
