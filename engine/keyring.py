@@ -82,10 +82,12 @@ class Keyring:
         provider, name = ks.provider_named(provider), ks.key_named(name)
         return await self._put(provider, name, value, lambda entry: ks.RotateKey(provider, name, entry, by, may))
 
-    async def set_secret(self, name: str, value: str, *, by: Actor, may: frozenset[str]) -> ks.Key:
-        """Keep a secret, in the place of what was there."""
+    async def set_secret(
+        self, name: str, value: str, *, by: Actor, may: frozenset[str], if_new: bool = False
+    ) -> ks.Key:
+        """Keep a secret, in the place of what was there; ``if_new``: only where there is none of that name."""
         name = ks.secret_named(name)
-        return await self._put(ks.SECRETS, name, value, lambda entry: ks.SetSecret(name, entry, by, may))
+        return await self._put(ks.SECRETS, name, value, lambda entry: ks.SetSecret(name, entry, by, may, if_new))
 
     async def revoke(self, provider: str, name: str, *, by: Actor, may: frozenset[str], reason: str = "") -> None:
         """Let nobody open the key any more, from the moment at which this returns."""

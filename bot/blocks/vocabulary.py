@@ -244,6 +244,17 @@ WORDS: Mapping[str, Word] = {
             "called default.",
         ),
         _word(
+            "secrets",
+            ("secrets", "which secrets of steps are kept, by whom, and when they were last used"),
+            ("secrets add NAME", "opens a form for a new secret"),
+            ("secrets rotate NAME", "opens a form for another value in its place"),
+            ("secrets revoke NAME", "destroys a secret, for every worker at once; asks first"),
+            examples=("secrets", "secrets add DEPLOY_TOKEN", "secrets revoke DEPLOY_TOKEN"),
+            role=Role.ADMIN,
+            more="The secret itself goes into the form, never after the command. A step gets it by "
+            "`${{ secrets.NAME }}` in its `with`.",
+        ),
+        _word(
             "link",
             ("link", "a code by which your account on a machine is known to be yours"),
             examples=("link",),

@@ -1,4 +1,4 @@
-"""Forms about keys that were sent.
+"""Forms about keys and secrets that were sent.
 
 The one rule: who may is asked again when the form comes, of whoever Slack says has sent it; and what was entered goes
 to the engine and nowhere else.
@@ -36,22 +36,33 @@ class KeyForms:
 
     async def add(self, ack: Ack, body: dict[str, Any]) -> None:
         async def put(provider: str, name: str, given: dict[str, str], by: Actor) -> Answer:
-            key = await self._desk.engine.keyring.add(provider, name, given.get(forms.KEY, ""), by=by, may=_MAY)
+            ring, value = self._desk.engine.keyring, given.get(forms.KEY, "")
+            if provider == ks.SECRETS:
+                key = await ring.set_secret(name, value, by=by, may=_MAY, if_new=True)
+            else:
+                key = await ring.add(provider, name, value, by=by, may=_MAY)
             return told("Kept", forms.kept(key))
 
         await ack(**await self._answer(body, put, forms.KEY))
 
     async def rotate(self, ack: Ack, body: dict[str, Any]) -> None:
         async def put(provider: str, name: str, given: dict[str, str], by: Actor) -> Answer:
-            key = await self._desk.engine.keyring.rotate(provider, name, given.get(forms.KEY, ""), by=by, may=_MAY)
+            ring, value = self._desk.engine.keyring, given.get(forms.KEY, "")
+            if provider == ks.SECRETS:
+                key = await ring.set_secret(name, value, by=by, may=_MAY)
+            else:
+                key = await ring.rotate(provider, name, value, by=by, may=_MAY)
             return told("Replaced", forms.kept(key))
 
         await ack(**await self._answer(body, put, forms.KEY))
 
     async def revoke(self, ack: Ack, body: dict[str, Any]) -> None:
         async def drop(provider: str, name: str, given: dict[str, str], by: Actor) -> Answer:
-            reason = given.get(forms.REASON, "")
-            await self._desk.engine.keyring.revoke(provider, name, by=by, may=_MAY, reason=reason)
+            ring, reason = self._desk.engine.keyring, given.get(forms.REASON, "")
+            if provider == ks.SECRETS:
+                await ring.remove_secret(name, by=by, may=_MAY, reason=reason)
+            else:
+                await ring.revoke(provider, name, by=by, may=_MAY, reason=reason)
             return told("Revoked", forms.revoked(provider, name))
 
         await ack(**await self._answer(body, drop, forms.REASON))

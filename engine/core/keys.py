@@ -115,10 +115,13 @@ class NoteCheck:
 
 @dataclass(frozen=True, slots=True)
 class SetSecret:
+    """``if_new``: only where there is none of that name."""
+
     name: str
     entry: Entry
     by: Actor
     may: frozenset[str]
+    if_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +156,10 @@ def key_named(word: str) -> str:
 
 
 def secret_named(word: str) -> str:
-    """A secret's name as expressions write it. Raises ``ValueError``."""
+    """A secret's name as expressions write it. Raises ``ValueError``, which does not repeat the word, as with keys."""
     name = word.strip()
     if not _SECRET.fullmatch(name):
-        raise ValueError(f"{word!r} cannot name a secret; write letters, digits and _, such as DEPLOY_TOKEN")
+        raise ValueError("this cannot name a secret; write letters, digits and _, such as DEPLOY_TOKEN")
     return name
 
 
@@ -282,10 +285,12 @@ def _revoked(keys: Keys, command: RevokeKey) -> tuple[k.KeyEvent, ...] | str:
     return (revoked,)
 
 
-def _set(keys: Keys, command: SetSecret) -> tuple[k.KeyEvent, ...]:
+def _set(keys: Keys, command: SetSecret) -> tuple[k.KeyEvent, ...] | str:
     known, entry = keys.get((SECRETS, command.name)), command.entry
-    if known is not None and known.fingerprint == entry.fingerprint:
+    if known is not None and known.fingerprint == entry.fingerprint and not command.if_new:
         return ()
+    if known is not None and command.if_new:
+        return f"{known.words} is there already; rotate it to put another value in its place"
     previous = None if known is None else known.id
     return (k.SecretSet(name=command.name, previous=previous, by=command.by, **_of(entry)),)
 

@@ -101,5 +101,31 @@ async def test_a_key_that_is_typed_after_the_command_is_refused_and_not_repeated
 
 async def test_without_a_master_key_no_form_is_opened(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator) as front:
-        assert (await front.type("dana", "keys add openai")).startswith("There is no master key to seal keys by.")
+        assert (await front.type("dana", "keys add openai")).startswith("There is no master key to seal by.")
         assert "there is no key of openai" in await front.type("dana", "keys revoke openai")
+
+
+async def test_a_secret_of_steps_is_added_replaced_listed_and_revoked_by_an_admin(
+    sealing: Setup, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with serving(sealing, simulator) as front:
+        assert (await front.type("ben", "secrets add TOKEN")).startswith("To see and change keys takes the role admin")
+        assert (await front.type("dana", "secrets")).startswith("No secret is kept here yet.")
+        for text in (f"secrets add TOKEN {KEY}", f"secrets add {KEY}", f"secrets {KEY}"):
+            assert KEY not in await front.type("dana", text)
+        form = await typed(front, "dana", "secrets add TOKEN", "keys_add")
+        assert "`${{ secrets.TOKEN }}` stands for" in json.dumps(form.body)
+        assert "The secret `TOKEN` is kept, and ends in `ABCD`" in await filled(front, key=KEY)
+        await typed(front, "dana", "secrets add TOKEN", "keys_add")
+        assert "The secret TOKEN is there already" in await filled(front, key=OTHER)
+        await typed(front, "dana", "secrets rotate TOKEN", "keys_rotate")
+        assert "ends in `EFGH`" in await filled(front, key=OTHER)
+        assert "TOKEN …`EFGH`, by Dana Levy" in await front.type("dana", "secrets")
+        assert (await front.type("dana", "keys")).startswith("No key is kept here yet."), "of providers"
+        await typed(front, "dana", "secrets revoke TOKEN", "keys_revoke")
+        assert "no worker can open it any more" in await filled(front, reason="left")
+        assert [one.key.name for one in await front.engine.keyring.list()] == []
+        for key in (KEY, OTHER):
+            assert key not in sent_to_slack(front)
+            assert key not in caplog.text

@@ -27,7 +27,7 @@ from bot.sending.steps import SlackSender
 from bot.simulator.demo import BEN, demo_workspace
 from bot.simulator.simulator import Simulator
 from engine.core.events import Actor
-from engine.core.keys import KEYS
+from engine.core.keys import KEYS, SECRETS
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.engine import Engine
 from tests.canary.search import Hit, search
@@ -97,7 +97,9 @@ async def simulator() -> AsyncIterator[Simulator]:
 @pytest.fixture
 async def drill(simulator: Simulator, sqlite_url: str, tmp_path: Path, values: dict[str, str]) -> AsyncIterator[Drill]:
     """On SQLite: what goes to a database is the same on both, and in its file one sees what it has freed, too."""
-    slack = BotSettings(simulator.bot_token, simulator.app_token, api_url=simulator.api_url, bounds=PATIENT)
+    slack = BotSettings(
+        simulator.bot_token, simulator.app_token, api_url=simulator.api_url, bounds=PATIENT, admins=("@dana",)
+    )
     with running_redis(tmp_path / "redis") as server_of_redis:
         async with providers() as server:
             server.keys = {values["openai"], values["rotated"]}
@@ -134,9 +136,9 @@ async def test_no_canary_is_found_anywhere(drill: Drill, values: dict[str, str],
     ring = drill.engine.keyring
     await ring.add("openai", "", values["openai"], by=ANA, may=MAY)
     await ring.add("anthropic", "", values["wrong"], by=ANA, may=MAY)
-    await ring.set_secret("TOKEN", values["token"], by=ANA, may=MAY)
     victim = drill.spawn()
     await drill.simulator.wait_connected()
+    await given_in_slack(drill, "TOKEN", values["token"])
 
     assert (await drill.finish("asking")).status is RunStatus.COMPLETED
     refused = await drill.finish("asking_other")
@@ -165,6 +167,14 @@ async def test_no_canary_is_found_anywhere(drill: Drill, values: dict[str, str],
     assert "[secret TOKEN]" in drill.orders.said.read_text(), "the logs were listened to"
     assert b"Bearer" in await dump_of_runs(drill)
     await a_planted_leak_is_found(drill, values, tmp_path)
+
+
+async def given_in_slack(drill: Drill, name: str, value: str) -> None:
+    """The secret goes into a form, as an admin types it there."""
+    await drill.simulator.type_command("dana", CHANNEL, f"/vb secrets add {name}")
+    [form] = await drill.simulator.wait_for(lambda: drill.simulator.views("dana"))
+    await drill.simulator.submit_view("dana", form.id, {"input_key": {"value": value}})
+    assert [one.key.name for one in await drill.engine.keyring.list() if one.key.provider == SECRETS] == [name]
 
 
 async def watched_while_running(drill: Drill, tmp_path: Path, victim: BaseProcess) -> list[tuple[str, bytes]]:

@@ -51,6 +51,9 @@ def test_what_cannot_be_is_refused_in_words_that_say_what_to_do(command: ks.KeyC
 
 def test_a_value_that_is_set_again_changes_nothing() -> None:
     state = after(ks.SetSecret("TOKEN", FIRST, ANA, MAY))
+    new = decide(state, ks.SetSecret("TOKEN", SECOND, ANA, MAY, if_new=True), now=0)
+    assert isinstance(new, Refused)
+    assert "the secret TOKEN is there already" in new.reason
     assert decide(state, ks.SetSecret("TOKEN", FIRST, ANA, MAY), now=0) == ()
     assert decide(state, ks.SetSecret("TOKEN", SECOND, ANA, MAY), now=0) == (
         SecretSet(name="TOKEN", key="pk_2", previous="pk_1", last_four="EFGH", fingerprint="f2", by=ANA),

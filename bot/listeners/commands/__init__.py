@@ -75,6 +75,7 @@ LISTENERS: Mapping[str, Listener] = {
     "budget": budgets.budget,
     "roles": roles.roles,
     "keys": keys.keys,
+    "secrets": keys.secrets,
     "link": links.link,
     "unlink": links.unlink,
     HELP: _help,

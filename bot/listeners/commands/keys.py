@@ -1,9 +1,11 @@
-"""``keys``: the keys of providers that the workspace keeps, for its admins.
+"""``keys`` and ``secrets``: what the workspace keeps sealed for providers and for steps, for its admins.
 
-The one rule: a key is never typed after the command, which others may see and Slack keeps; the word opens a form.
+The one rule: a value is never typed after the command, which others may see and Slack keeps; the word opens a form.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 from bot.blocks import guide, replies
 from bot.blocks import keys as forms
@@ -22,14 +24,28 @@ _FORMS = {"add": forms.ADD, "rotate": forms.ROTATE, "revoke": forms.REVOKE}
 
 async def keys(desk: Desk, typed: Typed) -> Answer:
     """List the keys, or open a form to add, replace or revoke one."""
+    return await _kept(desk, typed, _key_wanted)
+
+
+async def secrets(desk: Desk, typed: Typed) -> Answer:
+    """The same for secrets of steps."""
+    return await _kept(desk, typed, _secret_wanted)
+
+
+async def _kept(desk: Desk, typed: Typed, wanted: Callable[[Sequence[str]], tuple[str, str]]) -> Answer:
+    """``wanted``: the provider and the name that the words after the verb mean."""
     verdict = await desk.from_slack(desk.roles.may(Act.KEYS, typed.user))
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)
     if not typed.rest:
         found = await desk.engine.keyring.list()
+        if wanted is _secret_wanted:
+            return forms.secrets(typed.command, [one for one in found if one.key.provider == ks.SECRETS])
         return forms.listed(typed.command, [one for one in found if one.key.provider != ks.SECRETS])
+    verb, *words = unescape(typed.rest).split()
     try:
-        callback, provider, name = _wanted(unescape(typed.rest).split())
+        callback = _callback(verb, typed.word)
+        provider, name = wanted(words)
     except ValueError as problem:
         said = str(problem)
         return guide.incomplete(typed.command, WORDS[typed.word], escape(f"{said[0].upper()}{said[1:]}"))
@@ -46,13 +62,26 @@ async def keys(desk: Desk, typed: Typed) -> Answer:
     return forms.entry_form(callback, provider, name, place)
 
 
-def _wanted(words: list[str]) -> tuple[str, str, str]:
-    """Raises ``ValueError``, which says what is missing or wrong, and never repeats what may be a key."""
-    verb = words[0].lower()
-    if verb not in _FORMS:
-        raise ValueError(f"there is no such word for keys; {did_you_mean('', _FORMS)}")
-    if len(words) == 1:
+# What was typed. Each raises ``ValueError``, which says what is wrong, and never repeats what may be a value.
+
+
+def _callback(verb: str, word: str) -> str:
+    if verb.lower() not in _FORMS:
+        raise ValueError(f"there is no such word for {word}; {did_you_mean('', _FORMS)}")
+    return _FORMS[verb.lower()]
+
+
+def _key_wanted(words: Sequence[str]) -> tuple[str, str]:
+    if not words:
         raise ValueError("which provider is it about?")
-    if len(words) > 3:
+    if len(words) > 2:
         raise ValueError("a provider and a name is all that is typed here; the key itself goes into the form")
-    return _FORMS[verb], ks.provider_named(words[1]), ks.key_named(words[2] if len(words) == 3 else "")
+    return ks.provider_named(words[0]), ks.key_named(words[1] if len(words) == 2 else "")
+
+
+def _secret_wanted(words: Sequence[str]) -> tuple[str, str]:
+    if not words:
+        raise ValueError("which secret is it about?")
+    if len(words) > 1:
+        raise ValueError("a name is all that is typed here; the secret itself goes into the form")
+    return ks.SECRETS, ks.secret_named(words[0])

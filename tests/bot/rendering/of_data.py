@@ -29,7 +29,7 @@ from engine.core.delegations import Delegation
 from engine.core.estimate import Estimate, Range, StepEstimate
 from engine.core.events import Actor
 from engine.core.identities import Link
-from engine.core.keys import Key
+from engine.core.keys import SECRETS, Key
 from engine.core.roles import EVERYONE, Grant, Role
 from engine.core.state import RunState
 from engine.core.switches import Switch
@@ -230,6 +230,7 @@ def _roles(text: str) -> Iterator[Made]:
 
 
 @about_data(keys.listed)
+@about_data(keys.secrets)
 @about_data(keys.entry_form)
 @about_data(keys.revoke_form)
 def _keys(text: str) -> Iterator[Made]:
@@ -237,6 +238,11 @@ def _keys(text: str) -> Iterator[Made]:
     known = [Key(f"p{at}", "default", "pk", "WXYZ" if at % 2 else "", "f", 1_000_000, by) for at in range(60)]
     yield keys.listed("/vb", [])
     yield keys.listed("/vb", [(key, None if at % 3 else 2_000_000) for at, key in enumerate(known)])
+    yield keys.secrets("/vb", [])
+    yield keys.secrets("/vb", [(key._replace(provider=SECRETS), None) for key in known])
+    for callback in (keys.ADD, keys.ROTATE):
+        yield keys.entry_form(callback, SECRETS, "TOKEN", PLACE)
+    yield keys.revoke_form(SECRETS, "TOKEN", PLACE)
     for name in ("default", "batch"):
         yield keys.entry_form(keys.ADD, "openai", name, PLACE)
         yield keys.entry_form(keys.ROTATE, "openai", name, PLACE)
