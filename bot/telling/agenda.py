@@ -18,7 +18,8 @@ from bot.blocks.words import Asked
 from bot.sending.outbox import Priority
 from bot.sending.postings import Posted, Target
 from bot.telling.alerts import Warn
-from bot.telling.story import Ask, AskHow, Remind, Story, Unsettled
+from bot.telling.asking import Ask
+from bot.telling.story import AskHow, Remind, Story, Unsettled
 from engine.core.gates import Gate
 from engine.store import JsonObject
 

@@ -24,9 +24,10 @@ from bot.sending.pacing import Rhythm
 from bot.sending.postings import GONE, Item, Posted, Target
 from bot.telling.agenda import Agenda, Place, Post, Telling, Update
 from bot.telling.alerts import Warn
+from bot.telling.asking import Ask, asked_in
 from bot.telling.meeting import meet, meet_members
 from bot.telling.shared import Shared
-from bot.telling.story import TIMELINE, Ask, AskHow, Remind, Story, Unsettled, asked_in
+from bot.telling.story import TIMELINE, AskHow, Remind, Story, Unsettled
 from engine.store import JsonObject
 
 log = logging.getLogger(__name__)

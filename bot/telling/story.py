@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from bot.blocks.approval import can_be_decided
 from bot.blocks.questions import Asked as AskedQuestions
@@ -35,6 +34,7 @@ from bot.blocks.questions import Question, open_questions
 from bot.blocks.timeline import Line, first_line, lines
 from bot.sending.postings import DELETED, GONE, NOWHERE, Posted
 from bot.telling.alerts import Alerts, Warn
+from bot.telling.asking import APPROVAL, DIRECT, Ask, asks_of, directly, ever_asked
 from engine.core import events as e
 from engine.core.fold import NO_PLANS, begin
 from engine.core.graph import Plan
@@ -46,40 +46,14 @@ CARD = "card"
 CARD_IN_DM = "card:dm"
 CARD_IN_DEFAULT = "card:default"
 TIMELINE = "timeline:"
-APPROVAL = "approval:"
 REMINDER = "reminder:"
 QUESTION = "question:"
-DIRECT = "dm:"
-
-DIRECTLY_AT_MOST = 50
-"""People of one gate who are written to directly; whoever comes after them is asked in the thread only."""
 
 QUESTIONS_AT_MOST = 10
 """Open questions of one run that are shown at a time; the next one follows when one of them is answered."""
 
 ASKED_ANEW = 3
 """How often a request whose message is gone is posted again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """A message that asks for a decision. ``place``: the channel it goes to (``#name``); None is the run's thread.
-
-    ``stage``, ``version``: the stage of the gate that it asks, and what that decides on. ``direct``: the id of the one
-    person to whom it is written instead; ``given_by`` has let them decide. ``last``: the resort that is left.
-    """
-
-    key: str
-    step: str
-    gate: Gate
-    pinged: tuple[str, ...]
-    rung: int = 0
-    place: str | None = None
-    stage: int = 0
-    version: int = 0
-    direct: str = ""
-    given_by: str = ""
-    last: Literal["", "default", "nowhere"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,9 +178,9 @@ class Story:
     def missing_asks(self) -> Iterator[Ask]:
         """Requests that ought to be in Slack and are not; those of gates that are decided by now ought not."""
         for step, gate in self._waiting_gates():
-            asks = [*_asks(step, gate)]
+            asks = [*asks_of(step, gate)]
             wanted = gate.request.direct_messages or not self.is_seen
-            direct = [*_directly(asks, self.state.started.by, self.members)] if wanted else []
+            direct = [*directly(asks, self.state.started.by, self.members)] if wanted else []
             yield from self._missing((*asks, *direct)) if self.is_seen else self._missing_unseen(asks, direct)
 
     def _missing(self, asks: Iterable[Ask]) -> Iterator[Ask]:
@@ -346,63 +320,9 @@ class Story:
     def people(self) -> Iterator[str]:
         """Everybody whom an open gate has asked, or will ask."""
         for _, gate in self._waiting_gates():
-            yield from _ever_asked(gate.request)
+            yield from ever_asked(gate.request)
 
     def _waiting_gates(self) -> Iterator[tuple[str, Gate]]:
         for step, known in self.state.opened(StepStatus.WAITING):
             if known.gate is not None and can_be_decided(self.state, known.gate):
                 yield step, known.gate
-
-
-def asked_in(events: Iterable[Recorded]) -> Iterator[str]:
-    """Everybody whom these events ask, or will ask."""
-    for recorded in events:
-        if isinstance(recorded.event, e.ApprovalRequested):
-            yield from _ever_asked(recorded.event)
-
-
-def _ever_asked(request: e.ApprovalRequested) -> Iterator[str]:
-    yield from request.approvers
-    yield from (who for stage in request.stages for who in stage.approvers)
-    yield from (rung.to for rung in request.escalate)
-
-
-def _asks(step: str, gate: Gate) -> Iterator[Ask]:
-    """Every message that the gate calls for by now, the first request first."""
-    ladder, key = gate.request.escalate, f"{APPROVAL}{gate.asked_seq}:"
-    if gate.stage == 0:
-        yield from _stage_asks(Ask(key, step, gate, gate.current.approvers), len(ladder) + 1)
-    else:
-        following = Ask(f"{key}s{gate.stage}v{gate.version}:", step, gate, gate.current.approvers)
-        yield from _stage_asks(replace(following, stage=gate.stage, version=gate.version), 1)
-    for rung, asked in enumerate(ladder[: gate.escalated], 1):
-        place = asked.to if asked.to.startswith("#") else None
-        yield Ask(f"{key}{rung}", step, gate, (asked.to,), rung, place)
-
-
-def _stage_asks(stage: Ask, first: int) -> Iterator[Ask]:
-    """One message in the thread, and one in each channel among those asked, numbered from ``first`` on."""
-    people = tuple(who for who in stage.pinged if not who.startswith("#"))
-    yield replace(stage, key=f"{stage.key}0", pinged=people or stage.pinged)
-    for position, who in enumerate(stage.pinged):
-        if who.startswith("#"):
-            yield replace(stage, key=f"{stage.key}{first + position}", pinged=(who,), place=who)
-
-
-def _people(names: Iterable[str], members: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:
-    return ((who, user) for who in names for user in members.get(who, ()))
-
-
-def _directly(asks: Sequence[Ask], starter: e.Actor, members: Mapping[str, Sequence[str]]) -> Iterator[Ask]:
-    """The copies in direct messages: one for each person, for whatever they were asked as first."""
-    found: dict[str, Ask] = {}
-    for ask in asks:
-        for who, user in _people(ask.pinged, members):
-            if user != starter.id or ask.gate.request.allow_self:
-                key = f"{ask.key.rpartition(':')[0]}:{DIRECT}{user}"
-                found.setdefault(key, replace(ask, key=key, pinged=(who,), place=None, direct=user))
-    for one in asks[0].gate.delegated:
-        key = f"{APPROVAL}{asks[0].gate.asked_seq}:{DIRECT}{one.to.id}"
-        given = replace(asks[0], key=key, pinged=(), place=None, direct=one.to.id, given_by=one.by.name)
-        found.setdefault(key, given)
-    yield from list(found.values())[:DIRECTLY_AT_MOST]

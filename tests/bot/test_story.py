@@ -8,7 +8,8 @@ from bot.blocks.words import Asked
 from bot.sending.outbox import Priority
 from bot.sending.postings import Posted, Target
 from bot.telling.agenda import Agenda, Place, Telling
-from bot.telling.story import Ask, Remind, Story, Unsettled
+from bot.telling.asking import Ask
+from bot.telling.story import Remind, Story, Unsettled
 from engine.core import commands as c
 from engine.store import Delivery
 from tests.bot.scenes import GATE, asked, completed, retrying
