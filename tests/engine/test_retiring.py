@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from engine.core import commands as c
 from engine.core.events import EVENTS, RunPaused
 from engine.core.state import RunStatus
+from engine.worker import WorkerSettings
 from tests.engine.conftest import ANA, BEN, Setup, World, ended, until, workflow
 from tests.engine.desk import desk
 
@@ -15,6 +18,7 @@ async def test_a_step_whose_run_became_unreadable_is_taken_over_long_before_its_
     setup: Setup, world: World, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold = workflow({"id": "h", "uses": "t.hold"})
+    setup.settings = replace(setup.settings, worker=WorkerSettings(lease=3_000, grace=2.0))
     async with setup.engine(hold) as engine, engine.work() as first:
         run = (await engine.start("wf", {}, by=ANA)).run
 
