@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import AsyncIterator, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -109,6 +110,8 @@ def end(server: PostgresServer, how: signal.Signals) -> None:
 def start(server: PostgresServer) -> None:
     from pgserver.postgres_server import get_server
 
+    while (server.socket_directory / "postmaster.pid").exists():
+        time.sleep(0.01)  # one that is still ending would be taken for one that runs
     # The instance that made it; it waits until the server answers.
     get_server(server.socket_directory).ensure_postgres_running()
 
