@@ -343,15 +343,17 @@ class Worker:
 
     async def _watch_control(self) -> None:
         """Notice what other processes recorded about the runs in hand, and which switches were thrown."""
+        obeyed: int | None = None
         while True:
             await asyncio.sleep(CONTROL_EVERY)
             runs = list(dict.fromkeys(key.run for key in self._in_hand))
             if not runs:
                 continue
             with contextlib.suppress(StoreUnavailable):
-                known = self._handle.brakes.known.epoch
-                if (await self._handle.brakes.refresh()).epoch != known:
-                    self._obey_all()  # a switch has a second, however much news there is to read
+                epoch = (await self._handle.brakes.refresh()).epoch
+                if epoch != obeyed:  # whoever read of it first; a switch has a second, however much news there is
+                    self._obey_all()
+                    obeyed = epoch
                 for run in await self._handle.changed(runs):
                     await self._read_news(run)
             # Not only those that changed: somebody else in this process may have read the news before.

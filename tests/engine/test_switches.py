@@ -6,13 +6,14 @@ import asyncio
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import pytest
 
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.engine import Engine
+from engine.handle import Handle
 from engine.steps.context import StepContext
 from engine.steps.registry import step
 from engine.steps.shell import ShellPolicy, shell_run
@@ -80,6 +81,38 @@ async def test_a_running_step_is_stopped_and_goes_on_when_the_switch_is_lifted(s
             assert (await ended(engine, each)).status is RunStatus.COMPLETED
         assert over == ["attempt 1"] * 3
         assert await sound(engine)
+
+
+async def test_what_a_switch_has_stopped_waits_for_no_other_news_whoever_read_of_the_switch_first(
+    setup: Setup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, over = asyncio.Event(), asyncio.Event()
+    changed = Handle.changed
+
+    async def never_over(handle: Handle, runs: Collection[str]) -> list[str]:
+        looked.set()
+        if handle.brakes.known.epoch:
+            await asyncio.Event().wait()
+        return await changed(handle, runs)
+
+    @step("t.slow")
+    async def slow() -> str:
+        try:
+            await setup.world.open.wait()
+        finally:
+            over.set()
+        return "done"
+
+    monkeypatch.setattr(Handle, "changed", never_over)
+    setup.more = (slow,)
+    async with setup.working(workflow({"id": "a", "uses": "t.slow"})) as engine:
+        await step_is(engine, await begin(engine), "a", StepStatus.RUNNING)
+        looked.clear()
+        await looked.wait()
+        await throw(engine)
+        await engine.switches.thrown()
+        async with asyncio.timeout(60):
+            await over.wait()
 
 
 async def test_a_program_that_will_not_end_is_not_waited_for(
