@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
 
@@ -78,8 +79,9 @@ async def chromium() -> AsyncIterator[Chromium]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def simulator() -> AsyncIterator[Simulator]:
-    async with Simulator(demo_workspace(), options=QUICK).serve() as serving:
+async def simulator(request: pytest.FixtureRequest) -> AsyncIterator[Simulator]:
+    """A parametrized test gives the options that it is about."""
+    async with Simulator(demo_workspace(), options=getattr(request, "param", QUICK)).serve() as serving:
         yield serving
 
 

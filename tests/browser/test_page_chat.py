@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Page, Route, WebSocketRoute, expect
 
 from bot.simulator.model import Channel
-from bot.simulator.simulator import Simulator
+from bot.simulator.simulator import Options, Simulator
 from tests.browser.conftest import OpenPage
 from tests.browser.desk import Desk
 
@@ -182,6 +182,7 @@ async def test_a_permalink_opens_its_message(desk: Desk, open_page: OpenPage) ->
     await expect(page.get_by_role("article").filter(has_text="Publish v1.2.3?")).to_be_focused()
 
 
+@pytest.mark.parametrize("simulator", [Options(ack_timeout_ms=50)], indirect=True)
 async def test_without_the_app_a_command_says_so_and_comes_back(simulator: Simulator, open_page: OpenPage) -> None:
     page = await open_page("ben")
     await expect(page.get_by_text("commands and buttons will not be answered")).to_be_visible()

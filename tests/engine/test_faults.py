@@ -138,6 +138,13 @@ NEVER_SWEPT = SchedulerSettings(every=600)
 """So that what nobody passes on is lost."""
 
 
+@pytest.fixture
+def never_tired(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that passes a run on until there is another to take it, however long that one needs to come."""
+    monkeypatch.setattr("engine.worker.MOST_DELIVERIES", 1_000_000)
+
+
+@pytest.mark.usefixtures("never_tired")
 async def test_a_worker_that_lacks_the_code_passes_the_run_on_at_once(setup: Setup) -> None:
     @step("t.rare")
     async def rare() -> str:
@@ -157,6 +164,7 @@ async def test_a_worker_that_lacks_the_code_passes_the_run_on_at_once(setup: Set
             assert (await offered_to_another(setup, run)).deliveries > 1
 
 
+@pytest.mark.usefixtures("never_tired")
 async def test_a_worker_that_cannot_read_a_run_passes_it_on(setup: Setup, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "engine.worker")
     setup.settings = replace(setup.settings, scheduler=NEVER_SWEPT)

@@ -49,7 +49,7 @@ Look = Callable[[], Awaitable[tuple[Evidence, list[Finding]]]]
 class Plan:
     """What a round is: ``seconds`` of faults, ``gap`` apart on average, then ``patience`` to come to rest (s).
 
-    With a ``sign``, the round is over as soon as something is found that says it.
+    With ``signs``, the round is over as soon as something is found that says one of them.
     """
 
     database: DatabaseKind
@@ -62,7 +62,7 @@ class Plan:
     in_flight: int = 40
     bug: str | None = None
     patience: float = 180.0
-    sign: str | None = None
+    signs: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True)
@@ -155,8 +155,8 @@ async def _befall_until_found(plan: Plan, crew: Crew, servers: Servers, say: Say
     seen = False
     while not befalling.done() and not seen:
         await asyncio.wait([befalling], timeout=LOOK_EVERY)
-        if plan.sign is not None:
-            seen = any(plan.sign in str(finding) for finding in (await look())[1])
+        if plan.signs:
+            seen = any(sign in str(finding) for finding in (await look())[1] for sign in plan.signs)
     befalling.cancel()
     for outcome in await asyncio.gather(befalling, return_exceptions=True):
         if isinstance(outcome, Exception):

@@ -25,18 +25,18 @@ STOPS: Mix = {Kind.STOP: 1}
 class Planted(NamedTuple):
     """How a bug comes to light: by which faults, how far apart, after how much patience; and what is found then."""
 
-    sign: str
+    signs: tuple[str, ...]
     mix: Mix
     gap: float
     patience: float = 0.0
 
 
 PLANTED = {
-    "effect-repeated": Planted("paid once more", KILLS, 0.5),
-    "late-recorded": Planted("but the attempt that counts", STOPS, 0.8),
-    "claim-forgotten": Planted("stuck", KILLS, 0.5, patience=8.0),
-    "completed-twice": Planted("completed twice", KILLS, 2.0),
-    "decided-twice": Planted("is decided twice", KILLS, 2.0),
+    "effect-repeated": Planted(("paid once more",), KILLS, 0.5),
+    "late-recorded": Planted(("but the attempt that counts", "completed twice"), STOPS, 0.8),
+    "claim-forgotten": Planted(("stuck",), KILLS, 0.5, patience=8.0),
+    "completed-twice": Planted(("completed twice",), KILLS, 2.0),
+    "decided-twice": Planted(("is decided twice",), KILLS, 2.0),
 }
 BOTH = pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
 
@@ -60,11 +60,11 @@ def test_an_older_worker_leaves_to_newer_ones_what_it_does_not_know(tmp_path: Pa
 
 @pytest.mark.parametrize("bug", BUGS)
 def test_a_planted_bug_is_found(bug: str, tmp_path: Path) -> None:
-    sign, mix, gap, patience = PLANTED[bug]
+    signs, mix, gap, patience = PLANTED[bug]
     seconds = 8 if patience else 60
-    watched = None if patience else sign
+    watched = () if patience else signs
     plan = Plan(
-        database="sqlite", seed=SEED, seconds=seconds, gap=gap, mix=mix, bug=bug, patience=patience, sign=watched
+        database="sqlite", seed=SEED, seconds=seconds, gap=gap, mix=mix, bug=bug, patience=patience, signs=watched
     )
     result = play(plan, tmp_path, print)
-    assert any(sign in str(finding) for finding in result.findings), heard(result)
+    assert any(sign in str(finding) for finding in result.findings for sign in signs), heard(result)
