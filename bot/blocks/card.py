@@ -18,7 +18,6 @@ from bot.blocks.steering import buttons
 from bot.blocks.words import (
     attempt,
     because,
-    command,
     counted,
     date,
     either,
@@ -28,6 +27,7 @@ from bot.blocks.words import (
     one_line,
     run_title,
     short_id,
+    slash,
 )
 from engine.core import paths
 from engine.core.approval import is_name
@@ -208,7 +208,7 @@ def _held(state: RunState) -> Iterator[str]:
     elif state.timed_out:
         yield f"It took longer than it may{'' if limit is None else f' ({say_duration(limit)})'}."
     if state.paused is not None:
-        on = command("resume", state.run)
+        on = slash("resume", state.run)
         by, why = named(state.paused.by), because(state.paused.reason)
         yield f"{by} paused it{why}. Nothing new starts until somebody resumes it: {on}."
     if state.queued and line is not None:
@@ -245,7 +245,7 @@ def _afterwards(state: RunState) -> str:
     if not dead:
         return ""
     told = f"\n{one_line(state.steps[dead[0]].dead, 400)}" if len(dead) == 1 else f"\nFailed for good: {listed(dead)}."
-    return f"{told} To try again: {command('redrive', state.run)}."
+    return f"{told} To try again: {slash('redrive', state.run)}."
 
 
 def _next(state: RunState) -> list[str]:

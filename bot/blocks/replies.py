@@ -175,8 +175,20 @@ START_NOT_IN_TIME = (
     "The database did not answer in time, so it is not certain that the run was started. "
     "Look with `{command} runs` before you try again."
 )
+RETRY_NOT_IN_TIME = (
+    "The database did not answer in time, so it is not certain that the step was begun anew. "
+    "Look with `{command} status RUN` before you try again: its effects would be made once more."
+)
 ASK_NOT_IN_TIME = "The database did not answer in time. Try again in a moment."
 FORM_NOT_OPENED = "Slack did not open the form in time. Please try once more."
+UNKNOWN_BUTTON = (
+    "I do not know this button: it is of another release of me. Nothing was changed. Try again in a moment; "
+    "`/vb status RUN` shows what can be done with a run now."
+)
+UNKNOWN_FORM = (
+    "I do not know this form: it is of another release of me. Nothing was changed. Send it again in a moment, or open "
+    "it anew."
+)
 UNEXPECTED = "Something went wrong in the bot, and the details are in its log. Try again, or tell whoever runs the bot."
 NO_WORKFLOW_TAKES_MESSAGES = (
     "No workflow here takes a message. Give one an input called `message` (or of the type `text`) for what it says, or "

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bot.blocks.words import because, command, listed, named, one_line
+from bot.blocks.words import because, listed, named, one_line, slash
 from engine.core import events as e
 from engine.core import paths
 from engine.core.durations import say_duration
@@ -66,7 +66,7 @@ def _steered(event: _Steered, after: RunState) -> str:
     who = named(event.by)
     match event:
         case e.RunPaused():
-            on = command("resume", after.run)
+            on = slash("resume", after.run)
             return f"‖ {who} paused the run{because(event.reason)}; nothing new starts until somebody resumes it: {on}"
         case e.RunResumed():
             return f"→ {who} resumed the run{because(event.reason)}"

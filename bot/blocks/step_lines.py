@@ -10,7 +10,7 @@ from typing import assert_never
 
 from bot.blocks import loops
 from bot.blocks.agent_lines import asked_words, took_words
-from bot.blocks.words import attempt, because, command, date, listed, named, one_line, short_id, went_wrong
+from bot.blocks.words import attempt, because, command, date, listed, named, one_line, short_id, slash, went_wrong
 from engine.core import events as e
 from engine.core import paths
 from engine.core.durations import say_duration
@@ -134,8 +134,8 @@ def missing_words(run: str, path: str, uses: str) -> str:
     code = one_line(uses, 80)
     return (
         f"{path} waits for {code}, which no worker has had for {say_duration(MISSING_AFTER)}. Start a worker that has "
-        f"it; or use other code: {command('map', run, f'{code}=…')}; or do the rest in a new run: "
-        f"{command('fork', run, '--from', first[0] if first else path)}; or {command('cancel', run)}"
+        f"it; or use other code, at a terminal: {command('map', run, f'{code}=…')}; or do the rest in a new run: "
+        f"{slash('fork', run, first[0] if first else path)}; or {slash('cancel', run)}"
     )
 
 
@@ -165,7 +165,7 @@ def held_words(path: str, hold: Hold) -> str:
 def _after_dead(state: RunState) -> str:
     if state.phase is not Phase.FORWARD or state.undoable:
         return ""
-    return f"To try it again: {command('redrive', state.run)}"
+    return f"To try it again: {slash('redrive', state.run)}"
 
 
 def _stands_out(before: RunState, event: _Attempt) -> bool:

@@ -137,8 +137,16 @@ def listed(names: Iterable[str]) -> str:
 
 def command(*words: str) -> str:
     """What to type at a terminal, as code. Words are cut to what a run can be found by."""
-    shown = (short_id(word) if word.startswith("run_") else word for word in words)
-    return f"`vb {' '.join(shown)}`"
+    return f"`vb {_typed(words)}`"
+
+
+def slash(*words: str) -> str:
+    """The same in Slack, for whoever reads it there."""
+    return f"`/vb {_typed(words)}`"
+
+
+def _typed(words: Sequence[str]) -> str:
+    return " ".join(short_id(word) if word.startswith("run_") else word for word in words)
 
 
 def short_id(run: str) -> str:

@@ -37,6 +37,9 @@ from bot.telling.homes import Homes
 LISTENERS = "vectorbea_listeners"
 """Under this name a payload's context has the ``Listeners`` of the workspace that authorized it."""
 
+_ANY = re.compile(".+")
+"""What was not listened to before: the first listener that fits is asked."""
+
 Listener = Callable[[Ack, dict[str, Any]], Awaitable[None]]
 
 
@@ -111,7 +114,9 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.action(home.PAGE)(on(lambda its: its.home.older))
     bolt.action(home.NEWEST)(on(lambda its: its.home.newest))
     bolt.event("app_mention")(on(lambda its: its.mentions.mentioned))
-    bolt.event(re.compile(".+"))(_anything)
+    bolt.action(_ANY)(on(lambda its: its.actions.unknown))
+    bolt.view(_ANY)(on(lambda its: its.views.unknown))
+    bolt.event(_ANY)(_anything)
 
 
 def _gates(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> None:

@@ -93,6 +93,12 @@ class Actions:
             request = gate_replies.whole(outcome.state, outcome.step, outcome.gate)
             await self._open(click, gate_forms.shown("Request", request))
 
+    async def unknown(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Say that a button is none of this release's, as it may be while one release takes over from another."""
+        click = Click.of(body)
+        await ack()
+        await self._desk.tell(click.where, click.trigger_id, said(replies.UNKNOWN_BUTTON))
+
     async def _open(self, click: Click, view: View) -> None:
         if not await self._desk.open(click.trigger_id, view):
             await self._desk.tell(click.where, click.trigger_id, said(replies.FORM_NOT_OPENED))

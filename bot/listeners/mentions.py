@@ -38,7 +38,8 @@ class Mentions:
         if typed is None:
             await ack()
             return
-        if typed.word not in WORDS and nearest(typed.word, WORDS) is None:
+        known = typed.word in WORDS or typed.word in self._desk.engine.workflows
+        if not known and nearest(typed.word, WORDS) is None:
             answered = guide.usage("/vb")
         else:
             answered = await answer(self._desk, typed)

@@ -1,4 +1,4 @@
-"""Forms that were sent to start something: the picked workflow, the inputs of a run.
+"""Forms that were sent to start something: the picked workflow, the inputs of a run; and forms that nobody knows.
 
 The one rule: what was entered is never lost to a mistake; the form stays open with the problem at its field, until what
 it was for is recorded or has become impossible.
@@ -26,10 +26,16 @@ log = logging.getLogger(__name__)
 
 
 class Views:
-    """The listeners of the two forms."""
+    """The listeners of these forms."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+
+    async def unknown(self, ack: Ack, body: dict[str, Any]) -> None:
+        """Say that a form is none of this release's; what was entered stays, for the release that knows it."""
+        fields = [block["block_id"] for block in body["view"]["blocks"] if block["type"] == "input"]
+        said = replies.UNKNOWN_FORM
+        await ack(**(wrong({fields[0]: said}) if fields else told("Nothing was changed", said)))
 
     # Starting
 

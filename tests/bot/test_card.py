@@ -82,7 +82,7 @@ def test_the_card_of_a_failed_run_says_what_was_tried_and_what_can_be_done() -> 
     assert card(SCENES["exhausted"].state).text.splitlines() == [
         "wf · v1.4.2: ✗ Failed · 3 of 5 steps done",
         f"tag: connection refused. It took 40 min 1 s and ended {date(3_401_500)}.",
-        f"{DEAD} To try again: `vb redrive run_t`.",
+        f"{DEAD} To try again: `/vb redrive run_t`.",
         FOOT,
     ]
 

@@ -159,6 +159,26 @@ async def test_a_button_value_that_is_none_of_ours_changes_nothing(
         assert (await front.gate(run)).decision is None
 
 
+async def test_a_button_and_a_form_of_another_release_are_answered(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, transport=HTTP) as front:
+        run = await front.release()
+        payload = await a_click(front)
+        payload["actions"][0]["action_id"] = "gate_of_another_release"
+        payload["user"]["id"] = ANA
+        assert (await post(front, {"payload": json.dumps(payload)}))[0] == 200
+        assert (await front.told("ana", 1)).startswith("I do not know this button: it is of another release of me.")
+        assert (await front.gate(run)).decision is None
+        await front.type("ben", "run release")
+        await front.fill("ben", version="1")
+        payload = simulator.deliveries("interactive")[-1].payload
+        payload["view"]["callback_id"] = "form_of_another_release"
+        status, answer = await post(front, {"payload": json.dumps(payload)})
+        assert (status, json.loads(answer)["response_action"]) == (200, "errors")
+        ((field, told),) = json.loads(answer)["errors"].items()
+        assert (field, told.partition(":")[0]) == ("input_version", "I do not know this form")
+        assert await front.runs() == [run]
+
+
 async def test_a_question_asked_before_is_not_decided_by_its_old_button(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator, transport=HTTP) as front:
         run = await front.release()

@@ -91,6 +91,8 @@ async def test_a_mention_outside_of_threads_starts_a_run_as_the_command_does(
         assert (await front.told("eve", 1)).startswith("Guests of this workspace cannot do this")
         mention(front, "ben", "rnu simple")
         assert await front.told("ben", 2) == "There is no `@Vectorbea rnu`; did you mean `@Vectorbea run`?"
+        mention(front, "ben", "simple")
+        assert await front.told("ben", 3) == "There is no `@Vectorbea simple`; did you mean `@Vectorbea run simple`?"
         assert len(await front.runs()) == 1
 
 

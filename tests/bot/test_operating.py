@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from bot.simulator.demo import DANA
 from bot.simulator.simulator import Simulator
@@ -10,10 +11,11 @@ from engine.core.events import Actor
 from engine.core.state import RunState, RunStatus, StepStatus
 from engine.engine import Engine
 from tests.bot.conftest import Setup, World, gate, until, workflow
-from tests.bot.front import HOLD, SIMPLE, Front, serving
+from tests.bot.front import HOLD, SIMPLE, Front, locked, serving
 from tests.engine.conftest import ended
 from tests.engine.flows import step_is
 from tests.engine.test_budgets import asking, asks
+from tests.patience import PATIENT
 
 BY_DANA = Actor(via="slack", id=DANA, name="Dana Levy")
 FLAKY = workflow(
@@ -112,6 +114,17 @@ async def test_what_failed_is_tried_again_by_those_who_may(setup: Setup, simulat
         reasons = {getattr(one.event, "reason", "") for one in await front.engine.history(run)}
         # Of the words after a redriven run, the first are steps only where they are steps that have failed for good.
         assert {"it was stale", "build again", "the registry is back"} <= reasons
+
+
+async def test_whether_steps_are_done_anew_is_not_certain_where_the_database_does_not_answer(
+    setup: Setup, simulator: Simulator
+) -> None:
+    async with serving(setup, simulator) as front:
+        run = await front.release()
+    async with serving(setup, simulator, bounds=replace(PATIENT, recorded=0.5)) as front:
+        with locked(setup):
+            told = await front.type("dana", f"retry {run[:14]} notes")
+        assert "so it is not certain that the step was begun anew. Look with `/vb status RUN` before" in told
 
 
 async def test_a_fork_takes_over_what_was_done_and_is_told_where_it_was_asked_for(

@@ -120,7 +120,7 @@ def test_a_run_is_told_in_plain_words(scene: str, lines: list[str]) -> None:
 
 def test_attempts_that_ran_out_are_told_as_such() -> None:
     assert told(SCENES["exhausted"])[-2:] == [
-        f"✗ tag failed for good. {DEAD} To try it again: `vb redrive run_t`",
+        f"✗ tag failed for good. {DEAD} To try it again: `/vb redrive run_t`",
         "✗ Failed at tag, the run ended after 40 min 1 s",
     ]
 

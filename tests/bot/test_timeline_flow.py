@@ -17,17 +17,17 @@ from tests.core.driver import Run
 SCENES = flow_scenes()
 STARTED = "→ Ana started wf"
 NO_MORE = "Its only try ended with: connection refused. A failure of this class (permanent) is not tried again."
-DEAD = f"✗ tag failed for good. {NO_MORE} To try it again: `vb redrive run_t`"
+DEAD = f"✗ tag failed for good. {NO_MORE} To try it again: `/vb redrive run_t`"
 ENDED = "✗ Failed at tag, the run ended after under 1 s"
 QUESTION = (
     "? Did charge happen (pay begun, and not confirmed)? Its attempt was lost, and it must not happen twice, so the "
     "run waits for a person to say"
 )
 MISSING = (
-    "changes waits for noop, which no worker has had for 5 min. Start a worker that has it; or use other code: "
-    "`vb map run_t noop=…`; or do the rest in a new run: `vb fork run_t --from changes`; or `vb cancel run_t`"
+    "changes waits for noop, which no worker has had for 5 min. Start a worker that has it; or use other code, "
+    "at a terminal: `vb map run_t noop=…`; or do the rest in a new run: `/vb fork run_t changes`; or `/vb cancel run_t`"
 )
-PAUSED = "‖ Ben paused the run: the network is down; nothing new starts until somebody resumes it: `vb resume run_t`"
+PAUSED = "‖ Ben paused the run: the network is down; nothing new starts until somebody resumes it: `/vb resume run_t`"
 UNDONE = "What it had done was undone, except for book."
 WAITS = f"… pay waits for the signal paid (42); if none comes, it fails {date(4_600_000)}"
 
@@ -189,7 +189,7 @@ def test_a_loop_of_few_has_a_line_for_each_item() -> None:
         STARTED,
         "→ each: 3 items",
         "✓ each[0] done in under 1 s",
-        f"✗ each[1] failed for good. {NO_MORE} To try it again: `vb redrive run_t`",
+        f"✗ each[1] failed for good. {NO_MORE} To try it again: `/vb redrive run_t`",
         "✓ each[2] done in under 1 s",
         "✗ each failed: 3 of 3 done, 1 failed",
         "✗ Failed at each, the run ended after under 1 s",
@@ -255,7 +255,7 @@ STOPPED = "Ben stopped all runs of wf: the shop is slow; `/vb lift workflow:wf`"
             [
                 "✗ Failed · 1 of 2 steps done",
                 f"tag: connection refused. It took under 1 s and ended {date(1_000_000)}.",
-                f"{NO_MORE} To try again: `vb redrive run_t`.",
+                f"{NO_MORE} To try again: `/vb redrive run_t`.",
             ],
         ),
         (
@@ -279,7 +279,7 @@ STOPPED = "Ben stopped all runs of wf: the shop is slow; `/vb lift workflow:wf`"
             "paused",
             [
                 "‖ Paused · 0 of 2 steps done",
-                "Ben paused it: the network is down. Nothing new starts until somebody resumes it: `vb resume run_t`.",
+                "Ben paused it: the network is down. Nothing new starts until somebody resumes it: `/vb resume run_t`.",
                 "build starts once the run is resumed.",
                 "Then: tag.",
             ],

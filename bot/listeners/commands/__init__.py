@@ -36,8 +36,12 @@ from engine.core.words import did_you_mean
 log = logging.getLogger(__name__)
 
 HELP = "help"
-_CHANGES = frozenset({"run", "fork"})
-"""Words that start runs: where the database does not answer, it is not certain that they did not."""
+_NOT_CERTAIN = {
+    "run": replies.START_NOT_IN_TIME,
+    "fork": replies.START_NOT_IN_TIME,
+    "retry": replies.RETRY_NOT_IN_TIME,
+}
+"""Words that do more if they are typed again: where the database does not answer, it may have been done."""
 
 
 async def _help(desk: Desk, typed: Typed) -> Answer:
@@ -90,7 +94,7 @@ async def answer(desk: Desk, typed: Typed) -> Answer:
     except (EngineError, Unreadable) as error:
         return replies.said(escape(str(error)))
     except NotInTime:
-        sentence = replies.START_NOT_IN_TIME if typed.word in _CHANGES else replies.ASK_NOT_IN_TIME
+        sentence = _NOT_CERTAIN.get(typed.word, replies.ASK_NOT_IN_TIME)
         return replies.said(sentence.format(command=typed.command))
     except Exception:
         log.exception("%s %s failed", typed.command, typed.word)

@@ -119,13 +119,16 @@ def _run_picker(text: str) -> Iterator[Made]:
 @about_data(forms.notice)
 def _notice(text: str) -> Iterator[Made]:
     yield forms.notice("Not started", replies.said(replies.UNEXPECTED).text)
+    yield forms.notice("Nothing was changed", replies.said(replies.UNKNOWN_FORM).text)
 
 
 @about_data(replies.said)
 def _said(text: str) -> Iterator[Made]:
     for sentence in (replies.NOT_IN_TIME, replies.ASK_NOT_IN_TIME, replies.FORM_NOT_OPENED, replies.UNEXPECTED):
         yield replies.said(sentence)
-    yield replies.said(replies.START_NOT_IN_TIME.format(command="/vb"))
+    for sentence in (replies.START_NOT_IN_TIME, replies.RETRY_NOT_IN_TIME):
+        yield replies.said(sentence.format(command="/vb"))
+    yield replies.said(replies.UNKNOWN_BUTTON)
 
 
 @about_data(replies.mistake)
