@@ -109,11 +109,13 @@ class Agent(Model):
     time: Duration | None = Field(default=None, gt=0)
     """How long it may take, from its first turn on, waits for people included; no turn begins after that."""
     cost: Money | None = None
-    """What all turns may cost together, such as ``0.50 USD``; no turn begins after that."""
+    """What all turns may cost together, such as ``0.50 USD``; no turn begins that may cost more than is left of it."""
     temperature: float | None = Field(default=None, ge=0, le=2)
     """How free it is."""
     output: dict[str, JsonValue] | None = None
     """A JSON Schema that its answer must fit."""
+    key: Name | None = None
+    """Which of the workspace's keys for the provider; unset: the default one."""
 
     @model_validator(mode="after")
     def _names(self) -> Agent:

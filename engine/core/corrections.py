@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue, StringConstraints
 
 from engine.core.agents import ModelName
 from engine.core.failures import Failure, FailureClass
-from engine.core.kinds import Model
+from engine.core.kinds import Model, Name
 from engine.core.money import Money
 from engine.core.values import Held
 from engine.core.words import listed
@@ -36,7 +36,7 @@ class Correct(Model):
     model: ModelName
     """Which model proposes, as ``provider:name``."""
     may_change: tuple[Argument, ...] = Field(min_length=1)
-    """The arguments that it may change."""
+    """The arguments that it may change: of ``llm`` the prompt, the system text, images and the temperature."""
     attempts: int = Field(default=2, ge=1, le=10)
     """How many corrections there may be."""
     max_tokens: int = Field(default=1_000, ge=1, le=100_000)
@@ -45,6 +45,8 @@ class Correct(Model):
     """What all proposals may cost together; none is asked for that may cost more than is left of it."""
     hint: str = ""
     """What it should know besides."""
+    key: Name | None = None
+    """Which of the workspace's keys for the provider; unset: the default one."""
 
 
 class Correction(NamedTuple):

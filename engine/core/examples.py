@@ -87,6 +87,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "max_tokens": "500",
         "cost": "0.10 USD",
         "hint": "The notes are for customers.",
+        "key": "marketing",
     },
     Agent: {
         "model": "openai:gpt-5-mini",
@@ -100,6 +101,7 @@ EXAMPLES: Mapping[type[BaseModel], Mapping[str, str]] = {
         "cost": "0.50 USD",
         "temperature": "0.2",
         "output": "{type: object, properties: {cause: {type: string}}, required: [cause]}",
+        "key": "operations",
     },
     Tool: {
         "uses": "http.request",

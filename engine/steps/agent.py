@@ -148,6 +148,7 @@ class TurnArguments(BaseModel):
     cost: Money | None = None
     temperature: float | None = None
     output: dict[str, JsonValue] | None = None
+    key: str | None = None
     turn: int = Field(ge=1)
     history: list[_Pass] = []
 
@@ -163,7 +164,7 @@ def agent_turn(ask: Ask) -> StepFunction:
     async def turn(ctx: StepContext, args: TurnArguments, /) -> Turn:
         now = round(time.time() * 1_000)
         so_far = args.history[-1].turn.total if args.history else Total(since=now)
-        _check_limits(args, so_far, now)
+        left = _check_limits(args, so_far, now)
         is_last = so_far.turns + 1 >= args.max_turns
         question = Question(
             model=args.model,
@@ -173,6 +174,8 @@ def agent_turn(ask: Ask) -> StepFunction:
             max_tokens=args.max_tokens,
             temperature=args.temperature,
             output=args.output,
+            key=args.key,
+            most=left,
         )
         answer = await ask(ctx, question)
         if len(answer.calls) > MOST_CALLS:
@@ -213,16 +216,22 @@ def _result(call: Call, result: dict[str, JsonValue], known: list[str]) -> tuple
     return text, False
 
 
-def _check_limits(args: TurnArguments, so_far: Total, now: int) -> None:
-    """Raises ``StepError`` if the agent has taken all that it may."""
+def _check_limits(args: TurnArguments, so_far: Total, now: int) -> int | None:
+    """What the next turn may cost, in millionths of a US dollar; None: as much as it takes.
+
+    Raises ``StepError`` if the agent has taken all that it may.
+    """
     used = so_far.input_tokens + so_far.output_tokens
     cost = round(so_far.cost * USD)
     if args.tokens is not None and used >= args.tokens:
         raise _spent(f"it has used {used:,} tokens of the {args.tokens:,} that it may use", so_far)
     if args.time is not None and now - so_far.since >= args.time:
         raise _spent(f"the {format_duration(args.time)} that it may take are over", so_far)
-    if args.cost is not None and cost >= args.cost:
+    if args.cost is None:
+        return None
+    if cost >= args.cost:
         raise _spent(f"it has cost {say_money(cost)} of the {say_money(args.cost)} that it may cost", so_far)
+    return args.cost - cost
 
 
 def _spent(words: str, so_far: Total) -> StepError:

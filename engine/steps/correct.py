@@ -37,6 +37,7 @@ class CorrectArguments(BaseModel):
     max_tokens: int
     cost: str | None = None
     hint: str = ""
+    key: str | None = None
     step: str
     attempt: dict[str, JsonValue]
     failure: dict[str, JsonValue]
@@ -66,6 +67,7 @@ def llm_correct(ask: Ask) -> StepFunction:
             messages=[Said(role="user", text=_told(args))],
             max_tokens=args.max_tokens,
             output=_schema(args.may_change),
+            key=args.key,
             most=args.left,
         )
         answer = await ask(ctx, question)

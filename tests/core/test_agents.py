@@ -175,6 +175,18 @@ def test_no_turn_begins_beyond_a_limit(tmp_path: Path, limit: str, words: str) -
     assert f"the agent has no answer after 1 turn, and {words}" in run.reason
 
 
+def test_a_turn_may_cost_what_is_left_of_what_all_may_cost(tmp_path: Path) -> None:
+    model = Model(calling(("fetch", {"url": "https://x"})), DONE)
+    assert rehearse(tmp_path, model, "cost: 0.025 USD").run(site="https://x").completed
+    assert [question.most for question in model.asked] == [25_000, 15_000]
+
+
+def test_every_turn_is_asked_with_the_key_that_is_named(tmp_path: Path) -> None:
+    model = Model(calling(("fetch", {"url": "https://x"})), DONE)
+    assert rehearse(tmp_path, model, "key: operations").run(site="https://x").completed
+    assert [question.key for question in model.asked] == ["operations", "operations"]
+
+
 def test_a_turn_that_was_lost_with_its_worker_is_asked_anew_and_nothing_before_it(tmp_path: Path) -> None:
     turns: list[str] = []
 

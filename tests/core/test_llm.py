@@ -26,6 +26,7 @@ steps:
     retry: {{attempts: 3, classes: {{invalid_output: {{attempts: 3}}}}}}
   - {{id: next, set: {{m: "${{{{ steps.ask.output.value.n + 1 }}}}", by: "${{{{ steps.ask.output.model }}}}"}}}}
 """
+MENDED = GOOD.replace("    retry:", "    correct: {model: 'openai:gpt-5-mini', may_change: [prompt]}\n    retry:")
 
 
 def problems(text: str) -> list[str]:
@@ -96,6 +97,14 @@ def test_what_is_wrong_is_told_with_its_line_and_what_to_do(old: str, new: str, 
     assert old in GOOD
     [problem] = problems(GOOD.replace(old, new, 1))
     assert problem.replace(" steps.", " ", 1).startswith(said)
+
+
+@pytest.mark.parametrize("word", ["model", "max_tokens", "output", "key"])
+def test_what_it_may_cost_and_has_to_give_is_changed_by_no_correction(word: str) -> None:
+    assert problems(MENDED) == []
+    [problem] = problems(MENDED.replace("[prompt]", f"[prompt, {word}]"))
+    assert problem.startswith(f"11: steps.ask.correct.may_change[2]: no correction may change {word}, which is part of")
+    assert problem.endswith("leave it out; prompt, system, temperature, images may be changed")
 
 
 def test_it_may_be_asked_for_each_item() -> None:

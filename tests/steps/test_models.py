@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from engine.core.corrections import Correct
 from engine.core.events import PricedAt
 from engine.core.failures import FailureClass, NotYet, StepError
 from engine.core.models import Llm
 from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.steps.agent import Answer, Call, Question, Said, ToolSpec
-from engine.steps.context import Unsent
+from engine.steps.context import StepContext, Unsent
+from engine.steps.correct import llm_correct
 from engine.steps.models.asking import asker, most_tokens
 from engine.steps.models.config import Models, Unhurried, Wait
 from engine.steps.models.llm import llm_step
@@ -437,3 +439,18 @@ async def test_a_question_that_may_cost_more_than_is_left_for_it_is_not_asked(be
     assert "and $0.00001 is left for it" in str(error)
     assert (bench.server.seen, bench.notebook.spends) == ([], {})
     await bench.answer(OPENAI, Say("three"), most=1_000_000)
+
+
+async def test_a_correction_is_asked_for_with_its_key_and_may_cost_what_is_left(notebook: Notebook) -> None:
+    asked: list[Question] = []
+
+    async def ask(ctx: StepContext, question: Question) -> Answer:
+        asked.append(question)
+        return Answer(value={"seen": "long", "changes": {"prompt": "Less."}, "why": "ask for less"}, cost=0.01)
+
+    words = {"model": OPENAI, "may_change": ["prompt"], "cost": "0.10 USD", "key": "marketing"}
+    rules = Correct.model_validate(words).model_dump(mode="json", exclude_none=True, exclude={"attempts"})
+    about: dict[str, JsonValue] = {"step": "notes", "attempt": {"prompt": "More."}, "failure": {}, "left": 90_000}
+    given = await llm_correct(ask).invoke(notebook.context(), {**rules, **about})
+    assert given == {"changes": {"prompt": "Less."}, "seen": "long", "why": "ask for less", "cost": 10_000}
+    assert [(one.key, one.most) for one in asked] == [("marketing", 90_000)]

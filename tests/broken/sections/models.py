@@ -65,6 +65,15 @@ BREAKS = (
         "what was used is not held against them",
         text="    used = so_far.input_tokens + so_far.output_tokens\n",
         instead="    used, now, so_far = 0, so_far.since, Total()\n",
+        tests=("test_no_turn_begins_beyond_a_limit",),
+    ),
+    Break(
+        "No turn of an agent begins beyond its limits",
+        "agent.py::_check_limits",
+        "each turn may cost what all may",
+        text="    return args.cost - cost\n",
+        instead="    return args.cost\n",
+        tests=("test_a_turn_may_cost_what_is_left_of_what_all_may_cost",),
     ),
     Break(
         "What an agent calls with a person's approval",
