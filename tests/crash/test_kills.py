@@ -21,6 +21,8 @@ from tests.crash.fuse import Trap
 from tests.crash.killing import bring_up, death_at, stop, times, until
 from tests.crash.recorder import Recorder, recording
 from tests.crash.victim import ANA, BOUNDARIES, Orders, live, open_engine
+from tests.providers.script import Answer, Hang, Say, Seen
+from tests.providers.server import providers
 
 pytestmark = [pytest.mark.crash]
 
@@ -158,6 +160,40 @@ async def test_killed_while_a_run_waits_at_its_gate(drill: Drill, orders: Orders
         await drill.killed_at(victim, "at the gate")
     assert drill.kills == len(drill.runs)
     await drill.finish()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_an_agent_that_is_killed_in_a_turn_goes_on_at_that_turn_and_repeats_nothing(
+    orders: Orders, recorder: Recorder
+) -> None:
+    dead = False
+
+    def answer(seen: Seen) -> Answer:
+        if not any(message["role"] == "tool" for message in seen.body["messages"]):
+            return Say.calling("pay")
+        return Say("They are charged.") if dead else Hang()
+
+    async with providers() as models:
+        models.keys, models.otherwise = {"none"}, answer
+        orders = replace(orders, model_url=models.openai)
+        async with open_engine(orders, lambda _: None) as engine:
+            run = (await engine.start("charging", {}, by=ANA)).run
+            victim = bring_up(live, orders)
+
+            async def asked_again() -> bool:
+                return any("/a#2/turn/" in one.sent_as for one in models.seen)
+
+            await until(asked_again, 120)
+            victim.kill()
+            await asyncio.to_thread(victim.join)
+            before, paid, dead = len(models.seen), str(recorder.arrivals), True
+            async with engine.work(), asyncio.timeout(200):
+                assert (await engine.wait(run)).status is RunStatus.COMPLETED
+            report = await engine.verify()
+    assert {one.sent_as for one in models.seen[before:]} == {f"{run}/a#2/turn/request/1"}
+    assert str(recorder.arrivals) == paid, "nobody is charged anew"
+    assert [key.split("/", 1)[1] for key in recorder.arrivals] == ["a#1/calls[0]/pay/charge/1"]
+    assert report.ok, report.findings[:3]
 
 
 async def test_redis_flushed_in_the_middle(drill: Drill, redis_server: EmbeddedRedis) -> None:

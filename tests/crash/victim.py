@@ -17,7 +17,10 @@ from engine.catalog import Catalog
 from engine.core.definition import Workflow
 from engine.core.events import Actor
 from engine.engine import Engine, EngineSettings
+from engine.steps.agent import agent_turn
 from engine.steps.context import StepContext
+from engine.steps.models.asking import asker
+from engine.steps.models.config import Models, Unhurried
 from engine.steps.registry import Registry, step
 from engine.store import Log
 from engine.streams import Streams
@@ -42,6 +45,10 @@ PAYING = Workflow.model_validate(
     }
 )
 
+PAY = {"uses": "crash.pay", "name": "pay", "description": "Charges somebody.", "retry": PATIENT}
+AGENT = {"model": "mine:any", "prompt": "Charge them.", "max_turns": 3, "max_tokens": 50, "tools": [PAY]}
+CHARGING = Workflow.model_validate({"name": "charging", "steps": [{"id": "a", "agent": AGENT, "retry": PATIENT}]})
+
 
 @dataclass(frozen=True)
 class Orders:
@@ -54,6 +61,8 @@ class Orders:
     trap: Trap
     start: str | None = None
     """The deduplication key of a run that the victim itself starts, as a bot does that hears a command."""
+    model_url: str | None = None
+    """Where its agent asks its model; without one it has no agent."""
 
 
 def arm(fuse: Fuse) -> None:
@@ -75,27 +84,32 @@ def arm(fuse: Fuse) -> None:
     setattr(Streams, "add", armed_add)  # noqa: B010
 
 
-def registry(charge_url: str, passing: Callable[[str], None]) -> Registry:
+def registry(orders: Orders, passing: Callable[[str], None]) -> Registry:
     @step("crash.pay")
     async def pay(ctx: StepContext) -> object:
         passing("inside step")
 
         async def charge(key: str) -> object:
             headers = {"Idempotency-Key": key}
-            async with aiohttp.ClientSession() as session, session.post(charge_url, headers=headers) as answer:
+            async with aiohttp.ClientSession() as session, session.post(orders.charge_url, headers=headers) as answer:
                 return await answer.json()
 
         receipt = await ctx.effect("charge", charge)
         passing("after effect")
         return receipt
 
-    return Registry([pay])
+    if orders.model_url is None:
+        return Registry([pay])
+    models = Models.of([f"mine={orders.model_url}"], (), ["mine:*=1.00/2.00"])
+    return Registry([pay, agent_turn(asker(models, Unhurried()))])
 
 
 def open_engine(orders: Orders, passing: Callable[[str], None]) -> Any:
-    steps = registry(orders.charge_url, passing)
+    steps = registry(orders, passing)
     catalog = Catalog(steps.catalog())
     catalog.add(PAYING)
+    if orders.model_url is not None:
+        catalog.add(CHARGING)
     settings = EngineSettings(
         orders.database_url,
         orders.redis_url,
