@@ -20,6 +20,8 @@ from engine.core.prices import EXAMPLE, PER, Price, own_price
 
 WORKSPACE, SETTINGS = "workspace", "settings"
 """Whose price it is; a list's is named by the list and its version."""
+ORDINARY = 10_000
+"""Tokens of a call by which a list's price is told; some lists want more for calls that are told far more."""
 _FREE = Price(0, 0)
 
 
@@ -87,12 +89,12 @@ class Prices:
         return (LOCAL, _FREE) if model.partition(":")[0] == LOCAL else None
 
     def of(self, model: str) -> Price | None:
-        """For a million tokens of ``provider:model``; None if nobody knows."""
+        """For a million tokens of ``provider:model``, in calls of an ordinary length; None if nobody knows."""
         if (known := self._known(model)) is not None:
             return known[1]
+        calls = ((ORDINARY, 0, 0), (0, ORDINARY, 0), (ORDINARY, 0, ORDINARY))
         try:
-            kept = self.cost(model, PER, 0, PER)
-            return Price(self.cost(model, PER, 0), self.cost(model, 0, PER), kept)
+            return Price(*(self.cost(model, *tokens) * (PER // ORDINARY) for tokens in calls))
         except UnknownPrice:
             return None
 

@@ -72,3 +72,10 @@ def test_a_call_costs_what_its_price_comes_to_rounded_up() -> None:
     assert cost_at(listed, usage) is None
     kept = Prices().cost(MINI, 1_000_000, 0, 1_000_000)
     assert 0 < kept < Prices().cost(MINI, 1_000_000, 0)
+
+
+@pytest.mark.parametrize("model", [MINI, "anthropic:claude-sonnet-4-5", "google:gemini-2.5-pro"])
+def test_a_list_that_wants_more_for_long_calls_is_told_by_ordinary_ones(model: str) -> None:
+    told = Prices().of(model)
+    assert told is not None
+    assert told.cost(2_000, 500, 1_000) == Prices().cost(model, 2_000, 500, 1_000)

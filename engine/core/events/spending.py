@@ -28,7 +28,7 @@ class PricedAt(BaseModel):
     """What a model cost when an effect was begun, in millionths of a dollar for a million tokens, and who says so.
 
     ``source`` is ``workspace``, ``settings``, ``local``, or a list with its version; that may have steps, so that its
-    amounts are what a million tokens come to. ``cached`` is None where kept tokens cost what others do.
+    amounts are those of calls of an ordinary length. ``cached`` is None where kept tokens cost what others do.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
