@@ -9,8 +9,12 @@ from dataclasses import replace
 
 import pytest
 
+from bot.blocks import keys as blocks
+from bot.blocks.words import date
 from bot.simulator.model import View
 from bot.simulator.simulator import Simulator
+from engine.core.events import Actor
+from engine.core.keys import Key
 from engine.store import Sealer
 from tests.bot.conftest import Setup
 from tests.bot.front import HTTP, SOCKET, Front, serving
@@ -76,6 +80,13 @@ async def test_a_key_is_added_replaced_listed_and_revoked_by_an_admin(
     for key in (KEY, OTHER):
         assert key not in sent_to_slack(front)
         assert key not in caplog.text
+
+
+def test_a_key_is_listed_with_when_it_was_given_and_when_it_was_used_last() -> None:
+    given, used = 1_893_456_000_000, 1_893_542_400_000
+    key = Key("openai", "batch", "key_1", "ABCD", "f", given, Actor(via="slack", id="U1", name="Dana Levy"))
+    told = blocks.listed("/vb", [(key, used)]).text
+    assert f"*openai* batch …`ABCD`, by Dana Levy {date(given)}, last used {date(used)}" in told
 
 
 async def test_nobody_but_an_admin_sees_or_changes_keys(front: Front) -> None:
