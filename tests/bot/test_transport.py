@@ -29,6 +29,7 @@ from bot.simulator.simulator import Simulator
 from tests.bot.conftest import Setup
 from tests.bot.front import HTTP, SIMPLE, serving
 from tests.httpd import listening
+from tests.waiting import until
 
 USUAL = Patience(pauses=(0.0, 0.05))
 DEAF = Patience(ping=0.2, drain=2.0, pauses=(0.0, 0.05))
@@ -189,6 +190,44 @@ async def test_a_connection_without_a_hello_is_given_up(
     assert levels[:2] == ["WARNING", "INFO"]
     assert all(level != later for level, later in pairwise(levels)), "each trouble is told once, and its end"
     assert "no hello in time" in caplog.text
+
+
+@dataclass
+class Lasting:
+    """A server whose connections say that they last for a second, and stay; ``states`` of them in their order."""
+
+    address: str = ""
+    states: list[str] = field(default_factory=list[str])
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        socket, number = web.WebSocketResponse(), len(self.states)
+        self.states.append("open")
+        await socket.prepare(request)
+        await socket.send_json({"type": "hello", "debug_info": {"approximate_connection_time": 1}})
+        async for _ in socket:
+            pass
+        self.states[number] = "closed"
+        return socket
+
+
+@pytest.fixture
+async def lasting() -> AsyncIterator[Lasting]:
+    server, made = web.Application(), Lasting()
+    server.router.add_get("/", made.handle)
+    async with listening(server) as port:
+        made.address = f"ws://127.0.0.1:{port}/"
+        yield made
+
+
+async def test_the_two_connections_do_not_come_to_their_ends_together(
+    simulator: Simulator, client: AsyncWebClient, app: App, lasting: Lasting
+) -> None:
+    async def one_was_replaced() -> bool:
+        return lasting.states.count("closed") == 1 and len(lasting.states) == LINKS + 1
+
+    async with linked(simulator, client, app, *[lasting.address] * (LINKS + 1)):
+        await until(one_was_replaced)
+        assert lasting.states[-1] == "open"
 
 
 async def test_a_used_up_address_does_not_keep_the_bot_out(
