@@ -168,7 +168,7 @@ class Links:
                 link = await self._connect()
             except TROUBLE as error:
                 self._note(_in_words(error))
-                await asyncio.sleep(max(self._pause(failures), _retry_after(error)))
+                await asyncio.sleep(max(self._pause(failures), retry_after(error)))
                 failures += 1
                 continue
             self._note("")
@@ -304,7 +304,7 @@ def _in_words(error: Exception) -> str:
     return "no hello in time" if isinstance(error, TimeoutError) else reason_of(error)
 
 
-def _retry_after(error: Exception) -> float:
+def retry_after(error: Exception) -> float:
     """How long Slack has asked to wait."""
     response: Any = cast("Any", error).response if isinstance(error, SlackApiError) else None
     return 0.0 if response is None else float(response.headers.get("Retry-After", 0))

@@ -27,7 +27,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.bounds import USUAL, Bounds
 from bot.people.directory import PASSING, error_name, reason_of
 from bot.receiving.attending import Attending
-from bot.receiving.links import TROUBLE, Envelope, Links, Patience, Payload
+from bot.receiving.links import TROUBLE, Envelope, Links, Patience, Payload, retry_after
 from bot.receiving.once import Once
 from engine.core.errors import EngineError
 
@@ -66,7 +66,7 @@ async def look_up(client: AsyncWebClient) -> tuple[dict[str, Any], frozenset[str
     try:
         answer: Any = await _patiently(_untyped(client).auth_test)
     except SlackApiError as error:
-        if error_name(error) in PASSING:
+        if _passes(error):
             raise _unreachable(client, error) from None
         raise SlackUnusable(
             f"Slack does not accept the bot token ({error_name(error)}); copy the Bot User OAuth Token (xoxb-…) of the "
@@ -84,11 +84,17 @@ async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
         try:
             return await ask()
         except SlackApiError as error:
-            if error_name(error) not in PASSING:
+            if not _passes(error):
                 raise
+            pause = max(pause, retry_after(error))
             log.info("Slack does not answer yet (%s); it is asked again in %s s.", error_name(error), pause)
         await asyncio.sleep(pause)
     return await ask()
+
+
+def _passes(error: SlackApiError) -> bool:
+    """Whether it says nothing of the token; many processes that start at once meet Slack's limit, too."""
+    return error_name(error) in PASSING or error_name(error) == "ratelimited"
 
 
 def _untyped(client: AsyncWebClient) -> Any:
@@ -153,7 +159,7 @@ async def _first_ticket(client: AsyncWebClient, app_token: str) -> str:
     try:
         return await _patiently(lambda: _ticket(client, app_token))
     except SlackApiError as error:
-        if error_name(error) in PASSING:
+        if _passes(error):
             raise _unreachable(client, error) from None
         raise SlackUnusable(
             f"Slack does not accept the app token ({error_name(error)}); create an app-level token (xapp-…) with the "

@@ -360,7 +360,10 @@ async def test_an_event_that_slack_delivers_again_over_http_is_answered_once(
 
 
 @pytest.mark.parametrize("method", ["auth.test", "apps.connections.open"])
-async def test_a_trouble_of_slacks_own_at_the_start_passes(setup: Setup, simulator: Simulator, method: str) -> None:
-    simulator.fail_next(method, Fault(error="internal_error"))
+@pytest.mark.parametrize("fault", [Fault(error="internal_error"), Fault(retry_after_s=1)])
+async def test_a_trouble_of_slacks_own_at_the_start_passes(
+    setup: Setup, simulator: Simulator, method: str, fault: Fault
+) -> None:
+    simulator.fail_next(method, fault)
     async with serving(setup, simulator, [SIMPLE]) as front:
         assert await front.type("ben", "run simple") == ""
