@@ -47,6 +47,16 @@ class DecidingIsOff(EngineError):
         )
 
 
+class GateStays(EngineError):
+    """Whoever is known in Slack can do at a gate what they can there, and that is not to go on without it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "It is a gate, or has one inside, and whoever is known in Slack decides there or not at all; nothing was "
+            "changed. Decide it with vb approve or vb deny."
+        )
+
+
 class NobodyInSlack(EngineError):
     """It is a matter between people of Slack, and nobody has said whose this account is."""
 
@@ -65,6 +75,13 @@ def check_deciding(settings: Settings) -> None:
     """Raises ``DecidingIsOff`` unless the command line may decide at gates."""
     if not settings.cli_approvals:
         raise DecidingIsOff
+
+
+def check_going_past(settings: Settings, by: Actor) -> None:
+    """Raises ``DecidingIsOff`` or ``GateStays`` unless ``by`` may let a run go on without the decision of a gate."""
+    check_deciding(settings)
+    if by.via == "slack":
+        raise GateStays
 
 
 class Acting:

@@ -6,6 +6,7 @@ The one rule: each is what the button of that name does in Slack, by the same ri
 from __future__ import annotations
 
 from bot.config.settings import Settings
+from bot.config.wiring import reading_engine
 from bot.console.atgate import acting
 from bot.console.decide import say_who_goes_on
 from bot.console.launch import DONE, Misuse
@@ -58,9 +59,9 @@ async def take_back(settings: Settings) -> int:
 
 
 async def list_delegations(settings: Settings) -> int:
-    """Who decides in whose place now."""
-    async with acting(settings) as here:
-        known = await here.engine.gates.delegations()
+    """Who decides in whose place now; to know that, nobody has to be let decide here."""
+    async with reading_engine(settings) as engine:
+        known = await engine.gates.delegations()
         for one in known:
             say(one_line(_told(one), 600))
         if not known:

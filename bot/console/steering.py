@@ -15,7 +15,7 @@ from pydantic import JsonValue
 
 from bot.config.settings import Settings
 from bot.config.wiring import steering_engine
-from bot.console.atgate import check_deciding
+from bot.console.atgate import check_going_past
 from bot.console.decide import say_who_goes_on
 from bot.console.filters import pairs
 from bot.console.launch import DONE, FAILED, Misuse
@@ -23,6 +23,7 @@ from bot.console.output import note, say
 from bot.console.whoami import acting_here
 from bot.text.plain import one_line
 from engine.core import commands as c
+from engine.core import paths
 from engine.core.events import Actor, SettledAs
 from engine.core.graph import Kind
 from engine.core.state import AT_WORK, RunState
@@ -55,12 +56,12 @@ class Deed:
 
 
 async def steer(settings: Settings, ref: str, deed: Deed) -> int:
-    """Do it to the run ``ref``. Raises ``DecidingIsOff`` if it would decide for a gate that it may not decide."""
+    """Do it to the run ``ref``. Raises as ``check_going_past`` if it would decide for a gate."""
     async with steering_engine(settings) as engine:
-        run = await engine.find(ref)
+        run, by = await engine.find(ref), await acting_here(settings, engine)
         if deed.step is not None and _has_gate(await engine.state(run), deed.step):
-            check_deciding(settings)
-        reply = await deed.ask(engine, run, await acting_here(settings, engine))
+            check_going_past(settings, by)
+        reply = await deed.ask(engine, run, by)
         refused = _refusal(run, reply)
         if refused:
             note(refused)
@@ -243,8 +244,10 @@ def _has_gate(state: RunState, path: str) -> bool:
         place = state.plan.node(path).template
     except KeyError:
         return False
-    inside = (node for template, node in state.plan.nodes.items() if template.startswith(place))
-    return any(node.kind is Kind.GATE for node in inside)
+    return any(
+        node.kind is Kind.GATE and (template == place or paths.is_inside(template, place))
+        for template, node in state.plan.nodes.items()
+    )
 
 
 def _refusal(run: str, reply: c.Reply) -> str:

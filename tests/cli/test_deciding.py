@@ -13,11 +13,12 @@ from slack_sdk.oauth.token_rotation.async_rotator import AsyncTokenRotator
 
 from bot.config.settings import Settings
 from bot.config.wiring import starting_engine
-from bot.console.atgate import NobodyInSlack, NotDone
+from bot.console.atgate import GateStays, NobodyInSlack, NotDone
 from bot.console.decide import approve, approve_changed
 from bot.console.handing import delegate, delegate_for, list_delegations, request_changes, snooze, take_back
 from bot.console.inslack import NoWayToSlack
-from bot.console.launch import Misuse
+from bot.console.launch import FAILED, Misuse
+from bot.console.steering import set_output, skip, steer
 from bot.console.whoami import machine, me
 from bot.simulator.calls import Fault
 from bot.simulator.demo import ANA, BEN, CHEN, DANA, demo_workspace
@@ -48,11 +49,11 @@ class Terminal:
         async with starting_engine(self.settings, catalog or Catalog({})) as engine:
             yield engine
 
-    async def run(self, **approval: object) -> str:
-        """A run that Ben has started in Slack, and that waits at its gate ``agree``."""
+    async def run(self, first: str = "notes", **approval: object) -> str:
+        """A run that Ben has started in Slack, and that waits at its gate ``agree``. ``first``: the step before."""
         gate = {"id": "agree", "approval": {"title": "Ship it?", "approvers": ["@release-managers"], **approval}}
         catalog = Catalog({})
-        catalog.add(workflow({"id": "notes", "set": {"text": "${{ changes.comment }}"}}, gate))
+        catalog.add(workflow({"id": first, "set": {"text": "${{ changes.comment }}"}}, gate))
         async with self.engine(catalog) as engine:
             return (await engine.start("wf", {}, by=person(BEN))).run
 
@@ -112,6 +113,19 @@ async def test_a_person_without_a_way_to_slack_decides_nothing(terminal: Termina
     assert (await terminal.gate(run)).decision is None
 
 
+async def test_who_is_known_in_slack_goes_past_no_gate_at_a_terminal(
+    terminal: Terminal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = await terminal.run(first="agr")
+    await terminal.belongs_to(BEN)
+    for deed in (skip("agree", "in a hurry"), set_output("agree", "null", "in a hurry")):
+        with pytest.raises(GateStays, match=r"nothing was changed\. Decide it with vb approve or vb deny"):
+            await steer(terminal.settings, run, deed)
+    assert (await terminal.step(run)).status == "waiting"
+    assert await steer(terminal.settings, run, skip("agr", "")) == FAILED
+    assert "agr is completed already" in capsys.readouterr().err, "a part of a gate's name is no gate"
+
+
 async def test_a_change_is_shown_and_voids_what_was_approved_before(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +167,9 @@ async def test_what_is_done_at_a_gate_in_slack_is_done_at_a_terminal(
     await delegate_for(terminal.settings, f"@{BEN}", "3d", reason="holidays")
     await list_delegations(terminal.settings)
     assert "Ben Okafor decides for Ana Ruiz until " in capsys.readouterr().out.splitlines()[-1]
+    closed = Settings.read(terminal.folder, VB_CLI_APPROVALS="no")
+    await list_delegations(closed)
+    assert "Ben Okafor decides for Ana Ruiz until " in capsys.readouterr().out
     await take_back(terminal.settings)
     with pytest.raises(Misuse, match=r"wf has no gate named agre; did you mean agree\?"):
         await request_changes(terminal.settings, run, "agre", "name the migration")
