@@ -5,6 +5,7 @@ The one rule: a page that the person has left is not put back: what comes late r
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ from bot.sending import outbox
 from bot.telling.shared import read_history
 from engine.core.state import Recorded
 from engine.plans import Plans
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +76,14 @@ class Details:
         try:
             shared = await share_log(self._desk, click.where.user, read.timeline.state, read.history)
         except outbox.Refused as refused:
-            log = LogFile(note=not_shared(refused.error))
+            file = LogFile(note=not_shared(refused.error))
+        except Exception:
+            log.exception("The log of a run could not be shared")
+            file = LogFile(note=replies.UNEXPECTED)
         else:
-            log = LogFile(link=shared.link, shared=True)
+            file = LogFile(link=shared.link, shared=True)
         if seen:
-            await self._desk.replace(view["id"], seen, _page(read, page, log))
+            await self._desk.replace(view["id"], seen, _page(read, page, file))
 
     async def _newest(self, click: Click) -> View | Message:
         read = await self._read(click, Clicked.read(click.value).run)

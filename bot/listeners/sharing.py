@@ -34,23 +34,23 @@ SNIPPET_LIMIT = 1_000_000
 async def share_chart(desk: Desk, where: Where, key: str, found: SpentByDay) -> None:
     """Show the picture where it was asked for, once under ``key``; who asked gets at least its words."""
     told = escape(in_words(found))
+    title = f"Spend per day, {found.days[0]} to {found.days[-1]}"
     try:
         picture = await asyncio.to_thread(draw, found)
-    except Exception:
-        log.exception("What was spent could not be drawn")
-        await desk.whisper(where, said(f"{UNEXPECTED}\nIn words: {told}"))
-        return
-    title = f"Spend per day, {found.days[0]} to {found.days[-1]}"
-    file = File("spend.png", title, picture, clip_markup(told, COMMENT_LIMIT))
-    try:
         await desk.files.share(
             Key(desk.engine.settings.workspace, f"chart:{key}"),
             Target(where.channel, where.thread or None),
-            file,
+            File("spend.png", title, picture, clip_markup(told, COMMENT_LIMIT)),
             Priority.ANSWER,
         )
     except Refused as refused:
-        await desk.whisper(where, said(f"{words.not_shared(refused.error)}\nIn words: {told}"))
+        why = words.not_shared(refused.error)
+    except Exception:
+        log.exception("What was spent could not be shown as a picture")
+        why = UNEXPECTED
+    else:
+        return
+    await desk.whisper(where, said(f"{why}\nIn words: {told}"))
 
 
 async def shared_log(desk: Desk, user: str, state: RunState) -> SharedFile | None:

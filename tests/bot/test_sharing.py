@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection, text
+
 from bot.blocks.files import NOT_GRANTED
+from bot.blocks.replies import UNEXPECTED
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
 from tests.bot.conftest import Setup
@@ -19,6 +22,10 @@ def with_files(messages: list[Message]) -> list[Message]:
 
 def contents(front: Front, message: Message) -> bytes:
     return front.simulator.workspace.uploads.contents[message.files[0].id]
+
+
+def lose_what_was_posted(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE deliveries RENAME TO gone"))
 
 
 async def spent(front: Front) -> None:
@@ -46,6 +53,12 @@ async def test_what_was_spent_is_shown_where_it_is_asked_for_with_the_same_in_wo
         told = await front.told("ben", 3)
         assert NOT_GRANTED in told
         assert "By workflow: wf $0.50" in told, "nothing is lost but the picture"
+        simulator.workspace.app.scopes += ("files:write",)
+        await front.engine.store.database.write(lose_what_was_posted)
+        assert await front.type("ben", "budget chart") == ""
+        told = await front.told("ben", 4)
+        assert told.startswith(UNEXPECTED)
+        assert "By workflow: wf $0.50" in told
 
 
 async def test_the_log_of_a_run_is_brought_to_who_asks_once_and_linked_in_the_details(
