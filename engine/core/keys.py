@@ -136,12 +136,12 @@ KeyCommand = AddKey | RotateKey | RevokeKey | NoteCheck | SetSecret | RemoveSecr
 
 
 def provider_named(word: str) -> str:
-    """A provider's name as it is kept. Raises ``ValueError``, which says what a name looks like."""
+    """A provider's name as it is kept. Raises ``ValueError``, which does not repeat the word, as with keys."""
     name = word.strip().lower()
     if name == SECRETS:
         raise ValueError("no provider is called secrets; vb secrets set keeps secrets of steps")
-    if not _PROVIDER.fullmatch(name):
-        raise ValueError(f"{word!r} cannot name a provider; write lower-case letters and digits, such as openai")
+    if not _PROVIDER.fullmatch(name) or name.startswith("sk-"):
+        raise ValueError("this cannot name a provider; write lower-case letters and digits, such as openai")
     return name
 
 

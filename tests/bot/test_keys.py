@@ -101,7 +101,7 @@ async def test_nobody_but_an_admin_sees_or_changes_keys(front: Front) -> None:
 
 
 async def test_a_key_that_is_typed_after_the_command_is_refused_and_not_repeated(front: Front) -> None:
-    for text in (f"keys add openai {KEY}", f"keys add openai batch {KEY}", f"keys {KEY}"):
+    for text in (f"keys add openai {KEY}", f"keys add openai batch {KEY}", f"keys add {KEY}", f"keys {KEY}"):
         refused = await front.type("dana", text)
         assert refused
         assert KEY not in refused

@@ -103,6 +103,13 @@ def test_what_may_be_a_key_is_no_name_of_one_and_is_not_repeated(word: str) -> N
     assert word not in str(refused.value)
 
 
+@pytest.mark.parametrize("word", ["sk-0123", "SK-0123", "two words"])
+def test_what_may_be_a_key_names_no_provider_either_and_is_not_repeated(word: str) -> None:
+    with pytest.raises(ValueError, match="this cannot name a provider") as refused:
+        ks.provider_named(word)
+    assert word not in str(refused.value)
+
+
 def test_events_have_no_place_for_a_value() -> None:
     with pytest.raises(ValueError, match="value"):
         KeyAdded.model_validate({"provider": "a", "name": "b", "key": "k", "fingerprint": "f", "by": ANA, "value": "v"})
