@@ -179,6 +179,10 @@ RETRY_NOT_IN_TIME = (
     "The database did not answer in time, so it is not certain that the step was begun anew. "
     "Look with `{command} status RUN` before you try again: its effects would be made once more."
 )
+KEY_NOT_IN_TIME = (
+    "The database did not answer in time, so it is not certain that this was recorded. "
+    "Look in the list of keys before you try again."
+)
 ASK_NOT_IN_TIME = "The database did not answer in time. Try again in a moment."
 FORM_NOT_OPENED = "Slack did not open the form in time. Please try once more."
 UNKNOWN_BUTTON = (

@@ -89,7 +89,7 @@ class KeyForms:
             said = str(problem)
             return wrong({block_of(field): f"{said[:1].upper()}{said[1:]}."})
         except NotInTime:
-            return wrong({block_of(field): replies.NOT_IN_TIME})
+            return wrong({block_of(field): replies.KEY_NOT_IN_TIME})
         except Exception as error:  # noqa: BLE001 - its traceback is left out for what it may hold
             log.error("A form about keys could not be taken (%s).", type(error).__name__)
             return told("Not changed", replies.UNEXPECTED)

@@ -11,6 +11,7 @@ from typing import Any
 
 from bot.blocks import gate_replies, replies
 from bot.blocks.gate_forms import REASON_BLOCK, read_reason, shown
+from bot.blocks.kit import escape
 from bot.blocks.replies import said
 from bot.blocks.waiting import (
     APPROVED,
@@ -49,7 +50,7 @@ class Together:
         except NotInTime:
             view = shown("Not now", said(replies.ASK_NOT_IN_TIME))
         except (EngineError, Unreadable) as error:
-            view = shown("Not now", said(str(error)))
+            view = shown("Not now", said(escape(str(error))))
         await ack()
         await self._desk.open(click.trigger_id, view)
 

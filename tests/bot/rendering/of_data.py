@@ -124,7 +124,13 @@ def _notice(text: str) -> Iterator[Made]:
 
 @about_data(replies.said)
 def _said(text: str) -> Iterator[Made]:
-    for sentence in (replies.NOT_IN_TIME, replies.ASK_NOT_IN_TIME, replies.FORM_NOT_OPENED, replies.UNEXPECTED):
+    for sentence in (
+        replies.NOT_IN_TIME,
+        replies.KEY_NOT_IN_TIME,
+        replies.ASK_NOT_IN_TIME,
+        replies.FORM_NOT_OPENED,
+        replies.UNEXPECTED,
+    ):
         yield replies.said(sentence)
     for sentence in (replies.START_NOT_IN_TIME, replies.RETRY_NOT_IN_TIME):
         yield replies.said(sentence.format(command="/vb"))
