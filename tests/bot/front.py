@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Generator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot.app import BotSettings, Service
@@ -66,10 +66,13 @@ class Front:
     simulator: Simulator
     engine: Engine
     service: Service
+    _before: dict[str, View | None] = field(default_factory=dict[str, "View | None"])
+    """What each person had on top when they last did something here."""
 
     async def type(self, who: str, text: str, channel: str = "#releases") -> str:
         """Type ``/vb text``; returns the newest answer that only they see, or an empty text."""
         before = len(self.whispers(who, channel))
+        self._before[who] = self._top(who)
         await self.simulator.type_command(who, channel, f"/vb {text}")
         told = self.whispers(who, channel)
         return told[-1] if len(told) > before else ""
@@ -82,10 +85,20 @@ class Front:
         await self.simulator.wait_for(lambda: len(self.whispers(who, channel)) >= count)
         return self.whispers(who, channel)[count - 1]
 
+    def _top(self, who: str) -> View | None:
+        return next(reversed(self.simulator.views(who)), None)
+
     async def form(self, who: str) -> View:
-        """The form that is on top, once one is open."""
-        await self.simulator.wait_for(lambda: self.simulator.views(who))
-        return self.simulator.views(who)[-1]
+        """The form on top, once it is another than before the person's last click or command: it comes after that."""
+
+        def found() -> View | None:
+            top = self._top(who)
+            return None if top == self._before.get(who) else top
+
+        form = await self.simulator.wait_for(found)
+        assert form is not None
+        self._before[who] = None
+        return form
 
     async def fill(self, who: str, **inputs: str | None) -> Submitted:
         """Fill the start form in and send it."""
@@ -112,7 +125,9 @@ class Front:
         return (await self.simulator.wait_for(lambda: found()[count - 1 : count]))[0]
 
     async def click(self, who: str, action: str = "gate_approve") -> None:
-        await self.simulator.click(who, "#releases", (await self.question()).ts, action)
+        question = await self.question()
+        self._before[who] = self._top(who)
+        await self.simulator.click(who, "#releases", question.ts, action)
 
     async def gate(self, run: str) -> Gate:
         found = (await self.engine.state(run)).step("publish").gate
