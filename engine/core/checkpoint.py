@@ -34,7 +34,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 15
+VERSION = 16
 
 _DEFAULT = StepState()
 _PLAIN = (

@@ -32,7 +32,6 @@ def evolve_correction(state: RunState, event: e.CorrectionEvent) -> RunState:
                 number=event.number,
                 changes=held(event.changes, state.seq),
                 told=(*known.told, words),
-                cost=known.cost + event.cost,
             )
             return again(drop_correction(state, path), path, changed)
         case e.StepGivenUp():

@@ -59,6 +59,10 @@ def bot_settings(simulator: Simulator, transport: str = SOCKET, **more: Any) -> 
     return replace(BotSettings(known["bot_token"], http_port=0, admins=ADMINS), **known)
 
 
+def _known_by(view: View | None) -> tuple[str, str] | None:
+    return None if view is None else (view.id, view.hash)
+
+
 @dataclass
 class Front:
     """A served bot and its workspace."""
@@ -66,13 +70,13 @@ class Front:
     simulator: Simulator
     engine: Engine
     service: Service
-    _before: dict[str, View | None] = field(default_factory=dict[str, "View | None"])
-    """What each person had on top when they last did something here."""
+    _before: dict[str, tuple[str, str] | None] = field(default_factory=dict[str, "tuple[str, str] | None"])
+    """The id and the hash of what each person had on top when they last did something here."""
 
     async def type(self, who: str, text: str, channel: str = "#releases") -> str:
         """Type ``/vb text``; returns the newest answer that only they see, or an empty text."""
         before = len(self.whispers(who, channel))
-        self._before[who] = self._top(who)
+        self._before[who] = _known_by(self._top(who))
         await self.simulator.type_command(who, channel, f"/vb {text}")
         told = self.whispers(who, channel)
         return told[-1] if len(told) > before else ""
@@ -93,7 +97,7 @@ class Front:
 
         def found() -> View | None:
             top = self._top(who)
-            return None if top == self._before.get(who) else top
+            return None if _known_by(top) == self._before.get(who) else top
 
         form = await self.simulator.wait_for(found)
         assert form is not None
@@ -126,7 +130,7 @@ class Front:
 
     async def click(self, who: str, action: str = "gate_approve") -> None:
         question = await self.question()
-        self._before[who] = self._top(who)
+        self._before[who] = _known_by(self._top(who))
         await self.simulator.click(who, "#releases", question.ts, action)
 
     async def gate(self, run: str) -> Gate:

@@ -10,7 +10,10 @@ import pytest
 from pydantic import JsonValue
 
 from engine.core import commands as c
+from engine.core import events as e
 from engine.core.failures import FailureClass, StepError
+from engine.core.given import arguments
+from engine.core.spending import Cost, Spend
 from engine.core.state import StepStatus
 from engine.testing import Called, Rehearsal, Rehearsed, settled_by
 from tests.core.driver import BEN, Run, workflow
@@ -64,13 +67,35 @@ def test_a_result_that_fails_its_check_is_mended_by_another_prompt(tmp_path: Pat
     assert len(set(keys)) == 2, "what the first attempt recorded does not stand for the second"
 
 
-def test_a_proposal_may_cost_what_is_left_of_what_all_may_cost(tmp_path: Path) -> None:
-    file = tmp_path / "write.yaml"
-    text = WRITE.format(more="").replace("attempts: 2", "attempts: 2\n      cost: 0.10 USD")
-    file.write_text(text, encoding="utf-8")
-    asked = [proposal("Write more."), proposal("Write one word.")]
-    run = Rehearsal(file, {"t.write": writes, "notes!correct": asked}).run()
-    assert [one["left"] for one in run.called("llm.correct")] == [100_000, 99_997]
+def test_a_proposal_may_cost_what_is_left_after_all_that_was_asked_answered_or_not() -> None:
+    rules = {"model": "local:echo", "may_change": ["prompt"], "attempts": 2, "cost": "0.10 USD"}
+    run = Run(workflow({"id": "a", "uses": "noop", "with": {"prompt": "Write."}, "correct": rules}))
+    run.look()
+    run.fail("a", FailureClass.INVALID_INPUT)
+    run.look()
+    ask(run)
+    assert left(run) == 100_000
+    run.fail("a!correct")
+    run.look(after=600_000)
+    assert left(run) == 60_000, "nobody knows what became of the first question: it counts as the most"
+    ask(run)
+    run.do(c.RecordEffect("a!correct", run.state.step("a!correct").token, "ask", "{}", Cost(15_000)))
+    given = {"changes": {"prompt": "Write less."}, "seen": "too long", "why": "less", "cost": 15_000}
+    run.succeed("a!correct", given)
+    run.look()
+    run.fail("a", FailureClass.INVALID_INPUT)
+    assert left(run) == 45_000
+    assert run.refolded() == run.state
+
+
+def ask(run: Run) -> None:
+    spend = Spend(40_000, "gpt-x", "openai")
+    run.do(c.BeginEffect("a!correct", run.state.step("a!correct").token, "ask", "key", spend))
+
+
+def left(run: Run) -> JsonValue:
+    values = {one.seq: e.value_of(one.event) for one in run.log}
+    return arguments(run.state, "a!correct", values)["left"]
 
 
 def test_the_model_is_told_what_was_changed_before(tmp_path: Path) -> None:
