@@ -40,7 +40,7 @@ STARTER = Actor(via="slack", id=BEN, name="Ben Okafor")
 SETTLE_MS = 200
 PACE = Pace(lease=1.0, card=0.05, read=0.01, linger=0.2)
 PLENTY = pacing.Rate(1_000.0, 1_000)
-WORKER = WorkerSettings(lease=400, grace=3.0)
+LEASE = 400
 
 SHIPPING = Workflow.model_validate(
     {
@@ -85,6 +85,9 @@ class BotOrders:
     namespace: str
     slack: BotSettings = field(repr=False)
     trap: Trap
+    lease: int = LEASE
+    """Of its worker (ms)."""
+
     start: int | None = None
     """The number of a run of ``shipping`` that the victim itself starts, which so is told at once."""
 
@@ -142,7 +145,11 @@ def open_bot_engine(orders: BotOrders, sender: SlackSender) -> AbstractAsyncCont
     catalog.add(SHIPPING)
     catalog.add(ANNOUNCING)
     settings = EngineSettings(
-        orders.database_url, orders.redis_url, chain_key=b"k" * 32, namespace=orders.namespace, worker=WORKER
+        orders.database_url,
+        orders.redis_url,
+        chain_key=b"k" * 32,
+        namespace=orders.namespace,
+        worker=WorkerSettings(lease=orders.lease, grace=3.0),
     )
     return Engine.open(settings, catalog=catalog, registry=steps)
 
