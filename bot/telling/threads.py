@@ -173,6 +173,7 @@ class Threads:
     def _keep(self, run: str, story: Story) -> None:
         if story.alerts.all:
             self._alerted[run] = None
+            self._alerted.move_to_end(run)
             if len(self._alerted) > ALERTED_KEPT:
                 self._alerted.popitem(last=False)
         if story.state.end is None:

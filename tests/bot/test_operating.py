@@ -104,7 +104,7 @@ async def test_what_failed_is_tried_again_by_those_who_may(setup: Setup, simulat
         assert "From which step? There is: build, push. Write:" in await front.type("dana", f"retry {run[:14]}")
         wrong = await front.type("dana", f"retry {run[:14]} puhs")
         assert wrong.endswith("was left as it is: puhs is no step of the workflow itself; there are: build, push.")
-        assert "goes on from *build*" in await front.type("dana", f"retry {run[:14]} build it was stale")
+        assert "goes on from *build*" in await front.type("dana", f"retry {run[:14]} --from build it was stale")
         await has_status(front.engine, run, RunStatus.FAILED)
         told = await front.type("ben", f"redrive {run[:14]} build again")
         assert told.startswith(f"flaky (`{run[:14]}`) goes on: what had failed is tried again")
@@ -134,7 +134,7 @@ async def test_a_fork_takes_over_what_was_done_and_is_told_where_it_was_asked_fo
         run = await started(front, "ben", "flaky")
         await has_status(front.engine, run, RunStatus.COMPLETED)
         assert "takes the role operator" in await front.type("ben", f"fork {run[:14]} push")
-        told = await front.type("dana", f"fork {run[:14]} push")
+        told = await front.type("dana", f"fork {run[:14]} --from push")
         fork = (await front.runs())[0]
         assert told == (
             f"Started flaky (`{fork[:14]}`), which takes over what flaky (`{run[:14]}`) had done before *push*."

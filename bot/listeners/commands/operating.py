@@ -55,7 +55,7 @@ async def retry(desk: Desk, typed: Typed) -> Answer:
     order = await _order(desk, typed, Act.RETRY)
     if not isinstance(order, Order):
         return order
-    step, reason = split(order.rest)
+    step, reason = _step_named(order.rest)
     if not step:
         return _which_step(typed, order.state)
 
@@ -87,7 +87,7 @@ async def fork(desk: Desk, typed: Typed) -> Answer:
     order = await _order(desk, typed, Act.FORK)
     if not isinstance(order, Order):
         return order
-    step = order.rest.split()[0] if order.rest else ""
+    step, _ = _step_named(order.rest)
     if not step:
         return _which_step(typed, order.state)
     starts = await _may_start(desk, typed.user, order.state)
@@ -142,6 +142,12 @@ async def _may_start(desk: Desk, user: str, state: RunState) -> Verdict:
     except UnknownWorkflow:
         workflow = state.plan.workflow
     return await desk.from_slack(desk.roles.may_start(user, workflow))
+
+
+def _step_named(text: str) -> tuple[str, str]:
+    """The step that is named first, alone or as a terminal takes it (``--from STEP``), and what follows it."""
+    first, rest = split(text)
+    return split(rest) if first == "--from" else (first, rest)
 
 
 def _which_step(typed: Typed, state: RunState) -> Message:
