@@ -102,7 +102,7 @@ class Directory:
         self._org_wide = org_wide
         self._team_of_group: dict[str, str] = {}
         self._roles = roles
-        self._memo = Memo(monotonic)
+        self._memo = Memo(monotonic, overdue=within_s / 2)
 
     async def close(self) -> None:
         """Give up the questions that are still under way."""

@@ -97,3 +97,22 @@ async def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert source.reads == reads
     await kept.get(0, 100, source.read)
     assert source.reads == reads + 1
+
+
+async def test_a_question_that_hangs_does_not_stand_for_those_that_come_later() -> None:
+    source = Source()
+    source.open.clear()
+    kept = Memo(lambda: source.now, overdue=2)
+    hanging = asyncio.create_task(kept.get("a", 10, source.read))
+    await source.asked.wait()
+    source.now = 2
+    joined = asyncio.create_task(kept.get("a", 10, source.read))
+    await asyncio.sleep(0)
+    source.asked.clear()
+    source.now = 3
+    later = asyncio.create_task(kept.get("a", 10, source.read))
+    await source.asked.wait()
+    source.open.set()
+    assert await asyncio.gather(hanging, joined, later) == [1, 1, 2]
+    assert await kept.get("a", 10, source.read) == 2, "the newer question's answer is kept, whichever came first"
+    await kept.close()
