@@ -26,6 +26,7 @@ from tests.bench.long import lengths, loads
 from tests.bench.machine import emit
 from tests.bench.workloads import Bench
 from tests.services import running_postgres, running_redis
+from tests.waiting import until
 
 DATABASES = ("sqlite", "postgresql")
 WORKLOADS = ("W1", "W2", "W3", "W4", "W5")
@@ -62,9 +63,12 @@ async def second_worker(bench: Bench, settings: EngineSettings) -> AsyncGenerato
     """Another process that works beside this one, until the block is left."""
     where = [settings.database_url, settings.redis_url, settings.namespace]
     other = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench", "--worker", *where)
+
+    async def both_work() -> bool:
+        return len(await bench.engine.store.workers()) == 2
+
     try:
-        while len(await bench.engine.store.workers()) < 2:
-            await asyncio.sleep(0.05)
+        await until(both_work)
         yield
     finally:
         other.terminate()

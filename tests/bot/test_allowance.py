@@ -26,6 +26,7 @@ from tests.bot.conftest import Setup
 from tests.bot.front import SIMPLE, serving
 from tests.patience import PATIENT_SLACK
 from tests.services import frozen, running_redis
+from tests.waiting import until
 
 POST, UPDATE = "chat.postMessage", "chat.update"
 TEAM = "T0ACMEDEMO"
@@ -87,9 +88,11 @@ async def test_a_pause_that_slack_asks_one_process_for_is_kept_by_all(setup: Set
         one, other = (Outbox(client_of(simulator), allowance=each) for each in (allowance, allowance_of(TEAM)))
         simulator.fail_next(POST, Fault(retry_after_s=1))
         asked = asyncio.create_task(post(one, 1))
-        async with asyncio.timeout(180):
-            while await allowance.take([Wish(POST, "C0NOBODY", 4)]) == [0]:
-                await asyncio.sleep(0.02)
+
+        async def is_closed() -> bool:
+            return await allowance.take([Wish(POST, "C0NOBODY", 4)]) != [0]
+
+        await until(is_closed)
         async with asyncio.timeout(180):
             await asyncio.gather(post(other, 1, "C0OPSXXXXX"), asked)
     refused, *later = simulator.calls(POST)
@@ -127,9 +130,7 @@ async def test_without_redis_each_process_keeps_to_its_share(
         assert 58 <= granted <= 61, "one a second, and nothing of the burst that was used"
         await one.close(UPDATE, 3_600)
         await lone_redis.ensure()
-        async with asyncio.timeout(180):
-            while len([each for each in caplog.records if each.levelname == "INFO"]) < 2:
-                await asyncio.sleep(0.05)
+        await until(lambda: len([each for each in caplog.records if each.levelname == "INFO"]) == 2)
         [wait] = await other.take([update])
         assert wait > 3_000, "what Slack asked one of them for meanwhile holds for both"
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING", "INFO", "INFO"]
@@ -206,9 +207,7 @@ async def test_lines_go_on_slowly_under_a_load_of_approvals(simulator: Simulator
 
     waiting = [asyncio.create_task(stand("request", Priority.APPROVAL)) for _ in range(10)]
     waiting += [asyncio.create_task(stand("line", Priority.TIMELINE)) for _ in range(3)]
-    async with asyncio.timeout(180):
-        while order.count("line") < 3:
-            await asyncio.sleep(0.01)
+    await until(lambda: order.count("line") >= 3)
     places = [place for place, name in enumerate(order) if name == "line"]
     assert places[0] <= 10 + FAIR_EVERY + 4
     assert all(FAIR_EVERY - 1 <= later - earlier <= FAIR_EVERY + 4 for earlier, later in pairwise(places))
@@ -228,10 +227,7 @@ async def test_answers_to_people_are_counted_with_everything_else(simulator: Sim
             await paced.users_info(user="U0BENXXXXX")
         with pytest.raises(TimeoutError):
             await asyncio.gather(*(hasty.users_info(user="U0BENXXXXX") for _ in range(20)))
-    async with asyncio.timeout(180):
-        while outbox.waiting:
-            await asyncio.sleep(0.01)
-    assert outbox.waiting == 0, "whoever gives up does not stay in line"
+    await until(lambda: outbox.waiting == 0)  # whoever gives up does not stay in line
     check_no_limit_was_exceeded(simulator)
 
 

@@ -112,7 +112,9 @@ def test_what_was_given_goes_before_the_default_and_its_problem_is_above_the_fie
 
 @pytest.mark.parametrize("given", ["", "1.5", "+3", "1e5", "٣", "-", "."])
 def test_slack_is_never_given_a_number_that_it_refuses(given: str) -> None:
-    form(taking(n={"type": "integer"}, m={"type": "number"}), {"n": given, "m": given})
+    fields = fields_of(form(taking(n={"type": "integer"}, m={"type": "number"}), {"n": given, "m": given}))
+    filled = {name: fields[f"input_{name}"]["element"].get("initial_value") for name in ("n", "m")}
+    assert filled == {"n": None, "m": given if given == "1.5" else None}
 
 
 def test_a_required_input_is_required_and_shows_an_example() -> None:

@@ -119,9 +119,7 @@ async def test_without_a_connection_it_waits_and_says_so_once(caplog: pytest.Log
     away = Outbox(AsyncWebClient(token=later.bot_token, base_url=f"http://127.0.0.1:{port}/api/"))
     with caplog.at_level(logging.INFO, "bot.sending.outbox"):
         waiting = asyncio.create_task(away.call(POST, HELLO, Priority.CARD, repeatable=False))
-        async with asyncio.timeout(180):
-            while not caplog.records:
-                await asyncio.sleep(0.01)
+        await until(lambda: caplog.records)
         assert not waiting.done()
         async with later.serve(port=port):
             await waiting

@@ -245,9 +245,7 @@ async def test_beyond_ten_connections_it_says_so_and_uses_what_it_has(
         others = [await session.ws_connect(await address(simulator, client)) for _ in range(9)]
         async with linked(simulator, client, app) as links:
             await links.connected()
-            async with asyncio.timeout(180):
-                while "run fewer processes" not in caplog.text:
-                    await asyncio.sleep(0.01)
+            await until(lambda: "run fewer processes" in caplog.text)
             await others.pop().close()
             await simulator.wait_for(lambda: simulator.socket.connections == 10)
         for other in others:

@@ -63,7 +63,7 @@ def main() -> int:
         trees: queue.SimpleQueue[Tree] = queue.SimpleQueue()
         for _ in range(options.jobs):
             trees.put(stack.enter_context(copied()))
-        if not options.quick and not _all_pass(trees, [pair.test.test for pair in pairs]):
+        if not options.quick and not _all_pass(trees, [pair.test.node for pair in pairs]):
             return 1
         with ThreadPoolExecutor(options.jobs) as threads:
             seen = list(threads.map(partial(_told, trees), pairs))
@@ -117,7 +117,7 @@ def _tried(tree: Tree, pair: Pair) -> Seen:
         return Seen(False, f"{about} | NOT APPLIED | {error}")
     [owner] = row.owners
     with tree.broken(owner.path, text):
-        ended = tree.test([pair.test.test], limit_s=LIMIT_S)
+        ended = tree.test([pair.test.node], limit_s=LIMIT_S)
     found = next((said for kind, said, _ in ended.failures if broken.shows(kind)), None)
     if found is not None:
         return Seen(True, f"{about} | fails | {found[:200]}")

@@ -36,7 +36,7 @@ class Link:
         return self.text.partition("::")[2].replace("::", ".")
 
     @property
-    def test(self) -> str:
+    def node(self) -> str:
         """By this name pytest knows it."""
         return f"{self.path}::{self.text.partition('::')[2]}"
 

@@ -17,6 +17,7 @@ from engine.folder import Folder, Watch
 from engine.workspace import WorkspaceRefused
 from tests.engine.conftest import ANA, BEN, Setup, ended, workflow
 from tests.statements import counted
+from tests.waiting import until
 
 MAY = frozenset({DEPLOY})
 HOUR = 3_600_000
@@ -207,10 +208,11 @@ async def test_who_asks_for_a_workflow_whose_file_is_broken_is_told_why(setup: S
 
 
 async def _deployed(engine: Engine, count: int) -> list[Deployment]:
-    async with asyncio.timeout(60):
-        while len(history := await engine.deployments("talk")) < count:
-            await asyncio.sleep(0.02)
-    return history
+    async def so_many() -> bool:
+        return len(await engine.deployments("talk")) >= count
+
+    await until(so_many)
+    return await engine.deployments("talk")
 
 
 async def test_what_was_deployed_by_hand_stays_until_the_file_changes(setup: Setup, tmp_path: Path) -> None:

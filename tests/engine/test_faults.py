@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -101,8 +101,27 @@ async def test_a_cancel_that_this_process_has_read_already_is_obeyed(setup: Setu
             assert (await engine.wait(run)).status is RunStatus.CANCELLED
 
 
+@pytest.fixture
+def swept(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Awaitable[None]]:
+    """Waits until the scheduler has swept so many times more."""
+    sweep, sweeps = Scheduler.sweep, 0
+
+    async def counted(scheduler: Scheduler) -> int:
+        nonlocal sweeps
+        found = await sweep(scheduler)
+        sweeps += 1
+        return found
+
+    async def wait(more: int) -> None:
+        enough = sweeps + more
+        await until(lambda: sweeps >= enough)
+
+    monkeypatch.setattr(Scheduler, "sweep", counted)
+    return wait
+
+
 async def test_a_run_of_a_newer_release_is_left_alone_and_does_not_spin(
-    setup: Setup, caplog: pytest.LogCaptureFixture
+    setup: Setup, swept: Callable[[int], Awaitable[None]], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "engine.worker")
     setup.settings = replace(setup.settings, scheduler=SchedulerSettings(every=0.02, push=dict.fromkeys(PUSH, 20)))
@@ -114,7 +133,7 @@ async def test_a_run_of_a_newer_release_is_left_alone_and_does_not_spin(
         async with own_streams(setup) as streams, engine.work():
             other = (await engine.start("wf", {}, by=ANA)).run
             await waits(engine, other)
-            await asyncio.sleep(0.5)  # some twenty sweeps: what is looked for is that they do little
+            await swept(20)  # what is looked for is that they do little
 
             async def all_acknowledged() -> bool:
                 return (await streams.depth()).pending == 0
@@ -183,7 +202,9 @@ async def test_a_worker_that_cannot_read_a_run_passes_it_on(setup: Setup, caplog
         assert (await offered_to_another(setup, run)).deliveries > 1
 
 
-async def test_a_run_that_cannot_be_read_does_not_fill_the_stream(setup: Setup) -> None:
+async def test_a_run_that_cannot_be_read_does_not_fill_the_stream(
+    setup: Setup, swept: Callable[[int], Awaitable[None]]
+) -> None:
     setup.settings = replace(setup.settings, scheduler=SchedulerSettings(every=0.02, push=dict.fromkeys(PUSH, 20)))
     async with setup.engine(GATED) as engine:
         run = (await engine.start("wf", {}, by=ANA)).run
@@ -200,7 +221,7 @@ async def test_a_run_that_cannot_be_read_does_not_fill_the_stream(setup: Setup) 
         async def quiet() -> bool:
             return (await streams.depth()).activations == 0
 
-        await asyncio.sleep(0.3)
+        await swept(10)
         await until(quiet)
         await streams.close()
 

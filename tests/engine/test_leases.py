@@ -51,9 +51,12 @@ async def running(engine: Engine, run: str) -> RunState:
 
 async def past(engine: Engine, instant: int) -> int:
     """Now, by the database's clock, once that is past ``instant``."""
-    while (now := await engine.store.now()) <= instant:
-        await asyncio.sleep(0.02)
-    return now
+
+    async def is_past() -> bool:
+        return await engine.store.now() > instant
+
+    await until(is_past)
+    return await engine.store.now()
 
 
 async def end(stray: BaseProcess) -> None:

@@ -23,7 +23,7 @@ from engine.steps.models.config import Limit, Models, Wait
 from engine.steps.models.llm import llm_step
 from engine.store import Sealer
 from engine.streams import Buckets
-from tests.engine.conftest import ANA, BEN, Setup, ended, workflow
+from tests.engine.conftest import ANA, BEN, Setup, ended, until, workflow
 from tests.engine.flows import finish, reaches, step_is, told
 from tests.providers.script import Hang, Refuse, Say
 from tests.providers.server import KEY, Providers, providers
@@ -114,9 +114,7 @@ async def test_a_providers_limit_puts_off_everybody_in_the_workspace_and_costs_n
 ) -> None:
     server.next = [Refuse(429, "slow down", retry_after="2")]
     first = (await engine.start("tell", {}, by=ANA)).run
-    async with asyncio.timeout(60):
-        while not server.seen:
-            await asyncio.sleep(0.02)
+    await until(lambda: server.seen)
     second = (await engine.start("tell", {}, by=ANA)).run
     for run in (first, second):
         state = await ended(engine, run)
