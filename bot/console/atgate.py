@@ -28,7 +28,7 @@ from engine.core import paths
 from engine.core.durations import say_duration
 from engine.core.errors import EngineError
 from engine.core.events import Actor
-from engine.core.gates import Gate
+from engine.core.gates import Gate, unknown_beside
 from engine.core.graph import Kind
 from engine.core.state import GateDecision, RunState, StepStatus
 from engine.core.words import listed, nearest
@@ -48,12 +48,12 @@ class DecidingIsOff(EngineError):
 
 
 class GateStays(EngineError):
-    """Whoever is known in Slack can do at a gate what they can there, and that is not to go on without it."""
+    """Whoever is known in Slack, or may be, can do at a gate what they can there: that is not to go on without it."""
 
     def __init__(self) -> None:
         super().__init__(
-            "It is a gate, or has one inside, and whoever is known in Slack decides there or not at all; nothing was "
-            "changed. Decide it with vb approve or vb deny."
+            "It is a gate, or has one inside, and among people who are known in Slack it is decided or stays; nothing "
+            "was changed. Decide it with vb approve or vb deny."
         )
 
 
@@ -77,10 +77,15 @@ def check_deciding(settings: Settings) -> None:
         raise DecidingIsOff
 
 
-def check_going_past(settings: Settings, by: Actor) -> None:
-    """Raises ``DecidingIsOff`` or ``GateStays`` unless ``by`` may let a run go on without the decision of a gate."""
+def check_going_past(settings: Settings, by: Actor, state: RunState) -> None:
+    """Raises ``DecidingIsOff`` or ``GateStays`` unless ``by`` may let the run go on without the decision of a gate.
+
+    As with an approval, an account that is nobody's in Slack may be the person there who started the run or has voted.
+    """
     check_deciding(settings)
-    if by.via == "slack":
+    gates = (step.gate for step in state.steps.values() if step.gate is not None)
+    voted = (ballot.seat for gate in gates for ballot in gate.votes)
+    if by.via == "slack" or unknown_beside(by, [state.started.by, *voted]):
         raise GateStays
 
 

@@ -59,8 +59,8 @@ async def steer(settings: Settings, ref: str, deed: Deed) -> int:
     """Do it to the run ``ref``. Raises as ``check_going_past`` if it would decide for a gate."""
     async with steering_engine(settings) as engine:
         run, by = await engine.find(ref), await acting_here(settings, engine)
-        if deed.step is not None and _has_gate(await engine.state(run), deed.step):
-            check_going_past(settings, by)
+        if deed.step is not None and _has_gate(state := await engine.state(run), deed.step):
+            check_going_past(settings, by, state)
         reply = await deed.ask(engine, run, by)
         refused = _refusal(run, reply)
         if refused:

@@ -17,7 +17,7 @@ from bot.console.atgate import GateStays, NobodyInSlack, NotDone
 from bot.console.decide import approve, approve_changed
 from bot.console.handing import delegate, delegate_for, list_delegations, request_changes, snooze, take_back
 from bot.console.inslack import NoWayToSlack
-from bot.console.launch import FAILED, Misuse
+from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.steering import set_output, skip, steer
 from bot.console.whoami import machine, me
 from bot.simulator.calls import Fault
@@ -49,13 +49,13 @@ class Terminal:
         async with starting_engine(self.settings, catalog or Catalog({})) as engine:
             yield engine
 
-    async def run(self, first: str = "notes", **approval: object) -> str:
-        """A run that Ben has started in Slack, and that waits at its gate ``agree``. ``first``: the step before."""
+    async def run(self, first: str = "notes", by: Actor | None = None, **approval: object) -> str:
+        """A run that waits at its gate ``agree``, started ``by`` Ben in Slack. ``first``: the step before."""
         gate = {"id": "agree", "approval": {"title": "Ship it?", "approvers": ["@release-managers"], **approval}}
         catalog = Catalog({})
         catalog.add(workflow({"id": first, "set": {"text": "${{ changes.comment }}"}}, gate))
         async with self.engine(catalog) as engine:
-            return (await engine.start("wf", {}, by=person(BEN))).run
+            return (await engine.start("wf", {}, by=by or person(BEN))).run
 
     async def belongs_to(self, who: str) -> None:
         """The account of this process is theirs from now on."""
@@ -124,6 +124,15 @@ async def test_who_is_known_in_slack_goes_past_no_gate_at_a_terminal(
     assert (await terminal.step(run)).status == "waiting"
     assert await steer(terminal.settings, run, skip("agr", "")) == FAILED
     assert "agr is completed already" in capsys.readouterr().err, "a part of a gate's name is no gate"
+
+
+async def test_an_account_that_may_be_a_persons_goes_past_no_gate_of_theirs(terminal: Terminal) -> None:
+    run = await terminal.run()
+    with pytest.raises(GateStays):
+        await steer(terminal.settings, run, skip("agree", "in a hurry"))
+    assert (await terminal.step(run)).status == "waiting"
+    ours = await terminal.run(by=me())
+    assert await steer(terminal.settings, ours, skip("agree", "in a hurry")) == DONE
 
 
 async def test_a_change_is_shown_and_voids_what_was_approved_before(

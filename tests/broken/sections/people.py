@@ -102,8 +102,16 @@ BREAKS = (
         "Nor does such a person let a run go past a gate there",
         "atgate.py::check_going_past",
         "whoever is known in Slack goes past gates as the machine's user may",
-        text='    if by.via == "slack":\n        raise GateStays\n',
+        text='    if by.via == "slack" or unknown_beside(by, [state.started.by, *voted]):\n        raise GateStays\n',
         instead="",
+    ),
+    Break(
+        "Nor does such a person let a run go past a gate there",
+        "atgate.py::check_going_past",
+        "an account that may be a person's goes past the gates of what they started",
+        text='    if by.via == "slack" or unknown_beside(by, [state.started.by, *voted]):\n',
+        instead='    if by.via == "slack":\n',
+        tests=("test_an_account_that_may_be_a_persons_goes_past_no_gate_of_theirs",),
     ),
     Break(
         "At a terminal nothing is approved but what is shown there",
