@@ -33,15 +33,15 @@ async def audit(store: Log, run: str | None = None) -> Report:
     def saved(stream: str, events: list[StoredEvent], version: int) -> str | None:
         return checkpoint.to_text(folder.fold(stream, events)) if version == checkpoint.VERSION else None
 
-    wrong: list[Finding] = []
+    wrong: dict[str, list[Finding]] = {}
 
     def spending(stream: str, events: list[StoredEvent]) -> tuple[str, int, int]:
-        wrong.extend(_wrong_costs(stream, events))
+        wrong[stream] = list(_wrong_costs(stream, events))  # a stream may be asked about again
         state = folder.fold(stream, events)
         return f"{state.started.workspace}/{of_run(stream)}", state.spent, state.reserved
 
     report = await verify(store, None if run is None else [run], caches, saved, spending)
-    report.add(wrong)
+    report.add([finding for findings in wrong.values() for finding in findings])
     report.add([Finding(definition, None, str(error)) for definition, error in folder.broken.items()])
     if run is None:
         report.add(await _wrong_switches(store))

@@ -43,6 +43,7 @@ class Watch:
     def __init__(self, every: float = EVERY) -> None:
         self._every = every
         self._folders: list[Folder] = []
+        self._unread: frozenset[Path] = frozenset()
         self._called = asyncio.Event()
 
     @contextmanager
@@ -71,8 +72,13 @@ class Watch:
     async def look(self) -> None:
         """Look once."""
         folders = [*self._folders]
-        found = await asyncio.to_thread(_look, {path for folder in folders for path in folder.paths})
+        found, unread = await asyncio.to_thread(_look, {path for folder in folders for path in folder.paths})
+        for path in sorted(unread.keys() - self._unread):
+            log.warning("%s cannot be read (%s); what was deployed from there stays.", path, unread[path])
+        self._unread = frozenset(unread)
         for folder in folders:
+            if folder not in self._folders or not unread.keys().isdisjoint(folder.paths):
+                continue
             try:
                 await folder.catch_up({path: found[path] for path in folder.paths})
             except StoreError as error:
@@ -139,8 +145,16 @@ class Folder:
         self._said = frozenset(refused)
 
 
-def _look(paths: Iterable[Path]) -> dict[Path, _Seen]:
-    return {path: dict(_files(path)) for path in paths}
+def _look(paths: Iterable[Path]) -> tuple[dict[Path, _Seen], dict[Path, str]]:
+    """What is at each place, and why it cannot be told of some."""
+    found: dict[Path, _Seen] = {}
+    unread: dict[Path, str] = {}
+    for path in paths:
+        try:
+            found[path] = dict(_files(path))
+        except OSError as error:
+            unread[path] = error.strerror or str(error)
+    return found, unread
 
 
 def _files(path: Path) -> Iterator[tuple[Path, tuple[int, int]]]:

@@ -14,5 +14,6 @@ _NEW_OBJECTS: Final = 20_000
 
 def tidy_seldom() -> None:
     """Look for garbage more rarely from now on, and not in what is there already: it stays as long as the process."""
+    gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS)

@@ -123,7 +123,7 @@ class Prices:
 
 def cost_at(price: PricedAt, usage: Mapping[str, JsonValue]) -> Micros | None:
     """What a call has cost that was begun at this price; None where a list has the price, or nobody counted tokens."""
-    counted = [usage.get(name, 0) for name in ("input_tokens", "output_tokens", "cached_tokens")]
+    counted = [usage.get(name) for name in ("input_tokens", "output_tokens", "cached_tokens")]
     if price.source not in (WORKSPACE, SETTINGS, LOCAL) or "input_tokens" not in usage:
         return None
-    return Price(price.input, price.output, price.cached).cost(*(one for one in counted if isinstance(one, int)))
+    return Price(price.input, price.output, price.cached).cost(*(one if isinstance(one, int) else 0 for one in counted))

@@ -286,7 +286,10 @@ class RunState(NamedTuple):
 
     @property
     def whole_cost(self) -> int:
-        """What the run has spent, with the runs that it called, as far as they have ended."""
+        """What the run has spent, with the runs that it called, as far as they ended while it waited for them.
+
+        The ledger has the rest: what a called run spent that its caller had given up.
+        """
         return self.spent + sum(self.children_spent.values())
 
     @property

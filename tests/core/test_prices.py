@@ -67,6 +67,8 @@ def test_a_call_costs_what_its_price_comes_to_rounded_up() -> None:
     prices = Prices({MINI: Price(1_000_000, 0, 100_000)})
     usage = {"input_tokens": 100, "output_tokens": 0, "cached_tokens": 90}
     assert cost_at(prices.at(MINI), usage) == prices.cost(MINI, 100, 0, 90) == 19
+    odd = {"input_tokens": None, "output_tokens": 100}
+    assert cost_at(prices.at(MINI), odd) == prices.cost(MINI, 0, 100), "each count is known by its name"
     listed = Prices().at(MINI)
     assert listed.source.startswith("genai-prices ")
     assert cost_at(listed, usage) is None

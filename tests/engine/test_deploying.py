@@ -191,6 +191,20 @@ async def test_folders_that_are_as_they_were_cost_no_statement_and_one_look(setu
         await watch.look()  # of nothing any more
 
 
+async def test_a_place_that_cannot_be_read_holds_up_no_other(
+    setup: Setup, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "talk.yaml").write_text(FILE.format(name="talk", text="one"), encoding="utf-8")
+    async with setup.engine() as engine:
+        watch = Watch()
+        unreadable = Folder(engine.within("ws_other").deployer, [tmp_path / ("x" * 300)])
+        with watch.watching(unreadable), watch.watching(Folder(engine.deployer, [tmp_path])):
+            await watch.look()
+            await watch.look()
+        assert len(await engine.deployments("talk")) == 1
+    assert caplog.text.count("cannot be read (File name too long)") == 1
+
+
 async def test_who_asks_for_a_workflow_whose_file_is_broken_is_told_why(setup: Setup, tmp_path: Path) -> None:
     (tmp_path / "talk.yaml").write_text("name: talk\nsteps: []\n", encoding="utf-8")
     nameless = tmp_path / "chat.yaml"
