@@ -10,6 +10,7 @@ places, where those before did not take it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from bot.sending.looking import Target
 from bot.sending.outbox import Outbox, Priority, Refused
 from bot.sending.postings import NOTICES, SETTLE_MS, Item, Postings
 from bot.telling.places import LONG_OVER_MS, Places
+from bot.telling.shared import PAUSES_S
 from engine.core import workspace_events as w
 from engine.core.errors import EngineError
 from engine.core.events import Actor
@@ -82,6 +84,8 @@ class Notices:
         self._places = Places(outbox, default_channel)
         self._directory = directory
         self._owner = owner
+        self._failures = 0
+        self._rests_until = 0.0
         self._task: asyncio.Task[None] | None = None
 
     async def close(self) -> None:
@@ -91,8 +95,8 @@ class Notices:
             await asyncio.gather(self._task, return_exceptions=True)
 
     def begin(self) -> None:
-        """Tell what is new, unless that is under way."""
-        if self._task is None or self._task.done():
+        """Tell what is new, unless that is under way, or has failed a moment ago."""
+        if (self._task is None or self._task.done()) and asyncio.get_running_loop().time() >= self._rests_until:
             self._task = asyncio.create_task(self._tell_leniently())
 
     async def _tell_leniently(self) -> None:
@@ -100,11 +104,32 @@ class Notices:
             await self.tell()
         except EngineError as trouble:
             log.warning("What was said in %s will be told later. %s", self._workspace, trouble)
+            self._rest()
         except Exception:
             log.exception("Telling what was said in %s failed; it will be told again.", self._workspace)
+            self._rest()
+        else:
+            self._failures = 0
+
+    def _rest(self) -> None:
+        self._failures += 1
+        pause = PAUSES_S[min(self._failures, len(PAUSES_S)) - 1]
+        self._rests_until = asyncio.get_running_loop().time() + pause
 
     async def tell(self) -> None:
-        """Tell all that is new. Raises the store's errors, and Slack's while it cannot be reached."""
+        """Tell all that is new. Raises the store's errors, and Slack's while it cannot be reached.
+
+        Another process goes on at once where this one fails: it may know an event that this one does not.
+        """
+        try:
+            await self._tell()
+        except BaseException:
+            release = self._postings.deliveries.release_cursor(NOTICES, self._workspace, self._owner)
+            with contextlib.suppress(EngineError):
+                await asyncio.shield(release)
+            raise
+
+    async def _tell(self) -> None:
         deliveries, mine = self._postings.deliveries, (NOTICES, self._workspace, self._owner)
         while (cursor := await deliveries.claim_cursor(*mine, LEASE_MS)) is not None and cursor.seq < cursor.last_seq:
             for stored, event in await self._engine.workspace.history(cursor.seq):

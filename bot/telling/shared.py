@@ -23,6 +23,9 @@ from engine.engine import Engine
 from engine.plans import Plans
 from engine.store import Deliveries
 
+PAUSES_S = (1.0, 5.0, 15.0, 30.0)
+"""After so many failures in a row, the last one also where only a newer release can go on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:

@@ -19,7 +19,7 @@ from bot.sending.outbox import Outbox
 from bot.sending.postings import SETTLE_MS, THREADS, Postings
 from bot.telling.narrator import LeaseLost, Narrator
 from bot.telling.places import Places
-from bot.telling.shared import Pace, Shared
+from bot.telling.shared import PAUSES_S, Pace, Shared
 from bot.telling.story import Story
 from engine.core import workspace_events as w
 from engine.core.errors import EngineError, UnknownEvent
@@ -36,8 +36,6 @@ TOLD_AT_ONCE = 200
 STORIES_KEPT = 500
 ALERTED_KEPT = 100
 """Runs with alerts whose messages are looked at when a budget was set; those before them only when they go on."""
-
-_PAUSES_S = (1.0, 5.0, 15.0, 30.0)
 
 
 class Threads:
@@ -157,7 +155,7 @@ class Threads:
             log.info("%s is told by another process.", run)
         except* UnknownEvent as newer:
             log.warning("%s is not told here. %s", run, newer.exceptions[0])
-            self._rest(run, _PAUSES_S[-1])
+            self._rest(run, PAUSES_S[-1])
         except* EngineError as trouble:
             log.warning("%s will be told later. %s", run, trouble.exceptions[0])
             self._rest_after_failure(run)
@@ -183,7 +181,7 @@ class Threads:
 
     def _rest_after_failure(self, run: str) -> None:
         failures = self._failures[run] = self._failures.get(run, 0) + 1
-        self._rest(run, _PAUSES_S[min(failures, len(_PAUSES_S)) - 1])
+        self._rest(run, PAUSES_S[min(failures, len(PAUSES_S)) - 1])
 
     def _rest(self, run: str, seconds: float) -> None:
         """Leave the run alone for so long."""

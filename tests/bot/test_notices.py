@@ -20,9 +20,10 @@ from bot.telling.places import LONG_OVER_MS
 from engine.core.events import Actor
 from engine.engine import Engine
 from engine.store import Deliveries
-from engine.store.schema import cursors
+from engine.store.schema import cursors, events
 from tests.bot.conftest import Setup
 from tests.statements import counted
+from tests.waiting import until
 
 SHELL = Actor(via="cli", id="1000", name="ops")
 PERSON = Actor(via="slack", id=BEN, name="Ben Okafor")
@@ -58,6 +59,11 @@ class Idle:
 def forget(connection: Connection, workspace: str) -> None:
     """What is left of a process that died between a post and its note."""
     connection.execute(update(cursors).where(cursors.c.stream == workspace).values(seq=0, owner=None, until=0))
+
+
+def make_newer(connection: Connection) -> None:
+    """All that was said is of a version that this release does not know."""
+    connection.execute(update(events).where(events.c.type == "SWITCH_THROWN").values(version=99))
 
 
 @pytest.fixture
@@ -111,6 +117,25 @@ async def test_a_process_that_ends_before_it_has_noted_a_notice_leaves_no_double
         await bench.engine.store.database.write(forget, elsewhere.workspace.name)
         await other.tell()
     assert len(bench.simulator.direct_messages("ben")) == 1
+
+
+async def test_what_only_a_newer_release_knows_is_left_to_it_at_once(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    await bench.engine.switches.throw("workspace", by=PERSON, reason="the registry burns", told="C0RELEASES")
+    await bench.engine.store.database.write(make_newer)
+    older = bench.notices()
+    older.begin()
+    await until(lambda: "will be told later" in caplog.text)
+    stream = bench.engine.settings.workspace
+
+    async def is_free() -> bool:
+        return await Deliveries(bench.engine.store).claim_cursor(NOTICES, stream, "wrk_newer", 60_000) is not None
+
+    await until(is_free)
+    older.begin()
+    await older.close()
+    assert caplog.text.count("will be told later") == 1, "it rests before it looks again"
 
 
 async def test_what_is_found_a_day_later_is_no_news(bench: Bench, setup: Setup) -> None:
