@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pydantic import JsonValue
 
@@ -36,6 +36,8 @@ from engine.tariffs import Tariffs
 from engine.vault import key_name, open_key
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 KILL_GRACE = 0.3
 """Seconds that code stopped by a switch has to end in; then as many again until it is left to itself."""
@@ -304,6 +306,14 @@ class _LogRecorder:
         self.opens_keys = False
         """Whether the step may have keys of providers."""
 
+    async def recorded(self, name: str) -> Recorded | None:
+        """As the log had it when this attempt was started: only the attempt itself can have added to that."""
+        known = self._step.effects.get(name)
+        if known is None or not known.recorded:
+            return None
+        value = await _persistently(lambda: self._handle.recall.value(self._key.run, known.result), self._key)
+        return Recorded(value)
+
     async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         key = effect_key(self._key.run, self._step.keyed_as or self._key.step, name, self._step.generation)
         reply = await self._submit(c.BeginEffect(self._key.step, self._key.token, name, key, spend, under))
@@ -364,14 +374,14 @@ class _LogRecorder:
         return answer.reply
 
 
-async def _persistently(submit: Callable[[], Awaitable[Answer]], key: AttemptKey) -> Answer:
-    """Submit until the store takes it: what was done is not done again because the database was away."""
+async def _persistently(ask: Callable[[], Awaitable[T]], key: AttemptKey) -> T:
+    """Ask until the store answers: what was done is not done again because the database was away."""
     tries = 0
     while True:
         try:
-            return await submit()
+            return await ask()
         except StoreUnavailable as error:
-            log.warning("%s of %s waits to be recorded: %s", key.step, key.run, error)
+            log.warning("%s of %s waits for the store: %s", key.step, key.run, error)
             await asyncio.sleep(RECORD_AGAIN[min(tries, len(RECORD_AGAIN) - 1)])
             tries += 1
 

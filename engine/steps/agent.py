@@ -108,8 +108,7 @@ class Said(BaseModel):
 class Question(BaseModel):
     """One question to a model: ``model`` is ``provider:name``; without ``tools`` it can only answer.
 
-    ``key`` names one of the workspace's keys for the provider; None: the default one. It is not asked if it may cost
-    more than ``most``, in millionths of a US dollar.
+    ``key`` names one of the workspace's keys for the provider; None: the default one.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -122,7 +121,6 @@ class Question(BaseModel):
     temperature: float | None = None
     output: dict[str, JsonValue] | None = None
     key: str | None = None
-    most: int | None = None
 
 
 class _Pass(BaseModel):
@@ -153,8 +151,18 @@ class TurnArguments(BaseModel):
     history: list[_Pass] = []
 
 
-Ask = Callable[[StepContext, Question], Awaitable[Answer]]
-"""Asks the model once, as one recorded effect. ``StepError`` for what went wrong."""
+Left = Callable[[], int | None]
+"""What a question may cost, in millionths of a US dollar; None: as much as it takes. ``StepError`` if it must not be
+asked at all."""
+Ask = Callable[[StepContext, Question, Left], Awaitable[Answer]]
+"""Asks the model once, as one recorded effect. ``StepError`` for what went wrong.
+
+What is left for it is asked only if there is no answer on record.
+"""
+
+
+def unlimited() -> None:
+    """A question may cost as much as it takes: only budgets hold it."""
 
 
 def agent_turn(ask: Ask) -> StepFunction:
@@ -164,7 +172,6 @@ def agent_turn(ask: Ask) -> StepFunction:
     async def turn(ctx: StepContext, args: TurnArguments, /) -> Turn:
         now = round(time.time() * 1_000)
         so_far = args.history[-1].turn.total if args.history else Total(since=now)
-        left = _check_limits(args, so_far, now)
         is_last = so_far.turns + 1 >= args.max_turns
         question = Question(
             model=args.model,
@@ -175,9 +182,8 @@ def agent_turn(ask: Ask) -> StepFunction:
             temperature=args.temperature,
             output=args.output,
             key=args.key,
-            most=left,
         )
-        answer = await ask(ctx, question)
+        answer = await ask(ctx, question, lambda: _check_limits(args, so_far, now))
         if len(answer.calls) > MOST_CALLS:
             words = f"the model asked for {len(answer.calls)} calls at once; {MOST_CALLS} are the most"
             raise StepError(words, FailureClass.INVALID_OUTPUT)

@@ -57,6 +57,10 @@ class Recorded:
 class EffectRecorder(Protocol):
     """The log, as one attempt of one step sees it. Each call returns when its event is durable."""
 
+    async def recorded(self, name: str) -> Recorded | None:
+        """What earlier attempts have recorded of the effect."""
+        ...
+
     async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         """EFFECT_STARTED for ``name``; or, if that effect has been recorded before, its record and no event.
 
@@ -140,6 +144,14 @@ class StepContext:
     def key_for(self, effect: str) -> str:
         """The key under which a system downstream recognises ``effect`` of this step when it is asked again."""
         return effect_key(self.run, self._keyed_as, effect, self.generation)
+
+    async def recorded(self, name: str) -> Recorded | None:
+        """What an earlier attempt has recorded of an effect; None: it has yet to be made.
+
+        For what an effect needs before it is begun, such as a price or a turn, which need not be there any more once
+        it is made.
+        """
+        return await self._effects.recorded(name)
 
     async def effect(
         self,

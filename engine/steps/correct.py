@@ -68,9 +68,8 @@ def llm_correct(ask: Ask) -> StepFunction:
             max_tokens=args.max_tokens,
             output=_schema(args.may_change),
             key=args.key,
-            most=args.left,
         )
-        answer = await ask(ctx, question)
+        answer = await ask(ctx, question, lambda: args.left)
         if not isinstance(answer.value, dict):
             raise StepError("the model proposed nothing that can be read", FailureClass.INVALID_OUTPUT)
         value = cast("dict[str, Any]", answer.value)

@@ -23,6 +23,7 @@ from engine.core.failures import Failure, FailureClass, NotYet, classify
 from engine.core.graph import PlannedStep
 from engine.core.keys import DEFAULT, mask
 from engine.core.prices import Price
+from engine.core.scope import resolve
 from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry, StepFunction, UnknownStep
@@ -150,6 +151,10 @@ class _Recorder:
         self._case = case
         self._called = called
         self._token = token
+
+    async def recorded(self, name: str) -> Recorded | None:
+        known = self._case.state.step(self._called.step).effects.get(name)
+        return Recorded(resolve(known.result, self._case.values)) if known is not None and known.recorded else None
 
     async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         called = self._called

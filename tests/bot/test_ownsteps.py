@@ -28,6 +28,9 @@ OF_MODELS = {"llm", "agent.turn", "llm.correct"}
 class Forgetful:
     """Records nothing: each effect is the first."""
 
+    async def recorded(self, name: str) -> Recorded | None:
+        return None
+
     async def begin(self, name: str, spend: Any, under: Any = ()) -> Recorded | None:
         return None
 

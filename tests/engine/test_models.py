@@ -13,18 +13,20 @@ import pytest
 from engine.core import events as e
 from engine.core.failures import FailureClass
 from engine.core.keys import KEYS
+from engine.core.prices import Price
 from engine.core.state import RunStatus, StepStatus
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
 from engine.pace import SharedPace
-from engine.steps.agent import agent_turn
+from engine.steps.agent import Answer, Left, Question, agent_turn
+from engine.steps.context import StepContext
 from engine.steps.models.asking import asker
 from engine.steps.models.config import Limit, Models, Wait
 from engine.steps.models.llm import llm_step
 from engine.store import Sealer
 from engine.streams import Buckets
 from tests.engine.conftest import ANA, BEN, Setup, ended, until, workflow
-from tests.engine.flows import finish, reaches, step_is, told
+from tests.engine.flows import begin, finish, reaches, step_is, told
 from tests.providers.script import Hang, Refuse, Say
 from tests.providers.server import KEY, Providers, providers
 
@@ -172,6 +174,41 @@ async def test_without_redis_models_are_asked_all_the_same() -> None:
     assert await pace.admit("ws_1", "openai", "gpt-5", 10) is None
     await pace.hold("ws_1", "openai", 1_000)
     await pace.close()
+
+
+async def test_an_answer_on_record_is_used_although_nobody_may_ask_any_more(
+    setup: Setup, server: Providers, pace: SharedPace
+) -> None:
+    models = Models.of(server.entries)
+    over, gone = asyncio.Event(), list[str]()
+
+    async def ask(ctx: StepContext, question: Question, left: Left) -> Answer:
+        answer = await asker(models, pace)(ctx, question, left)
+        if ctx.run not in gone:
+            gone.append(ctx.run)
+            await over.wait()
+            raise ConnectionResetError("the attempt ends with its answer on record")
+        return answer
+
+    setup.settings = replace(setup.settings, sealer=Sealer(b"m" * 32))
+    setup.more = (llm_step(ask, models), agent_turn(ask))
+    again = {"attempts": 2, "initial": "1ms", "max": "1ms"}
+    tell = workflow({"id": "ask", "llm": ASK, "retry": again}, name="tell")
+    look = workflow({"id": "a", "agent": {**ASK, "max_turns": 1, "cost": "0.0007 USD"}, "retry": again}, name="look")
+    server.next = [Say("three", usage=(1_000, 100)), Say("four", usage=(1_000, 100))]
+    async with setup.working(tell, look) as engine:
+        await engine.keyring.add("openai", "", KEY, by=ANA, may=frozenset({KEYS}))
+        runs = [await begin(engine, name) for name in ("tell", "look")]
+        await until(lambda: len(gone) == 2)
+        await engine.prices.set("openai:gpt-5-mini", Price(10**9, 10**9), by=ANA)
+        await engine.budgets.set("workspace/month", 1, by=ANA)
+        await engine.keyring.revoke("openai", "default", by=ANA, may=frozenset({KEYS}))
+        await pace.hold("ws_local", "openai", 3_600_000)
+        over.set()
+        for run in runs:
+            assert (await ended(engine, run)).status is RunStatus.COMPLETED
+            assert (await told(engine, run))["EFFECT_STARTED"] == 1
+    assert len(server.seen) == 2
 
 
 async def test_a_switch_for_a_key_stops_the_call_that_has_it_and_holds_whoever_would_open_it(

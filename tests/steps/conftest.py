@@ -33,6 +33,9 @@ class Notebook:
     """What the workspace has set."""
     opened: list[tuple[str, str | None]] = field(default_factory=list[tuple[str, str | None]])
 
+    async def recorded(self, name: str) -> Recorded | None:
+        return Recorded(self.results[name]) if name in self.results else None
+
     async def begin(self, name: str, spend: Spend | None, under: tuple[str, ...] = ()) -> Recorded | None:
         if name in self.results:
             return Recorded(self.results[name])

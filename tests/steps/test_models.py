@@ -18,7 +18,7 @@ from engine.core.failures import FailureClass, NotYet, StepError
 from engine.core.models import Llm
 from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
-from engine.steps.agent import Answer, Call, Question, Said, ToolSpec
+from engine.steps.agent import Answer, Call, Left, Question, Said, ToolSpec, unlimited
 from engine.steps.context import StepContext, Unsent
 from engine.steps.correct import llm_correct
 from engine.steps.models.asking import asker, most_tokens
@@ -79,10 +79,10 @@ class Bench:
     def lose_patience(self) -> None:
         self.ask = asker(replace(self.models, idle=0.4), self.pace)
 
-    async def answer(self, model: str, *script: Scripted, **question: Any) -> Answer:
+    async def answer(self, model: str, *script: Scripted, left: Left = unlimited, **question: Any) -> Answer:
         self.server.next = list(script)
         asked = {"model": model, "messages": [Said(role="user", text="How many?")], "max_tokens": 200, **question}
-        return await self.ask(self.notebook.context(), Question.model_validate(asked))
+        return await self.ask(self.notebook.context(), Question.model_validate(asked), left)
 
     async def failure(self, model: str, *script: Scripted, **question: Any) -> StepError:
         with pytest.raises(StepError) as caught:
@@ -117,6 +117,21 @@ async def test_a_text_is_given_with_what_it_took_and_cost(bench: Bench, model: s
 async def test_a_recorded_answer_is_not_asked_for_again(bench: Bench, model: str) -> None:
     first = await bench.answer(model, Say("three"))
     assert await bench.answer(model, Say("four")) == first
+    assert len(bench.server.seen) == 1
+
+
+async def test_an_answer_on_record_is_used_whatever_has_become_of_what_it_took(bench: Bench) -> None:
+    first = await bench.answer(OPENAI, Say("three"))
+    bench.notebook.prices["openai:*"] = Price(10**12, 10**12)
+    bench.pace.wait = Wait("openai's limit", 1_000)
+    bench.notebook.secret = None
+
+    def spent() -> int:
+        raise StepError("nothing is left for it", FailureClass.PERMANENT)
+
+    assert await bench.answer(OPENAI, left=spent) == first
+    bench.ask = asker(Models(providers={}), bench.pace)
+    assert await bench.answer(OPENAI, left=spent) == first, "also where that provider is no longer known"
     assert len(bench.server.seen) == 1
 
 
@@ -309,7 +324,7 @@ async def test_a_limit_of_ones_own_puts_the_step_off_before_anything_is_begun(be
 async def test_a_request_that_is_cancelled_is_let_go_at_once(bench: Bench, model: str) -> None:
     bench.server.next = [Say("a long answer that hangs", hang_after=4)]
     question = Question(model=model, messages=[Said(role="user", text="How many?")], max_tokens=200)
-    asking = asyncio.ensure_future(bench.ask(bench.notebook.context(), question))
+    asking = asyncio.ensure_future(bench.ask(bench.notebook.context(), question, unlimited))
     await eventually(lambda: bool(bench.server.seen))
     asking.cancel()
     async with asyncio.timeout(30):  # and not once the answer has stood still for too long
@@ -434,18 +449,18 @@ async def test_what_anthropic_had_kept_is_counted_as_such(bench: Bench) -> None:
 
 
 async def test_a_question_that_may_cost_more_than_is_left_for_it_is_not_asked(bench: Bench) -> None:
-    error = await bench.failure(OPENAI, most=10)
+    error = await bench.failure(OPENAI, left=lambda: 10)
     assert error.cls is FailureClass.PERMANENT
     assert "and $0.00001 is left for it" in str(error)
     assert (bench.server.seen, bench.notebook.spends) == ([], {})
-    await bench.answer(OPENAI, Say("three"), most=1_000_000)
+    await bench.answer(OPENAI, Say("three"), left=lambda: 1_000_000)
 
 
 async def test_a_correction_is_asked_for_with_its_key_and_may_cost_what_is_left(notebook: Notebook) -> None:
-    asked: list[Question] = []
+    asked: list[tuple[str | None, int | None]] = []
 
-    async def ask(ctx: StepContext, question: Question) -> Answer:
-        asked.append(question)
+    async def ask(ctx: StepContext, question: Question, left: Left) -> Answer:
+        asked.append((question.key, left()))
         return Answer(value={"seen": "long", "changes": {"prompt": "Less."}, "why": "ask for less"}, cost=0.01)
 
     words = {"model": OPENAI, "may_change": ["prompt"], "cost": "0.10 USD", "key": "marketing"}
@@ -453,4 +468,4 @@ async def test_a_correction_is_asked_for_with_its_key_and_may_cost_what_is_left(
     about: dict[str, JsonValue] = {"step": "notes", "attempt": {"prompt": "More."}, "failure": {}, "left": 90_000}
     given = await llm_correct(ask).invoke(notebook.context(), {**rules, **about})
     assert given == {"changes": {"prompt": "Less."}, "seen": "long", "why": "ask for less", "cost": 10_000}
-    assert [(one.key, one.most) for one in asked] == [("marketing", 90_000)]
+    assert asked == [("marketing", 90_000)]

@@ -1,25 +1,25 @@
 """Asking a model, as a step does: within the limits, with a key, on the budgets, once, and on record.
 
-The one rule: one attempt asks at most once. What an earlier attempt was given is used again if it fits, and is asked
-for anew, under another name, if it does not.
+The one rule: one attempt asks at most once. What an earlier attempt was given is used again if it fits, whatever has
+become of its price, budget, pace or key since; if it does not, it is asked for anew, under another name.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from itertools import count
 
 from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, NotYet, StepError
 from engine.core.jsonschemas import size_in_tokens
-from engine.core.money import say_money
+from engine.core.money import Micros, say_money
 from engine.core.spending import Spend
 from engine.core.words import did_you_mean
 from engine.prices import UnknownPrice, advice
-from engine.steps.agent import Answer, Ask, Question, Usage
+from engine.steps.agent import Answer, Ask, Left, Question, Usage
 from engine.steps.context import Paid, StepContext, Unsent
 from engine.steps.models import local
 from engine.steps.models.config import Models, Pace, Provider, Wire
@@ -38,13 +38,15 @@ _LIKELY_BYTES_PER_TOKEN = 3
 def asker(models: Models, pace: Pace) -> Ask:
     """What asks the models that there are here."""
 
-    async def ask(ctx: StepContext, question: Question) -> Answer:
-        provider = provider_of(question.model, models)
+    async def ask(ctx: StepContext, question: Question, left: Left) -> Answer:
         for number in count(1):
-            request = _Request(models, pace, provider, question, ctx)
-            answer = await request.answer(EFFECT if number == 1 else f"{EFFECT}-{number}")
-            if answer is not None:
-                return answer
+            effect = EFFECT if number == 1 else f"{EFFECT}-{number}"
+            known = await ctx.recorded(effect)
+            if known is None:
+                request = _Request(models, pace, provider_of(question.model, models), question, ctx)
+                return Reply.model_validate(await request.made(effect, left())).answer(question)
+            with suppress(StepError):
+                return Reply.model_validate(known.result).answer(question)
         raise AssertionError("never reached")
 
     return ask
@@ -84,24 +86,17 @@ class _Request:
         self._ctx = ctx
         self._bound = most_tokens(question)
         self._prices = models.prices
-        self._asked = False
         self._told_at = time.monotonic()
 
-    async def answer(self, effect: str) -> Answer | None:
-        """The answer; None for one on record, of an earlier attempt, that does not fit."""
+    async def made(self, effect: str, left: Micros | None) -> JsonValue:
+        """The reply as it is on record. The question is not asked if it may cost more than is ``left`` for it."""
         self._prices = self._models.prices.within(await self._ctx.own_prices())
-        spend = self._spend()
+        spend = self._spend(left)
         await self._wait_for_turn()
         under = await self._ctx.key_switch(self._provider.name, self._question.key) if self._opens_key else ()
-        made = await self._ctx.effect(effect, self._send, spend=spend, under=under)
-        try:
-            return Reply.model_validate(made).answer(self._question)
-        except StepError:
-            if self._asked:
-                raise
-            return None
+        return await self._ctx.effect(effect, self._send, spend=spend, under=under)
 
-    def _spend(self) -> Spend:
+    def _spend(self, left: Micros | None) -> Spend:
         """The most that it can cost. The answer is reckoned at the same prices, whatever is set meanwhile."""
         model = self._question.model
         try:
@@ -109,9 +104,8 @@ class _Request:
             spend = Spend(worst, model, self._provider.name, self._prices.at(model))
         except UnknownPrice as error:
             raise StepError(f"{error}; {advice(model)}", FailureClass.INVALID_INPUT) from None
-        most = self._question.most
-        if most is not None and worst > most:
-            words = f"the question may cost {say_money(worst)}, and {say_money(most)} is left for it"
+        if left is not None and worst > left:
+            words = f"the question may cost {say_money(worst)}, and {say_money(left)} is left for it"
             raise StepError(words, FailureClass.PERMANENT)
         return spend
 
@@ -123,7 +117,6 @@ class _Request:
             raise NotYet(wait.words, wait.ms)
 
     async def _send(self, sent_as: str) -> Paid:
-        self._asked = True
         if self._provider.wire is Wire.LOCAL:
             await self._ctx.log(f"asks {self._question.model}, which is a local model: no provider is asked")
             return self._paid(local.MODELS[self._question.model.partition(":")[2]](self._question))

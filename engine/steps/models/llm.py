@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from engine.core.checks.models import PROVIDERS
 from engine.core.models import LLM, Llm
-from engine.steps.agent import Ask, Question, Said, Usage
+from engine.steps.agent import Ask, Question, Said, Usage, unlimited
 from engine.steps.context import StepContext
 from engine.steps.models.config import Models
 from engine.steps.registry import StepFunction, step
@@ -47,7 +47,7 @@ def llm_step(ask: Ask, models: Models) -> StepFunction:
             output=args.output,
             key=args.key,
         )
-        answer = await ask(ctx, question)
+        answer = await ask(ctx, question, unlimited)
         return LlmAnswer(
             text=answer.text,
             value=answer.value,

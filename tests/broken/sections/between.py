@@ -54,7 +54,7 @@ BREAKS = (
     ),
     Break(
         "A switch for a key stops the call that has it",
-        "asking.py::_Request.answer",
+        "asking.py::_Request.made",
         "which key will be opened is not known when the call begins",
         text="spend=spend, under=under)",
         instead="spend=spend)",

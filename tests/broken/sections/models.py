@@ -7,8 +7,15 @@ BREAKS = (
         "An attempt asks a model at most once",
         "asking.py::asker",
         "each attempt asks under a name of its own",
-        text='await request.answer(EFFECT if number == 1 else f"{EFFECT}-{number}")',
-        instead='await request.answer(f"{EFFECT}-{id(request)}")',
+        text='            effect = EFFECT if number == 1 else f"{EFFECT}-{number}"\n',
+        instead='            effect = f"{EFFECT}-{id(question)}-{number}"\n',
+    ),
+    Break(
+        "An answer on record is used",
+        "asking.py::asker",
+        "it is looked for only once all is there that asking takes",
+        text="            known = await ctx.recorded(effect)\n",
+        instead='            known = await ctx.recorded(f"{effect}-") if number > 1 else None\n',
     ),
     Break(
         "What a request may cost is set aside before",
