@@ -16,6 +16,7 @@ from engine.core.agents import CALLS, GATE, TURN, Agent, Tool, ToolApproval
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import InputField, InputType
 from engine.core.models import literal
+from engine.core.money import USD, Micros
 from engine.core.stepspec import Catalog
 
 TURN_CODE = "agent.turn"
@@ -53,8 +54,8 @@ def parts_of(step: Step, agent: Agent, catalog: Catalog, callees: Mapping[str, W
     return {"until": f"size(steps.{TURN}.output.calls) == 0", "max": agent.max_turns}, steps
 
 
-def answer_of(outputs: JsonValue) -> JsonValue:
-    """The output of an agent, from what its last pass gave."""
+def answer_of(outputs: JsonValue, spent: Micros) -> JsonValue:
+    """The output of an agent, from what its last pass gave, and what all turns have cost."""
     turn = cast("dict[str, Any]", cast("dict[str, Any]", outputs)[TURN])
     total = turn["total"]
     return {
@@ -62,7 +63,7 @@ def answer_of(outputs: JsonValue) -> JsonValue:
         "value": turn["value"],
         "turns": total["turns"],
         "usage": {"input_tokens": total["input_tokens"], "output_tokens": total["output_tokens"]},
-        "cost": total["cost"],
+        "cost": spent / USD,
     }
 
 

@@ -105,11 +105,14 @@ class Agent(Model):
     max_tokens: int = Field(ge=1, le=1_000_000)
     """How long one answer may be, in tokens."""
     tokens: int | None = Field(default=None, ge=1)
-    """How many tokens all turns may take together; no turn begins after that."""
+    """How many tokens all turns that are answered may take together; no turn begins after that."""
     time: Duration | None = Field(default=None, gt=0)
     """How long it may take, from its first turn on, waits for people included; no turn begins after that."""
     cost: Money | None = None
-    """What all turns may cost together, such as ``0.50 USD``; no turn begins that may cost more than is left of it."""
+    """What all turns may cost together, such as ``0.50 USD``; no turn begins that may cost more than is left of it.
+
+    One without an answer counts as well, as what it may have cost.
+    """
     temperature: float | None = Field(default=None, ge=0, le=2)
     """How free it is."""
     output: dict[str, JsonValue] | None = None

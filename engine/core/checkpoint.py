@@ -34,7 +34,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 16
+VERSION = 17
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -182,13 +182,15 @@ def _read_step(data: Mapping[str, Any]) -> StepState:
 
 
 def _loop(loop: Loop) -> list[Any]:
-    return [_held(loop.items), *loop[1:7], _held(loop.last), *loop[8:11], [_held(one) for one in loop.history]]
+    history = [_held(one) for one in loop.history]
+    return [_held(loop.items), *loop[1:7], _held(loop.last), *loop[8:11], history, loop.spent]
 
 
 def _read_loop(data: list[Any]) -> Loop:
-    items, *counts, last, rested, failed, base, history = data
+    items, *counts, last, rested, failed, base, history, spent = data
     past = tuple(_unheld(one) for one in history)
-    return Loop(_unheld(items), *counts, last=_unheld(last), rested=rested, failed=failed, base=base, history=past)
+    more = {"rested": rested, "failed": failed, "base": base, "history": past, "spent": spent}
+    return Loop(_unheld(items), *counts, last=_unheld(last), **more)
 
 
 def _read_hold(data: list[Any]) -> Hold:

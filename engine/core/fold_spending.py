@@ -16,7 +16,7 @@ def evolve_spending(state: RunState, event: e.SpendingEvent) -> RunState:
     match event:
         case e.CostRecorded():
             state = state._replace(reserved=state.reserved - event.reserved, spent=state.spent + event.cost)
-            state = _charge_correction(state, event)
+            state = _charge_agent(_charge_correction(state, event), event)
             if known is None:
                 return state  # what has ended, or was begun anew, no longer knows its effects
             paid = step.effects.set(event.effect, known._replace(reserved=0))
@@ -40,3 +40,14 @@ def _charge_correction(state: RunState, event: e.CostRecorded) -> RunState:
         return state
     charged = step.correction._replace(cost=step.correction.cost + event.cost)
     return put(state, path, step._replace(correction=charged))
+
+
+def _charge_agent(state: RunState, event: e.CostRecorded) -> RunState:
+    """What a turn costs counts whatever comes of it: the agent's limit is one for failed turns, too."""
+    path = state.plan.agent_of(event.step)
+    if path is None:
+        return state
+    step = state.step(path)
+    if step.loop is None:
+        return state
+    return put(state, path, step._replace(loop=step.loop._replace(spent=step.loop.spent + event.cost)))

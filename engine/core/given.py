@@ -1,4 +1,5 @@
-"""What an attempt of a step runs with: the definition's arguments, and what a correction has changed.
+"""What an attempt of a step runs with: the definition's arguments, what a correction has changed, and what an agent has
+spent.
 
 The one rule: whoever runs a step, decides on it or shows it takes its arguments from here.
 """
@@ -40,6 +41,9 @@ def arguments(
     compiled = state.plan.node(path).arguments
     seen = scope(state, path, values) if compiled.references else {}
     given = compiled.render(seen if secrets is None else {**seen, SECRETS: secrets})
+    if (agent := state.plan.agent_of(path)) is not None:
+        loop = state.step(agent).loop
+        return {**given, "spent": 0 if loop is None else loop.spent}
     known = state.step(path).correction
     return given if known is None else {**given, **_changes(known.changes, values)}
 

@@ -13,6 +13,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from engine.core import paths
+from engine.core.agents import TURN
 from engine.core.approval import Approval, Quorum
 from engine.core.corrections import CORRECTING_CODE, Correct
 from engine.core.definition import Step, Workflow
@@ -197,6 +198,12 @@ class Plan:
         """The group of steps inside the item or pass at ``path``; the empty path is the workflow itself."""
         found = self.groups.get(path)
         return self.groups[paths.template_of(path)] if found is None else found
+
+    def agent_of(self, path: str) -> str | None:
+        """The agent whose turn the step at ``path`` is; None for any other step."""
+        holder = paths.loop_of(paths.group_of(path)) if path.endswith(f"/{TURN}") else None
+        node = None if holder is None else self.nodes.get(paths.template_of(holder))
+        return None if node is None or node.step.agent is None else holder
 
     def part(self, path: str) -> Plan:
         """The plan of a run that does nothing but some items of the for_each step at ``path``."""

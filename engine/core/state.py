@@ -130,7 +130,7 @@ class Loop(NamedTuple):
 
     ``last`` is what the pass before gave; ``rested``: the pause after that pass is over. ``failed`` is the unit that
     failed first, which is why the others are stopped. ``base`` passes were made before the loop was redriven.
-    ``history`` is what each pass of an agent gave.
+    ``history`` is what each pass of an agent gave, and ``spent`` what its model has cost in all turns, answered or not.
     """
 
     items: Held = None
@@ -145,6 +145,7 @@ class Loop(NamedTuple):
     failed: str = ""
     base: int = 0
     history: tuple[Held, ...] = ()
+    spent: int = 0
 
     @property
     def units(self) -> int:

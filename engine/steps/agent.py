@@ -16,7 +16,7 @@ from engine.core.agent_parts import MOST_CALLS
 from engine.core.agents import GATE
 from engine.core.durations import Duration, format_duration
 from engine.core.failures import FailureClass, StepError
-from engine.core.money import USD, Money, say_money
+from engine.core.money import Money, say_money
 from engine.steps.context import StepContext
 from engine.steps.registry import StepFunction, step
 
@@ -61,14 +61,13 @@ class Answer(BaseModel):
 
 
 class Total(BaseModel):
-    """Over all turns; ``since`` is the instant of the first, in epoch milliseconds."""
+    """Over all turns that were answered; ``since`` is the instant of the first, in epoch milliseconds."""
 
     model_config = ConfigDict(frozen=True)
 
     turns: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
-    cost: float = 0.0
     since: int = 0
 
 
@@ -131,7 +130,7 @@ class _Pass(BaseModel):
 
 
 class TurnArguments(BaseModel):
-    """As ``engine.core.agent_parts`` pins them."""
+    """As ``engine.core.agent_parts`` pins them, with what all turns have ``spent``, in millionths of a US dollar."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -149,6 +148,7 @@ class TurnArguments(BaseModel):
     key: str | None = None
     turn: int = Field(ge=1)
     history: list[_Pass] = []
+    spent: int = 0
 
 
 Left = Callable[[], int | None]
@@ -228,16 +228,15 @@ def _check_limits(args: TurnArguments, so_far: Total, now: int) -> int | None:
     Raises ``StepError`` if the agent has taken all that it may.
     """
     used = so_far.input_tokens + so_far.output_tokens
-    cost = round(so_far.cost * USD)
     if args.tokens is not None and used >= args.tokens:
         raise _spent(f"it has used {used:,} tokens of the {args.tokens:,} that it may use", so_far)
     if args.time is not None and now - so_far.since >= args.time:
         raise _spent(f"the {format_duration(args.time)} that it may take are over", so_far)
     if args.cost is None:
         return None
-    if cost >= args.cost:
-        raise _spent(f"it has cost {say_money(cost)} of the {say_money(args.cost)} that it may cost", so_far)
-    return args.cost - cost
+    if args.spent >= args.cost:
+        raise _spent(f"it has cost {say_money(args.spent)} of the {say_money(args.cost)} that it may cost", so_far)
+    return args.cost - args.spent
 
 
 def _spent(words: str, so_far: Total) -> StepError:
@@ -250,6 +249,5 @@ def _plus(total: Total, answer: Answer) -> Total:
         turns=total.turns + 1,
         input_tokens=total.input_tokens + answer.usage.input_tokens,
         output_tokens=total.output_tokens + answer.usage.output_tokens,
-        cost=round(total.cost + answer.cost, 6),
         since=total.since,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import JsonValue
@@ -13,8 +13,10 @@ from pydantic import JsonValue
 from engine.core.checks import Callees
 from engine.core.failures import FailureClass, StepError
 from engine.core.loader import load_yaml
+from engine.core.money import USD
+from engine.core.spending import Spend
 from engine.steps.agent import Answer, Ask, Call, Left, Question, Usage, agent_turn
-from engine.steps.context import StepContext
+from engine.steps.context import Paid, StepContext
 from engine.steps.registry import Registry, StepFunction, step
 from engine.testing import Called, Rehearsal, denied_by, edited_by, granted_by, lost, together
 
@@ -24,6 +26,7 @@ input:
   site: {{type: url}}
 steps:
   - id: research
+    retry: {retry}
     agent:
       model: local:scripted
       prompt: Why is ${{{{ input.site }}}} slow?
@@ -47,6 +50,7 @@ output:
   turns: ${{{{ steps.research.output.turns }}}}
   tokens: ${{{{ steps.research.output.usage.input_tokens }}}}
 """
+WORST = 12_000
 REAL = ("agent.turn", "t.fetch", "t.restart")
 CHILD = """
 name: child
@@ -71,7 +75,7 @@ async def restart(name: str, force: bool = False) -> dict[str, JsonValue]:
 class Model:
     """A model that gives these answers one after the other; ``asked`` are the questions to it.
 
-    ``left`` is what each of them might cost.
+    ``left`` is what each of them might cost. One that fails counts as ``WORST``.
     """
 
     def __init__(self, *answers: Answer | Exception) -> None:
@@ -82,11 +86,15 @@ class Model:
     async def __call__(self, ctx: StepContext, question: Question, left: Left) -> Answer:
         self.left.append(left())
         self.asked.append(question)
-        await asyncio.sleep(0.002)
         answer = self.answers[len(self.asked) - 1]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+
+        async def give(key: str) -> Paid:
+            await asyncio.sleep(0.002)
+            if isinstance(answer, Exception):
+                raise answer
+            return Paid(answer, round(answer.cost * USD))
+
+        return Answer.model_validate(await ctx.effect("ask", give, spend=Spend(WORST, question.model)))
 
     def told(self, turn: int) -> list[tuple[str, str]]:
         """What the tools gave before that question, with whether the call failed."""
@@ -102,9 +110,14 @@ DONE = Answer(text="It is the cache.", usage=Usage(input_tokens=10, output_token
 
 
 def rehearse(
-    folder: Path, ask: Ask, more: str = "", real: tuple[str, ...] = REAL, stubs: Mapping[str, Any] | None = None
+    folder: Path,
+    ask: Ask,
+    more: str = "",
+    real: tuple[str, ...] = REAL,
+    stubs: Mapping[str, Any] | None = None,
+    retry: str = "{}",
 ) -> Rehearsal:
-    (folder / "look.yaml").write_text(AGENT.format(more=more), encoding="utf-8")
+    (folder / "look.yaml").write_text(AGENT.format(more=more, retry=retry), encoding="utf-8")
     (folder / "child.yaml").write_text(CHILD, encoding="utf-8")
     functions: list[StepFunction] = [agent_turn(ask), fetch, restart]
     return Rehearsal(folder / "look.yaml", stubs or {}, registry=Registry(functions), real=real)
@@ -186,6 +199,16 @@ def test_a_turn_may_cost_what_is_left_of_what_all_may_cost(tmp_path: Path) -> No
     assert model.left == [25_000, 15_000]
 
 
+def test_a_turn_that_failed_counts_as_what_it_may_have_cost(tmp_path: Path) -> None:
+    lost_answer = StepError("no answer", FailureClass.TIMEOUT)
+    model = Model(calling(("fetch", {"url": "https://x"})), lost_answer, DONE)
+    run = rehearse(tmp_path, model, "cost: 0.05 USD", retry="{attempts: 2}").run(site="https://x")
+    assert run.completed, run.timeline()
+    assert model.left == [50_000, 40_000, 28_000]
+    assert cast("dict[str, Any]", run.outputs["research"])["cost"] == 0.032
+    assert run.state.spent == 32_000
+
+
 def test_every_turn_is_asked_with_the_key_that_is_named(tmp_path: Path) -> None:
     model = Model(calling(("fetch", {"url": "https://x"})), DONE)
     assert rehearse(tmp_path, model, "key: operations").run(site="https://x").completed
@@ -198,7 +221,7 @@ def test_a_turn_that_was_lost_with_its_worker_is_asked_anew_and_nothing_before_i
     def turn(args: Mapping[str, JsonValue], called: Called) -> JsonValue:
         turns.append(called.step)
         answer = calling(("fetch", {"url": "https://x"})) if len(turns) < 3 else DONE
-        return {**answer.model_dump(), "total": {"turns": 1, "input_tokens": 1, "output_tokens": 1, "cost": 0.0}}
+        return {**answer.model_dump(), "total": {"turns": 1, "input_tokens": 1, "output_tokens": 1}}
 
     stubs = {"look:research#2/turn": [lost(), turn], "agent.turn": turn}
     run = rehearse(tmp_path, Model(), real=REAL[1:], stubs=stubs).run(site="https://x")

@@ -128,7 +128,7 @@ def _end_repeat(draft: Draft, path: str, loop: Loop, met: bool) -> None:
         return
     outputs = draft.resolved([loop.last])[0]
     if node.step.agent is not None:
-        draft.record(e.StepCompleted(step=path, attempt=1, output=answer_of(outputs)))
+        draft.record(e.StepCompleted(step=path, attempt=1, output=answer_of(outputs, loop.spent)))
         return
     output: JsonValue = {"iterations": loop.launched, "met": met, "outputs": outputs}
     draft.record(e.StepCompleted(step=path, attempt=1, output=output))

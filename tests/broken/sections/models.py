@@ -78,9 +78,16 @@ BREAKS = (
         "No turn of an agent begins beyond its limits",
         "agent.py::_check_limits",
         "each turn may cost what all may",
-        text="    return args.cost - cost\n",
+        text="    return args.cost - args.spent\n",
         instead="    return args.cost\n",
         tests=("test_a_turn_may_cost_what_is_left_of_what_all_may_cost",),
+    ),
+    Break(
+        "What a turn has cost counts against its agent's limit",
+        "fold_spending.py::_charge_agent",
+        "only turns that were answered do",
+        text="spent=step.loop.spent + event.cost)",
+        instead="spent=step.loop.spent + (0 if event.assumed else event.cost))",
     ),
     Break(
         "What an agent calls with a person's approval",
