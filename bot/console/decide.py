@@ -100,7 +100,7 @@ async def _changed(here: Acting, asking: Asking, given: dict[str, str], *, yes: 
     say(f"Changed {gate} of {run}.{void}\n{lines}")
     for step, arguments in (now.inputs if now is not None else {}).items():
         if arguments != before.inputs.get(step):
-            say(one_line(f"  {step} is to run with {json.dumps(arguments, ensure_ascii=False)}", 2_000))
+            say("  " + one_line(f"{step} is to run with {json.dumps(arguments, ensure_ascii=False)}", 2_000))
     # An edit takes the gate back to its first stage, where others may be asked; so by what right is established anew.
     again = await here.asking(run, gate)
     if now is None or again.gate.version != now.version:

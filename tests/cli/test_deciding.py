@@ -25,15 +25,22 @@ from bot.simulator.demo import ANA, BEN, CHEN, DANA, demo_workspace
 from bot.simulator.simulator import Simulator
 from bot.workspaces.installations import Installations
 from engine.catalog import Catalog
+from engine.core import events as e
 from engine.core.events import Actor
 from engine.core.gates import Gate
 from engine.core.state import StepState
 from engine.engine import Engine
+from engine.steps.registry import Registry, step
 from engine.store import Secrets, new_master_key
 from tests.core.driver import workflow
 from tests.patience import PATIENT_SLACK
 
+HOUR_MS = 3_600_000
 NAMES = {ANA: "Ana Ruiz", BEN: "Ben Okafor", CHEN: "Chen Wei", DANA: "Dana Levy"}
+
+
+@step("t.ship")
+async def ship(percent: int) -> None: ...
 
 
 @dataclass
@@ -52,8 +59,10 @@ class Terminal:
     async def run(self, first: str = "notes", by: Actor | None = None, **approval: object) -> str:
         """A run that waits at its gate ``agree``, started ``by`` Ben in Slack. ``first``: the step before."""
         gate = {"id": "agree", "approval": {"title": "Ship it?", "approvers": ["@release-managers"], **approval}}
-        catalog = Catalog({})
-        catalog.add(workflow({"id": first, "set": {"text": "${{ changes.comment }}"}}, gate))
+        catalog = Catalog(Registry((ship,)).catalog())
+        percent = "${{ steps.agree.output.fields.percent }}"
+        more = [{"id": "ship", "uses": "t.ship", "with": {"percent": percent}}] if "covers" in approval else []
+        catalog.add(workflow({"id": first, "set": {"text": "${{ changes.comment }}"}}, gate, *more))
         async with self.engine(catalog) as engine:
             return (await engine.start("wf", {}, by=by or person(BEN))).run
 
@@ -139,7 +148,7 @@ async def test_a_change_is_shown_and_voids_what_was_approved_before(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit = {"percent": {"type": "integer", "min": 1, "max": 100, "value": 50}}
-    run = await terminal.run(quorum=2, edit=edit)
+    run = await terminal.run(quorum=2, edit=edit, covers=["ship"])
     await terminal.belongs_to(DANA)
     await approve(terminal.settings, run, "agree")
     await terminal.belongs_to(ANA)
@@ -157,8 +166,25 @@ async def test_a_change_is_shown_and_voids_what_was_approved_before(
     await change("percent=10")
     told = capsys.readouterr().out
     assert "Approvals from before do not count any more: 1.\n  percent: 50 -> 10\n" in told
+    assert '  ship is to run with {"percent": 10}\n' in told
     gate = await terminal.gate(run)
     assert (gate.fields, [vote.by.id for vote in gate.votes]) == ({"percent": 10}, [ANA])
+    await terminal.belongs_to(DANA)
+    await change("percent=10", yes=False)
+    assert "has these values already" in capsys.readouterr().err
+    assert (await terminal.step(run)).status == "completed"
+
+
+async def test_a_change_without_the_reason_that_is_asked_for_is_not_made(terminal: Terminal) -> None:
+    run = await terminal.run(edit={"percent": {"type": "integer", "value": 50}}, reason="always")
+    await terminal.belongs_to(ANA)
+    with pytest.raises(NotDone, match="give one with --reason"):
+        await approve_changed(terminal.settings, run, "agree", ["percent=10"], reason=" ", yes=True)
+    assert (await terminal.gate(run)).fields == {"percent": 50}
+    await approve_changed(terminal.settings, run, "agree", ["percent=10"], reason="a canary", yes=True)
+    gate = await terminal.gate(run)
+    assert gate.decision is not None
+    assert (gate.fields, gate.decision.reason) == ({"percent": 10}, "a canary")
 
 
 async def test_what_is_done_at_a_gate_in_slack_is_done_at_a_terminal(
@@ -169,17 +195,30 @@ async def test_what_is_done_at_a_gate_in_slack_is_done_at_a_terminal(
         await snooze(terminal.settings, run, "agree", "2h")
     await terminal.belongs_to(ANA)
     await snooze(terminal.settings, run, "agree", "2h")
-    assert [one.by.id for one in (await terminal.gate(run)).snoozed] == [ANA]
+    gate = await terminal.gate(run)
+    (snoozed,) = gate.snoozed
+    assert snoozed.by.id == ANA
+    assert snoozed.until >= gate.asked_at + 2 * HOUR_MS
     with pytest.raises(Misuse, match=r"There is no @eve in Slack who could decide"):
         await delegate(terminal.settings, run, "agree", "@eve", reason="")
     await delegate(terminal.settings, run, "agree", "@chen", reason="on a train")
+    async with terminal.engine() as engine:
+        last = (await engine.history(run))[-1].event
+    assert isinstance(last, e.ApprovalDelegated)
+    assert (last.by.id, last.to.id, last.reason) == (ANA, CHEN, "on a train")
     await delegate_for(terminal.settings, f"@{BEN}", "3d", reason="holidays")
     await list_delegations(terminal.settings)
-    assert "Ben Okafor decides for Ana Ruiz until " in capsys.readouterr().out.splitlines()[-1]
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told.startswith("Ben Okafor decides for Ana Ruiz until ")
+    assert told.endswith(" (holidays)")
     closed = Settings.read(terminal.folder, VB_CLI_APPROVALS="no")
     await list_delegations(closed)
     assert "Ben Okafor decides for Ana Ruiz until " in capsys.readouterr().out
     await take_back(terminal.settings)
+    await list_delegations(terminal.settings)
+    assert "Nobody decides in the place of others now" in capsys.readouterr().err
+    with pytest.raises(Misuse, match="Say what has to change"):
+        await request_changes(terminal.settings, run, "agree", " ")
     with pytest.raises(Misuse, match=r"wf has no gate named agre; did you mean agree\?"):
         await request_changes(terminal.settings, run, "agre", "name the migration")
     await terminal.belongs_to(CHEN)
@@ -218,19 +257,33 @@ async def test_where_it_was_installed_the_sealed_token_asks_slack(
     run = await terminal.run()
     await terminal.belongs_to(CHEN)
 
-    async def install(bot_token: str, ends_at: int | None = None) -> None:
+    async def install(
+        bot_token: str, *, team: str = "T0ACMEDEMO", app: str = "1.2", at: float = 2.0, ends_at: int | None = None
+    ) -> None:
         made = Installation(
-            team_id="T0ACMEDEMO", user_id=ANA, bot_token=bot_token, bot_token_expires_at=ends_at, installed_at=1.0
+            team_id=team, user_id=ANA, bot_token=bot_token, bot_token_expires_at=ends_at, installed_at=at
         )
         async with terminal.engine() as engine:
-            rotator = AsyncTokenRotator(client_id="1.2", client_secret="s3cret")
-            await Installations(Secrets(engine.store), "1.2", rotator).async_save(made)
+            rotator = AsyncTokenRotator(client_id=app, client_secret="s3cret")
+            await Installations(Secrets(engine.store), app, rotator).async_save(made)
 
     with pytest.raises(NoWayToSlack):
         await approve(terminal.settings, run, "agree")
     await install(slack.bot_token, ends_at=1)
+    await install(slack.bot_token, team="T0GLOBEX")
     with pytest.raises(NoWayToSlack):
         await approve(terminal.settings, run, "agree")
     await install(slack.bot_token)
+    await install("xoxb-of-an-older-app", app="1.1", at=1.0)
     with pytest.raises(NotDone, match="Only @release-managers can decide this"):
+        await approve(terminal.settings, run, "agree")
+
+
+async def test_the_token_of_another_workspace_is_not_asked(terminal: Terminal, tmp_path: Path) -> None:
+    slack = terminal.slack
+    token = {"SLACK_API_URL": slack.api_url, "SLACK_BOT_TOKEN": slack.bot_token}
+    terminal.settings = Settings.read(tmp_path, **token, VB_WORKSPACE="T0GLOBEX")
+    run = await terminal.run()
+    await terminal.belongs_to(ANA)
+    with pytest.raises(NoWayToSlack):
         await approve(terminal.settings, run, "agree")
