@@ -63,8 +63,12 @@ async def test_what_is_uploaded_is_seen_by_nobody_until_it_is_shared_and_that_is
     assert (await refusal(client.files_completeUploadExternal(**wanted)))["error"] == "file_not_found"
     await bring(begun["upload_url"], LOG)
     assert simulator.channel_messages("releases") == []
+    long = {**wanted, "initial_comment": "x" * 40_001}
+    assert (await refusal(client.api_call("files.completeUploadExternal", json=long)))["error"] == "msg_too_long"
     (file,) = (await client.files_completeUploadExternal(**wanted))["files"]
     assert file["title"] == "run.log", "the name, where no title is given"
+    async with aiohttp.ClientSession() as session, session.get(file["permalink"]) as shown:
+        assert (shown.content_type, await shown.read()) == ("text/plain", LOG), "and never a page"
     assert (await refusal(client.files_completeUploadExternal(**wanted)))["error"] == "file_not_found"
     assert len(simulator.channel_messages("releases")) == 1
 
