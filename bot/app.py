@@ -184,7 +184,7 @@ def _installations(common: Common, oauth: OAuthApp | None) -> Installations | No
     return Installations(Secrets(common.engine.store), oauth.client_id, rotator)
 
 
-class _Bolt(AsyncApp):
+class Bolt(AsyncApp):
     """Bolt's app. It waits for the acknowledgement of a listener for ``within_s`` seconds."""
 
     def __init__(self, *, within_s: float, **settings: Any) -> None:
@@ -209,7 +209,7 @@ def _bolt(settings: BotSettings, client: AsyncWebClient, tenants: Tenants) -> As
         return tenant.authorized()
 
     refusal = NOT_SERVED if settings.oauth is None else NOT_INSTALLED.format(url=settings.oauth.install_url)
-    return _Bolt(
+    return Bolt(
         within_s=settings.bounds.acknowledged,
         name="vectorbea",
         logger=_bolt_log,
