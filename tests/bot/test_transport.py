@@ -273,6 +273,7 @@ class Counting:
     app: AsyncApp
     calls: int = 0
     fails: int = 0
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @pytest.fixture
@@ -282,12 +283,13 @@ def counting(simulator: Simulator) -> Counting:
 
     bolt: Any = AsyncApp(authorize=authorize, signing_secret="")
     made = Counting(bolt)
+    made.answers.set()
 
     async def command(ack: Any) -> None:
         made.calls += 1
         if made.calls <= made.fails:
             raise RuntimeError("the first ones fail")
-        await asyncio.sleep(0.05)
+        await made.answers.wait()
         await ack(text=f"answer {made.calls}")
 
     bolt.command("/vb")(command)
@@ -301,7 +303,11 @@ def typed(trigger: str, text: str = "help") -> AsyncBoltRequest:
 
 async def test_copies_get_the_answer_of_the_first_whenever_they_come(counting: Counting) -> None:
     once = Once(counting.app)
-    both = await asyncio.gather(once.dispatch(typed("1.2")), once.dispatch(typed("1.2")))
+    counting.answers.clear()
+    copies = [asyncio.create_task(once.dispatch(typed("1.2"))) for _ in range(2)]
+    await until(lambda: counting.calls)
+    counting.answers.set()
+    both = await asyncio.gather(*copies)
     later = await once.dispatch(typed("1.2"))
     assert {answer.body for answer in (*both, later)} == {"answer 1"}
     assert counting.calls == 1
@@ -323,11 +329,12 @@ async def test_a_delivery_that_failed_is_taken_anew(counting: Counting) -> None:
 
 async def test_a_copy_whose_connection_is_gone_does_not_stop_the_first(counting: Counting) -> None:
     once = Once(counting.app)
+    counting.answers.clear()
     first, copy = (asyncio.create_task(once.dispatch(typed("1.2"))) for _ in range(2))
-    async with asyncio.timeout(180):
-        while not counting.calls:
-            await asyncio.sleep(0)
+    await until(lambda: counting.calls)
     first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    counting.answers.set()
     assert (await copy).status == 200
     assert counting.calls == 1
 

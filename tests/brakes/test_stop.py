@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import pytest
 from engine.core.definition import Workflow
 from engine.embedded import EmbeddedRedis
 from engine.engine import Engine
+from engine.streams import Streams
 from tests.brakes import worker
 from tests.brakes.outside import Outside
 from tests.brakes.worker import Orders
@@ -68,6 +69,13 @@ def outside() -> Generator[Outside]:
 
 
 @pytest.fixture
+async def streams(redis_server: EmbeddedRedis, redis_namespace: str) -> AsyncGenerator[Streams]:
+    opened = await Streams.open(redis_server.url, redis_namespace)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
 def at_work() -> Generator[Callable[[Orders], list[BaseProcess]]]:
     """Brings up the workers; whoever is left of them at the end is ended."""
     crew: list[BaseProcess] = []
@@ -83,8 +91,8 @@ def at_work() -> Generator[Callable[[Orders], list[BaseProcess]]]:
 
 
 async def test_after_a_kill_is_acknowledged_nothing_starts_and_all_that_runs_ends(
-    database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, tmp_path: Path, outside: Outside,
-    at_work: Callable[[Orders], list[BaseProcess]],
+    database_url: str, redis_server: EmbeddedRedis, redis_namespace: str, streams: Streams, tmp_path: Path,
+    outside: Outside, at_work: Callable[[Orders], list[BaseProcess]],
 ) -> None:  # fmt: skip
     (tmp_path / "running").touch()
     slots = (RUNNING + PROGRAMS + BUSY) // WORKERS + 1
@@ -119,7 +127,7 @@ async def test_after_a_kill_is_acknowledged_nothing_starts_and_all_that_runs_end
 
         await until(over)
         took = time.monotonic() - acknowledged
-        await asyncio.sleep(1.0)  # for whatever would start all the same
+        await all_looked_at(streams)
 
         assert at_once == await started(engine), "a step was started after the acknowledgement"
         assert [epoch for epoch, _ in at_once] == [0]
@@ -140,6 +148,15 @@ async def test_after_a_kill_is_acknowledged_nothing_starts_and_all_that_runs_end
             await stop(process)
         report = await engine.verify()
         assert report.ok, report.findings[:3]
+
+
+async def all_looked_at(streams: Streams) -> None:
+    """Wait until whatever would start all the same has had its turn."""
+
+    async def empty() -> bool:
+        return (await streams.depth()).activations == 0
+
+    await until(empty)
 
 
 async def start(engine: Engine, workflows: list[str]) -> list[str]:

@@ -309,13 +309,16 @@ async def test_two_workers_share_a_wide_run(setup: Setup, world: World) -> None:
     assert world.calls == ["hold"] * 6
 
 
-async def test_leases_do_not_move_with_the_clock_that_timers_follow(setup: Setup, world: World) -> None:
+async def test_leases_do_not_move_with_the_clock_that_timers_follow(
+    setup: Setup, world: World, swept: Callable[[int], Awaitable[None]]
+) -> None:
+    setup.settings = replace(setup.settings, scheduler=SchedulerSettings(every=0.05))
     async with setup.working(HOLD) as engine, setup.working(HOLD):
         run = (await engine.start("wf", {}, by=ANA)).run
         await calls(world, "hold")
         setup.clock.advance(5 * 3_600_000)
         before = (await engine.state(run)).seq
-        await asyncio.sleep(1.2)  # two sweeps see it as long overdue
+        await swept(8)  # four of each process, which see it as long overdue
         state = await engine.state(run)
         assert state.seq == before
         world.open.set()

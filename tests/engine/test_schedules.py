@@ -18,6 +18,7 @@ from engine.schedules import Timetable
 from engine.store import RunInfo
 from engine.workspace import WorkspaceRefused
 from tests.engine.conftest import ANA, BEN, Setup, ended, workflow
+from tests.engine.flows import reaches
 from tests.statements import counted
 from tests.store.build import tamper
 
@@ -172,15 +173,11 @@ async def test_runs_stand_in_line_where_the_schedule_says_so(setup: Setup, clock
             clock.at = NOON + hour * HOUR
             await table.tick()
         first, second = await runs(engine)
-        async with asyncio.timeout(60):
-            while (await engine.state(first.id)).status != "waiting":
-                await asyncio.sleep(0.02)
+        await reaches(engine, first.id, lambda state: state.status == "waiting")
         assert (await engine.state(second.id)).queued
         await engine.operations.signal("go", None, by=ANA, id="s1", run=first.id)
         await ended(engine, first.id)
-        async with asyncio.timeout(60):
-            while (await engine.state(second.id)).queued:
-                await asyncio.sleep(0.02)
+        await reaches(engine, second.id, lambda state: not state.queued)
 
 
 async def test_a_new_run_takes_the_place_of_the_old_where_the_schedule_says_so(setup: Setup, clock: SetClock) -> None:
@@ -189,9 +186,7 @@ async def test_a_new_run_takes_the_place_of_the_old_where_the_schedule_says_so(s
         clock.at = NOON + HOUR
         await table.tick()
         [first] = await runs(engine)
-        async with asyncio.timeout(60):
-            while (await engine.state(first.id)).status != "waiting":
-                await asyncio.sleep(0.02)
+        await reaches(engine, first.id, lambda state: state.status == "waiting")
         clock.at = NOON + 2 * HOUR
         await table.tick()
         assert (await ended(engine, first.id)).status == "cancelled"
