@@ -175,7 +175,7 @@ class Operations:
     async def recode(self, run: str, uses: Mapping[str, str], *, by: e.Actor, reason: str = "") -> c.Reply:
         """Let the run use other code where its definition says ``name@version``: for code that no worker has any more.
 
-        ``uses`` maps the names and versions in the definition to those to be used.
+        ``uses`` maps the names and versions in the definition to those to be used, which take the same arguments.
         """
         state = await self.runs.state(run)
         unknown = [new for new in uses.values() if new not in self.registry.keys]
@@ -185,9 +185,12 @@ class Operations:
         strange = [old for old in uses if old not in used]
         if strange:
             return c.NotAllowed(f"the run does not use {strange[0]}; it uses {listed(sorted(used))}")
+        unfit = [problem for old, new in uses.items() if (problem := self.questions.unfit(state, old, new))]
+        if unfit:
+            return c.NotAllowed(unfit[0])
         workflow = recoded(state.plan.workflow, uses)
         plan = await self.plans.pin(workflow, called_by(state.plan))
-        return await self.submit(run, c.Move(workflow.hash, plan, by, {}, reason))
+        return await self.submit(run, c.Move(workflow.hash, plan, by, {}, reason, uses))
 
     async def label(self, run: str, labels: Mapping[str, str | None], *, by: e.Actor) -> c.Reply:
         """Set labels by which the run can be found, or take them away (None). Also of a run that has ended."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import SequenceMatcher
 from typing import Any
 
 from pydantic import JsonValue
@@ -15,6 +16,7 @@ from pydantic import JsonValue
 from engine.core.given import arguments, places
 from engine.core.questions import OpenQuestion, outcome_question
 from engine.core.state import RunState, StepStatus
+from engine.core.words import listed
 from engine.own_runs import OwnRuns
 from engine.steps.registry import Registry, StepFunction, UnknownStep
 
@@ -61,6 +63,29 @@ class Questions:
             return result, {}
         code = self._code(state.plan.node(path).step.uses)
         return (result, {}) if code is None else code.outcome(result)
+
+    def codes(self, state: RunState, uses: str) -> list[str]:
+        """The code that the run can use in place of ``uses``, as far as this process has it; what is closest first."""
+        name, _, _ = uses.partition("@")
+
+        def nearness(key: str) -> tuple[bool, float, int]:
+            other, _, version = key.partition("@")
+            return other != name, -SequenceMatcher(None, name, other).ratio(), -int(version)
+
+        fit = [key for key in self.registry.keys if key != uses and not self.unfit(state, uses, key)]
+        return sorted(fit, key=nearness)
+
+    def unfit(self, state: RunState, uses: str, other: str) -> str:
+        """Why ``other`` cannot do what the run has ``uses`` do; nothing if it takes the same arguments."""
+        spec = self.registry.get(other).spec
+        for node in state.plan.nodes.values():
+            if node.step.uses != uses:
+                continue
+            if lacking := spec.lacking(node.step.with_):
+                return f"{other} needs {listed(lacking)}, which {node.template} does not give"
+            if strange := spec.strange(node.step.with_):
+                return f"{other} takes no {listed(strange)}, which {node.template} gives"
+        return ""
 
     async def _attempt(self, state: RunState, path: str) -> dict[str, JsonValue]:
         values = await self.runs.recall.values(state.run, places(state, path))

@@ -81,7 +81,7 @@ def card(state: RunState, note: str = "") -> Message:
     lead = f"*{head}* {_bar(state)}".rstrip()
     rest = [section(after)] if after else []
     rest += [context(part) for part in (note, foot) if part]
-    rest += [question_buttons(state, path) for path, _ in open_questions(state)[:1]]
+    rest += [block for path, _ in open_questions(state)[:1] for block in question_buttons(state, path)]
     rest.append(buttons(state))
     plain = (title(name), section(f"{lead}\n{body}" if body else lead), *rest)
     parts = [f"{escape(name)}: {head}", body, after, note, foot.replace("`", "")]

@@ -43,6 +43,14 @@ def forked(step: str, old: RunState, new: RunState) -> Message:
     return said(f"Started {named_run(new)}, which takes over what {named_run(old)} had done before *{one_line(step)}*.")
 
 
+def no_other_code(path: str, uses: str) -> Message:
+    """Nothing can be chosen in place of code that no worker has."""
+    return said(
+        f"There is no other code here that takes the arguments of *{one_line(path)}*. Start a worker that has "
+        f"{one_line(uses, 80)}, fork the run, or cancel it. Nothing was changed."
+    )
+
+
 def so_already(state: RunState) -> Message:
     return said(f"{named_run(state)} was so already ({status_words(state)}); nothing was changed.")
 

@@ -1,4 +1,5 @@
-"""The question to people where a step does not go on by itself: whether it happened, or how it may go on.
+"""The question to people where a step does not go on by itself: whether it happened, how it may go on, or with which
+code.
 
 The one rule: it is told from the run's history, attempt by attempt; its buttons are there exactly while an answer
 counts, and carry which question they are for.
@@ -13,19 +14,23 @@ from typing import Any, cast
 from pydantic import JsonValue
 
 from bot.blocks.kit import TEXT_LIMIT, Block, Message, actions, button, clip, clip_markup, section
-from bot.blocks.words import because, date, listed, named, one_line, plain, went_wrong
+from bot.blocks.steering import cancelling
+from bot.blocks.step_lines import missing_words
+from bot.blocks.words import because, codes_words, date, listed, named, one_line, plain, went_wrong
 from engine.core import events as e
 from engine.core import paths
 from engine.core.failures import Failure
 from engine.core.moving import new_path
 from engine.core.questions import asked
-from engine.core.state import Recorded, RunState, StepState, StepStatus
+from engine.core.state import Phase, Recorded, RunState, StepState, StepStatus
 
 HAPPENED = "question_happened"
 AGAIN = "question_again"
 RETRY = "question_retry"
 ACCEPT = "question_accept"
 FAIL = "question_fail"
+USE = "question_use"
+FORK = "question_fork"
 
 TRIED = 1_900
 """Characters of what was tried: the last lines that fit are shown, and the others counted."""
@@ -39,7 +44,7 @@ _VALUE, _CHANGES, _WHY, _RESULT = 160, 400, 200, 600
 class Answer:
     """What a person said, and what they changed for another try."""
 
-    event: e.StepSettled
+    event: e.StepSettled | e.RunMoved
     at: int
     changed: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
 
@@ -48,7 +53,8 @@ class Answer:
 class Question:
     """Named by ``seq``. ``tried``: what was tried before that, in mrkdwn; ``result``: what the last try gave.
 
-    ``is_unknown``: whether the last attempt, with these ``effects`` under way, has happened.
+    ``is_unknown``: whether the last attempt, with these ``effects`` under way, has happened. ``uses``: the code that no
+    worker has, if it is about that; all else is empty then.
     """
 
     seq: int
@@ -60,6 +66,7 @@ class Question:
     answer: Answer | None = None
     is_unknown: bool = False
     effects: tuple[str, ...] = ()
+    uses: str = ""
 
 
 @dataclass(slots=True)
@@ -81,11 +88,18 @@ class Asked:
     def __init__(self) -> None:
         self.known: dict[int, Question] = {}
         self._tried: dict[str, _Tried] = {}
+        self._missing: dict[str, int] = {}
 
     def read(self, recorded: Recorded) -> None:
         match recorded.event:
             case e.StepStarted(step=path):
                 self._of(path).begun = recorded.seq
+                self._missing.pop(path, None)
+            case e.StepMissing(step=path, uses=uses):
+                self.known[recorded.seq] = Question(recorded.seq, path, "", (), (), uses=uses)
+                self._missing[path] = recorded.seq
+            case e.RunMoved():
+                self._moved(recorded.at, recorded.event)
             case e.StepUncertain():
                 self._doubt(recorded.event)
             case e.StepFailed(step=path, failure=failure) if paths.corrected_by(path) is None:
@@ -112,10 +126,15 @@ class Asked:
                 self._tried.pop(path, None)
             case e.StepRedriven(step=path):
                 self._tried.pop(path, None)
-            case e.RunMoved(renamed=names) if names:
-                self._tried = {new_path(path, names): tried for path, tried in self._tried.items()}
             case _:
                 pass
+
+    def _moved(self, at: int, event: e.RunMoved) -> None:
+        """Whatever the run follows from here on, whether anybody has the code of that is asked anew."""
+        self._tried = {new_path(path, event.renamed): tried for path, tried in self._tried.items()}
+        for seq in self._missing.values():
+            self.known[seq] = replace(self.known[seq], answer=Answer(event, at))
+        self._missing.clear()
 
     def _of(self, path: str) -> _Tried:
         return self._tried.setdefault(path, _Tried())
@@ -189,11 +208,35 @@ def asked_at(state: RunState, seq: int) -> str | None:
 
 
 def open_questions(state: RunState) -> list[tuple[str, int]]:
-    """The steps that wait for an answer, with the seqs of their questions, the first one first."""
+    """The steps that wait for an answer, with the seqs of their questions, the first one first.
+
+    Where several wait for the same code, the first of them asks.
+    """
     if state.end is not None or state.stopping:
         return []
     found = ((path, asked(step)) for path, step in state.opened(StepStatus.UNCERTAIN, StepStatus.GIVEN_UP))
-    return sorted(((path, seq) for path, seq in found if seq), key=lambda one: one[1])
+    known = [(path, seq) for path, seq in found if seq]
+    return sorted((*known, *_missing(state).values()), key=lambda one: one[1])
+
+
+def _missing(state: RunState) -> Mapping[str, tuple[str, int]]:
+    """The code that no worker has, with the first step that asks about it and the seq of its question."""
+    first: dict[str, tuple[str, int]] = {}
+    for path, step in state.opened(StepStatus.READY, StepStatus.RETRYING):
+        code = code_of(state, path)
+        if step.missing and (code not in first or step.missing < first[code][1]):
+            first[code] = path, step.missing
+    return first
+
+
+def code_of(state: RunState, path: str) -> str:
+    """The ``name@version`` that the step uses."""
+    return state.plan.node(path).step.uses or ""
+
+
+def can_be_recoded(state: RunState) -> bool:
+    """Whether the run can use other code, or be forked to do so."""
+    return state.phase is Phase.FORWARD and state.started.part is None
 
 
 def click_value(run: str, seq: int) -> str:
@@ -209,9 +252,16 @@ def read_click(value: str) -> tuple[str, int]:
     return run, int(seq)
 
 
-def question_buttons(state: RunState, path: str) -> Block:
-    """The ways in which the step can go on; it can be accepted only where an attempt gave something."""
+def question_buttons(state: RunState, path: str, *, cancel: bool = False) -> list[Block]:
+    """The ways in which the step can go on; it can be accepted only where an attempt gave something.
+
+    ``cancel``: with the one that ends the run, which is on its card too.
+    """
     step = state.step(path)
+    if step.missing:
+        made = _codes(state, click_value(state.run, step.missing))
+        made += [cancelling(state)] if made and cancel else []
+        return [actions(_block(state, step.missing), made)] if made else []
     value = click_value(state.run, asked(step))
     if step.status is StepStatus.UNCERTAIN:
         made = [button("It happened", HAPPENED, value, "primary"), button("It did not, run it again", AGAIN, value)]
@@ -219,7 +269,17 @@ def question_buttons(state: RunState, path: str) -> Block:
         made = [button("Retry with my change", RETRY, value, "primary")]
         made += [button("Accept", ACCEPT, value)] if _has_result(step) else []
     made.append(button("Fail", FAIL, value, "danger"))
-    return actions(f"question:{value}"[:255], made)
+    return [actions(_block(state, asked(step)), made)]
+
+
+def _block(state: RunState, seq: int) -> str:
+    return f"question:{click_value(state.run, seq)}"[:255]
+
+
+def _codes(state: RunState, value: str) -> list[Block]:
+    if not can_be_recoded(state):
+        return []
+    return [button("Use other code", USE, value, "primary"), button("Fork", FORK, value)]
 
 
 # The message
@@ -229,17 +289,34 @@ def question(state: RunState, about: Question) -> Message:
     """The message as it has to be now: with its buttons while it is open, else with who answered what."""
     path = asked_at(state, about.seq)
     name = one_line(about.step if path is None else path, 120)
-    lead = f"Did {name} happen?" if about.is_unknown else f"How shall {name} go on?"
     parts = [part for part in (*_tried(about.tried), one_line(about.summary, 600)) if part]
     if path is None:
         parts.append(_closed(state, about))
+    elif about.uses:
+        parts += _without(state, path, about.uses)
     elif about.is_unknown:
         parts += _outcomes(about, state.step(path))
     else:
         parts += _ways(about, state.step(path))
+    lead = _lead(about, name)
     blocks = [section(f"*{lead}*"), *(section(part) for part in parts)]
-    blocks += [question_buttons(state, path)] if path is not None else []
+    if path is not None:
+        blocks += question_buttons(state, path, cancel=bool(about.uses))
     return Message(clip_markup("\n".join((lead, *parts)), TEXT_LIMIT), tuple(blocks))
+
+
+def _lead(about: Question, name: str) -> str:
+    if about.uses:
+        return f"How shall {name} go on without {one_line(about.uses, 80)}?"
+    return f"Did {name} happen?" if about.is_unknown else f"How shall {name} go on?"
+
+
+def _without(state: RunState, path: str, uses: str) -> list[str]:
+    ways = (
+        "*Use other code*: you say which, and it is run with the same arguments. *Fork*: a new run takes over what was "
+        "done before a step, and does the rest. *Cancel*: the run ends for good."
+    )
+    return [f"{missing_words(path, uses)}.", *([ways] if can_be_recoded(state) else [])]
 
 
 def _tried(lines: Sequence[str]) -> list[str]:
@@ -285,6 +362,9 @@ def answer_words(answer: Answer) -> str:
     """Who answered what, and when."""
     event, when = answer.event, date(answer.at)
     who, why = named(event.by), because(event.reason)
+    if isinstance(event, e.RunMoved):
+        instead = codes_words(event.codes) if event.codes else "another definition"
+        return f"✎ {who} let the run use {instead} {when}{why}"
     match event.answer:
         case "retry":
             return f"✎ {who} let it be tried with {changes_words(answer.changed)} {when}{why}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from bot.blocks.words import because, listed, named, one_line, slash
+from bot.blocks.words import because, codes_words, listed, named, one_line, slash
 from engine.core import events as e
 from engine.core import paths
 from engine.core.durations import say_duration
@@ -75,9 +75,11 @@ def _steered(event: _Steered, after: RunState) -> str:
         case e.RunReopened():
             return f"→ {who} opened the run again{because(event.reason)}; it goes on"
         case e.RunMoved():
+            why = because(event.reason)
+            if event.codes:
+                return f"→ {who} let the run use other code ({codes_words(event.codes)}){why}"
             names = (f"{old} is now {new}" for old, new in sorted(event.renamed.items()))
             told = listed([event.definition[:12], *names])
-            why = because(event.reason)
             return f"→ {who} moved the run to another version of {after.started.workflow} ({told}){why}"
         case e.RunLabelled():
             kept = [f"{name}={value}" for name, value in sorted(event.labels.items()) if value is not None]

@@ -96,7 +96,7 @@ def _waiting(state: RunState, path: str, step: StepState) -> str:
         case StepStatus.SLEEPING:
             return f"{path} sleeps until {date(step.wake_at)}."
         case _ if step.missing:
-            return f"{missing_words(state.run, path, uses)}."
+            return f"{missing_words(path, uses)}. {_ANSWERS}"
         case _ if step.awaited:
             return f"{path} waits for a worker that has {one_line(uses)}; start one, and it goes on."
         case _ if state.queued:

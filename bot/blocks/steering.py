@@ -115,8 +115,18 @@ def _button(state: RunState, deed: Deed) -> Block:
             asked = confirm("Raise what holds it?", _what_raising_does(state), "Raise", "Leave it")
             return {**button("Raise budget", deed, value), "confirm": asked}
         case Deed.CANCEL:
-            asked = confirm("Cancel this run?", _what_cancelling_does(state), "Cancel the run", "Let it go on")
-            return {**button("Cancel", deed, value, "danger"), "confirm": {**asked, "style": "danger"}}
+            return _cancel(value, _what_cancelling_does(state))
+
+
+def cancelling(state: RunState) -> Block:
+    """The button that cancels the run, in a message that is not shown anew whenever something of the run changes."""
+    does = "ends for good: what runs is told to stop, nothing more starts, and what can be undone is undone."
+    return _cancel(f"{state.run}:{mark(state, Deed.CANCEL)}", f"{_named(state)} {does}")
+
+
+def _cancel(value: str, does: str) -> Block:
+    asked = confirm("Cancel this run?", does, "Cancel the run", "Let it go on")
+    return {**button("Cancel", Deed.CANCEL, value, "danger"), "confirm": {**asked, "style": "danger"}}
 
 
 def _lift(state: RunState, keys: Sequence[str]) -> Block:

@@ -5,21 +5,17 @@ The one rule: where somebody has to act, the line says what they can do, with th
 
 from __future__ import annotations
 
-import re
 from typing import assert_never
 
 from bot.blocks import loops
 from bot.blocks.agent_lines import asked_words, took_words
-from bot.blocks.words import attempt, because, command, date, listed, named, one_line, short_id, slash, went_wrong
+from bot.blocks.words import attempt, because, date, listed, named, one_line, short_id, slash, went_wrong
 from engine.core import events as e
 from engine.core import paths
 from engine.core.durations import say_duration
 from engine.core.graph import CONTAINERS, Kind
 from engine.core.outlook import MISSING_AFTER
 from engine.core.state import Hold, Phase, RunState, StepState
-
-_FIRST = re.compile(r"[^\[#/!]+")
-"""The workflow's own step that a path begins with."""
 
 _Attempt = (
     e.StepCompleted
@@ -89,7 +85,7 @@ def _put_off(at: int, event: e.StepHandedBack | e.StepPostponed | e.StepHeld | e
 
 def asking_line(before: RunState, event: _Asking) -> str | None:
     """The line where a step does not go on by itself: what it met, and what can be done."""
-    path, run = event.step, before.run
+    path = event.step
     match event:
         case e.StepDeadLettered():
             undone = paths.undone_by(path)
@@ -100,7 +96,7 @@ def asking_line(before: RunState, event: _Asking) -> str | None:
         case e.StepMissing():
             if loops.in_crowd(before, path) and not loops.first_of_its_kind(before, path, "missing"):
                 return None
-            return f"! {missing_words(run, path, event.uses)}"
+            return f"! {missing_words(path, event.uses)}"
         case _:
             assert_never(event)
 
@@ -128,14 +124,12 @@ def decided_line(before: RunState, event: _Decided) -> str:
             assert_never(event)
 
 
-def missing_words(run: str, path: str, uses: str) -> str:
-    """Which code is nowhere, for how long, and what is offered."""
-    first = _FIRST.match(path)
-    code = one_line(uses, 80)
+def missing_words(path: str, uses: str) -> str:
+    """Which code is nowhere, for how long, and what lets the step go on by itself; without a full stop."""
+    long = say_duration(MISSING_AFTER)
     return (
-        f"{path} waits for {code}, which no worker has had for {say_duration(MISSING_AFTER)}. Start a worker that has "
-        f"it; or use other code, at a terminal: {command('map', run, f'{code}=…')}; or do the rest in a new run: "
-        f"{slash('fork', run, first[0] if first else path)}; or {slash('cancel', run)}"
+        f"{path} waits for {one_line(uses, 80)}, which no worker has had for {long}. Start a worker that has it, and "
+        "it goes on by itself"
     )
 
 

@@ -121,6 +121,11 @@ def because(reason: str) -> str:
     return f": {one_line(reason)}" if reason.strip() else ""
 
 
+def codes_words(codes: Mapping[str, str]) -> str:
+    """``notify@2 in place of notify@1``, escaped."""
+    return ", ".join(f"{one_line(new, 80)} in place of {one_line(old, 80)}" for old, new in sorted(codes.items()))
+
+
 def counted(number: int, thing: str) -> str:
     """``1 step``, ``2 steps``."""
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"

@@ -8,9 +8,10 @@ from typing import Any
 
 from slack_bolt.async_app import AsyncApp
 
-from bot.blocks import alerts, details, guide, home, keys, question_forms, start_forms, switches
+from bot.blocks import alerts, code_forms, details, guide, home, keys, question_forms, start_forms, switches
 from bot.blocks import gate_forms as forms
 from bot.blocks.approval import APPROVE
+from bot.blocks.questions import FORK, USE
 from bot.blocks.steering import DETAILS, LIFT, Deed
 from bot.blocks.waiting import SHOW, TOGETHER, TOGETHER_FORM
 from bot.listeners.actions import FORMS, Actions
@@ -25,6 +26,7 @@ from bot.listeners.hometab import HomeTab
 from bot.listeners.key_forms import KeyForms
 from bot.listeners.leafing import Details
 from bot.listeners.mentions import Mentions
+from bot.listeners.recoding import Recoding
 from bot.listeners.shortcuts import Shortcuts
 from bot.listeners.steering import Steering
 from bot.listeners.switching import Switching
@@ -61,6 +63,7 @@ class Listeners:
         self.key_forms = KeyForms(desk)
         self.together = Together(desk)
         self.answering = Answering(desk)
+        self.recoding = Recoding(desk)
         self.home = HomeTab(homes)
 
 
@@ -140,6 +143,10 @@ def _gates(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> N
     bolt.view(question_forms.RETRY_FORM)(on(lambda its: its.answering.retry))
     bolt.view(question_forms.ACCEPT_FORM)(on(lambda its: its.answering.accept))
     bolt.view(question_forms.FAIL_FORM)(on(lambda its: its.answering.fail))
+    bolt.action(USE)(on(lambda its: its.recoding.open_use))
+    bolt.action(FORK)(on(lambda its: its.recoding.open_fork))
+    bolt.view(code_forms.USE_FORM)(on(lambda its: its.recoding.use))
+    bolt.view(code_forms.FORK_FORM)(on(lambda its: its.recoding.fork))
 
 
 def _guards(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> None:

@@ -27,6 +27,7 @@ class Act(StrEnum):
     REDRIVE = "redrive a run of somebody else"
     RETRY = "do steps anew"
     FORK = "fork a run"
+    MAP = "say which code a run uses"
     SCHEDULE = "change schedules"
     SETTLE = "say how a step of somebody else's run goes on"
     VOUCH = "say whether a step happened"
@@ -47,6 +48,7 @@ NEEDS: Mapping[Act, Role] = {
     Act.REDRIVE: Role.OPERATOR,
     Act.RETRY: Role.OPERATOR,
     Act.FORK: Role.OPERATOR,
+    Act.MAP: Role.OPERATOR,
     Act.SCHEDULE: Role.OPERATOR,
     Act.SETTLE: Role.OPERATOR,
     Act.VOUCH: Role.OPERATOR,

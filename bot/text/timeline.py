@@ -202,7 +202,8 @@ def _steered(
     match event:
         case e.RunMoved():
             renamed: Fields = {old: f"→{new}" for old, new in event.renamed.items()}
-            return {"to": event.definition[:12], "by": by, "reason": event.reason, **renamed}
+            codes: Fields = {old: f"→{new}" for old, new in event.codes.items()}
+            return {"to": event.definition[:12], "by": by, "reason": event.reason, **renamed, **codes}
         case e.RunLabelled():
             labels: Fields = {name: "(taken away)" if value is None else value for name, value in event.labels.items()}
             return {"by": by, **labels}

@@ -7,7 +7,7 @@ milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pydantic import JsonValue
@@ -297,13 +297,17 @@ class Settle:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Let the run follow another definition, whose ``plan`` comes along. ``renamed``: old ids of steps to new ones."""
+    """Let the run follow another definition, whose ``plan`` comes along. ``renamed``: old ids of steps to new ones.
+
+    ``codes``: old code to new, if it is the same definition with other code.
+    """
 
     definition: str
     plan: Plan
     by: Actor
     renamed: Mapping[str, str]
     reason: str = ""
+    codes: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def _noted(state: RunState, event: _NoteEvent, step: StepState) -> RunState:
         case e.StepAwaitedWorker():
             return put(state, path, step._replace(awaited=True, awaited_at=state.at))
         case e.StepMissing():
-            return put(state, path, step._replace(missing=True))
+            return put(state, path, step._replace(missing=state.seq))
         case e.StepLogged():
             return put(state, path, step._replace(log=(*step.log, event.text)))
         case e.StepProgressed():
@@ -154,7 +154,7 @@ def _started(step: StepState, event: e.StepStarted, state: RunState) -> StepStat
         retry_at=0,
         postponed="",
         awaited=False,
-        missing=False,
+        missing=0,
     )
 
 

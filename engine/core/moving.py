@@ -119,7 +119,7 @@ def _unbegun(path: str, step: StepState) -> StepState:
     if step.status is StepStatus.HELD:
         step = step._replace(status=StepStatus.READY, hold=None)  # what holds it holds it again
     waits = step.status is StepStatus.READY and paths.loop_of(path) is None
-    return step._replace(status=StepStatus.PENDING if waits else step.status, awaited=False, missing=False)
+    return step._replace(status=StepStatus.PENDING if waits else step.status, awaited=False, missing=0)
 
 
 def _ready_again(state: RunState) -> RunState:

@@ -41,7 +41,8 @@ class OpenQuestion(NamedTuple):
 def asked(step: StepState) -> int:
     """The seq that names the step's open question; 0 if it asks nothing.
 
-    An attempt of unknown outcome is asked about once, so the seq of its start names that question.
+    An attempt of unknown outcome is asked about once, so the seq of its start names that question. What ``missing``
+    code is asked about is named by that, and is no question that is settled.
     """
     if step.status is StepStatus.UNCERTAIN:
         return step.token

@@ -167,7 +167,8 @@ class StepState(NamedTuple):
     ``since`` is when its first attempt began. ``generation`` is part of its effects' keys, and grows when it is known
     that they did not happen or are to happen anew. ``dead`` says why it will not be tried again by itself;
     ``postponed``, what an attempt waits for that was put off until ``retry_at``. ``keyed_as`` is the path in its
-    effects' keys, if it has been renamed since it began.
+    effects' keys, if it has been renamed since it began. ``missing`` is the seq with which people were asked what to do
+    about code that no worker has.
     """
 
     status: StepStatus = StepStatus.PENDING
@@ -184,7 +185,7 @@ class StepState(NamedTuple):
     postponed: str = ""
     awaited: bool = False
     awaited_at: int = 0
-    missing: bool = False
+    missing: int = 0
     output: Held = None
     failure: Failure | None = None
     dead: str = ""

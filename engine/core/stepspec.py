@@ -5,7 +5,7 @@ The one rule: data only. The functions themselves live in ``engine.steps``; chec
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,16 @@ class VersionSpec:
     result: Schema = field(default_factory=dict[str, Any])
     repeatable: bool = True
     """Whether an attempt of unknown outcome may be made again without asking a person."""
+
+    def strange(self, given: Collection[str]) -> list[str]:
+        """Those of the arguments ``given`` that it does not take."""
+        if self.arguments.get("additionalProperties", True) is not False:
+            return []
+        return [name for name in given if name not in self.arguments.get("properties", {})]
+
+    def lacking(self, given: Collection[str]) -> list[str]:
+        """The arguments that it needs beside those ``given``."""
+        return [name for name in self.arguments.get("required", ()) if name not in given]
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from pydantic import Field, JsonValue
 
 from bot.blocks import question_forms, questions
 from bot.blocks.questions import Asked, open_questions
+from bot.blocks.steering import Deed
+from bot.blocks.step_lines import missing_words
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
 from bot.simulator.values import PageValues
+from engine.core.definition import Workflow
+from engine.core.outlook import MISSING_AFTER
 from engine.core.questions import OpenQuestion, outcome_question
 from engine.steps.context import StepContext
 from engine.steps.registry import StepFunction, step
-from tests.bot.conftest import Setup, workflow
+from tests.bot.conftest import ACTOR, ORIGIN, Setup, until, workflow
 from tests.bot.front import Front, serving
 from tests.record_histories import corrected
 
@@ -74,6 +80,11 @@ def question_in(front: Front) -> list[Message]:
     """The messages in the thread that ask how a step goes on."""
     found = front.simulator.channel_messages("#releases")
     return [one for one in found if one.text.startswith(("How shall", "Did "))]
+
+
+def buttons_of(message: Message) -> list[str]:
+    found = (block["elements"] for block in message.blocks if block["type"] == "actions")
+    return [element["action_id"] for elements in found for element in elements]
 
 
 async def asked(front: Front, name: str = "write", count: int = 1) -> Message:
@@ -187,6 +198,95 @@ async def test_whoever_looked_says_that_it_did_not_happen_and_then_what_it_gave(
         assert state.end.output == {"id": "ch_1", "cents": 90, "note": None}
         assert len(calls) == 2
         await simulator.wait_for(lambda: "✓ Dana Levy said that it happened" in question_in(front)[1].text)
+
+
+STEPS: tuple[dict[str, Any], ...] = (
+    {"id": "first", "uses": "t.echo", "with": {"text": "hi"}},
+    {"id": "send", "needs": ["first"], "uses": "t.send@1", "with": {"text": "for all"}},
+)
+NAMED: dict[str, Any] = {"name": "gone", "output": "${{ steps.send.output }}"}
+GONE = workflow(*STEPS, **NAMED)
+
+
+def sending(version: int) -> StepFunction:
+    @step("t.send", version=version)
+    async def send(text: str) -> str:
+        return f"{text} by {version}"
+
+    return send
+
+
+@asynccontextmanager
+async def without_code(setup: Setup, simulator: Simulator, *now: Workflow) -> AsyncGenerator[tuple[Front, str]]:
+    """A bot whose worker has t.send@2 alone, and a run that asks what to use in place of t.send@1."""
+    setup.world.more = (sending(1),)
+    async with setup.engine(GONE) as engine:
+        run = (await engine.start("gone", {}, by=ACTOR, origin=ORIGIN)).run
+    setup.world.more = (sending(2),)
+    async with serving(setup, simulator, now) as front:
+
+        async def waits() -> bool:
+            return (await front.engine.state(run)).step("send").awaited
+
+        await until(waits)
+        setup.clock.advance(MISSING_AFTER)
+        await simulator.wait_for(lambda: question_in(front))
+        yield front, run
+
+
+async def test_where_no_worker_has_the_code_the_thread_offers_other_code_to_those_who_may(
+    setup: Setup, simulator: Simulator
+) -> None:
+    async with without_code(setup, simulator) as (front, run):
+        (asking,) = question_in(front)
+        assert asking.text.splitlines()[:2] == [
+            "How shall send go on without t.send@1?",
+            f"{missing_words('send', 't.send@1')}.",
+        ]
+        assert {questions.USE, questions.FORK, Deed.CANCEL.value} == set(buttons_of(asking))
+        await simulator.click("ben", "#releases", asking.ts, questions.USE)
+        assert "To say which code a run uses takes the role operator" in await front.told("ben", 1)
+
+        await simulator.click("dana", "#releases", asking.ts, questions.USE)
+        form = await front.form("dana")
+        element = form.blocks[1]["element"]
+        offered = [option["value"] for option in element["options"]]
+        assert offered[0] == element["initial_option"]["value"] == "t.send@2"
+        assert "t.lines@1" not in offered, "it takes other arguments"
+        await front.type("dana", "roles grant operator @ben")
+        await simulator.click("ben", "#releases", asking.ts, questions.USE)
+        late = await front.form("ben")
+        values: PageValues = {"input_code": {"value": "t.send@2"}, "reason": {"value": "It is the same."}}
+        assert (await simulator.submit_view("dana", form.id, values)).errors == {}
+        state = await front.ended(run)
+        assert state.end is not None
+        assert state.end.output == "for all by 2"
+        told = "✎ Dana Levy let the run use t.send@2 in place of t.send@1"
+        await simulator.wait_for(lambda: told in question_in(front)[0].text and not buttons_of(question_in(front)[0]))
+        await simulator.submit_view("ben", late.id, values)
+        assert "is not any more as it was" in str((await front.form("ben")).body)
+
+
+async def test_where_no_worker_has_the_code_a_new_run_can_do_the_rest_by_what_is_deployed_now(
+    setup: Setup, simulator: Simulator
+) -> None:
+    mended = workflow(*({**one, "uses": one["uses"].replace("send@1", "send@2")} for one in STEPS), **NAMED)
+    async with without_code(setup, simulator, mended) as (front, run):
+        (asking,) = question_in(front)
+        await simulator.click("dana", "#releases", asking.ts, questions.FORK)
+        form = await front.form("dana")
+        assert "It follows gone as it is deployed now. This run is left as it is" in str(form.body)
+        assert form.blocks[1]["element"]["initial_option"]["value"] == "send"
+        await simulator.submit_view("dana", form.id, {})
+        assert "which takes over what" in str((await front.form("dana")).body)
+        (new,) = [one for one in await front.runs() if one != run]
+        state = await front.ended(new)
+        assert state.end is not None
+        assert state.end.output == "for all by 2"
+
+        await simulator.click("dana", "#releases", asking.ts, Deed.CANCEL)
+        assert (await front.ended(run)).cancel is not None
+        await simulator.wait_for(lambda: "Dana Levy stopped the run" in question_in(front)[0].text)
 
 
 def test_a_question_tells_every_attempt_and_asks_anew_after_a_change_that_did_not_help() -> None:

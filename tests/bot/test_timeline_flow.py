@@ -24,9 +24,9 @@ QUESTION = (
     "run waits for a person to say"
 )
 MISSING = (
-    "changes waits for noop, which no worker has had for 5 min. Start a worker that has it; or use other code, "
-    "at a terminal: `vb map run_t noop=…`; or do the rest in a new run: `/vb fork run_t changes`; or `/vb cancel run_t`"
+    "changes waits for noop, which no worker has had for 5 min. Start a worker that has it, and it goes on by itself"
 )
+ANSWERS = "The question in the thread has the answers."
 PAUSED = "‖ Ben paused the run: the network is down; nothing new starts until somebody resumes it: `/vb resume run_t`"
 UNDONE = "What it had done was undone, except for book."
 WAITS = f"… pay waits for the signal paid (42); if none comes, it fails {date(4_600_000)}"
@@ -249,7 +249,7 @@ STOPPED = "Ben stopped all runs of wf: the shop is slow; `/vb lift workflow:wf`"
                 "Then: after.",
             ],
         ),
-        ("missing", ["… Waiting for code · 0 of 2 steps done", f"{MISSING}.", "Then: after."]),
+        ("missing", ["… Waiting for code · 0 of 2 steps done", f"{MISSING}. {ANSWERS}", "Then: after."]),
         (
             "dead",
             [

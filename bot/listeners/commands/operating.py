@@ -19,6 +19,7 @@ from bot.listeners.mentioned import unescape
 from bot.people.policy import Act, Refused, Verdict
 from engine.core import commands as c
 from engine.core.deciding.operators import dead_steps
+from engine.core.definition import Workflow
 from engine.core.errors import UnknownWorkflow
 from engine.core.events import Actor
 from engine.core.state import RunState
@@ -90,7 +91,7 @@ async def fork(desk: Desk, typed: Typed) -> Answer:
     step, _ = _step_named(order.rest)
     if not step:
         return _which_step(typed, order.state)
-    starts = await _may_start(desk, typed.user, order.state)
+    starts = await may_fork(desk, typed.user, order.state)
     if isinstance(starts, Refused):
         return replies.said(starts.sentence)
     origin = desk.origin(typed.where)
@@ -135,13 +136,17 @@ async def _done(
     return operated.refused(state, reply) or told(state)
 
 
-async def _may_start(desk: Desk, user: str, state: RunState) -> Verdict:
+async def may_fork(desk: Desk, user: str, state: RunState) -> Verdict:
     """A fork is a start, too: of the workflow as it is deployed now, where there still is one."""
+    return await desk.from_slack(desk.roles.may_start(user, workflow_of(desk, state)))
+
+
+def workflow_of(desk: Desk, state: RunState) -> Workflow:
+    """The run's workflow as it is deployed now; as the run follows it where it is not deployed any more."""
     try:
-        workflow = desk.engine.workflow(state.started.workflow)
+        return desk.engine.workflow(state.started.workflow)
     except UnknownWorkflow:
-        workflow = state.plan.workflow
-    return await desk.from_slack(desk.roles.may_start(user, workflow))
+        return state.plan.workflow
 
 
 def _step_named(text: str) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from engine.core.checks.calls import Callees, callee_of
 from engine.core.checks.outputs import Outputs, of_fields
@@ -96,11 +96,8 @@ def _names(code: DraftStep, name: str, spec: VersionSpec) -> Iterator[Finding]:
     """Arguments that the step does not take, and those that it needs."""
     arguments = code.arguments or {}
     properties: Mapping[str, Any] = spec.arguments.get("properties", {})
-    if spec.arguments.get("additionalProperties", True) is False:
-        for argument in arguments:
-            if argument not in properties:
-                path = (*code.path, "with", argument)
-                yield Finding(path, f"{name} takes no {argument}", did_you_mean(argument, list(properties)))
-    for argument in cast("list[str]", spec.arguments.get("required", [])):
-        if argument not in arguments:
-            yield Finding((*code.path, "with"), f"{name} needs {argument}, which is missing", f"add {argument} to with")
+    for argument in spec.strange(arguments):
+        path = (*code.path, "with", argument)
+        yield Finding(path, f"{name} takes no {argument}", did_you_mean(argument, list(properties)))
+    for argument in spec.lacking(arguments):
+        yield Finding((*code.path, "with"), f"{name} needs {argument}, which is missing", f"add {argument} to with")

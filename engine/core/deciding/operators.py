@@ -210,7 +210,11 @@ def _move(draft: Draft, command: c.Move) -> Reply:
         return NotAllowed(stuck[0])
     plans = {command.definition: command.plan}
     event = e.RunMoved(
-        definition=command.definition, renamed=dict(command.renamed), by=command.by, reason=command.reason
+        definition=command.definition,
+        renamed=dict(command.renamed),
+        codes=dict(command.codes),
+        by=command.by,
+        reason=command.reason,
     )
     draft.record(event, plans)
     return c.Accepted()

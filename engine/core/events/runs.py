@@ -155,11 +155,15 @@ class RunReopened(EventModel):
 
 
 class RunMoved(EventModel):
-    """From here on the run follows the definition ``definition``; ``renamed`` maps old ids of steps to new ones."""
+    """From here on the run follows the definition ``definition``; ``renamed`` maps old ids of steps to new ones.
+
+    ``codes``: what it uses in place of which ``name@version``, if that alone is what the definition differs in.
+    """
 
     type: ClassVar[str] = "RUN_MOVED"
     definition: str
     renamed: dict[str, str] = Field(default={})
+    codes: dict[str, str] = Field(default={})
     by: Actor
     reason: str = ""
 

@@ -9,6 +9,7 @@ from bot.blocks import (
     alerts,
     approval,
     card,
+    code_forms,
     decided,
     details,
     gate_forms,
@@ -227,6 +228,19 @@ def _question(now: Situation) -> Iterator[Made]:
         yield questions.question(now.state, asked)
         yield questions.question(now.state, replace(asked, tried=asked.tried * 40))
         yield question_forms.answered_before(asked)
+
+
+@about_runs(code_forms.use_form)
+@about_runs(code_forms.fork_form)
+@about_runs(operated.no_other_code)
+def _code_forms(now: Situation) -> Iterator[Made]:
+    for asked in _questions(now).known.values():
+        if asked.uses:
+            codes = [f"{asked.uses.partition('@')[0]}@2", *(f"other.step{number}@1" for number in range(120))]
+            yield code_forms.use_form(now.state, asked.step, asked.uses, codes, PLACE)
+            yield code_forms.use_form(now.state, asked.step, asked.uses, codes[1:], PLACE)
+            yield code_forms.fork_form(now.state, asked.step, asked.uses, now.plan, PLACE)
+            yield operated.no_other_code(asked.step, asked.uses)
 
 
 @about_runs(question_forms.happened_form)

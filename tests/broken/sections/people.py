@@ -78,6 +78,23 @@ BREAKS = (
         instead="        return result, {}\n",
     ),
     Break(
+        "Other code in the place of some that no worker has",
+        "questions.py::Questions.unfit",
+        "arguments that it does not take are not looked at",
+        text="            if strange := spec.strange(node.step.with_):\n",
+        instead="            if strange := spec.strange(()):\n",
+    ),
+    Break(
+        "Code is asked about in a run's thread while it is missed",
+        "recoding.py::Recoding._check",
+        "whoever may is believed to be in time",
+        text=(
+            "        if path is None or not state.step(path).missing or not questions.can_be_recoded(state):\n"
+            "            return operated.not_so_any_more(state)\n"
+        ),
+        instead='        path = path or "send"\n',
+    ),
+    Break(
         "Who comes later is told who has answered what",
         "answering.py::Answering._closed",
         "they are told that there is no such question",
