@@ -14,7 +14,7 @@ from functools import lru_cache
 _DATE = r"<!date\^\d+\^\{[a-z_]+\}(?: at \{time\})?\|[0-9: -]+UTC>"
 _CHANNEL = r"<#C0[A-Z]+>"
 _LINK = r"<https://acme\.example/[a-z0-9/]+\|open it>"
-_PING = r"<@U(?:0[A-Z]+|[2-4])>|<!subteam\^S0[A-Z]+>"
+_PING = r"<@U(?:0[A-Z]+|[0-4])>|<!subteam\^S0[A-Z]+>"
 _QUIET = re.compile(f"{_DATE}|{_CHANNEL}|{_LINK}")
 _PINGS = re.compile(_PING)
 _ENTITY = re.compile(r"&(?:amp|lt|gt);")
