@@ -113,7 +113,7 @@ class Service:
                 "Set SLACK_APP_TOKEN to serve Slack over Socket Mode, or SLACK_SIGNING_SECRET to serve it over HTTP."
             )
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        follower = Follower(Deliveries(self._engine.store))
+        follower = Follower(Deliveries(self._engine.store), self._engine.home)
         common = Common(
             self._engine,
             session,

@@ -139,6 +139,11 @@ class Engine:
         self.gates = Gates(self.store, self._own, self.workspace, self.clock)
         self.switches = Switchboard(self.store, self.clock, self._runtime.handle, self.workspace, self._home)
 
+    @property
+    def home(self) -> str:
+        """The workspace in which everything can be stopped, in all workspaces at once."""
+        return self._home
+
     def within(self, workspace: str) -> Engine:
         """This engine as ``workspace`` sees it, always the same one. What others deployed it knows after a refresh."""
         known = self._facades.get(workspace)

@@ -164,8 +164,8 @@ class Workspace:
         return bool(await self.submit(lambda _: made))
 
     async def history(self, after: int = 0) -> list[tuple[StoredEvent, w.WorkspaceEvent]]:
-        """All facts with a seq above ``after``, the oldest first."""
-        said, _ = await self._store.load_said(self.name, after)
+        """All facts with a seq above ``after``, the oldest first, of the kinds that this release knows."""
+        said = await said_in(self._store, self.name, after)
         return [(one, w.decode(one.type, one.version, one.payload)) for one in said if one.type in w.WORKSPACE_EVENTS]
 
     async def _read_next(self) -> None:
@@ -182,6 +182,12 @@ class Workspace:
             if one.type not in _STORES_OWN:
                 state = ws.evolve(state, one.seq, from_text(one.at), w.decode(one.type, one.version, one.payload))
         self._state, self._head = state, head
+
+
+async def said_in(store: Log, workspace: str, after: int) -> list[StoredEvent]:
+    """All facts of a workspace with a seq above ``after``, the oldest first; also those of a newer release."""
+    said, _ = await store.load_said(workspace, after)
+    return [one for one in said if one.type not in _STORES_OWN]
 
 
 def _epoch_of(events: tuple[w.WorkspaceEvent, ...]) -> NewEpoch | None:

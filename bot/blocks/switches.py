@@ -13,7 +13,7 @@ from bot.blocks.kit import Message, context, escape, section
 from bot.blocks.words import because, date, named, one_line
 from engine.core.events import Actor
 from engine.core.state import RunState, StepStatus
-from engine.core.switches import Switch, scope_words
+from engine.core.switches import EVERYTHING, Switch, scope_words
 
 KILL_FORM = "switch_kill"
 
@@ -31,19 +31,24 @@ def kill_form(key: str, will_stop: str, place: Place, reason: str) -> View:
     )
 
 
-def thrown(command: str, switch: Switch) -> str:
-    """One line about a switch: what it stops, who threw it, when and why, and how to lift it."""
+def thrown(command: str, switch: Switch, *, elsewhere: bool = False) -> str:
+    """One line about a switch: what it stops, who threw it, when and why, and how to lift it.
+
+    ``elsewhere``: it is told in another workspace than that of which it is.
+    """
     who, why = named(switch.by), one_line(switch.reason, 160)
-    lift = f"`{command} lift {one_line(switch.key, 80)}`"
-    return f"■ {who} stopped {one_line(scope_words(switch.key), 100)} {date(switch.at)}: {why}. To let it go on: {lift}"
+    lift = f"To let it go on: `{command} lift {one_line(switch.key, 80)}`"
+    if elsewhere:
+        lift = f"Whoever runs Vectorbea lets it go on: `vb lift {one_line(switch.key, 80)}`"
+    return f"■ {who} stopped {one_line(scope_words(switch.key), 100)} {date(switch.at)}: {why}. {lift}"
 
 
-def listed(command: str, switches: Sequence[Switch]) -> Message:
-    """All that is thrown."""
+def listed(command: str, switches: Sequence[Switch], *, home: bool = True) -> Message:
+    """All that is thrown. ``home``: where it is asked, all of it can be lifted."""
     if not switches:
         said = f"Nothing is stopped. To stop something at once: `{command} kill workflow:NAME why …`"
         return Message(said, (section(said),))
-    lines = [thrown(command, one) for one in switches[:_SHOWN]]
+    lines = [thrown(command, one, elsewhere=not home and one.key == EVERYTHING) for one in switches[:_SHOWN]]
     left = len(switches) - len(lines)
     blocks = [section(line) for line in lines]
     if left:

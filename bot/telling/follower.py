@@ -40,10 +40,14 @@ class Crier(Protocol):
 
 
 class Follower:
-    """That of one process. ``owner`` is the name under which it holds the cursors of all its workspaces."""
+    """That of one process. ``owner`` is the name under which it holds the cursors of all its workspaces.
 
-    def __init__(self, deliveries: Deliveries) -> None:
+    What is said in ``home`` about everything concerns all of them.
+    """
+
+    def __init__(self, deliveries: Deliveries, home: str) -> None:
         self.owner = worker_id()
+        self._home = home
         self._deliveries = deliveries
         self._tellers: dict[str, Teller] = {}
         self._criers: dict[str, Crier] = {}
@@ -89,6 +93,6 @@ class Follower:
             if (teller := self._tellers.get(workspace)) is not None:
                 await teller.find()
         if self._criers:
-            for workspace in await self._deliveries.unread_said(NOTICES, self.owner):
+            for workspace in await self._deliveries.unread_said(NOTICES, self.owner, self._home):
                 if (crier := self._criers.get(workspace)) is not None:
                     crier.begin()

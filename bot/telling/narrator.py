@@ -3,8 +3,8 @@
 The one rule: what to do next is asked of the ``Agenda`` again whenever a turn to send has come, never remembered; so
 lines that waited go out together, a message shows the latest state, and the cursor moves only when nothing is left.
 
-Tasks work side by side, so that none waits for another's turn: one reads the log, one posts, one updates what was
-posted, and one keeps the cursor's lease.
+Tasks work side by side, so that none waits for another's turn: one reads the log, one posts, and one updates what was
+posted, while the cursor's lease is kept.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from bot.blocks.kit import Message
 from bot.blocks.questions import question
 from bot.blocks.words import Asked
 from bot.pulse import Pulse
-from bot.sending.outbox import TIMEOUT_S, Priority, Refused
+from bot.sending.outbox import Priority, Refused
 from bot.sending.pacing import Rhythm
 from bot.sending.postings import GONE, Item, Posted, Target
 from bot.telling.agenda import Agenda, Place, Post, Telling, Update
 from bot.telling.alerts import Warn
 from bot.telling.asking import Ask, asked_in
+from bot.telling.lease import Lease
 from bot.telling.meeting import meet, meet_members
 from bot.telling.shared import Shared
 from bot.telling.story import TIMELINE, AskHow, Remind, Story, Unsettled
@@ -33,10 +34,6 @@ from engine.store import JsonObject
 log = logging.getLogger(__name__)
 
 COULD_NOT_BE_SHOWN = "it could not be shown there"
-
-
-class LeaseLost(Exception):
-    """Another process tells the run now."""
 
 
 class Narrator:
@@ -53,13 +50,17 @@ class Narrator:
         self._reading = False
         self._moving = asyncio.Lock()
         """Held while the next place is looked for; until then nothing is said."""
-        self._held_until = 0.0
+        self._lease = Lease(shared.cursors, self._consumer, self._run, shared.owner, shared.pace.lease)
         self._rhythm = Rhythm(shared.pace.card, shared.pace.turn)
         self._next_record = 0.0
 
     def wake(self) -> None:
         """The run has new events."""
         self._woken.set()
+
+    @property
+    def _consumer(self) -> str:
+        return self._shared.postings.consumer
 
     @property
     def woken(self) -> bool:
@@ -71,23 +72,23 @@ class Narrator:
 
         Returns at once if another process tells the run. Raises what the store raises; the run is then to be told anew.
         """
-        seq = await self._claim()
-        if seq is None:
+        cursor = await self._lease.claim()
+        if cursor is None:
             self._woken.clear()
             return
         try:
             await self._catch_up()
-            self._story.resume(seq, await self._shared.cursors.deliveries(self._consumer, self._run))
+            self._story.resume(cursor.seq, await self._shared.cursors.deliveries(self._consumer, self._run))
             await meet(self._shared.directory, self._agenda.asked, (*self._story.people(), *self._story.alerts.places))
             await meet_members(self._shared.directory, self._story)
             await self._find_place()
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(each()) for each in (self._read, self._post, self._update, self._keep)]
+            async with self._lease.kept() as group:
+                tasks = [group.create_task(each()) for each in (self._read, self._post, self._update)]
                 await self._until_told()
                 for task in tasks:
                     task.cancel()
         finally:
-            await asyncio.shield(self._shared.cursors.release_cursor(self._consumer, self._run, self._shared.owner))
+            await self._lease.release()
 
     async def _catch_up(self) -> None:
         """Read what others may have told since this process knew the run; from here on, nobody else tells it."""
@@ -102,10 +103,7 @@ class Narrator:
                 await self._pulse.past(version)
                 continue
             over = self._story.state.end is not None
-            if not await self._shared.cursors.advance(
-                self._consumer, self._run, self._shared.owner, self._story.state.seq, done=over
-            ):
-                raise LeaseLost(self._run)
+            await self._lease.advance(self._story.state.seq, done=over)
             try:
                 async with asyncio.timeout(0 if over else self._shared.pace.linger):
                     await self._pulse.past(version)
@@ -121,34 +119,6 @@ class Narrator:
             or any(True for _ in self._agenda.updates())
             or self._story.unpresented()
         )
-
-    # The cursor
-
-    @property
-    def _consumer(self) -> str:
-        return self._shared.postings.consumer
-
-    async def _claim(self) -> int | None:
-        """Take or prolong the cursor; its seq, or None if another process has it."""
-        lease, asked_at = self._shared.pace.lease, time.monotonic()
-        cursor = await self._shared.cursors.claim_cursor(
-            self._consumer, self._run, self._shared.owner, int(lease * 1_000)
-        )
-        if cursor is None:
-            return None
-        self._held_until = asked_at + lease
-        return cursor.seq
-
-    async def _hold(self) -> None:
-        """Make sure that the cursor stays ours until a call that is made now has ended."""
-        if self._held_until - time.monotonic() < TIMEOUT_S + 1 and await self._claim() is None:
-            raise LeaseLost(self._run)
-
-    async def _keep(self) -> None:
-        while True:
-            await asyncio.sleep(self._shared.pace.lease / 3)
-            if await self._claim() is None:
-                raise LeaseLost(self._run)
 
     # Reading
 
@@ -179,7 +149,7 @@ class Narrator:
             await self._turn("chat.postMessage", wanted.target.channel, self._post_priority)
             due = self._agenda.next_post()
             if due is not None and due.target.channel == wanted.target.channel:
-                await self._hold()
+                await self._lease.hold()
                 await self._perform(due)
                 self._pulse.beat()
 
@@ -350,7 +320,7 @@ class Narrator:
             await self._turn("chat.update", None, self._update_priority)
             due = next(self._due_updates(), None)
             if due is not None:
-                await self._hold()
+                await self._lease.hold()
                 await self._replace(due)
                 self._pulse.beat()
 

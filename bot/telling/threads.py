@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from bot.people.directory import Directory
 from bot.sending.outbox import Outbox
 from bot.sending.postings import SETTLE_MS, THREADS, Postings
-from bot.telling.narrator import LeaseLost, Narrator
+from bot.telling.lease import LeaseLost
+from bot.telling.narrator import Narrator
 from bot.telling.places import Places
 from bot.telling.shared import PAUSES_S, Pace, Shared
 from bot.telling.story import Story

@@ -8,10 +8,10 @@ that looking for unread streams costs the open cursors and not all the runs ther
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, false, literal, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, false, func, literal, or_, select, text, union, update
 
 from engine.store.dbclock import now_ms
-from engine.store.schema import consumers, cursors, runs, workspaces
+from engine.store.schema import SAID_IN_WORKSPACES, consumers, cursors, events, runs, workspaces
 from engine.store.types import Cursor
 from engine.store.upsert import insert_into
 
@@ -39,11 +39,25 @@ def unread(connection: Connection, consumer: str, owner: str) -> list[str]:
     return list(connection.scalars(joined.where(*_unread(consumer, owner, None)).distinct()))
 
 
-def unread_said(connection: Connection, consumer: str, owner: str) -> list[str]:
-    """The workspaces whose own streams go on past the consumer's cursor, if the owner may have that; reads only."""
-    read = select(workspaces.c.id).outerjoin(cursors, _is(consumer, workspaces.c.id))
-    behind = or_(cursors.c.stream.is_(None), and_(workspaces.c.last_seq > cursors.c.seq, _free(owner)))
-    return list(connection.scalars(read.where(behind).order_by(workspaces.c.id)))
+def unread_said(connection: Connection, consumer: str, owner: str, home: str) -> list[str]:
+    """The workspaces that are behind with their own streams, or with what is said in `home`, if the owner may read on.
+
+    Reads only.
+    """
+    told = func.coalesce(cursors.c.seq, 0)
+    own = select(workspaces.c.id).outerjoin(cursors, _is(consumer, workspaces.c.id))
+    behind = own.where(workspaces.c.last_seq > told, _free(owner))
+    # Without anchors: they concern nobody else, and each would cost every workspace a look.
+    news = select(func.max(events.c.seq)).where(events.c.stream == home, text(SAID_IN_WORKSPACES)).scalar_subquery()
+    reading = literal(consumer_in_home(consumer, "")).concat(workspaces.c.id)
+    others = select(workspaces.c.id).outerjoin(cursors, _is(reading, home))
+    of_home = others.where(workspaces.c.id != home, news > told, _free(owner))
+    return sorted(connection.scalars(union(behind, of_home)))
+
+
+def consumer_in_home(consumer: str, workspace: str) -> str:
+    """The name under which a workspace's cursor in the home workspace's stream is kept."""
+    return f"{consumer}/{workspace}"
 
 
 def claim_unread(
@@ -96,7 +110,7 @@ def release(connection: Connection, consumer: str, stream: str, owner: str) -> N
     connection.execute(mine.values(owner=None, until=0))
 
 
-def _is(consumer: str, stream: str | ColumnElement[str]) -> ColumnElement[bool]:
+def _is(consumer: str | ColumnElement[str], stream: str | ColumnElement[str]) -> ColumnElement[bool]:
     return and_(cursors.c.consumer == consumer, cursors.c.stream == stream)
 
 

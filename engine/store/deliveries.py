@@ -20,9 +20,17 @@ class Deliveries:
         await self._register(consumer)
         return await self._database.read(cursors.unread, consumer, owner)
 
-    async def unread_said(self, consumer: str, owner: str) -> list[str]:
-        """The workspaces whose own streams have something for the owner to read; one question for all of them."""
-        return await self._database.read(cursors.unread_said, consumer, owner)
+    async def unread_said(self, consumer: str, owner: str, home: str) -> list[str]:
+        """The workspaces for which the owner has something to read, in their own streams or in that of `home`.
+
+        One question for all of them. What a workspace reads there, it reads as the consumer that `in_home` names.
+        """
+        return await self._database.read(cursors.unread_said, consumer, owner, home)
+
+    @staticmethod
+    def in_home(consumer: str, workspace: str) -> str:
+        """As which consumer a workspace reads the stream of the home workspace."""
+        return cursors.consumer_in_home(consumer, workspace)
 
     async def claim_cursors(
         self, consumer: str, owner: str, ttl_ms: int, limit: int, *, workspace: str | None = None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 # The newest script. Known here so that opening an up-to-date database need not import Alembic.
-NEWEST: Final = "0009"
+NEWEST: Final = "0010"
 
 _SCRIPTS: Final = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK: Final = 0x76_62_6D_69_67  # "vbmig"

@@ -73,7 +73,7 @@ class Bench:
 
     @asynccontextmanager
     async def telling(self, default_channel: str | None = None, pace: Pace = QUICK) -> AsyncGenerator[Threads]:
-        follower = Follower(Deliveries(self.engine.store))
+        follower = Follower(Deliveries(self.engine.store), self.engine.home)
         threads = self.threads(default_channel, pace, follower.owner)
         with follower.following(self.engine.settings.workspace, threads):
             tasks = [asyncio.create_task(threads.run()), asyncio.create_task(follower.run())]

@@ -28,7 +28,7 @@ async def test_a_thousand_idle_workspaces_cost_one_statement(
     setup: Setup, client: AsyncWebClient, directory: Directory
 ) -> None:
     async with setup.engine(CHAIN) as engine, setup.engine(CHAIN) as elsewhere:
-        follower = Follower(Deliveries(engine.store))
+        follower = Follower(Deliveries(engine.store), engine.home)
         served = {f"ws_{number}": engine.within(f"ws_{number}") for number in range(SERVED)}
         outbox = Outbox(client)
         with ExitStack() as stack:

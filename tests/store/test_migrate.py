@@ -12,7 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 import engine.store.migrations
-from engine.store import Log, RunFilter, SchemaMismatch, to_text, verify
+from engine.store import Deliveries, Log, RunFilter, SchemaMismatch, to_text, verify
 from engine.store.chain import event_hash, head_mac
 from engine.store.connect import connect
 from engine.store.migrate import NEWEST
@@ -20,6 +20,7 @@ from engine.store.schema import metadata
 from tests.store.build import KEY, T0, append, appended, query, tamper
 
 WITHOUT_STARTERS = "0007"
+WITHOUT_NOTICES = "0009"
 
 
 async def test_migrated_tables_are_those_of_the_schema(log: Log) -> None:
@@ -119,6 +120,23 @@ async def test_whose_runs_were_started_before_is_read_from_what_is_on_record(emp
     for starter, runs in (("slack:U1", ["run_1"]), ("cli:ana", ["run_2"]), ("", ["run_3"])):
         found = await log.runs(workspace="ws_a", where=RunFilter(starter=starter))
         assert [run.id for run in found] == runs, starter
+    await log.close()
+
+
+async def test_what_was_said_before_there_were_cursors_of_workspaces_is_not_read_again(empty_database_url: str) -> None:
+    database = await connect(empty_database_url)
+    await database.write(lambda connection: command.upgrade(scripts(connection), WITHOUT_NOTICES))
+    row = "INSERT INTO workspaces VALUES ('ws_before', 7, '', '')"
+    await database.write(lambda connection: connection.execute(text(row)) and None)
+    await database.close()
+
+    log = await Log.open(empty_database_url, KEY)
+    await log.database.write(lambda connection: connection.execute(text(row.replace("before", "later"))) and None)
+    deliveries = Deliveries(log)
+    assert await deliveries.unread_said("notices", "wrk_a", "ws_home") == ["ws_later"]
+    known = await deliveries.claim_cursor("notices", "ws_before", "wrk_a", 1_000)
+    assert known is not None
+    assert known.seq == 7
     await log.close()
 
 

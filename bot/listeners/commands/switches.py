@@ -24,7 +24,9 @@ async def kill(desk: Desk, typed: Typed) -> Answer:
         verdict = await desk.from_slack(desk.roles.may(Act.LOOK, typed.user))
         if isinstance(verdict, Refused):
             return replies.said(verdict.sentence)
-        return switches.listed(typed.command, await desk.engine.switches.thrown())
+        engine = desk.engine
+        home = engine.home == engine.settings.workspace
+        return switches.listed(typed.command, await engine.switches.thrown(), home=home)
     key = await key_named(desk.engine, unescape(what))
     verdict = await may_switch(desk, typed.user, key)
     if isinstance(verdict, Refused):
