@@ -22,7 +22,7 @@ from engine.core.errors import EngineError, UnknownEvent
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, NotYet, StepError, classify
 from engine.core.given import arguments, places
-from engine.core.keys import SECRETS, Use
+from engine.core.keys import SECRETS, Chosen, Use
 from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.core.state import RunState
@@ -33,7 +33,7 @@ from engine.steps.context import Recorded, StepContext, effect_key
 from engine.steps.registry import Registry
 from engine.store import Log, StoreError, StoreUnavailable
 from engine.tariffs import Tariffs
-from engine.vault import key_name, open_key
+from engine.vault import chosen_key, open_key
 
 log = logging.getLogger(__name__)
 
@@ -350,8 +350,8 @@ class _LogRecorder:
         except UnknownEvent as error:
             raise AttemptLost(error) from None
 
-    async def key_name(self, provider: str, name: str | None) -> str | None:
-        return await key_name(self._store, self._workspace, provider, name)
+    async def chosen_key(self, provider: str, name: str | None) -> Chosen | None:
+        return await chosen_key(self._store, self._workspace, provider, name)
 
     async def secret(self, name: str) -> str:
         async with self._open(SECRETS, name) as value:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 
-from engine.steps.models.config import Limit, Models, Wait
+from engine.steps.models.config import Asker, Limit, Models, Wait
 from engine.streams import StreamsUnavailable
 from engine.streams.buckets import Bucket, Buckets, Request
 
@@ -34,11 +34,12 @@ class SharedPace:
     async def close(self) -> None:
         await self._buckets.close()
 
-    async def admit(self, workspace: str, provider: str, model: str, tokens: int) -> Wait | None:
+    async def admit(self, asker: Asker, model: str, tokens: int) -> Wait | None:
         """A request of some ``tokens`` may go out now (None), or has to wait."""
+        provider = asker.provider
         limit = self._models.limit_of(provider, model)
-        name = f"{workspace}/{provider}:{model}"
-        if (held := await self._take([Bucket(_held(workspace, provider), _OPEN, _OPEN)], ())) > 0:
+        name = f"{asker.workspace}/{provider}:{model}"
+        if (held := await self._take([Bucket(_held(asker), _OPEN, _OPEN)], ())) > 0:
             return Wait(f"{provider}'s limit", _ms(self._turn(name, held, limit)))
         if limit is None:
             return None
@@ -47,12 +48,12 @@ class SharedPace:
             return Wait(f"the limit for {provider}:{model}", _ms(self._turn(name, wait, limit)))
         return None
 
-    async def hold(self, workspace: str, provider: str, ms: int) -> None:
-        """Let nobody ask the provider for so long: it said so."""
+    async def hold(self, asker: Asker, ms: int) -> None:
+        """Let nobody ask the provider with that key for so long: it said so."""
         try:
-            await self._buckets.close_for(_held(workspace, provider), ms / 1_000)
+            await self._buckets.close_for(_held(asker), ms / 1_000)
         except StreamsUnavailable as error:
-            log.warning("Others are not told of %s's limit: %s", provider, error)
+            log.warning("Others are not told of %s's limit: %s", asker.provider, error)
 
     async def _take(self, buckets: list[Bucket], amounts: tuple[int, ...]) -> float:
         try:
@@ -71,8 +72,8 @@ class SharedPace:
         return turn - now
 
 
-def _held(workspace: str, provider: str) -> str:
-    return f"{workspace}/{provider}"
+def _held(asker: Asker) -> str:
+    return "/".join(asker)
 
 
 def _buckets_of(name: str, limit: Limit, tokens: int) -> tuple[list[Bucket], tuple[int, ...]]:

@@ -48,10 +48,12 @@ async def open_key(
     yield opened.value
 
 
-async def key_name(store: Log, workspace: str, provider: str, name: str | None) -> str | None:
+async def chosen_key(store: Log, workspace: str, provider: str, name: str | None) -> ks.Chosen | None:
     """Which key ``open_key`` would open now; None if there is no such key, or nobody can tell."""
     try:
         rows = await Keyring(store.database, store.vault, workspace).rows()
     except StoreError:
-        return name
-    return ks.chosen([row.name for row in rows if row.provider == provider], name)
+        return None if name is None else ks.Chosen(name)
+    ids = {row.name: row.id for row in rows if row.provider == provider}
+    found = ks.chosen(list(ids), name)
+    return None if found is None else ks.Chosen(found, ids[found])

@@ -71,6 +71,13 @@ class Use(NamedTuple):
     fingerprint: str
 
 
+class Chosen(NamedTuple):
+    """The key that whoever asks now would be given; ``id`` is empty where nobody can tell."""
+
+    name: str
+    id: str = ""
+
+
 class Entry(NamedTuple):
     """A value that was sealed, and is to be put under a name; ``id`` is the place that it is sealed for."""
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, StepError
-from engine.core.keys import switch_of
+from engine.core.keys import Chosen
 from engine.core.money import Micros
 from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
@@ -92,7 +92,7 @@ class EffectRecorder(Protocol):
         """What the run's workspace has set, by ``provider:model``."""
         ...
 
-    async def key_name(self, provider: str, name: str | None) -> str | None:
+    async def chosen_key(self, provider: str, name: str | None) -> Chosen | None:
         """Which key that would be now; None if there is none."""
         ...
 
@@ -200,13 +200,13 @@ class StepContext:
         """What the run's workspace says now that models cost, by ``provider:model`` or ``provider:*``."""
         return await self._effects.own_prices()
 
-    async def key_switch(self, provider: str, name: str | None = None) -> tuple[str, ...]:
-        """The switches that stop whatever opens the key that ``key`` would open: for an effect's ``under``.
+    async def chosen_key(self, provider: str, name: str | None = None) -> Chosen | None:
+        """Which key ``key`` would open now; None if there is no such key.
 
-        None if there is no such key. A key that others replace by another one meanwhile is held where it is opened.
+        For an effect's ``under`` (``engine.core.keys.switch_of``), and for limits that go by keys. One that others
+        replace by another one meanwhile is held where it is opened.
         """
-        found = await self._effects.key_name(provider, name)
-        return () if found is None else (switch_of(provider, found),)
+        return await self._effects.chosen_key(provider, name)
 
     async def log(self, text: str) -> None:
         """Adds a line to the run's timeline: one line, at most 300 characters, at most 50 of them per attempt."""

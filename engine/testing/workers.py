@@ -21,7 +21,7 @@ from engine.core.durations import say_duration
 from engine.core.expressions import ExpressionError
 from engine.core.failures import Failure, FailureClass, NotYet, classify
 from engine.core.graph import PlannedStep
-from engine.core.keys import DEFAULT, mask
+from engine.core.keys import DEFAULT, Chosen, mask
 from engine.core.prices import Price
 from engine.core.scope import resolve
 from engine.core.spending import Cost, Spend
@@ -172,8 +172,8 @@ class _Recorder:
     async def own_prices(self) -> Mapping[str, Price]:
         return {}
 
-    async def key_name(self, provider: str, name: str | None) -> str | None:
-        return name or DEFAULT
+    async def chosen_key(self, provider: str, name: str | None) -> Chosen | None:
+        return Chosen(name or DEFAULT)
 
     async def log(self, text: str) -> None:
         self._submit(c.LogLine(self._called.step, self._token, text))

@@ -14,6 +14,7 @@ from bot.config.known import all_steps
 from bot.config.ownsteps import own_steps
 from bot.config.settings import Settings, WrongSetting
 from engine.core.failures import FailureClass
+from engine.core.keys import DEFAULT, Chosen
 from engine.core.loader import load_yaml
 from engine.core.prices import Price
 from engine.steps.context import Recorded, StepContext
@@ -40,8 +41,8 @@ class Forgetful:
     async def own_prices(self) -> Mapping[str, Price]:
         return {}
 
-    async def key_name(self, provider: str, name: str | None) -> str | None:
-        return name
+    async def chosen_key(self, provider: str, name: str | None) -> Chosen | None:
+        return Chosen(name or DEFAULT, "key_1")
 
     async def record(self, name: str, result: Any, cost: Any) -> Any:
         return result

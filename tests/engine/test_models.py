@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from redis.asyncio import Redis
 
 from engine.core import events as e
 from engine.core.failures import FailureClass
@@ -21,7 +22,7 @@ from engine.pace import SharedPace
 from engine.steps.agent import Answer, Left, Question, agent_turn
 from engine.steps.context import StepContext
 from engine.steps.models.asking import asker
-from engine.steps.models.config import Limit, Models, Wait
+from engine.steps.models.config import Asker, Limit, Models, Wait
 from engine.steps.models.llm import llm_step
 from engine.store import Sealer
 from engine.streams import Buckets
@@ -38,6 +39,7 @@ COUNT = workflow(
     output={"n": "${{ steps.ask.output.value.n }}"},
 )
 TELL = workflow({"id": "ask", "llm": ASK}, name="tell")
+OTHER = workflow({"id": "ask", "llm": {**ASK, "key": "other"}}, name="other")
 NAMED = workflow({"id": "ask", "llm": {**ASK, "key": "default"}}, name="named")
 LOOK = {"uses": "t.echo", "name": "look", "description": "Looks."}
 AGENTS = [
@@ -75,7 +77,7 @@ async def engine(setup: Setup, server: Providers, pace: SharedPace) -> AsyncGene
     ask = asker(models, pace)
     setup.settings = replace(setup.settings, sealer=Sealer(b"m" * 32))
     setup.more = (llm_step(ask, models), agent_turn(ask))
-    async with setup.working(COUNT, TELL, NAMED, *AGENTS) as engine:
+    async with setup.working(COUNT, TELL, NAMED, OTHER, *AGENTS) as engine:
         for provider in ("openai", "anthropic"):
             await engine.keyring.add(provider, "", KEY, by=ANA, may=frozenset({KEYS}))
         yield engine
@@ -111,22 +113,39 @@ async def test_an_answer_that_does_not_fit_is_asked_for_anew_where_the_definitio
     assert len([one for one in events if isinstance(one, e.CostRecorded)]) == 2
 
 
-async def test_a_providers_limit_puts_off_everybody_in_the_workspace_and_costs_no_attempt(
-    engine: Engine, server: Providers
+async def test_a_providers_limit_puts_off_everybody_with_that_key_and_costs_no_attempt(
+    setup: Setup, engine: Engine, server: Providers, redis_server: EmbeddedRedis, redis_namespace: str
 ) -> None:
-    server.next = [Refuse(429, "slow down", retry_after="2")]
-    first = (await engine.start("tell", {}, by=ANA)).run
-    await until(lambda: server.seen)
-    second = (await engine.start("tell", {}, by=ANA)).run
-    for run in (first, second):
-        state = await ended(engine, run)
-        assert state.status is RunStatus.COMPLETED
+    server.next = [Refuse(429, "slow down", retry_after="3600")]
+    other = f"{KEY}-other"
+    server.keys.add(other)
+    await engine.keyring.add("openai", "other", other, by=ANA, may=frozenset({KEYS}))
+    runs: list[str] = []
+    waits: list[str] = []
+    for name in ("tell", "tell", "other"):
+        runs.append(await begin(engine, name))
+        state = await reaches(
+            engine, runs[-1], lambda state: state.end is not None or state.step("ask").postponed != ""
+        )
+        waits.append(state.step("ask").postponed)
+    assert waits == ["openai's limit", "openai's limit", ""]
+    assert len(server.seen) == 2, "who came while that key was held did not ask"
+    await forget_buckets(redis_server, redis_namespace)
+    setup.clock.advance(3_700_000)
+    await engine.store.make_all_due(setup.clock.now())
+    for run in runs:
+        assert (await ended(engine, run)).status is RunStatus.COMPLETED
         events = [one.event for one in await engine.history(run)]
-        waits = [one for one in events if isinstance(one, e.StepPostponed)]
-        assert {one.words for one in waits} == {"openai's limit"}
         assert {one.attempt for one in events if isinstance(one, e.StepStarted)} == {1}
         assert [one.assumed for one in events if isinstance(one, e.CostRecorded)] == [False]
-    assert len(server.seen) == 3, "who came while the provider was held did not ask it"
+    assert len(server.seen) == 4
+
+
+async def forget_buckets(server: EmbeddedRedis, namespace: str) -> None:
+    """As if the time were over for which they are closed."""
+    async with Redis.from_url(server.url) as redis:  # pyright: ignore[reportUnknownMemberType]
+        names = await redis.keys(f"{namespace}:bucket:*")  # pyright: ignore[reportUnknownMemberType]
+        await redis.delete(*names)
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -147,21 +166,22 @@ async def test_requests_and_tokens_of_a_minute_are_kept_by_all_processes(
     models = Models(limits={"openai": Limit(12, 10_000), "openai:free": Limit(6_000)})
     first, second = (SharedPace(Buckets(redis_server.url, redis_namespace), models) for _ in range(2))
     before = asyncio.get_running_loop().time()
-    waits = [await pace.admit("ws_1", "openai", "gpt-5", 10) for pace in (first, second, first, second)]
+    asks, others = Asker("ws_1", "openai", "key_1"), Asker("ws_2", "openai", "key_2")
+    waits = [await pace.admit(asks, "gpt-5", 10) for pace in (first, second, first, second)]
     assert waits[:2] == [None, None]
     words = "the limit for openai:gpt-5"
     assert [wait and wait.words for wait in waits[2:]] == [words, words]
     assert all(wait is not None and 5_000 <= wait.ms <= 7_000 for wait in waits[2:])
-    again = await first.admit("ws_1", "openai", "gpt-5", 10)
+    again = await first.admit(asks, "gpt-5", 10)
     assert again is not None
     assert waits[2] is not None
     passed = (asyncio.get_running_loop().time() - before) * 1_000
     assert passed + again.ms >= waits[2].ms + 6_000, "those of one process are told to come one after another, in time"
-    assert await first.admit("ws_2", "openai", "gpt-5", 4_000) is None, "each workspace has its own"
-    assert await first.admit("ws_2", "openai", "gpt-5", 4_000) is not None, "that was most of what the minute has"
-    assert await first.admit("ws_1", "openai", "free", 1_000_000) is None
-    await second.hold("ws_1", "openai", 30_000)
-    held = await first.admit("ws_1", "openai", "free", 1)
+    assert await first.admit(others, "gpt-5", 4_000) is None, "each workspace has its own"
+    assert await first.admit(others, "gpt-5", 4_000) is not None, "that was most of what the minute has"
+    assert await first.admit(asks, "free", 1_000_000) is None
+    await second.hold(asks, 30_000)
+    held = await first.admit(asks, "free", 1)
     assert isinstance(held, Wait)
     assert held.words == "openai's limit"
     assert 28_000 < held.ms <= 31_000
@@ -171,8 +191,9 @@ async def test_requests_and_tokens_of_a_minute_are_kept_by_all_processes(
 
 async def test_without_redis_models_are_asked_all_the_same() -> None:
     pace = SharedPace(Buckets("redis://127.0.0.1:1/0", "nobody"), Models(limits={"openai": Limit(1)}))
-    assert await pace.admit("ws_1", "openai", "gpt-5", 10) is None
-    await pace.hold("ws_1", "openai", 1_000)
+    asks = Asker("ws_1", "openai")
+    assert await pace.admit(asks, "gpt-5", 10) is None
+    await pace.hold(asks, 1_000)
     await pace.close()
 
 
@@ -203,7 +224,7 @@ async def test_an_answer_on_record_is_used_although_nobody_may_ask_any_more(
         await engine.prices.set("openai:gpt-5-mini", Price(10**9, 10**9), by=ANA)
         await engine.budgets.set("workspace/month", 1, by=ANA)
         await engine.keyring.revoke("openai", "default", by=ANA, may=frozenset({KEYS}))
-        await pace.hold("ws_local", "openai", 3_600_000)
+        await pace.hold(Asker("ws_local", "openai"), 3_600_000)
         over.set()
         for run in runs:
             assert (await ended(engine, run)).status is RunStatus.COMPLETED

@@ -11,6 +11,7 @@ from aiohttp import web
 from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, StepError
+from engine.core.keys import DEFAULT, Chosen
 from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext
@@ -54,8 +55,8 @@ class Notebook:
     async def own_prices(self) -> Mapping[str, Price]:
         return dict(self.prices)
 
-    async def key_name(self, provider: str, name: str | None) -> str | None:
-        return name
+    async def chosen_key(self, provider: str, name: str | None) -> Chosen | None:
+        return Chosen(name or DEFAULT, "key_1")
 
     async def record(self, name: str, result: JsonValue, cost: Cost | None) -> JsonValue:
         self.results[name] = result

@@ -22,7 +22,7 @@ from engine.steps.agent import Answer, Call, Left, Question, Said, ToolSpec, unl
 from engine.steps.context import StepContext, Unsent
 from engine.steps.correct import llm_correct
 from engine.steps.models.asking import asker, most_tokens
-from engine.steps.models.config import Models, Unhurried, Wait
+from engine.steps.models.config import Asker, Models, Unhurried, Wait
 from engine.steps.models.llm import llm_step
 from tests.providers.script import Answer as Scripted
 from tests.providers.script import Hang, Refuse, Say
@@ -52,15 +52,15 @@ class Pacer(Unhurried):
 
     def __init__(self) -> None:
         self.wait: Wait | None = None
-        self.asked: list[tuple[str, str, str, int]] = []
-        self.held: list[tuple[str, str, int]] = []
+        self.asked: list[tuple[Asker, str, int]] = []
+        self.held: list[tuple[Asker, int]] = []
 
-    async def admit(self, workspace: str, provider: str, model: str, tokens: int) -> Wait | None:
-        self.asked.append((workspace, provider, model, tokens))
+    async def admit(self, asker: Asker, model: str, tokens: int) -> Wait | None:
+        self.asked.append((asker, model, tokens))
         return self.wait
 
-    async def hold(self, workspace: str, provider: str, ms: int) -> None:
-        self.held.append((workspace, provider, ms))
+    async def hold(self, asker: Asker, ms: int) -> None:
+        self.held.append((asker, ms))
 
 
 class Bench:
@@ -305,7 +305,7 @@ async def test_a_providers_limit_puts_the_step_off_and_holds_everybody(
     with pytest.raises(NotYet) as caught:
         await bench.answer(model, Refuse(429, "slow down", retry_after=said))
     assert (caught.value.words, caught.value.wait) == (f"{provider}'s limit", wait)
-    assert bench.pace.held == [("ws_t", provider, wait)]
+    assert bench.pace.held == [(("ws_t", provider, "key_1"), wait)]
     assert ("unsent", "request") in bench.notebook.events
 
 
@@ -315,8 +315,9 @@ async def test_a_limit_of_ones_own_puts_the_step_off_before_anything_is_begun(be
     with pytest.raises(NotYet):
         await bench.answer(model, Say("three"))
     assert (bench.server.seen, bench.notebook.events) == ([], [])
-    [(workspace, provider, name, tokens)] = bench.pace.asked
-    assert (workspace, f"{provider}:{name}") == ("ws_t", model)
+    [(asked_by, name, tokens)] = bench.pace.asked
+    assert asked_by == ("ws_t", model.partition(":")[0], "key_1")
+    assert name == model.partition(":")[2]
     assert tokens > 200
 
 

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from engine.core.failures import FailureClass, NotYet, StepError
 from engine.core.jsonschemas import size_in_tokens
+from engine.core.keys import switch_of
 from engine.core.money import Micros, say_money
 from engine.core.spending import Spend
 from engine.core.words import did_you_mean
@@ -22,7 +23,7 @@ from engine.prices import UnknownPrice, advice
 from engine.steps.agent import Answer, Ask, Left, Question, Usage
 from engine.steps.context import Paid, StepContext, Unsent
 from engine.steps.models import local
-from engine.steps.models.config import Models, Pace, Provider, Wire
+from engine.steps.models.config import Asker, Models, Pace, Provider, Wire
 from engine.steps.models.replies import Reply
 from engine.steps.models.trouble import LimitReached
 
@@ -86,14 +87,18 @@ class _Request:
         self._ctx = ctx
         self._bound = most_tokens(question)
         self._prices = models.prices
+        self._asker = Asker(ctx.workspace, provider.name)
         self._told_at = time.monotonic()
 
     async def made(self, effect: str, left: Micros | None) -> JsonValue:
         """The reply as it is on record. The question is not asked if it may cost more than is ``left`` for it."""
         self._prices = self._models.prices.within(await self._ctx.own_prices())
         spend = self._spend(left)
+        provider = self._provider.name
+        key = await self._ctx.chosen_key(provider, self._question.key) if self._opens_key else None
+        self._asker = Asker(self._ctx.workspace, provider, "" if key is None else key.id)
         await self._wait_for_turn()
-        under = await self._ctx.key_switch(self._provider.name, self._question.key) if self._opens_key else ()
+        under = () if key is None else (switch_of(provider, key.name),)
         return await self._ctx.effect(effect, self._send, spend=spend, under=under)
 
     def _spend(self, left: Micros | None) -> Spend:
@@ -112,7 +117,7 @@ class _Request:
     async def _wait_for_turn(self) -> None:
         likely = self._bound // _LIKELY_BYTES_PER_TOKEN + self._question.max_tokens
         name = self._question.model.partition(":")[2]
-        wait = await self._pace.admit(self._ctx.workspace, self._provider.name, name, likely)
+        wait = await self._pace.admit(self._asker, name, likely)
         if wait is not None:
             raise NotYet(wait.words, wait.ms)
 
@@ -133,7 +138,7 @@ class _Request:
                     progress=self._progress,
                 )
         except LimitReached as limit:
-            await self._pace.hold(self._ctx.workspace, self._provider.name, limit.wait)
+            await self._pace.hold(self._asker, limit.wait)
             raise
         return self._paid(reply)
 

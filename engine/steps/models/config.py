@@ -68,25 +68,33 @@ class Wait(NamedTuple):
     ms: int
 
 
+class Asker(NamedTuple):
+    """Who asks whom, by the id of the key that is sent; empty where none is."""
+
+    workspace: str
+    provider: str
+    key: str = ""
+
+
 class Pace(Protocol):
     """Limits that all processes keep together."""
 
-    async def admit(self, workspace: str, provider: str, model: str, tokens: int) -> Wait | None:
+    async def admit(self, asker: Asker, model: str, tokens: int) -> Wait | None:
         """A request of some ``tokens`` may go out now (None), or has to wait."""
         ...
 
-    async def hold(self, workspace: str, provider: str, ms: int) -> None:
-        """Let nobody ask the provider for so long: it said so."""
+    async def hold(self, asker: Asker, ms: int) -> None:
+        """Let nobody ask the provider with that key for so long: it said so."""
         ...
 
 
 class Unhurried:
     """No limits."""
 
-    async def admit(self, workspace: str, provider: str, model: str, tokens: int) -> Wait | None:
+    async def admit(self, asker: Asker, model: str, tokens: int) -> Wait | None:
         return None
 
-    async def hold(self, workspace: str, provider: str, ms: int) -> None:
+    async def hold(self, asker: Asker, ms: int) -> None:
         return None
 
 
