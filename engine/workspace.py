@@ -28,9 +28,6 @@ from engine.store.notes import RUNS_PRUNED, SUBJECT_ERASED
 TRIES = 50
 """Appends of one command that may lose against others; anchors are such others, too."""
 
-Observer = Callable[[tuple[w.WorkspaceEvent, ...]], None]
-"""What is told of events that are durable; it must not raise."""
-
 _STORES_OWN = frozenset({RUNS_PRUNED, SUBJECT_ERASED})
 
 
@@ -51,7 +48,6 @@ class Workspace:
         self._clock = clock
         self._state = ws.EMPTY
         self._head = Head.EMPTY
-        self._observers: list[Observer] = []
         self._reading: asyncio.Task[None] | None = None
         self._next: asyncio.Task[None] | None = None
 
@@ -67,11 +63,6 @@ class Workspace:
             self._next.add_done_callback(_heard)
         await asyncio.shield(self._next)
         return self._state
-
-    def observe(self, observer: Observer) -> Callable[[], None]:
-        """Tell ``observer`` what this process writes from now on, until what this returns is called."""
-        self._observers.append(observer)
-        return lambda: self._observers.remove(observer)
 
     async def submit(
         self,
@@ -110,8 +101,6 @@ class Workspace:
             )
             if isinstance(await self._store.append(append), Appended):
                 await self.state()
-                for observer in self._observers:
-                    observer(verdict)
                 return verdict
         raise WorkspaceRefused(f"others write to {self.name} all the time; try again")
 

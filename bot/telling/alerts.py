@@ -66,14 +66,23 @@ class Alerts:
         """The channels in which alerts are told."""
         return [self.channels[alert.name] for alert in self.known if self.channels.get(alert.name)]
 
+    def told(self, posted: Mapping[str, Posted]) -> Iterator[Alert]:
+        """Those in Slack."""
+        return (warn.alert for warn, _ in self._told(posted))
+
     def shown(self, posted: Mapping[str, Posted]) -> Iterator[tuple[Warn, Posted]]:
         """Those in Slack that somebody has answered since."""
+        for warn, where in self._told(posted):
+            if self.answers.get(warn.alert.seq, NO_ANSWER) != NO_ANSWER:
+                yield warn, where
+
+    def _told(self, posted: Mapping[str, Posted]) -> Iterator[tuple[Warn, Posted]]:
         for key, where in posted.items():
             if not key.startswith(ALERT) or where.failed:
                 continue
             seq, _, way = key.removeprefix(ALERT).partition(":")
             alert = self.all.get(int(seq))
-            if alert is not None and self.answers.get(alert.seq, NO_ANSWER) != NO_ANSWER:
+            if alert is not None:
                 channel = self.channels.get(alert.name, "")
                 yield Warn(key, alert, channel if way else "", last=way == "default"), where
 

@@ -10,6 +10,7 @@ posted, while the cursor's lease is kept.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,6 +28,7 @@ from bot.telling.alerts import Warn
 from bot.telling.asking import Ask, asked_in
 from bot.telling.lease import Lease
 from bot.telling.meeting import meet, meet_members
+from bot.telling.places import LONG_OVER_MS
 from bot.telling.shared import Shared
 from bot.telling.story import TIMELINE, AskHow, Remind, Story, Unsettled
 from engine.store import JsonObject
@@ -67,15 +69,15 @@ class Narrator:
         """Whether a wake-up came that has not been acted on."""
         return self._woken.is_set()
 
-    async def tell(self) -> None:
+    async def tell(self) -> bool:
         """Say all that is to be said, and return when nothing has followed for a little while.
 
-        Returns at once if another process tells the run. Raises what the store raises; the run is then to be told anew.
+        False, at once, if another process tells the run. Raises what the store raises; the run is then to be told anew.
         """
         cursor = await self._lease.claim()
         if cursor is None:
             self._woken.clear()
-            return
+            return False
         try:
             await self._catch_up()
             self._story.resume(cursor.seq, await self._shared.cursors.deliveries(self._consumer, self._run))
@@ -89,6 +91,7 @@ class Narrator:
                     task.cancel()
         finally:
             await self._lease.release()
+        return True
 
     async def _catch_up(self) -> None:
         """Read what others may have told since this process knew the run; from here on, nobody else tells it."""
@@ -103,7 +106,7 @@ class Narrator:
                 await self._pulse.past(version)
                 continue
             over = self._story.state.end is not None
-            await self._lease.advance(self._story.state.seq, done=over)
+            await self._lease.advance(self._story.state.seq, done=over and not self._may_be_answered())
             try:
                 async with asyncio.timeout(0 if over else self._shared.pace.linger):
                     await self._pulse.past(version)
@@ -120,11 +123,17 @@ class Narrator:
             or self._story.unpresented()
         )
 
+    def _may_be_answered(self) -> bool:
+        return self._story.may_be_answered(self._shared.engine.clock.now() - LONG_OVER_MS)
+
     # Reading
 
     async def _read(self) -> None:
         while True:
-            await self._woken.wait()
+            # What is done about an alert is no event of the run.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._shared.pace.lease / 2 if self._story.alerts.all else None):
+                    await self._woken.wait()
             self._reading = True
             self._woken.clear()
             events = await self._shared.engine.history(self._run, after=self._story.state.seq)

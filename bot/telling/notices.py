@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from bot.blocks.kit import Message
@@ -116,8 +116,11 @@ class Notices:
         default_channel: str | None = None,
         settle_ms: int = SETTLE_MS,
         pace: Pace | None = None,
+        answered: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """``answered`` has alerts show what was done about them, and is called once more for each of these facts."""
         self._engine = engine
+        self._answered = answered
         self._workspace = engine.settings.workspace
         self._postings = Postings(outbox, engine.store, NOTICES, settle_ms=settle_ms)
         self._places = Places(outbox, default_channel)
@@ -192,10 +195,15 @@ class Notices:
             at = from_text(one.at)
             if at < self._engine.clock.now() - LONG_OVER_MS:
                 continue  # also of a newer release, so that it holds nothing up for ever
-            notice = read(at, _decoded(one))
+            event = _decoded(one)
+            notice = read(at, event)
+            answers = source.is_own and isinstance(event, w.BudgetSet | w.SwitchThrown)
             if notice is not None:
                 await lease.hold()
                 await self._post(source, one.seq, notice)
+            if answers and self._answered is not None:
+                await self._answered()
+            if notice is not None or answers:
                 await lease.advance(one.seq)
         await lease.advance(cursor.last_seq)
 

@@ -260,6 +260,10 @@ class Story:
         for warn, posted in self.alerts.shown(self.posted):
             yield warn, posted, str(self._intents.get(warn.key, {}).get("thread", ""))
 
+    def may_be_answered(self, since: int) -> bool:
+        """Whether alerts from then on are in Slack, which have to show what is done about them."""
+        return any(alert.at >= since for alert in self.alerts.told(self.posted))
+
     def unsettled(self) -> Iterator[Unsettled]:
         """Requests, reminders and questions whose outcome is unknown, and that will not be posted in the normal
         course.

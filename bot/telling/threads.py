@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
 
 from bot.people.directory import Directory
 from bot.sending.outbox import Outbox
 from bot.sending.postings import SETTLE_MS, THREADS, Postings
+from bot.telling.alerts import ALERT
 from bot.telling.lease import LeaseLost
 from bot.telling.narrator import Narrator
 from bot.telling.places import Places
 from bot.telling.shared import PAUSES_S, Pace, Shared
 from bot.telling.story import Story
-from engine.core import workspace_events as w
 from engine.core.errors import EngineError, UnknownEvent
 from engine.core.state import Recorded, RunState
 from engine.engine import Engine
@@ -35,8 +36,9 @@ TOLD_AT_ONCE = 200
 """Runs that one process tells side by side; the others wait until one has nothing more to say."""
 
 STORIES_KEPT = 500
-ALERTED_KEPT = 100
-"""Runs with alerts whose messages are looked at when a budget was set; those before them only when they go on."""
+
+ALERTED_AT_ONCE = 20
+"""Runs with alerts that are looked at side by side once somebody has answered."""
 
 
 class Threads:
@@ -63,15 +65,14 @@ class Threads:
             engine, postings, places, directory, owner or worker_id(), Plans(engine.store), pace or Pace()
         )
         self._narrators: dict[str, Narrator] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[bool]] = set()
         self._stories: OrderedDict[str, Story] = OrderedDict()
         self._active: set[str] = set()
         self._resting: set[str] = set()
         self._failures: dict[str, int] = {}
         self._woken: OrderedDict[str, None] = OrderedDict()
         self._called = asyncio.Event()
-        self._alerted: OrderedDict[str, None] = OrderedDict()
-        self._observing = (engine.observe(self._on_append), engine.workspace.observe(self._on_said))
+        self._stop_observing = engine.observe(self._on_append)
 
     @property
     def owner(self) -> str:
@@ -95,8 +96,7 @@ class Threads:
                 self._called.clear()
                 self._start_woken()
         finally:
-            for stop in self._observing:
-                stop()
+            self._stop_observing()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -105,11 +105,32 @@ class Threads:
         if events:
             self.wake(state.run)
 
-    def _on_said(self, events: Sequence[w.WorkspaceEvent]) -> None:
-        """Alerts that are in Slack show what was done about them, also those of runs that have ended."""
-        if any(isinstance(one, w.BudgetSet | w.SwitchThrown) for one in events):
-            for run in self._alerted:
+    async def show_answers(self) -> None:
+        """Have the alerts that are in Slack show what was done about them, also those of runs that have ended.
+
+        Returns once they do. Raises the store's errors; then it is to be called again.
+        """
+        shared, room = self._shared, asyncio.Semaphore(ALERTED_AT_ONCE)
+
+        async def show(run: str) -> None:
+            async with room:
+                await self._show_answers(run)
+
+        async with asyncio.TaskGroup() as group:
+            for run in await shared.cursors.open_with(THREADS, shared.engine.settings.workspace, ALERT):
+                group.create_task(show(run))
+
+    async def _show_answers(self, run: str) -> None:
+        """Tell the run. Whoever else has told it for the time of a lease has looked at its alerts meanwhile."""
+        pace = self._shared.pace
+        for _ in range(math.ceil(pace.lease / pace.turn)):
+            if run in self._resting:
+                return  # it is told after that
+            if run in self._active:
                 self.wake(run)
+            elif await self.tell(run):
+                return
+            await asyncio.sleep(pace.turn)
 
     def _start_woken(self) -> None:
         """Start those that were woken, as far as there is room; the store knows of the others."""
@@ -144,12 +165,14 @@ class Threads:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def tell(self, run: str) -> None:
-        """Tell the run until it has nothing new, and keep its story for the next time."""
+    async def tell(self, run: str) -> bool:
+        """Tell the run until it has nothing new, and keep its story for the next time; False if that could not be."""
+        told = False
+        self._active.add(run)
         try:
             story = self._stories.pop(run, None) or await self._shared.load(run)
             narrator = self._narrators[run] = Narrator(self._shared, story)
-            await narrator.tell()
+            told = await narrator.tell()
             self._failures.pop(run, None)
             self._keep(run, story)
         except* LeaseLost:
@@ -168,13 +191,9 @@ class Threads:
             narrator = self._narrators.pop(run, None)
             if narrator is not None and narrator.woken:
                 self.wake(run)
+        return told
 
     def _keep(self, run: str, story: Story) -> None:
-        if story.alerts.all:
-            self._alerted[run] = None
-            self._alerted.move_to_end(run)
-            if len(self._alerted) > ALERTED_KEPT:
-                self._alerted.popitem(last=False)
         if story.state.end is None:
             self._stories[run] = story
             if len(self._stories) > STORIES_KEPT:

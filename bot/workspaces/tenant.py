@@ -163,7 +163,14 @@ async def serving(
         if common.sender is not None:
             stack.callback(common.sender.connect(engine, outbox, directory, default_channel=default))
         threads = Threads(engine, outbox, directory, default_channel=default, owner=common.follower.owner)
-        notices = Notices(engine, outbox, directory, default_channel=default, owner=common.follower.owner)
+        notices = Notices(
+            engine,
+            outbox,
+            directory,
+            default_channel=default,
+            owner=common.follower.owner,
+            answered=threads.show_answers,
+        )
         stack.push_async_callback(notices.close)
         stack.enter_context(common.follower.following(engine.settings.workspace, threads, notices))
         meanwhile(stack, threads.run(), "Runs are not told in Slack any more; restart the bot.")

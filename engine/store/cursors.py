@@ -8,10 +8,10 @@ that looking for unread streams costs the open cursors and not all the runs ther
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, false, func, literal, or_, select, text, union, update
+from sqlalchemy import ColumnElement, Connection, and_, exists, false, func, literal, or_, select, text, union, update
 
 from engine.store.dbclock import now_ms
-from engine.store.schema import SAID_IN_WORKSPACES, consumers, cursors, events, runs, workspaces
+from engine.store.schema import SAID_IN_WORKSPACES, consumers, cursors, deliveries, events, runs, workspaces
 from engine.store.types import Cursor
 from engine.store.upsert import insert_into
 
@@ -79,6 +79,20 @@ def claim_unread(
     leased = connection.execute(mine.values(owner=owner, until=now_ms() + ttl_ms).returning(cursors.c.until)).all()
     until: int = min(row.until for row in leased)
     return [Cursor(consumer, row.stream, row.seq, row.last_seq, until) for row in found]
+
+
+def open_with(connection: Connection, consumer: str, workspace: str, prefix: str) -> list[str]:
+    """The runs with which the consumer is not done, and of which it has deliveries whose keys begin so; reads only."""
+    here = (deliveries.c.consumer == consumer, deliveries.c.stream == cursors.c.stream)
+    # A range, for which the primary key serves; LIKE would take a look at each.
+    named = (deliveries.c.key >= prefix, deliveries.c.key < prefix[:-1] + chr(ord(prefix[-1]) + 1))
+    found = (
+        select(cursors.c.stream)
+        .join(runs, runs.c.id == cursors.c.stream)
+        .where(cursors.c.consumer == consumer, cursors.c.done == false(), runs.c.workspace == workspace)
+        .where(exists().where(*here, *named))
+    )
+    return list(connection.scalars(found.order_by(cursors.c.stream)))
 
 
 def claim(connection: Connection, consumer: str, stream: str, owner: str, ttl_ms: int) -> Cursor | None:

@@ -43,6 +43,10 @@ class Deliveries:
         await self._register(consumer)
         return await self._database.write(cursors.claim_unread, consumer, owner, ttl_ms, limit, workspace)
 
+    async def open_with(self, consumer: str, workspace: str, prefix: str) -> list[str]:
+        """The workspace's runs with which the consumer is not done, of which it has deliveries whose keys begin so."""
+        return await self._database.read(cursors.open_with, consumer, workspace, prefix)
+
     async def claim_cursor(self, consumer: str, stream: str, owner: str, ttl_ms: int) -> Cursor | None:
         """Lease or prolong one cursor, whether or not there is something to read; None if another has it."""
         return await self._database.write(cursors.claim, consumer, stream, owner, ttl_ms)

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.blocks.alerts import Alert, alert, switch_of
 from bot.blocks.words import Asked
 from bot.people.directory import Directory
-from bot.sending.outbox import Priority
-from bot.sending.postings import Posted, Target
+from bot.sending.outbox import Outbox, Priority
+from bot.sending.postings import THREADS, Posted, Target
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
 from bot.telling.agenda import Agenda, Place
-from bot.telling.alerts import Warn
+from bot.telling.alerts import ALERT, Warn
+from bot.telling.notices import Notices
+from bot.telling.places import LONG_OVER_MS
 from bot.telling.story import Story
 from engine.core.money import USD
-from tests.bot.conftest import Setup
+from engine.store import Deliveries
+from tests.bot.conftest import Setup, ended
 from tests.bot.front import Front, serving
 from tests.bot.scenes_flow import alerted, standing
 from tests.bot.telling import Bench
@@ -235,6 +240,35 @@ async def test_two_bots_that_tell_at_the_same_time_tell_each_alert_once(
         told = [text.partition(":")[0].rpartition("has passed ")[2] for text in bench.texts("ops")]
         assert told == ["50 %", "80 %"]
         assert sum("has passed" in text for text in bench.texts()) == 2
+
+
+async def test_an_alert_of_a_run_that_has_ended_shows_what_is_done_about_it_whichever_process_finds_that(
+    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
+) -> None:
+    setup.world.more = (asking([]),)
+    async with setup.working(asks()) as engine:
+        bench = Bench(engine, client, directory, simulator)
+        await engine.budgets.set(DAY, USD, by=ANA, channel="#ops")
+        async with bench.telling():
+            run = await bench.start("wf", worst=50, cost=50)
+            await bench.shows("has passed", channel="ops")
+            await bench.told(run)
+        await ended(engine, run)
+
+    async with setup.engine(asks()) as elsewhere:
+        await elsewhere.budgets.set(DAY, 3 * USD, by=ANA, channel="#ops", reason="worth it")
+        later = Bench(elsewhere, client, directory, simulator)
+        answered = later.threads(owner="wrk_later").show_answers
+        await Notices(elsewhere, Outbox(client), directory, owner="wrk_later", answered=answered).tell()
+        for channel in ("releases", "ops"):
+            (told,) = [text for text in later.texts(channel) if "has passed" in text]
+            assert "Raised to $3.00 by" in told
+
+        looked_at = partial(Deliveries(elsewhere.store).open_with, THREADS, elsewhere.settings.workspace, ALERT)
+        assert await looked_at() == [run]
+        setup.clock.advance(LONG_OVER_MS + 1)
+        await answered()
+        assert await looked_at() == [], "a day later it is no more"
 
 
 async def test_an_alert_of_a_run_is_told_in_the_channel_that_its_definition_names(

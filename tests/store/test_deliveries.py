@@ -108,6 +108,21 @@ async def test_a_cursor_of_no_run_is_none(deliveries: Deliveries) -> None:
     assert await deliveries.claim_cursor("threads", "run_none", "wrk_a", TTL) is None
 
 
+async def test_runs_are_found_by_what_they_have_deliveries_of_as_long_as_the_consumer_is_not_done(
+    log: Log, deliveries: Deliveries
+) -> None:
+    for run, key in (("run_a", "alert:1"), ("run_b", "alert:2:ops"), ("run_c", "alerted"), ("run_d", "aleru")):
+        await appended(log, append(run))
+        await deliveries.intend("threads", run, key, 1, {})
+    await deliveries.claim_cursors("threads", "wrk_a", TTL, 10)
+    assert await deliveries.open_with("threads", "ws_local", "alert:") == ["run_a", "run_b"]
+
+    assert await deliveries.advance("threads", "run_a", "wrk_a", 1, done=True)
+    assert await deliveries.open_with("threads", "ws_local", "alert:") == ["run_b"]
+    assert await deliveries.open_with("threads", "ws_other", "alert:") == []
+    assert await deliveries.open_with("audit", "ws_local", "alert:") == []
+
+
 async def test_an_intent_is_written_once(deliveries: Deliveries, other: Log) -> None:
     intents = await asyncio.gather(
         *((deliveries, Deliveries(other))[n % 2].intend("threads", "run_a", "card", 1, {"n": n}) for n in range(6))

@@ -102,6 +102,13 @@ BREAKS = (
         instead="if 0 <= before and one * self.limit <= after)",
     ),
     Break(
+        "An alert says what was done about it",
+        "threads.py::Threads.show_answers",
+        "only runs that this process has told are looked at",
+        text="await shared.cursors.open_with(THREADS, shared.engine.settings.workspace, ALERT)",
+        instead="list(self._stories)",
+    ),
+    Break(
         "An alert of a budget is told once in its run's thread",
         "alerts.py::Alerts.missing",
         "the channel of the budget is told nothing",

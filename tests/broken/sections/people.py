@@ -46,8 +46,12 @@ BREAKS = (
         "What only a newer release can read of a workspace",
         "notices.py::Notices",
         "what is of an unknown kind is passed over",
-        text="            notice = read(at, _decoded(one))\n",
-        instead="            notice = read(at, _decoded(one)) if one.type in w.WORKSPACE_EVENTS else None\n",
+        text="            event = _decoded(one)\n",
+        instead=(
+            "            if one.type not in w.WORKSPACE_EVENTS:\n"
+            "                continue\n"
+            "            event = _decoded(one)\n"
+        ),
     ),
     Break(
         "A click is acknowledged once it is durable",
