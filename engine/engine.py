@@ -25,6 +25,7 @@ from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.errors import AmbiguousRun, UnknownRun
 from engine.core.freezes import Freeze
+from engine.core.key_events import KeyChecked
 from engine.core.state import Recorded, RunState
 from engine.core.workspace_events import WorkflowDeployed
 from engine.definitions import Definitions
@@ -36,6 +37,7 @@ from engine.handle import Begun, Observer
 from engine.identities import Identities
 from engine.ids import Ids
 from engine.keepalive import KeepAlive
+from engine.keycheck import Endpoint, check_key, endpoint_of
 from engine.keyring import Keyring
 from engine.operations import Operations
 from engine.own_runs import OwnRuns
@@ -68,6 +70,7 @@ class EngineSettings:
     """Where the engine keeps its truth and its stream. ``chain_key`` signs the history; it is never shown.
 
     ``prices`` are what estimates are made from. With a ``sealer``, what people's runs hold is sealed by its master key.
+    ``endpoints``: where providers, by name, are asked whether they take a key.
     """
 
     database_url: str
@@ -79,6 +82,7 @@ class EngineSettings:
     scheduler: SchedulerSettings = field(default_factory=SchedulerSettings)
     sealer: Sealer | None = None
     prices: Prices = field(default_factory=Prices)
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict[str, Endpoint])
 
 
 class Engine:
@@ -216,6 +220,13 @@ class Engine:
     def workflows(self) -> Mapping[str, Workflow]:
         """All that can be started, as far as this process knows, by name."""
         return self.definitions.workflows
+
+    async def check_key(self, provider: str, name: str, *, by: e.Actor) -> KeyChecked:
+        """What the provider says of the key, which is on record then. Raises ``NotAsked``, and ``StepError`` where
+        there is no such key.
+        """
+        endpoint = endpoint_of(provider, self.settings.endpoints)
+        return await check_key(self.store, self.workspace, provider, name, endpoint, by=by)
 
     # What is deployed, scheduled and frozen
 

@@ -6,11 +6,13 @@ The one rule: of the answer only its status is looked at; a provider's words may
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import aiohttp
 
 from engine.core import keys as ks
+from engine.core.errors import EngineError
 from engine.core.events.base import Actor
 from engine.core.key_events import KeyChecked
 from engine.redaction import Redactor
@@ -41,6 +43,22 @@ class Endpoint(NamedTuple):
         if self.wire == "anthropic":
             return {"x-api-key": key, "anthropic-version": "2023-06-01"}
         return {"Authorization": f"Bearer {key}"}
+
+
+class NotAsked(EngineError, LookupError):
+    def __init__(self, provider: str, known: Iterable[str]) -> None:
+        there = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"How to ask {provider} is not known here; there is: {there}. VB_MODEL_PROVIDERS names others."
+        )
+
+
+def endpoint_of(provider: str, endpoints: Mapping[str, Endpoint]) -> Endpoint:
+    """Where the provider is asked. Raises ``NotAsked``."""
+    try:
+        return endpoints[provider]
+    except KeyError:
+        raise NotAsked(provider, endpoints) from None
 
 
 async def check_key(

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from bot.blocks.forms import FIELD, Place, View, block_of, modal
 from bot.blocks.kit import Block, Message, plain_text, section
 from bot.blocks.replies import paragraphs, said
-from bot.blocks.words import date, one_line
+from bot.blocks.words import date, one_line, slash
+from engine.core.key_events import KeyChecked
 from engine.core.keys import DEFAULT, LONGEST, SECRETS, SHORTEST, Key
 
 ADD, ROTATE, REVOKE = "keys_add", "keys_rotate", "keys_revoke"
@@ -95,7 +96,19 @@ def revoke_form(provider: str, name: str, place: Place) -> View:
 def kept(key: Key) -> str:
     """What is said once it is (mrkdwn)."""
     ends = f", and ends in `{key.last_four}`" if key.last_four else ""
-    return f"The {_what(key.provider, key.name)} is kept{ends}."
+    asks = "" if key.provider == SECRETS else f" {_asking(key)} asks whether it is taken there."
+    return f"The {_what(key.provider, key.name)} is kept{ends}.{asks}"
+
+
+def _asking(key: Key) -> str:
+    words = (key.provider, *([] if key.name == DEFAULT else [key.name]))
+    return slash("keys", "check", *(one_line(word, 60) for word in words))
+
+
+def checked(event: KeyChecked) -> Message:
+    """What the provider has said of a key."""
+    sign = {True: "✓", False: "✗", None: "?"}[event.accepted]
+    return said(f"{sign} The {_what(event.provider, event.name)}: {one_line(event.words)}.")
 
 
 def revoked(provider: str, name: str) -> str:

@@ -237,8 +237,15 @@ WORDS: Mapping[str, Word] = {
             ("keys", "which keys of model providers are kept, by whom, and when they were last used"),
             ("keys add PROVIDER [NAME]", "opens a form for a new key"),
             ("keys rotate PROVIDER [NAME]", "opens a form for another key in its place"),
+            ("keys check PROVIDER [NAME]", "asks the provider, once, whether it takes a key"),
             ("keys revoke PROVIDER [NAME]", "destroys a key, for every worker at once; asks first"),
-            examples=("keys", "keys add openai", "keys add openai batch", "keys revoke openai batch"),
+            examples=(
+                "keys",
+                "keys add openai",
+                "keys add openai batch",
+                "keys check openai",
+                "keys revoke openai batch",
+            ),
             role=Role.ADMIN,
             more="The key itself goes into the form, never after the command. Where somebody has no NAME for it, it is "
             "called default.",

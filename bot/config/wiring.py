@@ -22,7 +22,9 @@ from engine.core.errors import EngineError
 from engine.embedded import EmbeddedRedis, EmbeddedRedisError
 from engine.engine import Engine, EngineSettings
 from engine.garbage import tidy_seldom
+from engine.keycheck import Endpoint
 from engine.pace import SharedPace
+from engine.steps.models.config import Wire
 from engine.steps.registry import Registry, StepFunction
 from engine.store import Log
 from engine.streams import Buckets, GroupLost, Streams, StreamsUnavailable
@@ -138,6 +140,11 @@ async def _engine(
         workspace=settings.workspace,
         namespace=NAMESPACE,
         prices=settings.models.prices,
+        endpoints={
+            name: Endpoint.of(one.wire, one.url)
+            for name, one in settings.models.providers.items()
+            if one.wire is not Wire.LOCAL
+        },
         worker=WorkerSettings(
             slots=settings.slots,
             lease=settings.lease,

@@ -20,9 +20,8 @@ from bot.console.whoami import changing_here, person_here
 from bot.text.plain import one_line
 from engine.core import keys as ks
 from engine.core.failures import StepError
-from engine.keycheck import Endpoint, check_key
+from engine.keycheck import NotAsked
 from engine.keyring import Audit, KeyInfo
-from engine.steps.models.config import Wire
 from engine.store import to_text
 
 _PIPED = 16_384
@@ -110,16 +109,11 @@ async def list_keys(settings: Settings, *, secrets: bool, as_json: bool) -> int:
 async def ask_provider(settings: Settings, provider: str, name: str) -> int:
     """Ask the provider whether it takes a key."""
     provider, name = _provider(provider), _key(name)
-    known = settings.models.providers
-    if provider not in known or known[provider].wire is Wire.LOCAL:
-        others = ", ".join(name for name, one in known.items() if one.wire is not Wire.LOCAL)
-        raise Misuse(f"How to ask {provider} is not known here; there is: {others}. VB_MODEL_PROVIDERS names others.")
-    endpoint = Endpoint.of(known[provider].wire, known[provider].url)
     async with defining_engine(settings) as engine:
         try:
-            said = await check_key(
-                engine.store, engine.workspace, provider, name, endpoint, by=await person_here(engine)
-            )
+            said = await engine.check_key(provider, name, by=await person_here(engine))
+        except NotAsked as unknown:
+            raise Misuse(str(unknown)) from None
         except StepError as refused:
             note(_sentence(f"{refused}."))
             return FAILED

@@ -31,6 +31,21 @@ _PROVIDER = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,23}")
 _SECRET = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
+_ISSUED = re.compile(
+    r"sk-|A(?:KIA|SIA)[A-Z0-9]{16}|(?:[spr]k_|gh[pousr]_|github_pat_|glpat-|xox[a-z]-|xapp-|eyJ|AIza|hf_|npm_|pypi-"
+    r"|ya29\.|whsec_|shpat_|dop_v1_)(?=.*[0-9]).{16}"
+)
+"""How values begin that are issued by services which many use."""
+_RUN = re.compile(r"[A-Za-z0-9]{16,}")
+_TURN = re.compile(r"(?<=[A-Za-z])[0-9]|(?<=[0-9])[A-Za-z]")
+_TURNS = 3
+"""Where letters and digits take turns so often in one run of them, nobody has thought it up."""
+
+VALUE_TYPED = (
+    "this looks like the value itself; where it was typed it may have been seen, and is kept: have it replaced by "
+    "whoever has issued it, and write a name here"
+)
+
 
 class Key(NamedTuple):
     """What is known of a key, or of a secret (``provider`` is then ``SECRETS``): all but its value.
@@ -170,6 +185,11 @@ def secret_named(word: str) -> str:
     return name
 
 
+def looks_like_value(word: str) -> bool:
+    """Whether ``word``, which was given as a name, is probably what somebody wanted to keep."""
+    return _ISSUED.match(word) is not None or any(len(_TURN.findall(run)) >= _TURNS for run in _RUN.findall(word))
+
+
 def checked_value(text: str) -> str:
     """The value without the line break at its end. Raises ``ValueError``, which never says what was given."""
     value = text.rstrip("\r\n")
@@ -213,6 +233,8 @@ def switch_of(provider: str, name: str) -> str:
 def missing(provider: str, name: str | None, known: Mapping[KeyPlace, object]) -> str:
     """Why there is nothing under this name (None: the default one), and what can be done; without a full stop."""
     names = sorted(one for of, one in known if of == provider)
+    if looks_like_value(provider) or (name is not None and looks_like_value(name)):
+        return VALUE_TYPED
     if provider == SECRETS:
         advice = did_you_mean(name or "", names) if names else ""
         return f"there is no secret {name}; {advice or f'vb secrets set {name} makes one'}"
@@ -268,6 +290,8 @@ def _added(keys: Keys, command: AddKey) -> tuple[k.KeyEvent, ...] | str:
     if (provider, name) in keys:
         rotate = f"vb keys rotate {provider}" + ("" if name == DEFAULT else f" --name {name}")
         return f"{named(provider, name)} is there already; {rotate} replaces it, another name keeps both"
+    if looks_like_value(provider) or looks_like_value(name):
+        return VALUE_TYPED
     for known in keys.values():
         if known.provider == provider and known.fingerprint == entry.fingerprint:
             return f"this is the key {known.name} of {provider} already"
@@ -298,6 +322,8 @@ def _set(keys: Keys, command: SetSecret) -> tuple[k.KeyEvent, ...] | str:
         return ()
     if known is not None and command.if_new:
         return f"{known.words} is there already; rotate it to put another value in its place"
+    if known is None and looks_like_value(command.name):
+        return VALUE_TYPED
     previous = None if known is None else known.id
     return (k.SecretSet(name=command.name, previous=previous, by=command.by, **_of(entry)),)
 

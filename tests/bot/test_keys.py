@@ -14,12 +14,17 @@ from bot.blocks.words import date
 from bot.simulator.model import View
 from bot.simulator.simulator import Simulator
 from engine.core.events import Actor
-from engine.core.keys import Key
+from engine.core.key_events import KeyChecked
+from engine.core.keys import KEYS, Key
+from engine.keycheck import Endpoint
 from engine.store import Sealer
-from tests.bot.conftest import Setup
+from tests.bot.conftest import ACTOR, Setup
 from tests.bot.front import HTTP, SOCKET, Front, serving
+from tests.providers.echoing import provider
 
 KEY, OTHER = "sk-canary-4711-first-ABCD", "sk-canary-4711-second-EFGH"
+TOKEN = "canary_a1B2c3D4e5F6g7H8"
+"""What a secret could be called, and nobody would call one."""
 
 
 @pytest.fixture
@@ -100,14 +105,49 @@ async def test_nobody_but_an_admin_sees_or_changes_keys(front: Front) -> None:
     assert await front.engine.keyring.list() == []
 
 
-async def test_a_key_that_is_typed_after_the_command_is_refused_and_not_repeated(front: Front) -> None:
+async def test_a_key_that_is_typed_after_the_command_is_refused_and_not_repeated(
+    front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
     for text in (f"keys add openai {KEY}", f"keys add openai batch {KEY}", f"keys add {KEY}", f"keys {KEY}"):
         refused = await front.type("dana", text)
-        assert refused
+        assert refused.startswith("This looks like the value itself")
+        assert "have it replaced by whoever has issued it" in refused
         assert KEY not in refused
-    assert "cannot name a key" in await front.type("dana", f"keys add openai {KEY}")
+    assert "cannot name a key" in await front.type("dana", "keys add openai ÄÖ")
     assert await front.engine.keyring.list() == []
     assert KEY not in sent_to_slack(front)
+    assert KEY not in caplog.text
+
+
+async def test_a_provider_is_asked_about_a_key_and_only_who_asked_sees_its_answer(
+    sealing: Setup, simulator: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    async with provider(200) as takes, provider(401) as refuses:
+        endpoints = {"openai": Endpoint.of("openai", takes), "anthropic": Endpoint.of("anthropic", refuses)}
+        sealing.settings = replace(sealing.settings, endpoints=endpoints)
+        async with serving(sealing, simulator) as front:
+            for name in (*endpoints, "other"):
+                await front.engine.keyring.add(name, "", KEY, by=ACTOR, may=frozenset({KEYS}))
+            for count, (name, said) in enumerate(
+                {
+                    "openai": "✓ The key of *openai*: openai takes it.",
+                    "anthropic": "✗ The key of *anthropic*: anthropic does not take it (status 401).",
+                    "other": "How to ask other is not known here; there is: anthropic, openai.",
+                }.items(),
+                1,
+            ):
+                await front.type("dana", f"keys check {name}")
+                assert (await front.told("dana", count)).startswith(said)
+            assert front.whispers("ben") == []
+            assert "there is no key of mistral" in await front.type("dana", "keys check mistral")
+            checked = [event for _, event in await front.engine.workspace.history() if isinstance(event, KeyChecked)]
+            assert [(one.provider, one.accepted, one.by.name) for one in checked] == [
+                ("openai", True, "Dana Levy"),
+                ("anthropic", False, "Dana Levy"),
+            ]
+            assert KEY not in sent_to_slack(front)
+            assert KEY not in caplog.text
 
 
 async def test_without_a_master_key_no_form_is_opened(setup: Setup, simulator: Simulator) -> None:
@@ -125,6 +165,10 @@ async def test_a_secret_of_steps_is_added_replaced_listed_and_revoked_by_an_admi
         assert (await front.type("dana", "secrets")).startswith("No secret is kept here yet.")
         for text in (f"secrets add TOKEN {KEY}", f"secrets add {KEY}", f"secrets {KEY}"):
             assert KEY not in await front.type("dana", text)
+        for verb in ("add", "rotate", "revoke"):
+            refused = await front.type("dana", f"secrets {verb} {TOKEN}")
+            assert "have it replaced by whoever has issued it" in refused
+            assert TOKEN not in refused
         form = await typed(front, "dana", "secrets add TOKEN", "keys_add")
         assert "`${{ secrets.TOKEN }}` stands for" in json.dumps(form.body)
         assert "The secret `TOKEN` is kept, and ends in `ABCD`" in await filled(front, key=KEY)
@@ -137,6 +181,6 @@ async def test_a_secret_of_steps_is_added_replaced_listed_and_revoked_by_an_admi
         await typed(front, "dana", "secrets revoke TOKEN", "keys_revoke")
         assert "no worker can open it any more" in await filled(front, reason="left")
         assert [one.key.name for one in await front.engine.keyring.list()] == []
-        for key in (KEY, OTHER):
+        for key in (KEY, OTHER, TOKEN):
             assert key not in sent_to_slack(front)
             assert key not in caplog.text

@@ -7,12 +7,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from bot.config.masterkey import NoMasterKey, sealer
 from bot.config.settings import Settings
@@ -24,7 +21,7 @@ from engine.keyring import Keyring
 from engine.store import Log, Sealer, new_master_key
 from engine.workspace import Workspace
 from tests.cli.conftest import VB, Vb
-from tests.httpd import listening
+from tests.providers.echoing import provider
 
 KEY, OTHER = "sk-canary-4711-first-ABCD", "sk-canary-4711-second-EFGH"
 ANA = Actor(via="cli", id="1", name="Ana")
@@ -121,20 +118,6 @@ def test_at_a_terminal_a_key_is_typed_unseen(keeping: Vb) -> None:
     os.close(ours)
     assert b"is kept, and ends in ABCD" in shown
     assert KEY.encode() not in shown
-
-
-@asynccontextmanager
-async def provider(status: int) -> AsyncGenerator[str]:
-    """A server that answers everything so, and repeats what it was given."""
-
-    async def answer(request: web.Request) -> web.Response:
-        given = request.headers.get("Authorization", "") + request.headers.get("x-api-key", "")
-        return web.Response(status=status, text=f"you gave {given}")
-
-    app = web.Application()
-    app.router.add_get("/{path:.*}", answer)
-    async with listening(app) as port:
-        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,23 @@ def test_what_may_be_a_key_names_no_provider_either_and_is_not_repeated(word: st
     assert word not in str(refused.value)
 
 
+NAMES = ("DEPLOY_TOKEN", "NPM_TOKEN", "npm_token_of_publishers", "HF_TOKEN_2", "asia_prod", "batch-jobs.2026-11")
+MORE_NAMES = ("sha256_of_the_release", "serviceaccountkey2026")
+ISSUED = ("sk-a", "AKIAIOSFODNN7EXAMPLE", "ghp_16C7e42F292c6912E7710c838347Ae178B4a", "npm_ofPublishers2ndDay")
+RANDOM = ("a1B2c3D4e5F6g7H8", "prefix_9f86d081884c7d659a2feaa0c55ad015")
+
+
+@pytest.mark.parametrize(
+    ("word", "is_value"),
+    [*((name, False) for name in (*NAMES, *MORE_NAMES)), *((word, True) for word in (*ISSUED, *RANDOM))],
+)
+def test_what_looks_like_a_value_becomes_no_name(word: str, is_value: bool) -> None:
+    assert ks.looks_like_value(word) is is_value
+    kept = ks.decide({}, ks.SetSecret(word, ks.Entry("key_1", "", "f"), ANA, frozenset({ks.KEYS})))
+    assert (kept == ks.VALUE_TYPED) is is_value
+    assert (word in ks.missing("openai", word, {("openai", "a"): None})) is not is_value
+
+
 def test_events_have_no_place_for_a_value() -> None:
     with pytest.raises(ValueError, match="value"):
         KeyAdded.model_validate({"provider": "a", "name": "b", "key": "k", "fingerprint": "f", "by": ANA, "value": "v"})

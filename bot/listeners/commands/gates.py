@@ -45,14 +45,12 @@ class Asked:
 
 async def approve(desk: Desk, typed: Typed) -> Answer:
     """Show what would be approved, to those who may; sending that approves it."""
-    asked = await _asked(desk, typed)
-    if not isinstance(asked, Asked):
-        return asked
-    outcome = await deciding.check(desk, _value(asked), typed.user)
-    if isinstance(outcome, Refusal):
-        return outcome.message
+    found = await _checked(desk, typed)
+    if not isinstance(found, tuple):
+        return found
+    asked, asking = found
     place = Place(typed.where.channel, thread=typed.where.thread)
-    return decided.approve_form(outcome.state, outcome.step, outcome.gate, place, unescape(asked.rest))
+    return decided.approve_form(asking.state, asking.step, asking.gate, place, unescape(asked.rest))
 
 
 async def deny(desk: Desk, typed: Typed) -> Answer:
@@ -69,16 +67,14 @@ async def deny(desk: Desk, typed: Typed) -> Answer:
 
 async def edit(desk: Desk, typed: Typed) -> Answer:
     """Show the values that may be changed, to those who may; sending that changes them."""
-    asked = await _asked(desk, typed)
-    if not isinstance(asked, Asked):
-        return asked
-    outcome = await deciding.check(desk, _value(asked), typed.user)
-    if isinstance(outcome, Refusal):
-        return outcome.message
-    if not outcome.editable:
-        return decided.nothing_to_edit(outcome.step, outcome.gate)
+    found = await _checked(desk, typed)
+    if not isinstance(found, tuple):
+        return found
+    asked, asking = found
+    if not asking.editable:
+        return decided.nothing_to_edit(asking.step, asking.gate)
     place = Place(typed.where.channel, _value(asked), typed.where.thread)
-    return gate_forms.edit_form(outcome.gate, outcome.editable, place)
+    return gate_forms.edit_form(asking.gate, asking.editable, place)
 
 
 async def request_changes(desk: Desk, typed: Typed) -> Answer:
@@ -149,6 +145,15 @@ async def _asked(desk: Desk, typed: Typed) -> Asked | Answer:
     if not opened:
         return decided.nothing_open(state)
     return _incomplete(typed, f"Which gate? There is: {escape(listed(list(opened), 20))}")
+
+
+async def _checked(desk: Desk, typed: Typed) -> tuple[Asked, acts.Asking] | Answer:
+    """The open gate that is meant, for whoever may act at it."""
+    asked = await _asked(desk, typed)
+    if not isinstance(asked, Asked):
+        return asked
+    outcome = await deciding.check(desk, _value(asked), typed.user)
+    return outcome.message if isinstance(outcome, Refusal) else (asked, outcome)
 
 
 def _value(asked: Asked) -> str:

@@ -29,6 +29,7 @@ from engine.core.delegations import Delegation
 from engine.core.estimate import Estimate, Range, StepEstimate
 from engine.core.events import Actor
 from engine.core.identities import Link
+from engine.core.key_events import KeyChecked
 from engine.core.keys import SECRETS, Key
 from engine.core.roles import EVERYONE, Grant, Role
 from engine.core.state import RunState
@@ -242,6 +243,7 @@ def _roles(text: str) -> Iterator[Made]:
 @about_data(keys.secrets)
 @about_data(keys.entry_form)
 @about_data(keys.revoke_form)
+@about_data(keys.checked)
 def _keys(text: str) -> Iterator[Made]:
     by = Actor(via="slack", id="U0ANAXXXXX", name=text)
     known = [Key(f"p{at}", "default", "pk", "WXYZ" if at % 2 else "", "f", 1_000_000, by) for at in range(60)]
@@ -258,6 +260,11 @@ def _keys(text: str) -> Iterator[Made]:
         yield keys.revoke_form("openai", name, PLACE)
         yield replies.said(keys.kept(known[1]._replace(name=name)))
         yield replies.said(keys.revoked("openai", name))
+        for accepted in (True, False, None):
+            by = known[1].by
+            yield keys.checked(
+                KeyChecked(provider="openai", name=name, key="key_1", accepted=accepted, words=text, by=by)
+            )
 
 
 @about_data(rights.granted)
