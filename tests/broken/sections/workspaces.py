@@ -124,6 +124,13 @@ BREAKS = (
         seen="ValueError",
     ),
     Break(
+        "What looks like a value in the place of its name",
+        "keys.py::looks_like_value",
+        "nothing that nobody has thought up is seen",
+        text=" or any(len(_TURN.findall(run)) >= _TURNS for run in _RUN.findall(word))",
+        instead="",
+    ),
+    Break(
         "A key that is given in Slack is in no message",
         "key_forms.py::KeyForms._answer",
         "what was wrong is said with all that was given",
