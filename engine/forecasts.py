@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from engine.core.definition import Workflow
 from engine.core.estimate import CALLED, Estimate, Past, asks_models, estimate, place_of
-from engine.core.graph import Kind, Plan
+from engine.core.graph import Kind, Plan, family_of
 from engine.definitions import Definitions
 from engine.store import Log, StepCost
 from engine.tariffs import PriceBook
@@ -53,7 +53,9 @@ class Forecasts:
 
 def past_of(plan: Plan, runs: int, costs: Iterable[StepCost]) -> dict[str, Past]:
     """By the step's place in the estimate. What a child run has cost counts where one step alone calls its workflow."""
-    known = {**_callers(plan, ""), plan.workflow.hash: ("", plan)}
+    known: dict[str, tuple[str, Plan] | None] = {}
+    _note_callers(plan, "", known)
+    known[plan.workflow.hash] = ("", plan)
     spent: dict[str, int] = {}
     for one in costs:
         if (called := known.get(one.definition)) is not None:
@@ -62,15 +64,16 @@ def past_of(plan: Plan, runs: int, costs: Iterable[StepCost]) -> dict[str, Past]
     return {place: Past(runs, amount // runs) for place, amount in spent.items()}
 
 
-def _callers(plan: Plan, prefix: str) -> dict[str, tuple[str, Plan] | None]:
+def _note_callers(plan: Plan, prefix: str, known: dict[str, tuple[str, Plan] | None]) -> None:
     """By the hash of each definition that is called: how its steps' places begin; None where several steps call it."""
-    found: dict[str, tuple[str, Plan] | None] = {}
     for template, node in plan.nodes.items():
-        call = node.step.workflow if node.kind is Kind.CALL else None
-        child = None if call is None else plan.children.get(call.definition or "")
+        definition = (node.step.workflow.definition or "") if node.kind is Kind.CALL and node.step.workflow else ""
+        child = plan.children.get(definition)
         if child is None:
             continue
-        own = f"{prefix}{template}{CALLED}"
-        inside = {child.workflow.hash: (own, child), **_callers(child, own)}
-        found |= {one: None if one in found else called for one, called in inside.items()}
-    return found
+        if definition in known:
+            known |= dict.fromkeys((definition, *family_of(child)))
+        else:
+            own = f"{prefix}{template}{CALLED}"
+            known[definition] = (own, child)
+            _note_callers(child, own, known)

@@ -14,7 +14,7 @@ from functools import lru_cache
 from engine.core import events as e
 from engine.core.definition import Workflow
 from engine.core.errors import BrokenDefinition
-from engine.core.graph import Plan, walk
+from engine.core.graph import Plan, family_of, walk
 from engine.store import Log
 
 KNOWN_PLANS = 512
@@ -114,12 +114,17 @@ def _parsed(text: str) -> Workflow:
 
 def read(workflow: Workflow, texts: Mapping[str, Workflow]) -> Plan:
     """The plan of a workflow, where all that it calls is at hand. Raises ``BrokenDefinition``."""
-    children: dict[str, Plan] = {}
+    return _planned(workflow, texts, {})
+
+
+def _planned(workflow: Workflow, texts: Mapping[str, Workflow], known: dict[str, Plan]) -> Plan:
+    """``known`` are those that were read before: many may call the same one."""
     for called in calls(workflow):
         if called not in texts:
             raise BrokenDefinition(called, "is missing")
-        children[called] = read(texts[called], texts)
-    return Plan.of(workflow, children)
+        if called not in known:
+            known[called] = _planned(texts[called], texts, known)
+    return Plan.of(workflow, {called: known[called] for called in calls(workflow)})
 
 
 def calls(workflow: Workflow) -> list[str]:
@@ -130,7 +135,4 @@ def calls(workflow: Workflow) -> list[str]:
 
 def called_by(plan: Plan) -> dict[str, Workflow]:
     """All that the workflow of the plan calls, and that these call in turn, by their hashes."""
-    found: dict[str, Workflow] = {}
-    for definition, child in plan.children.items():
-        found |= {**called_by(child), definition: child.workflow}
-    return found
+    return {definition: child.workflow for definition, child in family_of(plan).items()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, NamedTuple, cast
 
 from pydantic import JsonValue
@@ -17,9 +18,9 @@ from engine.core import paths
 from engine.core.agent_parts import TURN_CODE
 from engine.core.corrections import CORRECTING_CODE
 from engine.core.expressions import Compiled, ExpressionError, Template, compile_value
-from engine.core.graph import Kind, Plan, PlannedStep
-from engine.core.models import LLM
-from engine.core.money import say_money
+from engine.core.graph import Kind, Plan, PlannedStep, family_of
+from engine.core.models import LLM, image_tokens
+from engine.core.money import Micros, say_money
 from engine.core.prices import Price
 from engine.core.state import RunState
 
@@ -30,6 +31,10 @@ TOOL_RESULT = (20, 500, 10_000)
 """Tokens that each turn of an agent adds to what the next one is told, besides the model's own answer."""
 CORRECTION = (150, 800, 7_000)
 """Tokens that a model is told besides the attempt that it may correct: the error, what came of it, what was changed."""
+IMAGE = (85, 1_500)
+"""Tokens of an image: at least, likely."""
+MOST_PLACES = 1_000
+"""So many places where models are asked are reckoned; workflows that call each other may come to very many more."""
 CALLED = " > "
 """Before it is the step that calls a workflow, behind it a step of that."""
 CORRECTIONS = " (corrections)"
@@ -96,7 +101,11 @@ def estimate(
 
     ``past`` is by the step's place in the definition.
     """
-    steps = tuple(_priced(one, prices, past or {}) for one in _asked(plan, given, "", ONCE, ()))
+    asked = list(islice(_asked(plan, given, "", ONCE, ()), MOST_PLACES + 1))
+    if len(asked) > MOST_PLACES:
+        more = f"what is asked in more than {MOST_PLACES:,} places is left out"
+        asked[-2:] = [replace(asked[-2], reasons=(*asked[-2].reasons, more))]
+    steps = tuple(_priced(one, prices, past or {}) for one in asked)
     cost = NOTHING
     for one in steps:
         cost = cost.plus(one.cost or NOTHING)
@@ -105,9 +114,8 @@ def estimate(
 
 def asks_models(plan: Plan) -> bool:
     """Whether a run of it can ask any model, itself or in a run that it calls."""
-    return any(_code(node) in _ASKING for node in plan.nodes.values()) or any(
-        asks_models(child) for child in plan.children.values()
-    )
+    family = {"": plan, **family_of(plan)}
+    return any(_code(node) in _ASKING for each in family.values() for node in each.nodes.values())
 
 
 def models_of(plan: Plan) -> Iterator[tuple[str, str]]:
@@ -148,7 +156,7 @@ class _Asking:
     tokens_out: Range
     reasons: tuple[str, ...]
     limit: tuple[int, int] | None = None
-    """So many steps ask at most, each until that has cost so much."""
+    """So many steps or agents ask at most, each until that has cost so much."""
 
 
 def _asked(
@@ -160,7 +168,7 @@ def _asked(
         often, reasons = often.times(times), (*why, *reasons)
         if node.kind is Kind.CALL and node.step.workflow is not None:
             child = plan.children.get(node.step.workflow.definition or "")
-            if child is not None:
+            if child is not None and asks_models(child):
                 inputs = _known_input(node, scope)
                 yield from _asked(child, inputs, f"{prefix}{template}{CALLED}", often, reasons)
         elif _code(node) in _ASKING:
@@ -198,12 +206,15 @@ def _asking(
     if (rules := node.step.correct) is not None:
         calls = calls.times(Range(1, 1, 1 + rules.attempts))
         reasons = (*reasons, f"and as many after each of at most {_corrections(rules.attempts)}")
-    if _code(node) == TURN_CODE:
-        # What a turn is told grows by each turn before it; on average by half of them.
-        turns = _turns(plan, node)
-        grown = out.plus(Range(*TOOL_RESULT)).times(Range(*((count - 1) // 2 for count in turns)))
-        prompt = prompt.plus(grown)
-    return _Asking(step, str(words.get("model", "")), calls, prompt, out, reasons)
+    if _code(node) != TURN_CODE:
+        return _Asking(step, str(words.get("model", "")), calls, prompt, out, reasons)
+    # What a turn is told grows by each turn before it; on average by half of them.
+    turns, most = _turns(plan, node)
+    prompt = prompt.plus(out.plus(Range(*TOOL_RESULT)).times(Range(*((count - 1) // 2 for count in turns))))
+    limit = None if most is None else (often.high // turns.high, most)
+    if most is not None:
+        reasons = (*reasons, f"together at most {say_money(most)}")
+    return _Asking(step, str(words.get("model", "")), calls, prompt, out, reasons, limit)
 
 
 def _correcting(
@@ -235,10 +246,11 @@ def _out(most: int) -> Range:
     return Range(max(1, most // 10), max(1, most // 2), most)
 
 
-def _turns(plan: Plan, node: PlannedStep) -> Range:
-    repeat = plan.nodes[paths.around_template(node.template)[-1]].step.repeat
-    most = 1 if repeat is None else repeat.max
-    return Range(1, min(LIKELY_TURNS, most), most)
+def _turns(plan: Plan, node: PlannedStep) -> tuple[Range, Micros | None]:
+    """How many turns the agent of this one has, and what they may cost together."""
+    step = plan.nodes[paths.around_template(node.template)[-1]].step
+    most = 1 if step.repeat is None else step.repeat.max
+    return Range(1, min(LIKELY_TURNS, most), most), None if step.agent is None else step.agent.cost
 
 
 def _prompt(words: Mapping[str, JsonValue], scope: Mapping[str, Any]) -> tuple[Range, tuple[str, ...]]:
@@ -247,6 +259,10 @@ def _prompt(words: Mapping[str, JsonValue], scope: Mapping[str, Any]) -> tuple[R
     for name in ("system", "prompt", "tools", "output"):
         found, missing = _tokens(words.get(name), scope)
         total, unknown = total.plus(found), unknown + missing
+    images = words.get("images")
+    if isinstance(images, list):
+        one = Range(*IMAGE, image_tokens(str(words.get("model", ""))))
+        total = total.plus(one.times(Range(*[len(images)] * 3)))
     told = f"a prompt of about {total.likely:,} tokens"
     if unknown:
         told += f", {unknown} of its parts not known before the run"
@@ -340,7 +356,7 @@ def _priced(asking: _Asking, prices: Prices, past: Mapping[str, Past]) -> StepEs
     cost = one.times(asking.calls)
     if asking.limit is not None:
         steps, limit = asking.limit
-        cost = cost._replace(high=min(cost.high, steps * limit))
+        cost = Range(*(min(one, steps * limit) for one in cost))
     before = past.get(asking.step)
     if before is None:
         return replace(known, cost=cost)

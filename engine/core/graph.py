@@ -221,6 +221,20 @@ class Plan:
         )
 
 
+def family_of(plan: Plan) -> dict[str, Plan]:
+    """The plans of all that it calls, each once and after those that it calls itself: by their definitions' hashes."""
+    found: dict[str, Plan] = {}
+    _gather(plan, found)
+    return found
+
+
+def _gather(plan: Plan, found: dict[str, Plan]) -> None:
+    for definition, child in plan.children.items():
+        if definition not in found:
+            _gather(child, found)
+            found[definition] = child
+
+
 def resolved_needs(steps: Iterable[Step]) -> dict[str, tuple[str, ...]]:
     """What each step waits for: its ``needs`` without repetitions, else the step before it."""
     needs: dict[str, tuple[str, ...]] = {}

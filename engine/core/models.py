@@ -19,6 +19,19 @@ LOCAL = "local"
 """The provider that is this machine: it answers by rule, without a key, and says so."""
 
 
+IMAGE_TOKENS = 20_000
+"""More than providers count an image as, whatever its size: they shrink it to some thousand patches before."""
+DEAR_IMAGE_TOKENS = 50_000
+"""Of gpt-4o-mini an image is 2,833 tokens, and 5,667 for each of its tiles, of which there are eight at most (OpenAI's
+guide "Images and vision")."""
+
+
+def image_tokens(model: str) -> int:
+    """The most that an image may count as; ``model`` is ``provider:name``."""
+    name = model.partition(":")[2].rpartition("/")[2]
+    return DEAR_IMAGE_TOKENS if name.startswith("gpt-4o-mini") else IMAGE_TOKENS
+
+
 class Llm(Model):
     """One question to a model. The output is ``{"text", "value", "model", "usage", "cost", "finish"}``: ``value`` is
     there with ``output``, ``usage`` has ``input_tokens`` and ``output_tokens``, and ``cost`` is in US dollars.

@@ -16,7 +16,7 @@ from engine.core.children import child_start, is_stopped_along
 from engine.core.deciding.draft import BY_ENGINE
 from engine.core.definition import Workflow
 from engine.core.errors import InvalidInput
-from engine.core.graph import Plan
+from engine.core.graph import Plan, family_of
 from engine.core.inputs import validate_input
 from engine.core.starting import started_of
 from engine.core.state import ENDED_RUN, Phase, Recorded, StepStatus
@@ -86,7 +86,7 @@ class Rehearsal:
             raise InvalidInput(self.workflow.name, problems)
         started = started_of("ws_rehearsal", self.workflow, values, person(by))
         people = People(decide or {}, signals, orders)
-        people.check(_family(self._plan))
+        people.check([self._plan, *family_of(self._plan).values()])
         stage = _Stage(self._now, Workers(Stubs(self._stubs), self._registry, self._real), people)
         return stage.perform(self._plan, started)
 
@@ -173,7 +173,3 @@ class _Stage:
 
     def _tell(self, caller: Case, command: c.ChildEnded) -> None:
         self._world.submit(caller, command)
-
-
-def _family(plan: Plan) -> list[Plan]:
-    return [plan, *(each for child in plan.children.values() for each in _family(child))]

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 import pytest
 from pydantic import JsonValue
 
-from engine.core.estimate import Estimate, Past, Range, asks_models, estimate
-from engine.core.graph import Plan
+from engine.core.estimate import MOST_PLACES, Estimate, Past, Range, asks_models, estimate
+from engine.core.graph import Plan, family_of
 from engine.core.loader import load_yaml
 from engine.core.paths import around_template
 from engine.core.pinning import pin
 from engine.core.prices import Price
 from engine.core.stepspec import StepSpec
+from engine.plans import called_by
 
 CATALOG = {name: StepSpec.of({}) for name in ("llm", "agent.turn", "llm.correct", "http.request", "noop")}
 PRICES = {"p:cheap": Price(1_000_000, 10_000_000), "local:free": Price(0, 0)}
@@ -78,6 +79,37 @@ def test_an_agent_is_told_more_with_each_turn() -> None:
     assert (one.step, one.calls) == ("look", Range(1, 3, 5))
     assert one.cost == Range(102, 3 * (2 + (50 + 500) + 500), 5 * (2 + 2 * (100 + 10_000) + 1_000))
     assert one.reasons[0] == "look takes 1 to 5 turns"
+
+
+def test_an_agent_costs_no_more_than_its_limit() -> None:
+    agent = "agent: {model: 'p:cheap', prompt: 'abcdabcd', max_turns: 5, max_tokens: 100, cost: 0.001 USD}"
+    items = "for_each: {items: [1, 2, 3], max_items: 3}"
+    (one,) = of(made(f"  - {{id: look, {agent}}}")).steps
+    assert one.cost == Range(102, 1_000, 1_000)
+    assert one.reasons[-1] == "together at most $0.001"
+    (each,) = of(made(f"  - {{id: all, {items}, steps: [{{id: look, {agent}}}]}}")).steps
+    assert each.cost == Range(3 * 102, 3_000, 3_000)
+
+
+def test_images_are_counted() -> None:
+    (one,) = of(made("  - {id: ask, llm: {model: 'p:cheap', prompt: abcd, max_tokens: 10, images: [a, b]}}")).steps
+    assert one.cost == Range(1 + 2 * 85 + 10, 1 + 2 * 1_500 + 50, 1 + 2 * 20_000 + 100)
+
+
+def test_workflows_that_call_each_other_in_very_many_ways_are_estimated_in_time() -> None:
+    calls = "".join(f"  - {{id: s{at}, workflow: child}}\n" for at in (1, 2))
+    plan = renamed(made(f"  - {{id: ask, {ASK}}}"), "child")
+    for _ in range(40):
+        plan = renamed(made(calls, children={"child": plan}), "child")
+    found = of(plan)
+    assert len(found.steps) == MOST_PLACES
+    assert found.steps[-1].reasons[-1] == "what is asked in more than 1,000 places is left out"
+    assert len(family_of(plan)) == 40
+    assert len(called_by(plan)) == 40
+
+
+def renamed(plan: Plan, name: str) -> Plan:
+    return Plan.of(plan.workflow.model_copy(update={"name": name}), plan.children)
 
 
 def test_earlier_runs_say_what_is_likely_within_what_is_possible() -> None:

@@ -383,6 +383,15 @@ def test_the_bound_of_a_request_is_never_below_its_bytes() -> None:
     assert most_tokens(question) > 2 * len(text.encode())
 
 
+@pytest.mark.parametrize(
+    ("model", "largest"),
+    [("openai:gpt-4o-mini-2024-07-18", 2_833 + 8 * 5_667), ("openai:gpt-5-mini", 10_000), (ANTHROPIC, 4_784)],
+)
+def test_the_bound_of_a_request_is_never_below_what_its_images_count(model: str, largest: int) -> None:
+    shown = Said(role="user", text="x", images=("https://example.org/1.png", "https://example.org/2.png"))
+    assert most_tokens(Question(model=model, messages=[shown], max_tokens=1)) > 2 * largest
+
+
 @pytest.mark.parametrize("schema", [None, SCHEMA])
 async def test_the_local_model_says_what_it_is_needs_no_key_and_costs_nothing(
     bench: Bench, schema: dict[str, JsonValue] | None

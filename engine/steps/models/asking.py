@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from engine.core.failures import FailureClass, NotYet, StepError
 from engine.core.jsonschemas import size_in_tokens
 from engine.core.keys import switch_of
+from engine.core.models import image_tokens
 from engine.core.money import Micros, say_money
 from engine.core.spending import Spend
 from engine.core.words import did_you_mean
@@ -32,7 +33,6 @@ TELL_EVERY_S = 10.0
 PER_MESSAGE = 50
 """Tokens that a provider may count for a message or a tool besides what is in it."""
 PER_REQUEST = 1_000
-PER_IMAGE = 10_000
 _LIKELY_BYTES_PER_TOKEN = 3
 
 
@@ -68,12 +68,13 @@ def provider_of(model: str, models: Models) -> Provider:
 
 
 def most_tokens(question: Question) -> int:
-    """More than any provider counts for what is asked: a token is at least one byte, and images have a fixed share."""
+    """More than any provider counts for what is asked: a token is a byte at least, an image as many as it may be."""
     said = [message.model_dump(mode="json", exclude={"images"}) for message in question.messages]
     tools = [tool.model_dump(mode="json") for tool in question.tools]
     images = sum(len(message.images) for message in question.messages)
     written = size_in_tokens(question.system, said, tools, question.output)
-    return written + PER_MESSAGE * (len(said) + len(tools)) + PER_IMAGE * images + PER_REQUEST
+    shown = image_tokens(question.model) * images
+    return written + shown + PER_MESSAGE * (len(said) + len(tools)) + PER_REQUEST
 
 
 class _Request:
