@@ -24,6 +24,12 @@ _CLUSTERED: dict[str, Any] = {"sqlite_with_rowid": False}
 # Room in each page of PostgreSQL for the new version of a row whose head moves with every append.
 _REWRITTEN: dict[str, Any] = {"postgresql_with": {"fillfactor": 70}, **_CLUSTERED}
 
+
+def _partial(name: str, *columns: str, only: str) -> Index:
+    """An index of the rows of which this is true: of the few that are looked for among many."""
+    return Index(name, *columns, sqlite_where=text(only), postgresql_where=text(only))
+
+
 # What workspaces' streams say besides anchors, of which there may be one a minute.
 SAID_IN_WORKSPACES = "stream >= 'ws_' AND stream < 'ws`' AND type <> 'RUN_HEADS_ANCHORED'"
 
@@ -37,13 +43,7 @@ events = Table(
     Column("at", Text, nullable=False),
     Column("payload", Text, nullable=False),
     Column("hash", Text, nullable=False),
-    Index(
-        "ix_events_said",
-        "stream",
-        "seq",
-        sqlite_where=text(SAID_IN_WORKSPACES),
-        postgresql_where=text(SAID_IN_WORKSPACES),
-    ),
+    _partial("ix_events_said", "stream", "seq", only=SAID_IN_WORKSPACES),
     **_CLUSTERED,
 )
 
@@ -79,44 +79,15 @@ runs = Table(
     Column("anchored", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("workspace", "dedupe_key"),
     Index(None, "workspace", "id"),
-    Index(
-        "ix_runs_unanchored",
-        "workspace",
-        "id",
-        sqlite_where=text("NOT anchored"),
-        postgresql_where=text("NOT anchored"),
-    ),
+    _partial("ix_runs_unanchored", "workspace", "id", only="NOT anchored"),
     Index("ix_runs_workspace_status_id", "workspace", "status", "id"),
     Index("ix_runs_workspace_workflow_id", "workspace", "workflow", "id"),
     Index("ix_runs_workspace_started_by_id", "workspace", "started_by", "id"),
     Index("ix_runs_workspace_starter_id", "workspace", "starter", "id"),
-    Index(
-        "ix_runs_attention",
-        "workspace",
-        "id",
-        sqlite_where=text("attention <> ''"),
-        postgresql_where=text("attention <> ''"),
-    ),
-    Index(
-        "ix_runs_parent",
-        "parent",
-        "id",
-        sqlite_where=text("parent IS NOT NULL"),
-        postgresql_where=text("parent IS NOT NULL"),
-    ),
-    Index(
-        "ix_runs_data_key",
-        "data_key",
-        sqlite_where=text("data_key IS NOT NULL"),
-        postgresql_where=text("data_key IS NOT NULL"),
-    ),
-    Index(
-        "ix_runs_ended",
-        "workspace",
-        "ended_at",
-        sqlite_where=text("ended_at IS NOT NULL"),
-        postgresql_where=text("ended_at IS NOT NULL"),
-    ),
+    _partial("ix_runs_attention", "workspace", "id", only="attention <> ''"),
+    _partial("ix_runs_parent", "parent", "id", only="parent IS NOT NULL"),
+    _partial("ix_runs_data_key", "data_key", only="data_key IS NOT NULL"),
+    _partial("ix_runs_ended", "workspace", "ended_at", only="ended_at IS NOT NULL"),
     **_REWRITTEN,
 )
 
@@ -200,12 +171,7 @@ signals = Table(
     Column("at", BigInteger, nullable=False),
     Column("run", IDENTIFIER),
     Index("ix_signals_address", "workspace", "name", "correlation", "run"),
-    Index(
-        "ix_signals_run",
-        "run",
-        sqlite_where=text("run IS NOT NULL"),
-        postgresql_where=text("run IS NOT NULL"),
-    ),
+    _partial("ix_signals_run", "run", only="run IS NOT NULL"),
     **_CLUSTERED,
 )
 
@@ -254,13 +220,7 @@ cursors = Table(
     Column("owner", IDENTIFIER),
     Column("until", BigInteger, nullable=False, server_default=text("0")),
     Column("done", Boolean, nullable=False, server_default=text("false")),
-    Index(
-        "ix_cursors_open",
-        "consumer",
-        "stream",
-        sqlite_where=text("NOT done"),
-        postgresql_where=text("NOT done"),
-    ),
+    _partial("ix_cursors_open", "consumer", "stream", only="NOT done"),
     Index(None, "stream"),
     **_REWRITTEN,
 )
@@ -278,13 +238,7 @@ deliveries = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("confirmed_at", BigInteger),
     Index(None, "consumer", "receipt_key"),
-    Index(
-        "ix_deliveries_unconfirmed",
-        "consumer",
-        "stream",
-        sqlite_where=text("confirmed_at IS NULL"),
-        postgresql_where=text("confirmed_at IS NULL"),
-    ),
+    _partial("ix_deliveries_unconfirmed", "consumer", "stream", only="confirmed_at IS NULL"),
     Index(None, "stream"),
     **_CLUSTERED,
 )
