@@ -94,16 +94,8 @@ def register(app: AsyncApp, attending: Attending, departures: Departures) -> Non
     bolt.view(keys.ADD)(on(lambda its: its.key_forms.add))
     bolt.view(keys.ROTATE)(on(lambda its: its.key_forms.rotate))
     bolt.view(keys.REVOKE)(on(lambda its: its.key_forms.revoke))
-    bolt.action(Deed.PAUSE.value)(on(lambda its: its.steering.pause))
-    bolt.action(Deed.RESUME.value)(on(lambda its: its.steering.resume))
-    bolt.action(Deed.RETRY.value)(on(lambda its: its.steering.retry))
-    bolt.action(Deed.RAISE.value)(on(lambda its: its.steering.raise_budget))
-    bolt.action(Deed.CANCEL.value)(on(lambda its: its.steering.cancel))
+    _runs(bolt, on)
     _guards(bolt, on)
-    bolt.action(DETAILS)(on(lambda its: its.details.open))
-    for page in (details.EARLIER, details.LATER, details.LATEST):
-        bolt.action(page)(on(lambda its: its.details.leaf))
-    bolt.action(details.LOG)(on(lambda its: its.details.log))
     bolt.view(start_forms.PICKER)(on(lambda its: its.views.pick))
     bolt.view(start_forms.START)(on(lambda its: its.views.start))
     bolt.view(start_forms.RUN_PICKER)(on(lambda its: its.choosing.chosen))
@@ -147,6 +139,19 @@ def _gates(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> N
     bolt.action(FORK)(on(lambda its: its.recoding.open_fork))
     bolt.view(code_forms.USE_FORM)(on(lambda its: its.recoding.use))
     bolt.view(code_forms.FORK_FORM)(on(lambda its: its.recoding.fork))
+
+
+def _runs(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> None:
+    """The buttons of runs, and what is shown of one."""
+    bolt.action(Deed.PAUSE.value)(on(lambda its: its.steering.pause))
+    bolt.action(Deed.RESUME.value)(on(lambda its: its.steering.resume))
+    bolt.action(Deed.RETRY.value)(on(lambda its: its.steering.retry))
+    bolt.action(Deed.RAISE.value)(on(lambda its: its.steering.raise_budget))
+    bolt.action(Deed.CANCEL.value)(on(lambda its: its.steering.cancel))
+    bolt.action(DETAILS)(on(lambda its: its.details.open))
+    for page in (details.EARLIER, details.LATER, details.LATEST):
+        bolt.action(page)(on(lambda its: its.details.leaf))
+    bolt.action(details.LOG)(on(lambda its: its.details.log))
 
 
 def _guards(bolt: Any, on: Callable[[Callable[[Listeners], Listener]], Any]) -> None:
