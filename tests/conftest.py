@@ -14,9 +14,13 @@ import pytest
 
 from engine.embedded import EmbeddedRedis
 from engine.store import Log
-from tests.services import PostgresServer, run_apart, running_postgres, running_redis
+from tests.services import PostgresServer, run_apart, running_postgres, running_redis, work_in_memory
 
 BOTH = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+def pytest_configure() -> None:
+    work_in_memory()
 
 
 @pytest.hookimpl(wrapper=True)

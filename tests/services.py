@@ -24,6 +24,21 @@ from redis.asyncio import Redis
 
 from engine.embedded import EmbeddedRedis, EmbeddedRedisError
 
+MEMORY = Path("/dev/shm")
+PLENTY = 4 * 1024**3
+"""Bytes: of what all tests have at a time it is some ten times as much."""
+
+
+def work_in_memory() -> None:
+    """Let temporary files lie in memory, here and in all processes that are started, if there is plenty of it.
+
+    What is lost with a machine is not what tests are about; and on a disk, to copy a database takes ten times as long.
+    """
+    if "TMPDIR" in os.environ or not MEMORY.is_mount() or not os.access(MEMORY, os.W_OK):
+        return
+    if shutil.disk_usage(MEMORY).free > PLENTY and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
 
 def missing(service: str) -> NoReturn:
     """Skip the test for want of a service; where CI=true fail it instead. `service` says what is missing."""
@@ -118,7 +133,7 @@ def running_postgres(*, waits_for_disk: bool = False) -> Generator[PostgresServe
         postmaster = server.get_postmaster_info()
         assert postmaster.socket_dir is not None
         psql = Path(pgserver.__file__).parent / "pginstall" / "bin" / "psql"
-        with ended_with_us(postmaster.pid), ThreadPoolExecutor(1) as later:
+        with ended_with_us(postmaster.pid, directory), ThreadPoolExecutor(1) as later:
             running = PostgresServer(postmaster.socket_dir, psql, later)
             if not waits_for_disk:
                 running.execute("ALTER SYSTEM SET fsync = off")
@@ -130,9 +145,13 @@ def running_postgres(*, waits_for_disk: bool = False) -> Generator[PostgresServe
 
 
 @contextmanager
-def ended_with_us(pid: int) -> Generator[None]:
-    """Have the process told to quit if we are killed meanwhile: the kernel closes the pipe on which a shell waits."""
-    command = ["/bin/sh", "-c", 'read -r _; kill -QUIT "$1"', "sh", str(pid)]
+def ended_with_us(pid: int, folder: Path) -> Generator[None]:
+    """Have the process told to quit, and its folder taken away, if we are killed meanwhile.
+
+    The kernel closes the pipe then, on which a shell waits.
+    """
+    then = 'read -r _; kill -QUIT "$1"; while kill -0 "$1" 2>&-; do sleep 0.1; done; rm -rf "$2"'
+    command = ["/bin/sh", "-c", then, "sh", str(pid), str(folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True) as watchdog:
         try:
             yield
