@@ -251,3 +251,25 @@ async def test_a_switch_for_a_key_stops_the_call_that_has_it_and_holds_whoever_w
     for run in (first, *later):
         assert (await ended(engine, run)).status is RunStatus.COMPLETED
     assert len(server.seen) == 4
+
+
+@pytest.mark.parametrize("stop", ["provider:openai", "model:openai:gpt-5-mini"])
+async def test_a_switch_for_a_provider_or_a_model_stops_its_calls_and_no_others(
+    engine: Engine, server: Providers, stop: str
+) -> None:
+    server.next = [Hang(), said("3")]
+    runs = [await begin(engine, "tell")]
+    await reaches(engine, runs[0], lambda _: bool(server.seen))
+    await engine.switches.throw(stop, by=BEN, reason="it makes things up")
+    runs.insert(0, await begin(engine, "tell"))
+    for run in runs:
+        state = await reaches(engine, run, lambda state: state.step("ask").hold is not None or state.end is not None)
+        hold = state.step("ask").hold
+        assert hold is not None
+        assert hold.keys == (stop,)
+    assert (await finish(engine, "anthropic")).status is RunStatus.COMPLETED
+    assert len(server.seen) == 2, "nobody was asked under the switch once it was acknowledged"
+    await engine.switches.lift(stop, by=BEN)
+    for run in runs:
+        assert (await ended(engine, run)).status is RunStatus.COMPLETED
+    assert len(server.seen) == 4

@@ -53,6 +53,13 @@ BREAKS = (
         instead="",
     ),
     Break(
+        "A switch for a provider or a model stops its calls",
+        "holding.py::effect_keys",
+        "a call is under the switches of its provider alone",
+        text="    return tuple(key for key, name in names if name)\n",
+        instead="    return tuple(key for key, name in names[:1] if name)\n",
+    ),
+    Break(
         "A switch for a key stops the call that has it",
         "asking.py::_Request.made",
         "which key will be opened is not known when the call begins",
