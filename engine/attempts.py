@@ -331,6 +331,9 @@ class _LogRecorder:
     async def log(self, text: str) -> None:
         await self._submit(c.LogLine(self._key.step, self._key.token, self._redactor.text(text)))
 
+    async def status(self, text: str) -> None:
+        await self._submit(c.ReportStatus(self._key.step, self._key.token, self._redactor.text(text)))
+
     async def progress(self, cursor: JsonValue) -> None:
         clean = self._redactor.value(cursor)
         self._limits.refuse(clean, "the cursor")

@@ -46,6 +46,17 @@ def gates() -> Run:
     return run
 
 
+def reports() -> Run:
+    """A step that says what it is doing; its second attempt has not said it yet."""
+    run = Run(workflow(noop("a"), noop("b")))
+    run.look()
+    for page in (1, 3):
+        run.do(c.ReportStatus("a", run.state.step("a").token, f"page {page} of 9"), after=5_000)
+    run.do(c.HandBack("a", run.state.step("a").token, "w1"))
+    run.look()
+    return run
+
+
 def copies() -> Run:
     """A request that is shown in several places, and approved."""
     run = Run(workflow({"id": "g", "approval": {**GATE, "direct_messages": True}}))
@@ -316,6 +327,7 @@ def keys() -> Run:
 SCENES: tuple[Callable[[], Run], ...] = (
     *(
         gates,
+        reports,
         copies,
         in_their_zones,
         stages_and_quorum,

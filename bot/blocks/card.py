@@ -13,7 +13,7 @@ from bot.blocks.kit import TEXT_LIMIT, Block, Message, clip_markup, context, esc
 from bot.blocks.loops import in_crowd
 from bot.blocks.newer import TaskStatus, plan, task
 from bot.blocks.questions import open_questions, question_buttons
-from bot.blocks.standing import standing, standing_steps
+from bot.blocks.standing import report, standing, standing_steps
 from bot.blocks.steering import buttons
 from bot.blocks.words import (
     attempt,
@@ -101,11 +101,13 @@ def _tasks(state: RunState, text: str) -> Iterator[Block]:
     for number, step_id in enumerate(left[:SHOWN_TASKS], 1):
         step = state.step(step_id)
         note = _task_note(state, step_id, step)
-        yield task(number, step_id, _task_status(state, step), note if note in text else "")
+        yield task(number, step_id, _task_status(state, step), note if escape(note) in text else "")
 
 
 def _task_note(state: RunState, step_id: str, step: StepState) -> str:
-    """What it waits for, or which attempt it is."""
+    """What it says that it is doing, what it waits for, or which attempt it is; not escaped."""
+    if step.status is StepStatus.RUNNING and step.report:
+        return report(step)
     if step.status in _TRIED:
         return attempt(step.attempt, state.plan.node(step_id).step.retry.attempts)
     inside = step.status is StepStatus.OPEN and state.status is RunStatus.WAITING

@@ -13,6 +13,7 @@ from bot.blocks.agent_lines import asked_words
 from bot.blocks.correction_lines import given_up_words
 from bot.blocks.flow_lines import awaits_words
 from bot.blocks.gate_words import progress
+from bot.blocks.kit import escape, fit
 from bot.blocks.step_lines import held_words, missing_words, uncertain_words
 from bot.blocks.words import attempt, date, either, moment, one_line, short_id, went_wrong
 from engine.core import paths
@@ -34,6 +35,7 @@ _ORDER = (
 )
 _STOPPING = (StepStatus.RUNNING, StepStatus.CALLING)
 _ANSWERS = "The question in the thread has the answers."
+_REPORT = 200
 _FOR_PEOPLE = (StepStatus.UNCERTAIN, StepStatus.GIVEN_UP, StepStatus.WAITING)
 
 
@@ -70,15 +72,22 @@ def standing(state: RunState, path: str, step: StepState) -> str:
             which = f", {attempt(step.attempt, attempts)}" if step.attempt > 1 else ""
             undone = paths.undone_by(path)
             what = path if undone is None else f"The undoing of {undone}"
+            said = f" At {moment(step.reported_at)}: {escape(report(step))}." if step.report else ""
             if node.step.llm is not None:
-                return f"{what} asks {asked_words(node.step.llm.model, None)} since {moment(step.started_at)}{which}."
-            return f"{what} is running since {moment(step.started_at)}{which}."
+                asks = asked_words(node.step.llm.model, None)
+                return f"{what} asks {asks} since {moment(step.started_at)}{which}.{said}"
+            return f"{what} is running since {moment(step.started_at)}{which}.{said}"
         case StepStatus.CALLING:
             call = node.step.workflow
             name = f"{call.name} " if call is not None else ""
             return f"{path} is done by {name}`{short_id(step.child)}` since {moment(step.started_at)}."
         case _:
             return _waiting(state, path, step)
+
+
+def report(step: StepState) -> str:
+    """What the step says that it is doing, on one line and without a full stop; not escaped."""
+    return fit(" ".join(step.report.split()).rstrip("."), _REPORT)
 
 
 def _waiting(state: RunState, path: str, step: StepState) -> str:

@@ -127,10 +127,10 @@ def _own_line(before: RunState, recorded: Recorded, after: RunState) -> str | No
     if isinstance(event, e.SpendingEvent):
         return money_line(event, at, before)
     match event:
-        case (
-            e.StepStarted() | e.StepProgressed() | e.StepReused() | e.EffectStarted() | e.EffectRecorded() | e.KeyUsed()
-        ):
+        case e.StepStarted() | e.StepReused() | e.EffectStarted() | e.EffectRecorded() | e.KeyUsed():
             return None
+        case e.StepProgressed() | e.StepReported():
+            return None  # the card says how far it is
         case e.StepHeld(asks=False):
             return None  # it goes on by itself in a moment
         case e.StepReleased(step=path) if (hold := before.step(path).hold) is not None and not hold.asks:

@@ -46,6 +46,7 @@ _STYLES: Mapping[type[e.Event], str] = {
     e.RunTimedOut: _BAD,
     e.StepDeadLettered: _BAD,
     e.StepProgressed: _QUIET,
+    e.StepReported: _QUIET,
     e.EffectStarted: _QUIET,
     e.EffectRecorded: _QUIET,
     e.EffectUnsent: _QUIET,
@@ -241,6 +242,7 @@ _Step = (
     | e.StepAwaitedWorker
     | e.StepReleased
     | e.StepLogged
+    | e.StepReported
     | e.EffectStarted
     | e.EffectRecorded
     | e.StepMissing
@@ -273,7 +275,7 @@ def _of_step(event: _Step) -> Fields:
             return {"uses": event.uses}
         case e.StepReleased():
             return {}
-        case e.StepLogged():
+        case e.StepLogged() | e.StepReported():
             return {"text": event.text}
         case e.EffectStarted():
             reserved = say_money(event.reserved) if event.reserved else None

@@ -34,7 +34,7 @@ from engine.core.state import (
 )
 from engine.core.values import At, Held
 
-VERSION = 17
+VERSION = 18
 
 _DEFAULT = StepState()
 _PLAIN = (
@@ -52,6 +52,7 @@ _PLAIN = (
         "postponed",
     ),
     *("awaited", "awaited_at", "missing", "dead", "generation", "keyed_as", "wake_at", "child"),
+    *("report", "reported_at"),
 )
 
 

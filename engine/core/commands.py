@@ -157,6 +157,15 @@ class NoteProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportStatus:
+    """What the attempt is doing now, in words."""
+
+    step: str
+    token: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class BeginEffect:
     """``spend`` is what it may cost at most; None: nothing. ``under``: the switches that stop it, beside those of its
     step and of whom it is paid to."""
@@ -347,7 +356,7 @@ class ChildEnded:
 
 
 StepReport = Succeed | Fail | HandBack | Postpone
-StepNote = BeginEffect | RecordEffect | CancelEffect | UseKey | LogLine | NoteProgress
+StepNote = BeginEffect | RecordEffect | CancelEffect | UseKey | LogLine | NoteProgress | ReportStatus
 Steering = Cancel | Pause | Resume | Redrive | RetryFrom | SkipStep | SetOutput | Settle | Move | Label
 """What operators ask for."""
 Command = Look | StepReport | StepNote | AtGate | Present | Steering | Signal | ChildEnded

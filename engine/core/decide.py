@@ -100,7 +100,9 @@ def _apply(draft: Draft, command: Command) -> Reply:
             return hand_back(draft, command)
         case c.Postpone():
             return postpone(draft, command)
-        case c.BeginEffect() | c.RecordEffect() | c.CancelEffect() | c.UseKey() | c.LogLine() | c.NoteProgress():
+        case c.BeginEffect() | c.RecordEffect() | c.CancelEffect() | c.UseKey():
+            return note(draft, command)
+        case c.LogLine() | c.NoteProgress() | c.ReportStatus():
             return note(draft, command)
         case c.Vote() | c.EditGate() | c.RequestChanges() | c.Delegate() | c.Snooze():
             return at_gate(draft, command)

@@ -37,6 +37,7 @@ _NoteEvent = (
     | e.StepMissing
     | e.StepLogged
     | e.StepProgressed
+    | e.StepReported
     | e.StepDeadLettered
     | e.EffectStarted
     | e.EffectRecorded
@@ -124,6 +125,8 @@ def _noted(state: RunState, event: _NoteEvent, step: StepState) -> RunState:
             return put(state, path, step._replace(log=(*step.log, event.text)))
         case e.StepProgressed():
             return put(state, path, step._replace(cursor=held(event.cursor, state.seq)))
+        case e.StepReported():
+            return put(state, path, step._replace(report=event.text, reported_at=state.at))
         case e.StepDeadLettered():
             return put(state, path, step._replace(dead=event.summary))
         case e.EffectStarted():
@@ -155,6 +158,8 @@ def _started(step: StepState, event: e.StepStarted, state: RunState) -> StepStat
         postponed="",
         awaited=False,
         missing=0,
+        report="",
+        reported_at=0,
     )
 
 

@@ -168,7 +168,7 @@ class StepState(NamedTuple):
     that they did not happen or are to happen anew. ``dead`` says why it will not be tried again by itself;
     ``postponed``, what an attempt waits for that was put off until ``retry_at``. ``keyed_as`` is the path in its
     effects' keys, if it has been renamed since it began. ``missing`` is the seq with which people were asked what to do
-    about code that no worker has.
+    about code that no worker has. ``report`` is what its attempt has said last that it is doing, and when.
     """
 
     status: StepStatus = StepStatus.PENDING
@@ -186,6 +186,8 @@ class StepState(NamedTuple):
     awaited: bool = False
     awaited_at: int = 0
     missing: int = 0
+    report: str = ""
+    reported_at: int = 0
     output: Held = None
     failure: Failure | None = None
     dead: str = ""

@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 LOG_LINE_LIMIT = 300
 LOG_LINES_PER_ATTEMPT = 50
+REPORTS_PER_ATTEMPT = 200
 
 _EFFECT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
 WHOLE_STEP = "-"
@@ -78,6 +79,10 @@ class EffectRecorder(Protocol):
 
     async def log(self, text: str) -> None:
         """A line of the step in the run's timeline."""
+        ...
+
+    async def status(self, text: str) -> None:
+        """STEP_REPORTED: what the step is doing now."""
         ...
 
     async def progress(self, cursor: JsonValue) -> None:
@@ -135,6 +140,7 @@ class StepContext:
         self._loop = asyncio.get_running_loop()
         self._begun: set[str] = set()
         self._lines = 0
+        self._reports = 0
 
     @property
     def idempotency_key(self) -> str:
@@ -213,12 +219,20 @@ class StepContext:
         self._lines += 1
         if self._lines > LOG_LINES_PER_ATTEMPT:
             return
-        line = " ".join(text.split())
-        if len(line) > LOG_LINE_LIMIT:
-            line = line[: LOG_LINE_LIMIT - 1] + "…"
+        line = _one_line(text)
         if self._lines == LOG_LINES_PER_ATTEMPT:
             line = f"further lines of this attempt are left out (at most {LOG_LINES_PER_ATTEMPT})"
         await self._effects.log(line)
+
+    async def status(self, text: str) -> None:
+        """Says on the run's card what the attempt is doing now, in the place of what it said before.
+
+        One line, at most 300 characters. Each call is an event: say it every few seconds, not for every row; after 200
+        of them nothing more is said.
+        """
+        self._reports += 1
+        if self._reports <= REPORTS_PER_ATTEMPT:
+            await self._effects.status(_one_line(text))
 
     async def progress(self, cursor: object) -> None:
         """Notes how far a long step has come, as JSON of the step's own; another attempt finds it in ``ctx.cursor``.
@@ -255,6 +269,11 @@ class StepContext:
         if name in self._begun:
             raise StepError(f"the step has two effects named {name!r}; give each effect a name of its own")
         self._begun.add(name)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LOG_LINE_LIMIT else line[: LOG_LINE_LIMIT - 1] + "…"
 
 
 def _paid(name: str, made: object) -> tuple[object, Cost]:

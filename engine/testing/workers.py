@@ -178,6 +178,9 @@ class _Recorder:
     async def log(self, text: str) -> None:
         self._submit(c.LogLine(self._called.step, self._token, text))
 
+    async def status(self, text: str) -> None:
+        self._submit(c.ReportStatus(self._called.step, self._token, text))
+
     async def progress(self, cursor: JsonValue) -> None:
         self._submit(c.NoteProgress(self._called.step, self._token, cursor))
 

@@ -72,7 +72,14 @@ class World:
                 await ctx.log(f"line {number}")
             return count
 
-        return Registry([echo, flaky, hold, lines, slack_post(self.sender), *self.more])
+        @step("t.rows")
+        async def rows(ctx: StepContext) -> str:
+            for number in (1, 2, 3):
+                await ctx.status(f"row {number} of 9")
+            await self.open.wait()
+            return "read"
+
+        return Registry([echo, flaky, hold, lines, rows, slack_post(self.sender), *self.more])
 
 
 @dataclass

@@ -160,6 +160,15 @@ def logged() -> Run:
     return run
 
 
+def reported() -> Run:
+    run = release()
+    run.look()
+    token = run.state.steps["changes"].token
+    run.do(c.ReportStatus("changes", token, "page 1 of 9"))
+    run.do(c.ReportStatus("changes", token, "page 3 & <4> of 9."))
+    return run
+
+
 def postponed() -> Run:
     run = release()
     run.look()
@@ -194,6 +203,7 @@ def scenes() -> dict[str, Run]:
         "held": held(),
         "lost": lost(),
         "logged": logged(),
+        "reported": reported(),
         "postponed": postponed(),
         "late": late(),
         "skipped": skipped(),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.blocks.card import card, status_words
+from bot.blocks.card import card, meaning, status_words
 from bot.blocks.kit import TEXT_LIMIT
 from bot.blocks.newer import degrade
 from bot.blocks.words import date, moment
 from bot.simulator.blockkit import check_message_blocks
+from engine.core import commands as c
 from tests.bot.reading import spoken, unsaid
-from tests.bot.scenes import scenes
+from tests.bot.scenes import reported, scenes
 
 SCENES = scenes()
 ONCALL, LEADS, END = date(1_901_500), date(8_201_500), date(87_401_500)
@@ -46,6 +47,20 @@ def test_a_retrying_card_says_why_when_and_which_attempt() -> None:
         "Then: verify.",
         FOOT,
     ]
+
+
+def test_a_running_card_says_what_the_step_has_said_last_that_it_is_doing_and_when() -> None:
+    state = SCENES["reported"].state
+    shown = card(state)
+    said = f"At {moment(1_000_000)}: page 3 &amp; &lt;4&gt; of 9."
+    assert shown.text.splitlines()[1] == f"changes is running since {moment(1_000_000)}. {said}"
+    first = next(block for block in shown.blocks if block["type"] == "plan")["tasks"][0]
+    assert "page 3 & <4> of 9" in str(first["details"]), "a task is no markup"
+    assert meaning(state) == meaning(SCENES["running"].state), "which hurries nobody"
+    run = reported()
+    run.do(c.HandBack("changes", run.state.step("changes").token, "w1"))
+    run.look()
+    assert "page 3" not in card(run.state).text, "another attempt has not said so"
 
 
 def test_a_running_card_says_how_long_at_most_and_what_comes_next() -> None:

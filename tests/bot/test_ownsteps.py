@@ -53,6 +53,9 @@ class Forgetful:
     async def log(self, text: str) -> None:
         pass
 
+    async def status(self, text: str) -> None:
+        pass
+
     async def progress(self, cursor: Any) -> None:
         pass
 

@@ -48,6 +48,22 @@ async def test_a_simple_run_is_a_card_and_its_lines(bench: Bench) -> None:
     }
 
 
+async def test_what_a_step_says_that_it_is_doing_is_on_the_card_and_in_no_line(
+    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
+) -> None:
+    async with setup.working(workflow({"id": "read", "uses": "t.rows"})) as engine:
+        bench = Bench(engine, client, directory, simulator)
+        async with bench.telling():
+            run = await bench.start("wf")
+            await bench.until(lambda: bench.texts() and ": row 3 of 9." in bench.card().text)
+            setup.world.open.set()
+            await bench.shows("✓ Completed · 1 of 1 step done")
+            await bench.told(run)
+        assert not [line for line in bench.lines() if "row" in line]
+        reported = [one for one in await engine.history(run) if isinstance(one.event, e.StepReported)]
+        assert len(reported) == 3, "and yet each is on record"
+
+
 async def test_a_gate_is_asked_presented_decided_and_closed(bench: Bench) -> None:
     async with bench.telling():
         run = await bench.start("gated")

@@ -104,6 +104,7 @@ def test_inputs_that_equal_their_default_are_not_told() -> None:
             ],
         ),
         ("postponed", [TOLD[0], "… changes is waiting 12 s for openai's &lt;limit&gt;"]),
+        ("reported", [TOLD[0]]),
         (
             "logged",
             [

@@ -52,6 +52,7 @@ HISTORY: list[tuple[int, e.Event, str]] = [
         "STEP_STARTED deploy attempt=1/5 worker=wrk_1",
     ),
     (2, e.StepLogged(step="deploy", attempt=1, text="half\nway"), 'STEP_LOGGED deploy text="half way"'),
+    (2, e.StepReported(step="deploy", attempt=1, text="row 3 of 9"), 'STEP_REPORTED deploy text="row 3 of 9"'),
     (
         2,
         e.KeyUsed(

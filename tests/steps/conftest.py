@@ -72,6 +72,9 @@ class Notebook:
     async def log(self, text: str) -> None:
         self.events.append(("log", text))
 
+    async def status(self, text: str) -> None:
+        self.events.append(("status", text))
+
     async def progress(self, cursor: JsonValue) -> None:
         self.events.append(("progressed", str(cursor)))
 

@@ -334,13 +334,13 @@ async def test_a_request_that_is_cancelled_is_let_go_at_once(bench: Bench, model
 
 
 @BOTH
-async def test_the_thread_hears_how_far_a_long_answer_is(
+async def test_the_card_says_how_far_a_long_answer_is(
     bench: Bench, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.steps.models.asking.TELL_EVERY_S", 0.0)
     await bench.answer(model, Say("x" * 36))
-    lines = [text for kind, text in bench.notebook.events if kind == "log"]
-    assert lines == [f"{model} has written {count} characters so far" for count in (12, 24, 36)]
+    told = [(kind, text) for kind, text in bench.notebook.events if kind in ("log", "status")]
+    assert told == [("status", f"{count} characters are written") for count in (12, 24, 36)]
 
 
 async def test_an_account_without_credit_does_not_wait(bench: Bench) -> None:

@@ -93,6 +93,9 @@ def note(draft: Draft, command: c.StepNote) -> Reply:
         case c.NoteProgress():
             draft.record(e.StepProgressed(step=command.step, attempt=step.attempt, cursor=command.cursor))
             return c.Accepted()
+        case c.ReportStatus():
+            draft.record(e.StepReported(step=command.step, attempt=step.attempt, text=command.text))
+            return c.Accepted()
         case c.UseKey(use=use):
             if held_by_switch(draft, command.step, (switch_of(use.provider, use.name),)):
                 return c.NowHeld()

@@ -87,6 +87,7 @@ from engine.core.events.steps import (
     StepPostponed,
     StepProgressed,
     StepRedriven,
+    StepReported,
     StepRetried,
     StepReused,
     StepSettled,
@@ -130,6 +131,7 @@ StepEvent = (
     | LateResultRefused
     | StepMissing
     | StepProgressed
+    | StepReported
     | StepDeadLettered
     | StepUncertain
     | StepSettled
@@ -309,6 +311,7 @@ __all__ = [
     "StepProgressed",
     "StepRedriven",
     "StepReleased",
+    "StepReported",
     "StepRetried",
     "StepReused",
     "StepSettled",

@@ -166,6 +166,15 @@ class StepProgressed(EventModel):
     cursor: JsonValue
 
 
+class StepReported(EventModel):
+    """What the attempt says that it is doing now, in words, which hold until the next such words or its end."""
+
+    type: ClassVar[str] = "STEP_REPORTED"
+    step: str
+    attempt: int
+    text: str
+
+
 class KeyUsed(EventModel):
     """The attempt was given a key of ``provider``, or (``secrets``) one of the workspace's secrets.
 

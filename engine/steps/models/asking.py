@@ -29,7 +29,7 @@ from engine.steps.models.replies import Reply
 from engine.steps.models.trouble import LimitReached
 
 EFFECT = "request"
-TELL_EVERY_S = 10.0
+TELL_EVERY_S = 5.0
 PER_MESSAGE = 50
 """Tokens that a provider may count for a message or a tool besides what is in it."""
 PER_REQUEST = 1_000
@@ -174,4 +174,4 @@ class _Request:
         now = time.monotonic()
         if now - self._told_at >= TELL_EVERY_S:
             self._told_at = now
-            await self._ctx.log(f"{self._question.model} has written {characters:,} characters so far")
+            await self._ctx.status(f"{characters:,} characters are written")
