@@ -56,7 +56,7 @@ WORDS: Mapping[str, Word] = {
             "run",
             ("run NAME key=value …", "starts a run; opens a form if inputs are missing or wrong"),
             ("run", "lets you pick a workflow"),
-            examples=("run publish_release version=v1.2.3", 'run cleanup note="two words"'),
+            examples=("run publish_release version=v1.2.3", 'run cleanup folder="two words"'),
             role=Role.RUNNER,
             more="A workflow may name those who can start it (`who_can_run`); then only they can. In a thread, where "
             "Slack takes no commands, mention the bot instead: its run then lives in that thread.",
@@ -184,8 +184,8 @@ WORDS: Mapping[str, Word] = {
             examples=("kill workflow:cleanup wrong folder", "kill run:01ks8q", "kill workspace"),
             role=Role.OPERATOR,
             more="WHAT is workspace, workflow:NAME, run:RUN, step:NAME (the code that it uses), provider:NAME, "
-            "model:NAME, key:NAME or, for an admin, everything. Nothing starts under it any more; what runs is ended "
-            "within a second and held, and costs its step no attempt.",
+            "model:PROVIDER:MODEL, key:PROVIDER/NAME or, for an admin, everything. Nothing starts under it any more; "
+            "what runs is ended within a second and held, and costs its step no attempt.",
         ),
         _word(
             "lift",

@@ -34,7 +34,10 @@ def asked_for(
     ] = None,
     attention: Annotated[
         str | None,
-        typer.Option(metavar="WHAT", help="In need of a person: any, approval, uncertain, missing_step, dead_letter."),
+        typer.Option(
+            metavar="WHAT",
+            help="In need of a person: any, approval, uncertain, given_up, missing_step, held, dead_letter, paused.",
+        ),
     ] = None,
 ) -> Asked:
     """What was asked for."""

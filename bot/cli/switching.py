@@ -12,7 +12,8 @@ What = Annotated[
     str,
     typer.Argument(
         metavar="WHAT",
-        help="workspace, everything, workflow:NAME, step:NAME, run:ID, provider:NAME, model:NAME or key:NAME.",
+        help="workspace, everything, workflow:NAME, step:NAME, run:ID, provider:NAME, model:PROVIDER:MODEL or "
+        "key:PROVIDER/NAME.",
     ),
 ]
 

@@ -24,7 +24,7 @@ _ACTIONS: Final[dict[str, tuple[str, str]]] = {
     "pause": ("would be paused", "Paused"),
     "resume": ("would go on", "Resumed"),
     "cancel": ("would be cancelled", "Cancelled"),
-    "redrive": ("would be tried again where they failed", "Redriven"),
+    "redrive": ("would be redriven", "Redriven"),
 }
 REFUSALS_SHOWN = 20
 

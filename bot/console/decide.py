@@ -18,6 +18,7 @@ from bot.console.confirm import confirm
 from bot.console.filters import pairs
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say
+from bot.console.workers import say_who_goes_on
 from bot.people import acts
 from bot.people.acts import Asking
 from bot.text.gate_facts import changed
@@ -26,7 +27,6 @@ from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.core.state import RunState
 from engine.core.words import listed
-from engine.engine import Engine
 
 
 async def approve(
@@ -128,9 +128,3 @@ def still_needed(state: RunState, path: str) -> str:
     stage = f" in stage {gate.current.name}" if gate.current.name else ""
     left = "everybody's approval" if gate.needed is None else counted(gate.needed, "more approval")
     return f"It counts, and the gate waits for {left}{stage}, by {listed(gate.asked)}."
-
-
-async def say_who_goes_on(engine: Engine, run: str) -> None:
-    """Nobody should wait for a run that nobody works on."""
-    if (await engine.state(run)).end is None and not await engine.store.workers():
-        note("No worker is running here; the run goes on once there is one: vb worker, or vb serve.")

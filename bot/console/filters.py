@@ -21,7 +21,8 @@ from engine.store import RunFilter
 ME = "me"
 """In the place of a name: whoever types, by their account, or by whose that is in Slack."""
 
-ATTENTION = ("any", "approval", "uncertain", "missing_step", "dead_letter", "paused")
+ATTENTION = ("any", "approval", "uncertain", "given_up", "missing_step", "held", "dead_letter", "paused")
+"""What a run can need of a person, as `engine.core.outlook.attention` says it; and whatever it is."""
 
 
 def filter_of(asked: Asked, now: int) -> RunFilter:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from bot.config.settings import Settings
 from bot.config.wiring import reading_engine
 from bot.console.atgate import acting
-from bot.console.decide import say_who_goes_on
 from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say
+from bot.console.workers import say_who_goes_on
 from bot.people import acts
 from bot.text.plain import one_line
 from engine.core.delegations import Delegation

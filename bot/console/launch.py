@@ -24,18 +24,18 @@ from typing import Any, NoReturn
 from bot.config.settings import Settings, WrongSetting
 from bot.console.logs import to_file, to_terminal
 from bot.console.output import note
-from engine.core.errors import AmbiguousRun, EngineError, InvalidInput, UnknownRun, UnknownWorkflow
+from engine.core.errors import AmbiguousRun, EngineError, InvalidInput, Miswritten, UnknownRun, UnknownWorkflow
 
 log = logging.getLogger(__name__)
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
 
-_WRONG_USE = (AmbiguousRun, InvalidInput, UnknownRun, UnknownWorkflow, WrongSetting)
+_WRONG_USE = (AmbiguousRun, InvalidInput, Miswritten, UnknownRun, UnknownWorkflow, WrongSetting)
 
 Main = Callable[[], Coroutine[Any, Any, int]]
 
 
-class Misuse(EngineError):
+class Misuse(Miswritten):
     """The command was used wrongly; the text says how to use it rightly."""
 
 
@@ -77,7 +77,7 @@ def complain(error: EngineError) -> int:
     text = str(error)
     # The store's sentences begin small, since its logs quote them within others.
     note(text[:1].upper() + text[1:] if isinstance(error, StoreError) else text)
-    return WRONG_USE if isinstance(error, (*_WRONG_USE, Misuse)) else FAILED
+    return WRONG_USE if isinstance(error, _WRONG_USE) else FAILED
 
 
 def _look_at_folder(folder: Path, *, stays: bool) -> None:

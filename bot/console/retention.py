@@ -30,7 +30,7 @@ async def prune(settings: Settings, older_than: str, *, dry_run: bool, yes: bool
         found = await store.prunable(workspace, before)
         told = f"{counted(found.runs, 'run')} with {counted(found.events, 'event')}"
         if found.runs == 0:
-            note("No run that ended ended so long ago; nothing is to be removed.")
+            note("No run ended so long ago; nothing is to be removed.")
             return DONE
         if dry_run:
             say(f"{told} would be removed; nothing was changed.")

@@ -19,6 +19,7 @@ from bot.console.asked import Asked
 from bot.console.filters import wanted_by
 from bot.console.launch import DONE, FAILED, take_the_hint
 from bot.console.output import note, out, say, say_json, table
+from bot.console.workers import say_if_nobody_works, say_who_goes_on
 from bot.text.plain import one_line
 from bot.text.timeline import Timeline
 from engine.core.durations import say_duration
@@ -50,6 +51,8 @@ async def list_runs(settings: Settings, asked: Asked, *, limit: int, as_json: bo
     async with reading_engine(settings, any_key=True) as engine:
         now = engine.clock.now()
         found = await with_unshown(engine, await engine.runs(await wanted_by(engine, asked), limit=limit))
+        if not as_json and any(run.ended_at is None for run in found):
+            await say_if_nobody_works(engine)
     if as_json:
         say_json([_listed(run) for run in found])
     elif found:
@@ -90,6 +93,8 @@ async def show_run(settings: Settings, ref: str, *, as_json: bool, events_only: 
         history = await engine.history(run)
         outputs = await outputs_of(engine, state) if as_json else {}
         now = engine.clock.now()
+        if not (as_json or events_only):
+            await say_who_goes_on(engine, run)
     if as_json:
         say_json({**described(state, outputs), "events": [_event(run, recorded) for recorded in history]})
     elif events_only:
@@ -111,6 +116,7 @@ async def follow_run(settings: Settings, ref: str, *, events_only: bool) -> int:
         if not events_only:
             for text in (*headline(state, engine.clock.now()), Text()):
                 say(text)
+        await say_who_goes_on(engine, run)
         timeline = Timeline(state.plan)
         try:
             async for recorded in engine.follow(run):
@@ -139,7 +145,7 @@ def headline(state: RunState, now: int) -> list[Text]:
     day = datetime.fromtimestamp(state.started_at / 1_000, UTC).astimezone()
     lines = [
         Text.assemble((state.run, "bold"), f"  {started.workflow}  ", (status.value, _STYLES.get(status, "bold"))),
-        Text(one_line(f"started by {_named(started.by)} on {day:%Y-%m-%d at %H:%M:%S}{ended}")),
+        Text(one_line(f"started by {_named(started.by)} on {day:%Y-%m-%d at %H:%M:%S %Z}{ended}")),
     ]
     if cost := cost_words(state):
         lines.append(Text(cost))
@@ -153,6 +159,10 @@ def headline(state: RunState, now: int) -> list[Text]:
 def _outlook(state: RunState, now: int) -> list[str]:
     """What happens by itself at open gates, who can decide, and what a person has to say or do."""
     told: list[str] = []
+    if state.stopping or state.end is not None:
+        return list(_asks(state))
+    for path, step in state.opened(StepStatus.SLEEPING):
+        told.append(f"{path} goes on in {say_duration(max(0, step.wake_at - now))}")
     for name, step in state.opened(StepStatus.WAITING):
         gate = step.gate
         if gate is None or gate.decision is not None:

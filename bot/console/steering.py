@@ -16,11 +16,11 @@ from pydantic import JsonValue
 from bot.config.settings import Settings
 from bot.config.wiring import steering_engine
 from bot.console.atgate import check_going_past
-from bot.console.decide import say_who_goes_on
 from bot.console.filters import pairs
 from bot.console.launch import DONE, FAILED, Misuse
 from bot.console.output import note, say
 from bot.console.whoami import acting_here
+from bot.console.workers import say_who_goes_on
 from bot.text.plain import one_line
 from engine.core import commands as c
 from engine.core import paths

@@ -14,7 +14,7 @@ from bot.console.launch import DONE, Misuse
 from bot.console.output import note, say, say_json
 from bot.console.whoami import person_here
 from bot.text.plain import one_line
-from bot.text.switches import key_named, thrown, will_stop
+from bot.text.switches import key_named, key_to_throw, thrown, will_stop
 from engine.core.durations import say_duration
 from engine.core.switches import Switch
 from engine.store import to_text
@@ -25,7 +25,7 @@ async def kill(settings: Settings, what: str, *, reason: str, yes: bool) -> int:
     if not reason.strip():
         raise Misuse("Say why with --reason: everybody whose steps it holds is told.")
     async with defining_engine(settings) as engine:
-        key = await key_named(engine, what)
+        key = await key_to_throw(engine, what)
         confirm(one_line(will_stop(key, await engine.switches.reach(key)), 500), yes=yes)
         switch = await engine.switches.throw(key, by=await person_here(engine), reason=reason)
     say(one_line(f"Stopped: {thrown(switch)}. To lift it: vb lift {key}", 500))
@@ -37,7 +37,7 @@ async def lift(settings: Settings, what: str, *, reason: str) -> int:
     async with steering_engine(settings) as engine:
         key = await key_named(engine, what)
         lifted = await engine.switches.lift(key, by=await person_here(engine), reason=reason)
-    say(one_line(f"Lifted what {thrown(lifted)}; what it held goes on.", 500))
+    say(one_line(f"Lifted, what it held goes on: {thrown(lifted)}.", 500))
     return DONE
 
 

@@ -15,6 +15,7 @@ from bot.console.launch import DONE
 from bot.console.output import note, say, say_json, table
 from bot.text.plain import one_line
 from engine.core.durations import say_duration
+from engine.engine import Engine
 from engine.store import WorkerInfo, to_text
 
 _IN_HAND = TypeAdapter(list[tuple[str, str]])
@@ -63,3 +64,15 @@ def _in_hand(one: WorkerInfo) -> Iterator[str]:
 
 def _described(one: WorkerInfo) -> JsonValue:
     return {"worker": one.id, "since": to_text(one.since), "lease_until": to_text(one.until), **one.info}
+
+
+async def say_who_goes_on(engine: Engine, run: str) -> None:
+    """Nobody should wait for a run that nobody works on."""
+    if (await engine.state(run)).end is None:
+        await say_if_nobody_works(engine)
+
+
+async def say_if_nobody_works(engine: Engine) -> None:
+    """The same of runs that are known to be open."""
+    if not await engine.store.workers():
+        note("No worker is running here; what is open goes on once there is one: vb worker, or vb serve.")

@@ -26,6 +26,9 @@ FAILURES_FIRST = 2
 PAGE_S = 5.0
 """How long the site takes for any other page."""
 
+LOOK_S = 1.0
+"""How soon after a release somebody goes on writing."""
+
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _FIRST = ("Start the shop", "Show the basket", "Take payments by card")
 _LATER = (
@@ -58,6 +61,16 @@ class Repository:
             self._git("tag", "v1.0.0")
         if self.commit_of("HEAD") in {self.commit_of(tag) for tag in tags} or not tags:
             self._commit(_LATER[len(tags) % len(_LATER)])
+
+    async def develop(self, look_s: float = LOOK_S) -> None:
+        """Whenever all is released, somebody writes something new: there is always something for the next release."""
+        tags = self.path / ".git" / "refs" / "tags"
+        seen = set(tags.iterdir())
+        while True:
+            await asyncio.sleep(look_s)
+            if (there := set(tags.iterdir())) != seen:
+                await asyncio.to_thread(self.prepare)
+                seen = there
 
     def next_version(self) -> str:
         """The version after the highest that is tagged: ``v1.1.0`` after ``v1.0.4``."""

@@ -5,6 +5,7 @@ The one rule: the parts are the real ones, put together as `vb serve` does it; o
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -100,12 +101,25 @@ async def stage(settings: Settings, port: int | None, chaos: Chaos, *, stormy: b
         engine = await enter(working_engine(settings, known, slack_post(sender), clock=clock))
         await enter(Service(engine, _slack(simulator), sender=sender))
         worker = await enter(engine.work())
+        await enter(_developing(repository))
         await simulator.wait_connected()
         simulator.disturbance.offer(chaos)
         if stormy:
             await simulator.disturbance.switch(on=True)
         simulator.suggestions = scenes = scenes_of(repository.next_version(), site)
         yield Stage(simulator, engine, worker, repository, scenes, tuple(map(str, problems)))
+
+
+@asynccontextmanager
+async def _developing(repository: Repository) -> AsyncGenerator[None]:
+    """Work on the repository goes on meanwhile."""
+    task = asyncio.create_task(repository.develop())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _slack(simulator: Simulator) -> BotSettings:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from engine.budgets import BudgetInfo
 from engine.core.budgets import budget_of, channel_of
-from engine.core.errors import EngineError
+from engine.core.errors import Miswritten
 from engine.core.money import Micros, parse_money, say_money
 from engine.engine import Engine
 from engine.store import RunFilter
@@ -20,7 +20,7 @@ EXAMPLE = "workspace 10.00 USD per day"
 _CHANNEL = "channel="
 
 
-class WrongBudget(EngineError):
+class WrongBudget(Miswritten):
     """What was written sets no budget; the text says what would."""
 
 

@@ -5,22 +5,33 @@ The one rule: before a switch is thrown it is said what it stops; afterwards who
 
 from __future__ import annotations
 
-from engine.core.errors import EngineError
+from collections.abc import Collection
+
+from engine.core.errors import Miswritten
+from engine.core.estimate import models_of
 from engine.core.switches import Switch, key_of, scope_words
+from engine.core.words import did_you_mean
 from engine.engine import Engine
+from engine.plans import read
 from engine.store import RunFilter
 from engine.switching import Reach
 
+_LOOK_S = 0.5
+"""For steps that use what no definition names; it is looked once more for how many, and Slack waits for both."""
 
-class WrongKey(EngineError):
+
+class WrongKey(Miswritten):
     """What was written names no switch; the text says what there is."""
 
 
 async def key_named(engine: Engine, text: str) -> str:
     """The key that a person wrote: a run by as much of its id as is unique, a workflow that there is or was.
 
-    Raises ``WrongKey``, ``UnknownRun``, ``AmbiguousRun`` and ``UnknownWorkflow``.
+    What is thrown is named by its key, whatever that is. Raises ``WrongKey``, ``UnknownRun``, ``AmbiguousRun`` and
+    ``UnknownWorkflow``.
     """
+    if any(one.key == text for one in await engine.switches.thrown()):
+        return text
     try:
         key = key_of(text)
     except ValueError as error:
@@ -32,6 +43,37 @@ async def key_named(engine: Engine, text: str) -> str:
     if kind == "workflow" and not await engine.runs(RunFilter(workflow=name), limit=1):
         engine.workflow(name)
     return key
+
+
+async def key_to_throw(engine: Engine, text: str) -> str:
+    """The same, of a switch that would stop something. Raises ``WrongKey`` also for a name that nothing here has.
+
+    Whoever mistypes a name in a hurry would else be told that it is stopped.
+    """
+    key = await key_named(engine, text)
+    kind, _, name = key.partition(":")
+    known = _used(engine, kind)
+    if known is None or name in known:
+        return key
+    # A worker may have code that this process has not, and a run a definition that is deployed no more.
+    reach = await engine.switches.reach(key, _LOOK_S)
+    if not reach.steps and not reach.more:
+        raise WrongKey(
+            f"No {kind} {name} is used here, so that would stop nothing; {did_you_mean(name, sorted(known))}"
+        )
+    return key
+
+
+def _used(engine: Engine, kind: str) -> Collection[str] | None:
+    """The names of that kind which steps of deployed workflows have, as far as this process knows; None: any."""
+    workflows = engine.workflows.values()
+    if kind not in ("step", "provider", "model"):
+        return None
+    if kind == "step":
+        return set(engine.registry.catalog())
+    plans = (read(one, engine.definitions.children(one)) for one in workflows)
+    models = {model for plan in plans for _, model in models_of(plan)}
+    return models if kind == "model" else {model.partition(":")[0] for model in models}
 
 
 def will_stop(key: str, reach: Reach) -> str:

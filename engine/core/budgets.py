@@ -75,8 +75,8 @@ def budget_of(whose: str, per: str) -> str:
     kind, colon, name = whose.strip().partition(":")
     kind, name, per = kind.lower(), name.strip(), per.strip().lower()
     if kind != WORKSPACE and (kind not in KINDS or not name):
-        known = [WORKSPACE, *(f"{one}:NAME" for one in KINDS)]
-        raise ValueError(f"{whose.strip() or 'nothing'} has no budget; {did_you_mean(whose, known)}")
+        known = [WORKSPACE, *(f"{one}:{'ID' if one == 'run' else 'NAME'}" for one in KINDS)]
+        raise ValueError(f"{whose.strip()!r:.60} has no budget; {did_you_mean(whose, known)}")
     if (kind == WORKSPACE and colon) or len(name) > _LONGEST or any(one.isspace() or one == "/" for one in name):
         raise ValueError(f"{whose.strip()[:80]} names nothing that has a budget; give one name after {kind}:")
     if kind == "run":
@@ -84,7 +84,8 @@ def budget_of(whose: str, per: str) -> str:
             raise ValueError("a run has one budget for all of its time; leave the period out")
         return f"run:{name}"
     if per not in PERIODS:
-        raise ValueError(f"a budget is counted per {' or '.join(PERIODS)}, not per {per or 'nothing'}")
+        wrong = f", not per {per}" if per else "; say which"
+        raise ValueError(f"a budget is counted per {' or '.join(PERIODS)}{wrong}")
     return f"{kind}:{name}/{per}" if name else f"{kind}/{per}"
 
 

@@ -38,7 +38,8 @@ def changes(old: Workflow | None, new: Workflow) -> Changes:
     """What ``new`` changes of ``old``; everything is new where there is no old one, and no gate is changed then."""
     if old is None:
         gates = [template for template, step in walk(new) if step.approval is not None]
-        said = [f"new, with {len(new.steps)} steps"] + ([f"gates: {listed(gates)}"] if gates else [])
+        steps = "1 step" if len(new.steps) == 1 else f"{len(new.steps)} steps"
+        said = [f"new, with {steps}"] + ([f"gates: {listed(gates)}"] if gates else [])
         return Changes(tuple(said), ())
     gates = tuple(dict.fromkeys(_gates(old, new)))
     words = dict.fromkeys([*gates, *_fields(old, new), *_steps(old, new)])

@@ -25,6 +25,10 @@ class EngineError(Exception):
     """Root of all: whoever catches it may show its text to a person."""
 
 
+class Miswritten(EngineError):
+    """What a person wrote cannot be meant; the text says how to write it."""
+
+
 class UnknownWorkflow(EngineError, LookupError):
     def __init__(self, name: str, known: Sequence[str], nearest: str | None = None) -> None:
         self.name = name

@@ -19,9 +19,18 @@ from engine.core.words import did_you_mean, listed
 
 EVERYTHING = "everything"
 WORKSPACE = "workspace"
-NAMED = ("workflow", "step", "run", "provider", "model", "key")
-"""What a key can name: ``workflow:deploy``, ``step:shell.run``, ``run:run_01…``, ``provider:openai``,
+NAMED = {
+    "workflow": "NAME",
+    "step": "NAME",
+    "run": "ID",
+    "provider": "NAME",
+    "model": "PROVIDER:MODEL",
+    "key": "PROVIDER/NAME",
+}
+"""What a key can name, and how: ``workflow:deploy``, ``step:shell.run``, ``run:run_01…``, ``provider:openai``,
 ``model:openai:gpt-5-mini``, ``key:openai/production``."""
+_PARTED = {"model": ":", "key": "/"}
+"""Between the provider and what is stopped of it."""
 
 LONGEST_KEY = 200
 
@@ -91,10 +100,13 @@ def key_of(text: str) -> str:
     if kind in (EVERYTHING, WORKSPACE) and not colon:
         return kind
     if kind not in NAMED:
-        known = [WORKSPACE, EVERYTHING, *(f"{one}:NAME" for one in NAMED)]
-        raise ValueError(f"{text.strip() or 'nothing'} names nothing that can be stopped; {did_you_mean(text, known)}")
+        known = [WORKSPACE, EVERYTHING, *(f"{one}:{named}" for one, named in NAMED.items())]
+        raise ValueError(f"{text.strip()!r:.60} names nothing that can be stopped; {did_you_mean(text, known)}")
     if not name or len(name) > LONGEST_KEY or any(character.isspace() for character in name):
-        raise ValueError(f"{kind}: needs one name after it, such as {kind}:NAME")
+        raise ValueError(f"{kind}: needs one name after it, as {kind}:{NAMED[kind]}")
+    if kind in _PARTED and not all(name.partition(_PARTED[kind])):
+        # Taken as it is, it would stop nothing, and say that it has.
+        raise ValueError(f"{kind}: needs the provider as well, as {kind}:{NAMED[kind]}; provider:NAME stops all of one")
     return f"{kind}:{name}"
 
 

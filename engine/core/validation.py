@@ -37,6 +37,7 @@ from engine.core.words import did_you_mean, kind, listed
 LATER = frozenset({"env", "limits", "models", "rate_limit", "secrets"})
 """Words that are planned: a plain sentence is better than a guess at a typing slip."""
 ELSEWHERE = {
+    "continue-on-error": "write continue_on_error",
     "cron": "write it under schedule",
     "depends_on": "write needs",
     "foreach": "write for_each",
@@ -47,11 +48,17 @@ ELSEWHERE = {
     "outputs": "write output",
     "parallel": "steps whose needs have ended run in parallel; write needs: [] for one that waits for nothing",
     "retries": "write retry",
+    "run": "write uses: shell.run, with the program and its arguments under with",
+    "timeout-minutes": "write timeout, such as 10m",
     "triggers": "write schedule for a start by the clock; other starts need no word",
+    "when": "write if",
     "wait": "write sleep for a time, wait_for for a signal",
     "while": "write repeat, which ends when its until holds",
 }
 """Words that other tools use for what is called something else here."""
+_OF_INPUTS = dict.fromkeys(("enum", "options", "values"), "write choices, with type: choice")
+_STRUCTURES = frozenset({"model_type", "dict_type", "list_type", "tuple_type"})
+"""What has parts of its own, of which some may hold expressions."""
 
 _NAMES = "lower-case letters, digits, - and _, starting with a letter, such as check_site"
 _WHO = '"@group", "@person", "#channel" or "role:name", in quotes, such as "@oncall", or an expression in ${{ }}'
@@ -107,6 +114,11 @@ _SHORT: Mapping[str, str] = {
     "steps.#.workflow": "the name of a workflow, or a mapping with name and input",
 }
 """What has a short form besides the mapping."""
+_LOOPS: Mapping[str, str] = {
+    "steps.#.for_each": "{items: …, max_items: 50}",
+    "steps.#.repeat": "{until: …, max: 10}",
+}
+"""What other tools write as an expression alone."""
 _CAPS: Mapping[str, str] = {
     "steps.#.for_each.max_items": "say how many items there may be, such as max_items: 50; more fail the step",
     "steps.#.for_each.items": "give a list, or an expression such as ${{ input.sites }}",
@@ -163,7 +175,7 @@ def _finding(error: ErrorDetails) -> Finding:
         return Finding(path, "is missing", _CAPS.get(pattern, ""))
     if kind_of == "extra_forbidden":
         return _unknown_key(path)
-    if isinstance(written, str) and "${{" in written:
+    if isinstance(written, str) and "${{" in written and kind_of not in _STRUCTURES:
         return Finding(path, f"cannot hold an expression{_wrote(written)}", "write the value itself")
     if kind_of == "value_error":
         return Finding(path, _own_words(error))
@@ -172,6 +184,8 @@ def _finding(error: ErrorDetails) -> Finding:
         return Finding(path, f"must be {shape or 'in another form'}{_wrote(written)}")
     if kind_of in ("enum", "literal_error"):
         return Finding(path, f"must be {_choices(error)}{_wrote(written)}", _nearest_choice(error, written))
+    if kind_of == "model_type" and pattern in _LOOPS:
+        return Finding(path, f"must be a mapping{_wrote(written)}", f"write {_LOOPS[pattern]}")
     if kind_of == "model_type" and pattern in _SHORT:
         return Finding(path, f"must be {_SHORT[pattern]}{_wrote(written)}")
     return Finding(path, f"must be {_expected(error)}{_wrote(written)}", _advice(kind_of, written))
@@ -193,6 +207,8 @@ def _unknown_key(path: Path) -> Finding:
     known = words_at(path[:-1])
     if word in LATER:
         return Finding(path, "is not supported by this version")
+    if word in _OF_INPUTS and pattern_of(path[:-1]) == "input.*":
+        return Finding(path, "is not a word that belongs here", _OF_INPUTS[word])
     if word in ELSEWHERE and len(path) <= 1 + 2 * _depth(path):
         return Finding(path, "is not a word that belongs here", ELSEWHERE[word])
     return Finding(path, "is not a word that belongs here", did_you_mean(word, known))
@@ -310,7 +326,7 @@ def _choice_words(error: ErrorDetails) -> list[str]:
 
 def _choices(error: ErrorDetails) -> str:
     words = _choice_words(error)
-    return f"one of {listed(words)}" if len(words) > 1 else listed(words)
+    return f"one of {listed(words, len(words))}" if len(words) > 1 else listed(words)
 
 
 def _nearest_choice(error: ErrorDetails, written: object) -> str:

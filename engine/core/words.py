@@ -37,8 +37,8 @@ def one_line(text: str) -> str:
 
 
 def listed(names: Sequence[str], limit: int = 8) -> str:
-    """``a, b, c``, in the given order, cut after ``limit`` names with a count of the rest."""
-    if len(names) <= limit:
+    """``a, b, c``, in the given order, the rest counted where more than two are beyond ``limit``."""
+    if len(names) <= limit + 2:
         return ", ".join(names)
     return f"{', '.join(names[:limit])} and {len(names) - limit} more"
 

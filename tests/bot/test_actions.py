@@ -220,7 +220,8 @@ async def test_who_started_the_run_may_not_decide_where_the_definition_says_so(
         (run,) = await front.runs()
         await front.click("ana")
         assert await front.told("ana", 1) == (
-            "You may not decide this: whoever started the run may not decide here. Nothing was changed."
+            "You may not decide this: whoever started the run may not decide here; "
+            "somebody else who is asked has to. Nothing was changed."
         )
         assert (await front.gate(run)).decision is None
         await front.click("dana")

@@ -160,7 +160,10 @@ async def test_whoever_started_it_counts_through_no_group(setup: Setup, simulato
     async with asking(setup, simulator, approvers=["@ben", "@oncall"]) as front:
         await front.click("ben")
         told = await front.told("ben", 1)
-        assert told == "You may not decide this: whoever started the run may not decide here. Nothing was changed."
+        assert told == (
+            "You may not decide this: whoever started the run may not decide here; "
+            "somebody else who is asked has to. Nothing was changed."
+        )
         assert (await front.gate(await the_run(front))).decision is None
 
 

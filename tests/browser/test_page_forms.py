@@ -111,6 +111,8 @@ async def test_escape_closes_the_list_first_and_then_the_form(desk: Desk, open_p
     await expect(dialog).to_be_visible()
     await environment.press("Escape")
     await expect(dialog).to_have_count(0)
+    await page.keyboard.type("and on")  # without a click: the caret is back as well
+    await expect(page.get_by_role("textbox", name="Message #releases")).to_have_value("and on")
     await desk.simulator.wait_for(lambda: not desk.simulator.views("ben"))
 
 

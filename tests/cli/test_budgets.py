@@ -36,10 +36,10 @@ def test_a_budget_is_set_raised_shown_and_taken_away(tmp_path: Path) -> None:
     [
         (("workspace", "10", "--per", "day"), "'10' is no amount of money; write US dollars, such as 2.00 USD"),
         (("workspace", "$1", "--per", "day", "--channel", "ops"), "Ops is no channel; write its name, such as #ops"),
-        (("workspace", "$10"), "A budget is counted per day or month, not per nothing."),
+        (("workspace", "$10"), "A budget is counted per day or month; say which."),
         (
             ("team", "$10", "--per", "day"),
-            "Team has no budget; there is: workspace, workflow:NAME, person:NAME, run:NAME",
+            "'team' has no budget; there is: workspace, workflow:NAME, person:NAME, run:ID",
         ),
         (("workflow:nothing", "$10", "--per", "day"), "nothing"),
     ],

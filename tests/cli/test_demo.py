@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import signal
@@ -19,7 +20,7 @@ import pytest
 from aiohttp import ClientSession
 
 from bot.demo.memory import remembered
-from bot.demo.props import flaky_site
+from bot.demo.props import Repository, flaky_site
 from bot.simulator.demo import demo_workspace
 from bot.simulator.model import File, Message
 from tests.cli.conftest import Vb, run_in
@@ -63,6 +64,21 @@ def test_a_release_plays_by_itself_as_often_as_one_likes(demo: Vb) -> None:
     assert demo("demo", "--once").code == 0
     assert tags(demo) == ["v1.0.0", "v1.1.0", "v1.2.0"]
     assert demo("verify").code == 0
+
+
+async def test_after_a_release_there_is_something_new_for_the_next_one(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "repo")
+    repository.prepare()
+    head = repository.commit_of("HEAD")
+    developing = asyncio.create_task(repository.develop(look_s=0.01))
+    await asyncio.sleep(0)  # it looks before it is released
+    (repository.path / ".git" / "refs" / "tags" / "v1.1.0").write_text(f"{head}\n")
+    while (written := repository.commit_of("HEAD")) == head:
+        assert not developing.done()
+        await asyncio.sleep(0.01)
+    developing.cancel()
+    assert repository.commit_of("v1.1.0") == head != written
+    assert repository.next_version() == "v1.2.0"
 
 
 def test_a_port_that_is_taken_is_said(demo: Vb) -> None:

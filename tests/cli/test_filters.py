@@ -49,6 +49,8 @@ def test_words_become_a_filter() -> None:
         attention="dead_letter",
     )
     assert filter_of(Asked(attention="any"), NOW).attention == RunFilter.ANYTHING
+    assert filter_of(Asked(attention="given_up"), NOW).attention == "given_up"
+    assert filter_of(Asked(attention="held"), NOW).attention == "held"
     assert filter_of(Asked(), NOW) == RunFilter.EVERY
 
 

@@ -161,6 +161,8 @@ def test_what_is_under_way_is_stopped_told_and_let_go_on(vb: Vb) -> None:
     assert "lift workspace" in vb("show", run).out
     assert "There is no run nothing" in vb("kill", "run:nothing", "--reason", "x", "--yes").err
     assert "names nothing that can be stopped" in vb("kill", "deploys", "--reason", "x", "--yes").err
+    mistyped = vb("kill", "step:shel.run", "--reason", "x", "--yes")
+    assert (mistyped.code, "would stop nothing; did you mean shell.run?" in mistyped.err) == (2, True)
     assert "what it held goes on" in vb("lift", "workspace").out
     assert "Nothing is stopped." in vb("switches").err
 

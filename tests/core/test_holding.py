@@ -164,7 +164,13 @@ def test_keys_as_people_write_them(text: str) -> None:
     assert key_of(text) == text.strip().replace("W", "w")
 
 
-@pytest.mark.parametrize("text", ["", "deploy", "workflow:", "workflow: ", "step:a b", "workspace:x", "x" * 300])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "deploy", "workflow:", "workflow: ", "step:a b", "workspace:x", "x" * 300),
+        *("key:openai", "key:openai/", "model:gpt-5"),
+    ],
+)
 def test_what_is_no_key_is_told_what_there_is(text: str) -> None:
     with pytest.raises(ValueError, match=r"workspace|:NAME"):
         key_of(text)

@@ -170,7 +170,8 @@ def test_one_mistake_in_a_step_is_one_problem(lines: str, line: int, problem: st
     [
         (
             "{type: strin}",
-            ".type: must be one of string, text, integer, number, boolean, choice, date, time and 4 more (you wrote ",
+            ".type: must be one of string, text, integer, number, boolean, choice, date, time, user, channel, email, "
+            "url (you wrote ",
         ),
         (
             "{type: integer, default: x}",
@@ -179,6 +180,7 @@ def test_one_mistake_in_a_step_is_one_problem(lines: str, line: int, problem: st
         ("{type: integer, min: 3, max: 2}", ".min: is greater than max (3 and 2)"),
         ("{pattern: '('}", ": pattern is not a regular expression"),
         ("{type: choice}", ": choices and type: choice go together; give both or neither"),
+        ("{enum: [a]}", ".enum: is not a word that belongs here; write choices, with type: choice"),
         ("{requierd: true}", ".requierd: is not a word that belongs here; did you mean required?"),
     ],
 )
@@ -329,7 +331,7 @@ class TestCatalog:
         assert [str(problem) for problem in found] == [
             (
                 f"{tmp_path}/b.yml:2: steps.x.uses: there is no step named nope; there is: "
-                "agent.turn, git.log, git.tag, http.request, llm, llm.correct, set, shell.run and 1 more"
+                "agent.turn, git.log, git.tag, http.request, llm, llm.correct, set, shell.run, slack.post"
             )
         ]
         assert catalog.problems == found

@@ -38,7 +38,7 @@ async def test_a_start_follows_what_is_deployed_and_a_run_keeps_what_it_has(setu
     async with setup.engine(ECHO) as engine, setup.engine(ECHO) as other:
         before = await engine.start("talk", {}, by=ANA)
         [deployed] = await engine.deploy([LOUDER], by=BEN, reason="louder", may=MAY)
-        assert deployed.changes == ("new, with 1 steps",)
+        assert deployed.changes == ("new, with 1 step",)
         assert await started_as(engine, "talk") == deployed.definition
         assert await started_as(other, "talk") == deployed.definition
         assert (await engine.state(before.run)).definition != deployed.definition

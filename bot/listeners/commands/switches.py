@@ -14,7 +14,7 @@ from bot.listeners.desk import Desk, actor
 from bot.listeners.mentioned import unescape
 from bot.listeners.switching import may_switch
 from bot.people.policy import Act, Refused
-from bot.text.switches import key_named, will_stop
+from bot.text.switches import key_named, key_to_throw, will_stop
 
 
 async def kill(desk: Desk, typed: Typed) -> Answer:
@@ -27,7 +27,7 @@ async def kill(desk: Desk, typed: Typed) -> Answer:
         engine = desk.engine
         home = engine.home == engine.settings.workspace
         return switches.listed(typed.command, await engine.switches.thrown(), home=home)
-    key = await key_named(desk.engine, unescape(what))
+    key = await key_to_throw(desk.engine, unescape(what))
     verdict = await may_switch(desk, typed.user, key)
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)

@@ -25,11 +25,16 @@ export function dialog({ title, className = "", onCancel }) {
   return { node, heading };
 }
 
-/** Close and remove a dialog; toasts that were shown in it stay. */
+/** Close and remove a dialog; toasts that were shown in it stay, and who was typing before can type on. */
 export function dismiss(node) {
   if (node.contains(document.getElementById("toasts"))) rescueToasts();
   node.close();
   node.remove();
+  const back = document.activeElement;
+  if (!back?.matches("input, textarea")) return;
+  // Chromium gives the focus back without the caret, so that keys would go nowhere; a focus anew has both.
+  back.blur();
+  back.focus({ preventScroll: true });
 }
 
 /** Ask as a Block Kit `confirm` object says. Resolves to true or false. */

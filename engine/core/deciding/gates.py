@@ -108,7 +108,7 @@ def _may_act(draft: Draft, command: c.AtGate, gate: Gate) -> Reply | None:
     starter, seat = draft.state.started.by, command.seat
     if not gate.request.allow_self:
         if same(command.by, starter):
-            return c.NotAllowed(STARTER)
+            return c.NotAllowed(f"{STARTER}; somebody else who is asked has to")
         if seat.on_behalf_of is not None and same(seat.on_behalf_of, starter):
             return c.NotAllowed("nobody may decide here for whoever started the run")
     if seat.names is not None and set(seat.names).isdisjoint(gate.asked):
