@@ -170,8 +170,7 @@ def test_one_mistake_in_a_step_is_one_problem(lines: str, line: int, problem: st
     [
         (
             "{type: strin}",
-            ".type: must be one of string, text, integer, number, boolean, choice, date, time, user, channel, email, "
-            "url (you wrote ",
+            ".type: must be one of string, text, integer, number, boolean, choice, date, time, user, channel, email",
         ),
         (
             "{type: integer, default: x}",
