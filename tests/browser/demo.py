@@ -129,6 +129,11 @@ def _found(pattern: str, text: str) -> str:
     return match[0]
 
 
+TOO_WIDE = """() => [...document.querySelectorAll("[role=tabpanel], [role=tabpanel] *, dialog[open], dialog[open] *")]
+    .filter((node) => node.checkVisibility() && node.getBoundingClientRect().right > innerWidth + 1)
+    .map((node) => node.outerHTML.slice(0, 120))"""
+
+
 class Chat:
     """The page, in the channel #releases, as whoever one is at the moment."""
 
@@ -177,6 +182,11 @@ class Chat:
     async def move_clock(self, by: str) -> None:
         async with self.page.expect_response("**/_sim/clock"):
             await self.page.get_by_role("button", name=f"Move forward {by}", exact=True).click()
+
+    async def fits(self, width: int) -> None:
+        """Nothing of the page, its tab or its form is wider than what is seen: nobody has to move it sideways."""
+        assert await self.page.evaluate(TOO_WIDE) == [], f"wider than {width}"
+        assert await self.page.evaluate("document.documentElement.scrollWidth") == width
 
     async def shoot(self, name: str) -> None:
         """Save what is seen, for people to look at, once notices that go by themselves have gone."""

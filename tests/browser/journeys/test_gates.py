@@ -20,6 +20,9 @@ def dialog(window: Chat, name: str) -> Locator:
     return window.page.get_by_role("dialog", name=name)
 
 
+PHONE_WIDTH = 390
+
+
 async def started(windows: Windows, command: str, title: str, *people: str) -> list[Chat]:
     """Dana types the command; these people open the run's thread."""
     dana = await windows.of("dana")
@@ -118,11 +121,16 @@ async def test_like_requests_are_decided_together_in_the_app_home(windows: Windo
     home = chen.page.get_by_role("tabpanel", name="Home")
     await expect(home).to_contain_text("notice asks 3 times at publish.")
     await chen.shoot("home")
+    await chen.page.set_viewport_size({"width": PHONE_WIDTH, "height": 844})
+    await expect(chen.page.get_by_role("complementary", name="Workspace")).to_be_hidden()
+    await chen.fits(PHONE_WIDTH)
+    await chen.shoot("home_phone")
     await home.get_by_role("button", name="Decide together").click()
     form = dialog(chen, "Decide publish")
     await form.get_by_role("checkbox", name=re.compile("Post green")).uncheck()
     await form.get_by_role("radio", name="Approve").check()
-    await chen.shoot("together")
+    await chen.fits(PHONE_WIDTH)
+    await chen.shoot("together_phone")
     await form.get_by_role("button", name="Decide", exact=True).click()
     await expect(dialog(chen, "Approved")).to_contain_text("Approved: 2 of 2.")
     await chen.page.keyboard.press("Escape")
