@@ -13,10 +13,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 from enum import StrEnum
 
-from bot.blocks.kit import Block, Message, clip, seen
+from bot.blocks.kit import Block, Message, clip, fit, seen
 
 TITLE_LIMIT = 150
 """Characters of a title; Slack does not publish how many there may be."""
+
+
+ROWS_LIMIT = 100
+"""Rows of a table, with its head."""
+
+CELL_LIMIT = 300
+EMPTY = "–"
+"""In a cell that says nothing."""
 
 
 class TaskStatus(StrEnum):
@@ -35,6 +43,17 @@ def task(number: int, title: str, status: TaskStatus, note: str = "") -> Block:
 def plan(title: str, tasks: Sequence[Block]) -> Block:
     """What is to be done, and how far it is; the title is not escaped."""
     return {"type": "plan", "title": _title(title), "tasks": list(tasks)}
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Block:
+    """Texts that are not escaped, in rows below a head; columns that say nothing are left out."""
+    kept = [column for column in range(len(head)) if any(row[column] for row in rows)]
+    lines = [[line[column] for column in kept] for line in (head, *rows)]
+    return {"type": "table", "rows": [[_cell(text) for text in line] for line in lines]}
+
+
+def _cell(text: str) -> Block:
+    return {"type": "raw_text", "text": seen(fit(" ".join(text.split()), CELL_LIMIT)) or EMPTY}
 
 
 def is_newer(message: Message) -> bool:

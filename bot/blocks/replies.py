@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from bot.blocks.kit import SECTION_LIMIT, TEXT_LIMIT, Message, clip_markup, entities, section, seen
+from bot.blocks.newer import ROWS_LIMIT, table
 from bot.blocks.words import date, either, one_line, short_id
 from engine.core.definition import Workflow
 from engine.core.inputs import sample_of
@@ -73,6 +74,17 @@ def paragraphs(lines: Iterable[str]) -> Message:
         else:
             sections.append(line)
     return Message("\n".join(sections), tuple(section(text) for text in sections))
+
+
+def tabled(head: Sequence[str], rows: Sequence[Sequence[str]], lines: Sequence[str], last: str) -> Message:
+    """A table of texts that are not escaped, and ``lines`` that say the same of each row; ``last`` comes below.
+
+    What the message's text has no room for is in no table either.
+    """
+    plain = paragraphs([*lines, last])
+    if len(rows) >= ROWS_LIMIT or any(line not in plain.text for line in lines):
+        return plain
+    return Message(plain.text, (table(head, rows), section(last)), plain.blocks)
 
 
 def _in_room(lines: list[str]) -> list[str]:

@@ -24,6 +24,7 @@ from bot.people.authority import actor as actor
 from bot.people.directory import Directory, Unreadable, error_name, reason_of
 from bot.people.roles import Roles
 from bot.sending.files import Files
+from bot.sending.newer import NewerBlocks
 from engine.core.estimate import Estimate
 from engine.engine import Engine
 from engine.store.errors import StoreError, StoreUnavailable
@@ -63,6 +64,8 @@ class Desk:
     roles: Roles
     files: Files
     bounds: Bounds = USUAL
+    newer: NewerBlocks = field(default_factory=NewerBlocks)
+    """Whether the workspace takes newer blocks in what one person sees."""
     estimating: dict[str, asyncio.Task[Estimate | None]] = field(
         default_factory=dict[str, "asyncio.Task[Estimate | None]"]
     )
@@ -137,15 +140,16 @@ class Desk:
 
     async def whisper(self, where: Where, message: Message) -> None:
         """Tell one person, in the thread if there is one, and where the bot may not post, at the response URL."""
-        message = degrade(message)
-        text = clip_markup(message.text, EPHEMERAL_LIMIT)
-        content: dict[str, Any] = {"text": text, **({"blocks": list(message.blocks)} if message.blocks else {})}
+        message = self.newer.fitted(message)
         thread = {"thread_ts": where.thread} if where.thread else {}
         try:
-            await self.client.chat_postEphemeral(channel=where.channel, user=where.user, **thread, **content)
+            await self.client.chat_postEphemeral(channel=where.channel, user=where.user, **thread, **_content(message))
         except (SlackClientError, aiohttp.ClientError, TimeoutError) as error:
+            if isinstance(error, SlackApiError) and self.newer.learn(error_name(error), message):
+                await self.whisper(where, degrade(message))
+                return
             log.info("An answer goes to the response URL, since it could not be posted (%s).", reason_of(error))
-            await self._answer_at_url(where, content)
+            await self._answer_at_url(where, _content(degrade(message)))
 
     async def _answer_at_url(self, where: Where, content: dict[str, Any]) -> None:
         if not where.response_url:
@@ -158,6 +162,11 @@ class Desk:
                     log.warning("Slack refused an answer at a response URL (status %s).", answer.status)
         except (aiohttp.ClientError, TimeoutError, RuntimeError) as error:  # the last: the bot is stopping
             log.warning("An answer did not reach Slack: %s", reason_of(error))
+
+
+def _content(message: Message) -> dict[str, Any]:
+    text = clip_markup(message.text, EPHEMERAL_LIMIT)
+    return {"text": text, **({"blocks": list(message.blocks)} if message.blocks else {})}
 
 
 def ephemeral(message: Message) -> dict[str, Any]:

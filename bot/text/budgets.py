@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine.budgets import BudgetInfo
 from engine.core.budgets import budget_of, channel_of
@@ -87,21 +88,45 @@ async def name_of(engine: Engine, whose: str, per: str) -> str:
     return name
 
 
-def standing(info: BudgetInfo, now: int | None = None) -> str:
-    """How the budget stands, on one line, without a full stop; not escaped. ``now``: where that leads, too."""
+class Standing(NamedTuple):
+    """How a budget stands, column by column; not escaped, and empty where there is nothing to say."""
+
+    name: str
+    spent: str
+    reserved: str
+    by_end: str
+    channel: str
+
+
+COLUMNS = Standing("Budget", "Spent", "Set aside", "At this rate", "Alerts also in")
+
+
+def columns(info: BudgetInfo, now: int | None = None) -> Standing:
+    """``now``: where that leads, too."""
     if info.limit is None:
-        parts = [f"{say_money(info.spent)} spent, no limit"]
+        spent = f"{say_money(info.spent)} spent, no limit"
     else:
         share = f" ({info.spent * 100 // info.limit} %)" if info.limit else ""
-        parts = [f"{say_money(info.spent)} of {say_money(info.limit)} spent{share}"]
-    if info.reserved:
-        parts.append(f"{say_money(info.reserved)} set aside for steps under way")
-    trend = None if now is None else info.trend(now)
-    if trend is not None and trend.by_end is not None and info.spent:
-        parts.append(f"at this rate {say_money(trend.by_end)} by the end of the {per(info)}")
-    if info.budget is not None and info.budget.channel:
-        parts.append(f"alerts also in {info.budget.channel}")
-    return f"{titled(info.name)}: {', '.join(parts)}"
+        spent = f"{say_money(info.spent)} of {say_money(info.limit)} spent{share}"
+    trend = None if now is None or not info.spent else info.trend(now)
+    by_end = None if trend is None else trend.by_end
+    return Standing(
+        titled(info.name),
+        spent,
+        say_money(info.reserved) if info.reserved else "",
+        "" if by_end is None else f"{say_money(by_end)} by the end of the {per(info)}",
+        info.budget.channel if info.budget is not None else "",
+    )
+
+
+def standing(info: BudgetInfo, now: int | None = None) -> str:
+    """The same on one line, without a full stop; not escaped."""
+    found = columns(info, now)
+    parts = [found.spent]
+    parts += [f"{found.reserved} set aside for steps under way"] if found.reserved else []
+    parts += [f"at this rate {found.by_end}"] if found.by_end else []
+    parts += [f"alerts also in {found.channel}"] if found.channel else []
+    return f"{found.name}: {', '.join(parts)}"
 
 
 def titled(name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.blocks.kit import Message, entities
+from bot.blocks.newer import EMPTY
 
 _MARKS = re.compile("[*∗`ˋ~∼_ˍ]| [▰▱]+")
 
@@ -47,6 +48,9 @@ def _texts(block: dict[str, Any]) -> Iterator[str]:
             for task in block["tasks"]:
                 yield entities(task["title"])
                 yield from _texts(task["details"]) if "details" in task else ()
+        case "table":
+            for row in block["rows"][1:]:  # the first says what is in the columns
+                yield from (entities(cell["text"]) for cell in row if cell["text"] != EMPTY)
         case other:
             raise AssertionError(f"no reading of {other} is known")
 

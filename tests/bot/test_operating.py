@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
+from bot.simulator.calls import Fault
 from bot.simulator.demo import DANA
+from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
 from engine.core.events import Actor
 from engine.core.state import RunState, RunStatus, StepStatus
@@ -235,10 +237,16 @@ async def test_each_word_has_help_of_its_own(setup: Setup, simulator: Simulator)
         assert "There is no word `redrve`; did you mean redrive?" in await front.type("ben", "help redrve")
 
 
+def _last(front: Front) -> Message:
+    """The newest message that only Ben sees."""
+    return [one for one in front.simulator.channel_messages("#releases", seen_by="ben") if one.ephemeral][-1]
+
+
 async def test_budgets_are_shown_and_set_and_what_they_held_goes_on(setup: Setup, simulator: Simulator) -> None:
     setup.world.more = (asking([]),)
     async with serving(setup, simulator, [asks(budget={"limit": "0.10 USD"})]) as front:
-        assert "workspace per day: $0.00 spent, no limit" in await front.type("ben", "budget")
+        await front.type("ben", "budget")
+        assert "workspace per day: $0.00 spent, no limit" in await front.told("ben", 1)
         assert "takes the role operator" in await front.type("ben", "budget set workspace 10 USD per day")
         told = await front.type("dana", "budget set workspace $10 per day a big day")
         assert "workspace per day may spend $10.00 from now on" in told
@@ -248,4 +256,17 @@ async def test_budgets_are_shown_and_set_and_what_they_held_goes_on(setup: Setup
         await step_is(front.engine, run, "ask", StepStatus.HELD)
         await front.type("dana", f"budget set run:{run} $2 it is worth it")
         assert (await ended(front.engine, run)).status is RunStatus.COMPLETED
-        assert "workspace per day: $0.40 of $10.00 spent (4 %)" in await front.type("ben", "budget")
+        said = "workspace per day: $0.40 of $10.00 spent (4 %)"
+        count = len(front.whispers("ben"))
+        await front.type("ben", "budget")
+        assert said in await front.told("ben", count + 1)
+        (head, *rows), *_ = (block["rows"] for block in _last(front).blocks if block["type"] == "table")
+        assert [cell["text"] for cell in head[:2]] == ["Budget", "Spent"]
+        found = {row[0]["text"]: row[1]["text"] for row in rows}
+        assert found["workspace per day"] == "$0.40 of $10.00 spent (4 %)"
+
+        simulator.fail_next("chat.postEphemeral", Fault(error="invalid_blocks"))
+        for again in (2, 3):
+            await front.type("ben", "budget")
+            assert said in await front.told("ben", count + again)
+            assert {block["type"] for block in _last(front).blocks} == {"section"}, "as it has refused a table"

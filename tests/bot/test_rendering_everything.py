@@ -82,7 +82,7 @@ def _in_blocks(part: Any, pings: bool) -> Iterator[str]:
             yield from problems(fields["text"], pings=pings)
             if not fields.get("verbatim"):
                 yield f"Slack turns addresses in it into links: {fields['text'][:80]}"
-        elif fields.get("type") in ("plain_text", "text"):
+        elif fields.get("type") in ("plain_text", "text", "raw_text"):
             yield from unseen(fields["text"])
         else:
             if fields.get("type") in ("plan", "task_card"):

@@ -19,7 +19,7 @@ from bot.listeners.mentioned import unescape
 from bot.listeners.sharing import share_chart
 from bot.people.policy import Act, Refused
 from bot.people.roles import identified
-from bot.text.budgets import Wanted, WrongBudget, name_of, standing, was_set
+from bot.text.budgets import COLUMNS, Wanted, WrongBudget, columns, name_of, standing, was_set
 
 SET, CHART = "set", "chart"
 DAYS, LEAST_DAYS, MOST_DAYS = 30, 2, 366
@@ -75,7 +75,10 @@ async def _show(desk: Desk, typed: Typed) -> Answer:
     if isinstance(verdict, Refused):
         return replies.said(verdict.sentence)
     now = desk.engine.clock.now()
-    lines = [f"• {escape(standing(one, now))}" for one in await desk.engine.budgets.shown()]
+    known = await desk.engine.budgets.shown()
+    lines = [f"• {escape(standing(one, now))}" for one in known]
     zone = escape(await desk.engine.budgets.timezone())
     more = f"Days and months are those of {zone}. `{typed.command} help budget` says how to set one."
-    return replies.paragraphs([*lines, more])
+    told = replies.tabled(COLUMNS, [columns(one, now) for one in known], lines, more)
+    # Whether Slack takes an acknowledgement is not told, so there is no table in one.
+    return Afterwards(lambda: desk.whisper(typed.where, told))

@@ -22,6 +22,7 @@ from bot.blocks import (
     switches,
 )
 from bot.blocks.kit import section
+from bot.blocks.newer import degrade
 from bot.blocks.vocabulary import WORDS
 from bot.blocks.words import one_line
 from engine.core.definition import Workflow
@@ -184,6 +185,15 @@ def _unknown_groups(text: str) -> Iterator[Made]:
 def _paragraphs(text: str) -> Iterator[Made]:
     for count in (1, 5, 100):
         yield replies.paragraphs([f"{number}: {one_line(text)}." for number in range(count)] + ["The last."])
+
+
+@about_data(replies.tabled)
+def _tabled(text: str) -> Iterator[Made]:
+    for count in (1, 5, 100):
+        rows = [(f"{number}: {text}", "", "$1.00") for number in range(count)]
+        lines = [f"{one_line(name)}: {spent}" for name, _, spent in rows]
+        yield replies.tabled(("Name", "Nothing", "Spent"), rows, lines, "The last.")
+        yield degrade(replies.tabled(("Name", "Nothing", "Spent"), rows, lines, "The last."))
 
 
 # Help, roles, schedules
