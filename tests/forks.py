@@ -1,6 +1,6 @@
 """Processes of the tests' own, forked from one that has imported before what they need: they start in no time.
 
-The one rule: of the command line nothing is imported before the fork, since it looks at its terminal as it is imported.
+The one rule: nothing that looks at its terminal as it is imported is imported before the fork.
 """
 
 from __future__ import annotations

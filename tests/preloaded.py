@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+import sys
 from importlib import import_module
 
+from bot.cli import command
+
 gc.disable()
+command()
 for name in (
     "alembic.command",
     "bot.config.wiring",
     "rich.console",
-    "typer",
     "tests.brakes.worker",
     "tests.crash.bot_victim",
     "tests.crash.victim",
@@ -21,5 +24,6 @@ for name in (
     "tests.spending.worker",
 ):
     import_module(name)
+assert "bot.console.output" not in sys.modules, "it looks at the terminal as it is imported"
 gc.freeze()
 gc.enable()

@@ -6,6 +6,9 @@ that `vb --help` answers at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
+
 import typer
 
 from bot.cli import (
@@ -40,9 +43,15 @@ for _part in (*_DOING, *_KEEPING):
     _part.add_to(app)
 
 
+@cache
+def command() -> Callable[[], None]:
+    """All commands, as what runs the one that was typed. They take longer to make than most of them take to run."""
+    return typer.main.get_command(app)
+
+
 def main() -> None:
     """The console script."""
-    app()
+    command()()
 
 
-__all__ = ["app", "main"]
+__all__ = ["app", "command", "main"]
