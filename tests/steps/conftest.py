@@ -16,6 +16,8 @@ from engine.core.prices import Price
 from engine.core.spending import Cost, Spend
 from engine.steps.context import Recorded, StepContext
 from tests.httpd import listening
+from tests.providers.server import Providers, providers
+from tests.steps.asking import Bench
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -135,3 +137,14 @@ async def eventually(condition: Callable[[], bool], seconds: float = 180) -> Non
             while not condition():
                 await asyncio.sleep(0.01)
     assert condition()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Providers]:
+    async with providers() as found:
+        yield found
+
+
+@pytest.fixture
+def bench(server: Providers, notebook: Notebook) -> Bench:
+    return Bench(server, notebook)
