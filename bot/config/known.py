@@ -6,6 +6,7 @@ The one rule: nothing heavy is imported here, neither a database nor Slack, so t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.config.settings import Settings, WrongSetting
 from bot.sending.slackstep import NoSlack, slack_post
@@ -14,6 +15,7 @@ from engine.core.problems import Problem
 from engine.core.stepspec import StepSpec
 from engine.steps.builtin import builtin_steps
 from engine.steps.models.config import Pace
+from engine.steps.models.shapes import by_name
 from engine.steps.registry import Registry, StepFunction
 
 
@@ -24,17 +26,19 @@ def steps(settings: Settings, posting: StepFunction | None = None, pace: Pace | 
 
     Raises ``WrongSetting`` if their own cannot be loaded, or one of them has the name and version of another step.
     """
-    found = builtin_steps(settings.http_policy, settings.shell_policy, settings.models, pace)
-    if posting is not None:
-        found.append(posting)
-    if settings.step_modules:
-        from bot.config.ownsteps import SETTING, own_steps
+    more = [] if posting is None else [posting]
+    if not settings.step_modules:
+        return [*builtin_steps(settings.http_policy, settings.shell_policy, settings.models, pace), *more]
+    from bot.config.ownsteps import SETTING, own_shapes, own_steps
 
-        found += own_steps(settings.step_modules)
-        try:
-            Registry(found)
-        except ValueError as error:
-            raise WrongSetting(SETTING, str(error)) from None
+    more += own_steps(settings.step_modules)
+    shapes = own_shapes(settings.step_modules)
+    try:
+        models = replace(settings.models, shapes=by_name(shapes))
+        found = [*builtin_steps(settings.http_policy, settings.shell_policy, models, pace), *more]
+        Registry(found)
+    except ValueError as error:
+        raise WrongSetting(SETTING, str(error)) from None
     return found
 
 

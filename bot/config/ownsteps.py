@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 
 from bot.config.settings import WrongSetting
+from engine.steps.models.shapes import Shape
 from engine.steps.registry import StepFunction
 
 SETTING = "VB_STEPS"
@@ -23,14 +24,23 @@ SETTING = "VB_STEPS"
 def own_steps(entries: Iterable[str]) -> list[StepFunction]:
     """What ``@step`` has made in these modules (``acme.steps``) and files (``steps.py``), each once.
 
-    Raises ``WrongSetting`` if one cannot be loaded, or has no step.
+    Raises ``WrongSetting`` if one cannot be loaded, or has neither a step nor a shape.
     """
-    found: dict[int, StepFunction] = {}
+    return [value for value in _made(entries) if isinstance(value, StepFunction)]
+
+
+def own_shapes(entries: Iterable[str]) -> list[Shape]:
+    """The shapes that are in the same places. Raises as ``own_steps`` does."""
+    return [value for value in _made(entries) if isinstance(value, Shape)]
+
+
+def _made(entries: Iterable[str]) -> list[StepFunction | Shape]:
+    found: dict[int, StepFunction | Shape] = {}
     for entry in entries:
-        steps = [value for value in vars(_loaded(entry)).values() if isinstance(value, StepFunction)]
-        if not steps:
+        made = [value for value in vars(_loaded(entry)).values() if isinstance(value, StepFunction | Shape)]
+        if not made:
             raise WrongSetting(SETTING, f"{entry} has no step; make one of a function with @step, at its top level")
-        found |= {id(each): each for each in steps}
+        found |= {id(each): each for each in made}
     return list(found.values())
 
 

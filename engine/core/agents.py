@@ -12,9 +12,10 @@ retried, approved and gone on with as any other step is.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, cast
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
 
 from engine.core.approval import Asked, OnExpiry, Quorum, Rung
 from engine.core.durations import Duration
@@ -26,6 +27,19 @@ REQUIRED = "required"
 TURN, CALLS, GATE = "turn", "calls", "approve_"
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*:\S{1,200}$")]
 """``provider:model``."""
+SHAPE_NAME = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$"
+ShapeName = Annotated[str, StringConstraints(pattern=SHAPE_NAME, max_length=100)]
+
+
+def _is_output(value: object) -> object:
+    """Said here, in one sentence: a union tells what is wrong with each of its sides."""
+    if isinstance(value, dict) or (isinstance(value, str) and re.match(SHAPE_NAME, value)):
+        return cast("object", value)
+    raise ValueError("must be a JSON Schema, or the name of a shape such as billing.invoice")
+
+
+Output = Annotated[dict[str, JsonValue] | ShapeName, BeforeValidator(_is_output)]
+"""What an answer must fit: a JSON Schema, or the name of a pydantic model in Python of the operator's own."""
 
 
 class ToolApproval(Model):
@@ -115,8 +129,8 @@ class Agent(Model):
     """
     temperature: float | None = Field(default=None, ge=0, le=2)
     """How free it is."""
-    output: dict[str, JsonValue] | None = None
-    """A JSON Schema that its answer must fit."""
+    output: Output | None = None
+    """A JSON Schema that its answer must fit, or the name of a shape."""
     key: Name | None = None
     """Which of the workspace's keys for the provider; unset: the default one."""
 

@@ -6,17 +6,21 @@ definition is pinned, ``llm`` becomes the step of that name, with these words as
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, JsonValue, StringConstraints
 
-from engine.core.agents import ModelName
+from engine.core.agents import ModelName, Output
 from engine.core.kinds import Model, Name
+from engine.core.stepspec import Catalog
 
 LLM = "llm"
 """The step's code."""
 LOCAL = "local"
 """The provider that is this machine: it answers by rule, without a key, and says so."""
+SHAPES = "shapes"
+"""In the schema of the step's ``output``: those that definitions may name, as JSON Schemas."""
 
 
 IMAGE_TOKENS = 20_000
@@ -45,8 +49,8 @@ class Llm(Model):
     """What it is asked, with expressions."""
     system: str = ""
     """What it is told before."""
-    output: dict[str, JsonValue] | None = None
-    """A JSON Schema of an object, which its answer must fit; without one, the answer is a text."""
+    output: Output | None = None
+    """A JSON Schema of an object, which its answer must fit, or the name of a shape; without one it answers a text."""
     max_tokens: int = Field(ge=1, le=1_000_000)
     """How long the answer may be, in tokens."""
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -61,6 +65,19 @@ class Llm(Model):
         """What the step is given when it is pinned: the same words, without expressions where none are looked for."""
         given: dict[str, JsonValue] = self.model_dump(mode="json", exclude_none=True)
         return {**given, "output": literal(self.output)} if self.output is not None else given
+
+
+def shapes_of(catalog: Catalog | None) -> Mapping[str, Any] | None:
+    """The schemas of the shapes that models can be asked for, by name; None if nothing is known of them."""
+    spec = None if catalog is None else catalog.get(LLM)
+    return None if spec is None else spec.version().arguments.get("properties", {}).get("output", {}).get(SHAPES)
+
+
+def schema_of(output: Output | None, catalog: Catalog) -> dict[str, JsonValue] | None:
+    """The JSON Schema that it stands for. A name of which nothing is known stands for any object."""
+    if not isinstance(output, str):
+        return output
+    return dict((shapes_of(catalog) or {}).get(output, {"type": "object"}))
 
 
 def literal(value: JsonValue) -> JsonValue:

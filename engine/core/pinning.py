@@ -13,7 +13,7 @@ from engine.core.agent_parts import parts_of
 from engine.core.agents import Agent
 from engine.core.definition import Step, Workflow
 from engine.core.kinds import Repeat
-from engine.core.models import LLM
+from engine.core.models import LLM, schema_of
 from engine.core.stepspec import Catalog
 
 
@@ -33,14 +33,16 @@ class _Pins:
         if step.uses is not None:
             changed |= self._code(step, self.uses(step.uses))
         if step.llm is not None and step.uses is None:
-            changed |= {"uses": self.uses(LLM), "with_": step.llm.arguments}
+            llm = step.llm.model_copy(update={"output": schema_of(step.llm.output, self.catalog)})
+            changed |= {"llm": llm, "uses": self.uses(LLM), "with_": llm.arguments}
         if step.undo is not None:
             changed["undo"] = step.undo.model_copy(update={"uses": self.uses(step.undo.uses)})
         if step.workflow is not None and step.workflow.definition is None:
             definition = self.callees[step.workflow.name].hash
             changed["workflow"] = step.workflow.model_copy(update={"definition": definition})
         if step.agent is not None and step.steps is None:
-            changed |= self._parts(step, step.agent)
+            agent = step.agent.model_copy(update={"output": schema_of(step.agent.output, self.catalog)})
+            changed |= {"agent": agent, **self._parts(step, agent)}
         elif step.steps is not None:
             changed["steps"] = self.steps(step.steps)
         return step.model_copy(update=changed) if changed else step
@@ -60,9 +62,9 @@ class _Pins:
 
 
 def pin(workflow: Workflow, catalog: Catalog, callees: Mapping[str, Workflow] | None = None) -> Workflow:
-    """The workflow with a version behind every ``uses`` (the one given, else the latest in the catalog), with
-    ``repeatable: false`` where the step's code says so and the definition is silent, and with the hash of every
-    workflow that it calls, taken from the pinned ``callees``.
+    """The workflow with a version behind every ``uses`` (the one given, else the latest in the catalog), with the
+    schema of every shape that it names, with ``repeatable: false`` where the step's code says so and the definition is
+    silent, and with the hash of every workflow that it calls, taken from the pinned ``callees``.
 
     Raises ``KeyError`` for a step or a workflow that is not there; a checked workflow has none.
     """

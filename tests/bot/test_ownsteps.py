@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from bot.config.known import all_steps
-from bot.config.ownsteps import own_steps
+from bot.config.ownsteps import own_shapes, own_steps
 from bot.config.settings import Settings, WrongSetting
 from engine.core.failures import FailureClass
 from engine.core.keys import DEFAULT, Chosen
 from engine.core.loader import load_yaml
+from engine.core.pinning import pin
 from engine.core.prices import Price
 from engine.steps.context import Recorded, StepContext
 
@@ -77,6 +78,46 @@ async def test_the_example_of_the_page_runs_and_definitions_are_held_to_it(tmp_p
     assert invoice.classify(KeyError("x")).cls is FailureClass.INVALID_INPUT
     text = "name: wf\nsteps:\n  - {id: a, uses: billing.invoice, with: {customer: c, totl: 2}}\n"
     assert any("totl" in str(problem) for problem in load_yaml(text, "wf.yaml", registry.catalog()).problems)
+
+
+def test_what_a_model_answers_is_held_to_a_pydantic_model_that_definitions_name(tmp_path: Path) -> None:
+    settings = Settings.read(VB_STEPS=file_of(tmp_path, EXAMPLE))
+    catalog = all_steps(settings).catalog()
+    ask = "{model: local:echo, prompt: x, max_tokens: 9, output: %s}"
+    text = f"name: wf\nsteps:\n  - {{id: a, llm: {ask}}}\n  - {{id: b, agent: {ask[:-1]}, max_turns: 1}}}}\n"
+    loaded = load_yaml(text.replace("%s", "billing.invoice"), "wf.yaml", catalog)
+    assert loaded.workflow is not None, loaded.problems
+    pinned = pin(loaded.workflow, catalog)
+    [shape] = own_shapes([str(tmp_path / "steps.py")])
+    assert [one.llm and one.llm.output for one in pinned.steps] == [shape.schema, None]
+    assert all(one.agent is None or one.agent.output == shape.schema for one in pinned.steps)
+    wrong = text.replace("%s", "billing.invoce") + "  - {id: c, set: {x: '${{ steps.a.output.value.number + 1 }}'}}\n"
+    problems = [str(one) for one in load_yaml(wrong, "wf.yaml", catalog).problems]
+    assert [one.partition(": ")[2] for one in problems] == [
+        "steps.a.llm.output: there is no shape billing.invoce here; did you mean billing.invoice?",
+        "steps.b.agent.output: there is no shape billing.invoce here; did you mean billing.invoice?",
+    ]
+    odd = load_yaml(text.replace("%s", "Invoice"), "wf.yaml")
+    assert [str(one).partition(": ")[2] for one in odd.problems] == [
+        f"steps.{step}.output: must be a JSON Schema, or the name of a shape such as billing.invoice"
+        for step in ("a.llm", "b.agent")
+    ]
+    unfit = (
+        text.replace("%s", "billing.invoice") + "  - {id: c, set: {x: '${{ steps.a.output.value.total + true }}'}}\n"
+    )
+    assert len(load_yaml(unfit, "wf.yaml", catalog).problems) == 1, "what it gives is known to be a number"
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ('AGAIN = Shape("billing.invoice", Invoice)\n', r"two shapes are called billing\.invoice; rename one"),
+        ('ODD = Shape("Invoice", Invoice)\n', "'Invoice' cannot name a shape; write lower-case words joined by dots"),
+    ],
+)
+def test_a_shape_that_cannot_be_one_is_one_sentence(tmp_path: Path, more: str, words: str) -> None:
+    with pytest.raises(WrongSetting, match=words):
+        all_steps(Settings.read(VB_STEPS=file_of(tmp_path, EXAMPLE + more)))
 
 
 def test_a_file_is_loaded_once_and_steps_that_a_module_imports_count_once(tmp_path: Path) -> None:

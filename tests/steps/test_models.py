@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 
 import pytest
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue, field_validator
 
 from engine.core.corrections import Correct
 from engine.core.events import PricedAt
@@ -20,6 +21,7 @@ from engine.steps.correct import llm_correct
 from engine.steps.models.asking import asker, most_tokens
 from engine.steps.models.config import Models, Wait
 from engine.steps.models.llm import llm_step
+from engine.steps.models.shapes import Shape
 from tests.providers.script import Say
 from tests.providers.server import Providers
 from tests.steps.asking import ANTHROPIC, BOTH, OPENAI, Bench
@@ -108,6 +110,28 @@ async def test_a_value_that_does_not_fit_fails_in_words_and_is_asked_for_anew(
     again = await bench.answer(model, Say(calls=(("final_answer", '{"n": 4}'),)), output=SCHEMA)
     assert again.value == {"n": 4}
     assert [seen.sent_as for seen in bench.server.seen] == ["run_1/publish/request/1", "run_1/publish/request-2/1"]
+
+
+class Count(BaseModel):
+    n: int
+
+    @field_validator("n")
+    @classmethod
+    def _even(cls, value: int) -> int:
+        if value % 2:
+            raise ValueError(f"{value} is odd")
+        return value
+
+
+async def test_a_value_is_one_of_the_pydantic_model_whose_schema_it_fits(bench: Bench) -> None:
+    shape = Shape("birds.count", Count)
+    bench.ask = asker(replace(bench.models, shapes={shape.name: shape}), bench.pace)
+    three, four = (Say(calls=(("final_answer", f'{{"n": {n}}}'),)) for n in (3, 4))
+    error = await bench.failure(OPENAI, three, output=shape.schema)
+    assert error.cls is FailureClass.INVALID_OUTPUT
+    assert str(error) == f"{OPENAI}: its answer does not fit its shape: n: 3 is odd"
+    assert (await bench.answer(OPENAI, four, output=shape.schema)).value == {"n": 4}
+    assert (await bench.answer(OPENAI, three, output={**shape.schema, "title": "As it was"})).value == {"n": 3}
 
 
 @BOTH

@@ -14,10 +14,10 @@ from engine.core.checks.types import TEXT, list_of
 from engine.core.checks.values import check_value
 from engine.core.draft import Draft, DraftGroup, DraftStep, Sight, Spot, mapping, text
 from engine.core.jsonschemas import schema_findings
-from engine.core.models import LLM
+from engine.core.models import LLM, shapes_of
 from engine.core.problems import Finding, Path
 from engine.core.stepspec import Catalog
-from engine.core.words import did_you_mean
+from engine.core.words import did_you_mean, one_line
 
 PROVIDERS = "providers"
 """In the schema of the step's ``model``: the names of the providers that there are."""
@@ -32,7 +32,7 @@ def check_models(draft: Draft, catalog: Catalog | None, outputs: Outputs) -> Ite
                 if (asked := mapping(step.data.get(word))) is not None:
                     path = (*step.path, word)
                     yield from _model((*path, "model"), text(asked.get("model")), catalog)
-                    yield from _schema((*path, "output"), asked.get("output"))
+                    yield from _output((*path, "output"), asked.get("output"), catalog)
             yield from _texts(step, group, outputs)
             if LLM in step.data and catalog is not None and LLM not in catalog:
                 yield Finding((*step.path, LLM), "no model can be asked here", f"add the step {LLM}")
@@ -57,9 +57,12 @@ def _providers(catalog: Catalog | None) -> list[str]:
     return list(properties.get("model", {}).get(PROVIDERS, ()))
 
 
-def _schema(path: Path, schema: object) -> Iterator[Finding]:
-    if (described := mapping(schema)) is not None:
+def _output(path: Path, output: object, catalog: Catalog | None) -> Iterator[Finding]:
+    if (described := mapping(output)) is not None:
         yield from schema_findings(path, described)
+    known = shapes_of(catalog)
+    if (name := text(output)) is not None and known is not None and name not in known:
+        yield Finding(path, f"there is no shape {one_line(name)} here", did_you_mean(name, sorted(known)))
 
 
 def _texts(step: DraftStep, group: DraftGroup, outputs: Outputs) -> Iterator[Finding]:

@@ -17,10 +17,11 @@ from engine.core.checks.inputs import edit_field_of, field_of
 from engine.core.checks.scopes import Scopes
 from engine.core.checks.syntax import parse
 from engine.core.checks.types import ANY, NOTHING, NUMBER, TEXT, TRUTH, WHOLE, Type, list_of, of_schema, one_of, record
-from engine.core.draft import Draft, DraftGroup, DraftStep, GroupKind, Sight, Spot, mapping
+from engine.core.draft import Draft, DraftGroup, DraftStep, GroupKind, Sight, Spot, mapping, text
 from engine.core.expressions import ExpressionError, Template
 from engine.core.jsonschemas import schema_findings
 from engine.core.kinds import InputField, InputType, TypedField
+from engine.core.models import shapes_of
 from engine.core.problems import Path
 from engine.core.program import Program
 from engine.core.stepspec import Catalog, VersionSpec
@@ -203,7 +204,7 @@ class Outputs:
         if "agent" in step.data:
             return _ANSWER
         if (asked := mapping(step.data.get("llm"))) is not None:
-            return record({**_REPLY, "value": _of_written(mapping(asked.get("output")))})
+            return record({**_REPLY, "value": self._value(asked.get("output"))})
         if "approval" in step.data:
             edit = mapping((mapping(step.data["approval"]) or {}).get("edit")) or {}
             fields = {name: edit_field_of(raw) for name, raw in edit.items()}
@@ -221,6 +222,13 @@ class Outputs:
         if inside.kind is GroupKind.EACH:
             return self._outputs_of(inside)
         return record({"iterations": WHOLE, "met": TRUTH, "outputs": self._outputs_of(inside)}, closed=False)
+
+    def _value(self, output: object) -> Type:
+        """What a model gives that is asked for this."""
+        if (name := text(output)) is None:
+            return _of_written(mapping(output))
+        schema = (shapes_of(self._catalog) or {}).get(name)
+        return ANY if schema is None else self.of_schema(schema)
 
     def _called(self, name: str) -> Type:
         """What a child run gives: nothing, unless its workflow says what."""

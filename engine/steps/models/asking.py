@@ -45,12 +45,23 @@ def asker(models: Models, pace: Pace) -> Ask:
             known = await ctx.recorded(effect)
             if known is None:
                 request = _Request(models, pace, provider_of(question.model, models), question, ctx)
-                return Reply.model_validate(await request.made(effect, left())).answer(question)
+                return _answer(await request.made(effect, left()), question, models)
             with suppress(StepError):
-                return Reply.model_validate(known.result).answer(question)
+                return _answer(known.result, question, models)
         raise AssertionError("never reached")
 
     return ask
+
+
+def _answer(made: JsonValue, question: Question, models: Models) -> Answer:
+    """What is on record, as the answer. ``StepError`` INVALID_OUTPUT where it does not fit."""
+    answer = Reply.model_validate(made).answer(question)
+    if question.output is None or answer.calls:
+        return answer
+    if (why := models.unfit(answer.value, question.output)) is not None:
+        words = f"{question.model}: its answer does not fit its shape: {why}"
+        raise StepError(words, FailureClass.INVALID_OUTPUT)
+    return answer
 
 
 def provider_of(model: str, models: Models) -> Provider:

@@ -13,8 +13,14 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol, Self
 from urllib.parse import urlsplit
 
+from pydantic import JsonValue
+
+from engine.core.agents import Output
+from engine.core.failures import FailureClass, StepError
 from engine.core.models import LOCAL
+from engine.core.words import did_you_mean
 from engine.prices import Prices, parse_price
+from engine.steps.models.shapes import Shape
 
 IDLE_S = 120.0
 """So long a model may be silent within an answer."""
@@ -109,13 +115,14 @@ _OWN = (
 class Models:
     """What an operator lets model steps reach. ``limits`` go by ``provider:model``, or by ``provider`` for each model.
 
-    ``idle``: seconds that an answer may stand still.
+    ``idle``: seconds that an answer may stand still. ``shapes`` are those that definitions may name, by name.
     """
 
     providers: Mapping[str, Provider] = field(default_factory=lambda: {one.name: one for one in _OWN})
     limits: Mapping[str, Limit] = field(default_factory=dict[str, Limit])
     prices: Prices = field(default_factory=Prices)
     idle: float = IDLE_S
+    shapes: Mapping[str, Shape] = field(default_factory=dict[str, Shape])
 
     @classmethod
     def of(cls, providers: Iterable[str] = (), limits: Iterable[str] = (), prices: Iterable[str] = ()) -> Self:
@@ -128,6 +135,20 @@ class Models:
             {name: Limit.parse(text) for name, text in _pairs(limits, "openai=60/100000")},
             Prices({name: parse_price(text) for name, text in _pairs(prices, "vllm:*=0.25/2.00")}),
         )
+
+    def schema_of(self, output: Output | None) -> dict[str, JsonValue] | None:
+        """The JSON Schema that it stands for. ``StepError`` INVALID_INPUT for the name of a shape that is not here."""
+        if not isinstance(output, str):
+            return output
+        if output not in self.shapes:
+            words = f"there is no shape {output} here; {did_you_mean(output, sorted(self.shapes))}"
+            raise StepError(words, FailureClass.INVALID_INPUT)
+        return self.shapes[output].schema
+
+    def unfit(self, value: JsonValue, schema: dict[str, JsonValue]) -> str | None:
+        """Why the value, which fits the schema, is none of the shape whose schema that is; None if it is one."""
+        shape = next((one for one in self.shapes.values() if one.schema == schema), None)
+        return None if shape is None else shape.misfit(value)
 
     def limit_of(self, provider: str, model: str) -> Limit | None:
         return self.limits.get(f"{provider}:{model}") or self.limits.get(provider)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from engine.core.checks.models import PROVIDERS
-from engine.core.models import LLM, Llm
+from engine.core.models import LLM, SHAPES, Llm
 from engine.steps.agent import Ask, Question, Said, Usage, unlimited
 from engine.steps.context import StepContext
 from engine.steps.models.config import Models
@@ -34,7 +34,7 @@ class LlmAnswer(BaseModel):
 
 
 def llm_step(ask: Ask, models: Models) -> StepFunction:
-    """The step, over what asks models; its schema names the providers of ``models``, for whoever checks definitions."""
+    """The step, over what asks models. For whoever checks definitions its schema has the providers and the shapes."""
 
     @step(LLM, opens_keys=True)
     async def llm(ctx: StepContext, args: LlmArguments, /) -> LlmAnswer:
@@ -44,7 +44,7 @@ def llm_step(ask: Ask, models: Models) -> StepFunction:
             messages=[Said(role="user", text=args.prompt, images=args.images)],
             max_tokens=args.max_tokens,
             temperature=args.temperature,
-            output=args.output,
+            output=models.schema_of(args.output),
             key=args.key,
         )
         answer = await ask(ctx, question, unlimited)
@@ -58,4 +58,5 @@ def llm_step(ask: Ask, models: Models) -> StepFunction:
         )
 
     llm.schema["properties"]["model"][PROVIDERS] = sorted(models.providers)
+    llm.schema["properties"]["output"][SHAPES] = {name: shape.schema for name, shape in models.shapes.items()}
     return llm

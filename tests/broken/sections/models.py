@@ -11,6 +11,20 @@ BREAKS = (
         instead='            effect = f"{EFFECT}-{id(question)}-{number}"\n',
     ),
     Break(
+        "An answer is one of the pydantic model",
+        "asking.py::_answer",
+        "what fits the schema is not looked at further",
+        text="    if question.output is None or answer.calls:\n",
+        instead="    if question.output is None or answer.calls or answer.value:\n",
+    ),
+    Break(
+        "A run is held to the schema that the model had",
+        "models.py::schema_of",
+        "any object will do",
+        text='.get(output, {"type": "object"}))',
+        instead='.get("", {"type": "object"}))',
+    ),
+    Break(
         "An answer on record is used",
         "asking.py::asker",
         "it is looked for only once all is there that asking takes",
