@@ -56,4 +56,4 @@ def revoke(role: Role, who: Who, workflow: For = None, reason: Reason = "", fold
 
 def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
-    app.add_typer(roles, name="roles", rich_help_panel="Definitions")
+    app.add_typer(roles, name="roles", rich_help_panel="People")

@@ -45,4 +45,4 @@ def unlink(reason: Reason = "", folder: Dir = None) -> None:
 def add_to(app: typer.Typer) -> None:
     """Make these commands of ``app``."""
     for command in (whoami, link, unlink):
-        app.command(rich_help_panel="Definitions")(command)
+        app.command(rich_help_panel="People")(command)

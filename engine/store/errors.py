@@ -62,7 +62,9 @@ class WrongMasterKey(StoreError):
 
 class NoSealer(StoreError):
     def __init__(self) -> None:
-        super().__init__("there is no master key to keep secrets by: vb keys new makes one")
+        super().__init__(
+            "there is no master key to keep secrets by: vb keys new makes one, and VB_MASTER_KEY_FILE names it"
+        )
 
 
 class SealBroken(StoreError):

@@ -93,7 +93,10 @@ def test_what_cannot_be_kept_is_said_and_never_repeated(
 
 def test_without_a_master_key_and_without_the_right_nothing_is_kept(vb: Vb) -> None:
     unsealed = vb.fed(KEY, "keys", "add", "openai")
-    assert (unsealed.code, unsealed.err) == (1, "There is no master key to keep secrets by: vb keys new makes one\n")
+    there_is_none = (
+        "There is no master key to keep secrets by: vb keys new makes one, and VB_MASTER_KEY_FILE names it\n"
+    )
+    assert (unsealed.code, unsealed.err) == (1, there_is_none)
     refused = vb.fed(KEY, "keys", "add", "openai", VB_MASTER_KEY=new_master_key(), VB_GATE_OWNERS="slack:U1")
     assert "may not change keys and secrets; that takes the role admin" in refused.err
 

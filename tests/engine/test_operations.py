@@ -46,7 +46,9 @@ async def test_a_redriven_run_goes_on_where_it_failed(setup: Setup, world: World
         run = (await finish(engine)).run
         [dead] = await engine.bulk.dead_letters()
         assert (dead.run.id, [one.step for one in dead.steps]) == (run, ["f"])
-        assert dead.steps[0].summary == ("Its only try ended with: connection refused. That was its only attempt.")
+        assert dead.steps[0].summary == (
+            "Its only try ended with: connection refused. Its definition asks for no retry."
+        )
         assert isinstance(await engine.operations.redrive(run, by=BEN, reason="it is back"), c.Accepted)
         state = await ended(engine, run)
         assert state.end is not None

@@ -137,7 +137,7 @@ def _why(step: StepState, policy: Retry, failure: Failure, stopping: bool) -> st
         return f"A failure of this class ({failure.cls.value.replace('_', ' ')}) is not tried again."
     if (lost or max(step.attempt, 1) < rule.attempts) and rule.within is not None:
         return f"The {say_duration(rule.within)} in which it may be tried are over."
-    return "That was its only attempt." if rule.attempts == 1 else f"All {rule.attempts} attempts are used up."
+    return "Its definition asks for no retry." if rule.attempts == 1 else f"All {rule.attempts} attempts are used up."
 
 
 def words_of(state: RunState, path: str) -> str:
