@@ -71,9 +71,9 @@ def slack_post(sender: Sender) -> StepFunction:
             raise StepError(
                 f"the text has {len(shown):,} characters; {TEXT_LIMIT:,} are the most", FailureClass.INVALID_INPUT
             )
-        target = await sender.channel_id(ctx.run, channel)
 
         async def post(key: str) -> SlackPosted:
+            target = await sender.channel_id(ctx.run, channel)
             posted = await sender.post_once(ctx.run, key, target, shown)
             return SlackPosted(posted.channel, posted.ts)
 

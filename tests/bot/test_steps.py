@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import JsonValue
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.people.directory import Directory
 from bot.sending.outbox import Outbox
+from bot.sending.slackstep import slack_post
 from bot.simulator.calls import Fault
 from bot.simulator.model import Channel
 from bot.simulator.simulator import Simulator
 from engine.core.state import RunState, RunStatus
 from engine.engine import Engine
 from tests.bot.conftest import ACTOR, ORIGIN, Setup, World, ended, workflow
+from tests.steps.conftest import Notebook
 
 
 class Posting:
@@ -63,6 +66,12 @@ async def test_a_lost_answer_does_not_post_twice(posting: Posting, simulator: Si
     state = await posting.run(channel="C0OPSXXXXX", text="once")
     assert state.status is RunStatus.COMPLETED
     assert [message.text for message in simulator.channel_messages("ops")] == ["once"]
+
+
+async def test_a_post_on_record_is_enough_whatever_has_become_of_its_channel(world: World) -> None:
+    on_record: JsonValue = {"channel": "C0OPSXXXXX", "ts": "1700000000.000100"}
+    notebook = Notebook(results={"post": on_record})
+    assert await slack_post(world.sender).invoke(notebook.context(2), {"channel": "#gone", "text": "x"}) == on_record
 
 
 async def test_a_post_that_cannot_be_looked_for_is_not_repeated(posting: Posting, simulator: Simulator) -> None:
