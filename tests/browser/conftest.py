@@ -60,7 +60,7 @@ class Chromium:
         self._idle.append(page)
 
     async def _make(self, **options: Any) -> Page:
-        settings: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, **options}
+        settings: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
         page = await (await self._browser.new_context(**settings)).new_page()
         page.set_default_timeout(WAIT_MS)
         return page
