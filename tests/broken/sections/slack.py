@@ -23,7 +23,6 @@ BREAKS = (
         "what others have told meanwhile is not read",
         text='from here on, nobody else tells it."""\n',
         instead='from here on, nobody else tells it."""\n        return\n',
-        tests=("test_processes_that_tell_a_run_in_turns_neither_repeat_nor_leave_out_a_line",),
     ),
     Break(
         "What is to be posted is written down once",
