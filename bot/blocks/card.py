@@ -167,8 +167,8 @@ def status_words(state: RunState) -> str:
 
 
 def _only_misses_code(state: RunState) -> bool:
-    missing = any(step.missing for _, step in state.opened(StepStatus.READY))
-    return missing and not any(True for _ in state.opened(StepStatus.RETRYING, *AT_WORK))
+    missing = any(step.missing for _, step in state.opened(StepStatus.READY, StepStatus.RETRYING))
+    return missing and not any(not step.missing for _, step in state.opened(StepStatus.RETRYING, *AT_WORK))
 
 
 def progress(state: RunState) -> str:

@@ -41,7 +41,7 @@ _FOR_PEOPLE = (StepStatus.UNCERTAIN, StepStatus.GIVEN_UP, StepStatus.WAITING)
 
 def standing_steps(state: RunState) -> Iterator[tuple[str, StepState]]:
     """The steps to tell of, those that a person is needed for first. Where the run stops, only what still runs."""
-    missing = [(path, step) for path, step in state.opened(StepStatus.READY) if step.missing]
+    missing = [(path, step) for path, step in state.opened(StepStatus.READY, StepStatus.RETRYING) if step.missing]
     yield from missing[:1]
     for status in _STOPPING if state.stopping else _ORDER:
         for path, step in state.opened(status):
@@ -54,6 +54,8 @@ def standing(state: RunState, path: str, step: StepState) -> str:
     node = state.plan.node(path)
     attempts = node.step.retry.attempts
     match step.status:
+        case StepStatus.READY | StepStatus.RETRYING if step.missing:
+            return f"{missing_words(path, node.step.uses or '')}. {_ANSWERS}"
         case StepStatus.UNCERTAIN:
             begun = tuple(sorted(name for name, effect in step.effects.items() if not effect.recorded))
             return f"{uncertain_words(path, begun)}. {_ANSWERS}"
@@ -104,8 +106,6 @@ def _waiting(state: RunState, path: str, step: StepState) -> str:
             return f"{held_words(path, step.hold)}."
         case StepStatus.SLEEPING:
             return f"{path} sleeps until {date(step.wake_at)}."
-        case _ if step.missing:
-            return f"{missing_words(path, uses)}. {_ANSWERS}"
         case _ if step.awaited:
             return f"{path} waits for a worker that has {one_line(uses)}; start one, and it goes on."
         case _ if state.queued:

@@ -183,7 +183,7 @@ def _asks(state: RunState) -> Iterator[str]:
     for path, step in state.opened(StepStatus.GIVEN_UP):
         summary = step.correction.summary if step.correction is not None else ""
         yield f"{path}: {summary} Somebody has to say: vb settle {state.run} {path} retry --result …|accept|fail"
-    for path, step in state.opened(StepStatus.READY):
+    for path, step in state.opened(StepStatus.READY, StepStatus.RETRYING):
         if step.missing:
             uses = state.plan.node(path).step.uses
             yield f"{path}: no worker has {uses}. Start one that has it, or: vb map {state.run} {uses}=…"

@@ -16,7 +16,7 @@ MINUTE = 60_000
 
 
 def noop(step: str, **more: Any) -> dict[str, Any]:
-    return {"id": step, "uses": "noop", **more}
+    return {"id": step, "uses": "noop"} | more
 
 
 def fan_out(count: int, on_failure: str = "continue", **more: Any) -> Run:
@@ -196,6 +196,33 @@ def missing() -> Run:
     return run
 
 
+def missing_again() -> Run:
+    """Code that was there for the first attempt."""
+    run = Run(workflow(noop("changes", retry={"attempts": 2}), noop("after")))
+    run.look()
+    run.fail("changes")
+    run.look(after=MINUTE, steps=frozenset())
+    run.do(c.Look(), after=6 * MINUTE)
+    return run
+
+
+def missing_crowd() -> Run:
+    """Several items, all of which wait for the same code."""
+    loop = {"items": [1, 2, 3], "max_items": 3, "max_parallel": 3}
+    run = Run(workflow(noop("each", for_each=loop)))
+    run.look(slots=10, steps=frozenset())
+    run.do(c.Look(), after=6 * MINUTE)
+    return run
+
+
+def recoded() -> Run:
+    """A run that uses other code in place of some that nobody has."""
+    run = missing()
+    to = Plan.of(workflow(noop("changes", uses="noop2"), noop("after", uses="noop2")))
+    run.do(c.Move(to.workflow.hash, to, BEN, {}, "it is the same", {"noop": "noop2"}))
+    return run
+
+
 def dead(**more: Any) -> Run:
     """A run that failed for good at its second step."""
     run = Run(workflow(noop("build"), noop("tag"), **more))
@@ -321,6 +348,9 @@ def flow_scenes() -> dict[str, Run]:
         "did_not_happen": settled("did_not_happen"),
         "let_fail": settled("fail"),
         "missing": missing(),
+        "missing_again": missing_again(),
+        "missing_crowd": missing_crowd(),
+        "recoded": recoded(),
         "dead": dead(),
         "redriven": steered(dead(), c.Redrive(BEN, "it is back")),
         "skipped_by_hand": steered(dead(), c.SkipStep("tag", BEN, "done by hand")),

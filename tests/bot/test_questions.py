@@ -18,12 +18,15 @@ from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
 from bot.simulator.values import PageValues
 from engine.core.definition import Workflow
+from engine.core.events import RunMoved
 from engine.core.outlook import MISSING_AFTER
 from engine.core.questions import OpenQuestion, outcome_question
+from engine.core.state import Recorded
 from engine.steps.context import StepContext
 from engine.steps.registry import StepFunction, step
 from tests.bot.conftest import ACTOR, ORIGIN, Setup, until, workflow
 from tests.bot.front import Front, serving
+from tests.bot.scenes_flow import flow_scenes
 from tests.record_histories import corrected
 
 WRITE = workflow(
@@ -200,6 +203,7 @@ async def test_whoever_looked_says_that_it_did_not_happen_and_then_what_it_gave(
         await simulator.wait_for(lambda: "✓ Dana Levy said that it happened" in question_in(front)[1].text)
 
 
+MOVED = RunMoved(definition="f" * 64, codes={"noop": "noop2"}, by=ACTOR)
 STEPS: tuple[dict[str, Any], ...] = (
     {"id": "first", "uses": "t.echo", "with": {"text": "hi"}},
     {"id": "send", "needs": ["first"], "uses": "t.send@1", "with": {"text": "for all"}},
@@ -287,6 +291,22 @@ async def test_where_no_worker_has_the_code_a_new_run_can_do_the_rest_by_what_is
         await simulator.click("dana", "#releases", asking.ts, Deed.CANCEL)
         assert (await front.ended(run)).cancel is not None
         await simulator.wait_for(lambda: "Dana Levy stopped the run" in question_in(front)[0].text)
+
+
+@pytest.mark.parametrize(
+    ("scene", "asking"), [("missing", "changes"), ("missing_again", "changes"), ("missing_crowd", "each[0]")]
+)
+def test_code_is_asked_about_once_and_no_more_once_the_run_uses_other(scene: str, asking: str) -> None:
+    run = flow_scenes()[scene]
+    ((path, seq),) = open_questions(run.state)
+    assert path == asking
+    told = Asked()
+    for recorded in [*run.log, Recorded(run.state.seq + 1, run.now, MOVED)]:
+        told.read(recorded)
+    answer = told.known[seq].answer
+    assert answer is not None
+    assert answer.event == MOVED
+    assert open_questions(flow_scenes()["recoded"].state) == []
 
 
 def test_a_question_tells_every_attempt_and_asks_anew_after_a_change_that_did_not_help() -> None:

@@ -176,6 +176,10 @@ def test_a_run_that_was_moved_says_to_what_and_why() -> None:
     )
 
 
+def test_a_run_that_uses_other_code_says_which_in_place_of_what() -> None:
+    assert told(SCENES["recoded"])[-1] == "→ Ben let the run use other code (noop2 in place of noop): it is the same"
+
+
 def test_a_loop_of_many_is_told_at_each_quarter_and_its_first_failures_by_name() -> None:
     assert told(SCENES["crowd_done"])[6:] == [
         "→ each: 20 of 40 done, 4 failed",
@@ -250,6 +254,7 @@ STOPPED = "Ben stopped all runs of wf: the shop is slow; `/vb lift workflow:wf`"
             ],
         ),
         ("missing", ["… Waiting for code · 0 of 2 steps done", f"{MISSING}. {ANSWERS}", "Then: after."]),
+        ("missing_again", ["… Waiting for code · 0 of 2 steps done", f"{MISSING}. {ANSWERS}", "Then: after."]),
         (
             "dead",
             [

@@ -171,8 +171,8 @@ HISTORY: list[tuple[int, e.Event, str]] = [
     (70_000, e.RunReopened(by=ANA, reason="again"), 'RUN_REOPENED by="Ana (slack)" reason=again'),
     (
         70_000,
-        e.RunMoved(definition="f" * 64, renamed={"a": "b"}, by=ANA),
-        'RUN_MOVED to=ffffffffffff by="Ana (slack)" a=→b',
+        e.RunMoved(definition="f" * 64, renamed={"a": "b"}, codes={"x@1": "x@2"}, by=ANA),
+        'RUN_MOVED to=ffffffffffff by="Ana (slack)" a=→b x@1=→x@2',
     ),
     (
         70_000,
