@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from bot.blocks import timeline
 from bot.blocks.card import progress, status_words
 from bot.blocks.forms import View
-from bot.blocks.kit import Block, actions, button, context, plain_text, section
-from bot.blocks.words import command, counted, moment, one_line, run_title
+from bot.blocks.kit import Block, actions, button, context, plain_text, section, title
+from bot.blocks.words import command, counted, moment, run_title
 from engine.core.events import RunStarted
 from engine.core.fold import NO_PLANS, begin
 from engine.core.graph import Plan
@@ -80,9 +80,9 @@ def details(found: Timeline, page: int = LAST, log: LogFile = NO_FILE) -> View:
     pages = -(-len(found.told) // PAGE)
     shown = pages - 1 if page == LAST else min(max(page, 0), pages - 1)
     state = found.state
-    head = f"*{one_line(run_title(state), 150)}*\n{status_words(state)} · {progress(state)}"
+    head = [title(run_title(state)), section(f"{status_words(state)} · {progress(state)}")]
     lines = found.told[shown * PAGE : (shown + 1) * PAGE]
-    blocks = [section(head), *(section(f"{moment(line.at)}  {line.text}") for line in lines)]
+    blocks = [*head, *(section(f"{moment(line.at)}  {line.text}") for line in lines)]
     blocks += [context(_place(found, shown, pages)), *_of_log(log), _leafing(shown, pages, log)]
     whole = f"Every one of its {counted(found.events, 'event')}, at a terminal: {command('show', state.run)}"
     return {

@@ -114,11 +114,16 @@ _SHORT: Mapping[str, str] = {
     "steps.#.workflow": "the name of a workflow, or a mapping with name and input",
 }
 """What has a short form besides the mapping."""
-_LOOPS: Mapping[str, str] = {
+_PARTS: Mapping[str, str] = {
+    "budget": "{limit: 2.00 USD}",
+    "concurrency": "{key: …}",
+    "schedule": '[{cron: "30 9 * * 1-5"}]',
+    "schedule.#": '{cron: "30 9 * * 1-5"}',
     "steps.#.for_each": "{items: …, max_items: 50}",
     "steps.#.repeat": "{until: …, max: 10}",
+    "steps.#.retry": "{attempts: 3}",
 }
-"""What other tools write as an expression alone."""
+"""What people write as one value, and what has parts."""
 _CAPS: Mapping[str, str] = {
     "steps.#.for_each.max_items": "say how many items there may be, such as max_items: 50; more fail the step",
     "steps.#.for_each.items": "give a list, or an expression such as ${{ input.sites }}",
@@ -184,8 +189,8 @@ def _finding(error: ErrorDetails) -> Finding:
         return Finding(path, f"must be {shape or 'in another form'}{_wrote(written)}")
     if kind_of in ("enum", "literal_error"):
         return Finding(path, f"must be {_choices(error)}{_wrote(written)}", _nearest_choice(error, written))
-    if kind_of == "model_type" and pattern in _LOOPS:
-        return Finding(path, f"must be a mapping{_wrote(written)}", f"write {_LOOPS[pattern]}")
+    if kind_of in _STRUCTURES and pattern in _PARTS:
+        return Finding(path, f"must be {_expected(error)}{_wrote(written)}", f"write {_PARTS[pattern]}")
     if kind_of == "model_type" and pattern in _SHORT:
         return Finding(path, f"must be {_SHORT[pattern]}{_wrote(written)}")
     return Finding(path, f"must be {_expected(error)}{_wrote(written)}", _advice(kind_of, written))

@@ -45,10 +45,13 @@ async def test_mrkdwn(desk: Desk, open_page: OpenPage) -> None:
 async def test_links_groups_channels_and_emoji(desk: Desk, open_page: OpenPage) -> None:
     page = await open_page("ana")
     text = "<https://acme.example/a?b=1&amp;c=2|the *report*> <!subteam^S0RELEASES> <#C0OPSXXXXX> :rocket:"
+    text += " *at https://acme.example/shop/*"
     content = await shown(desk, page, text)
     link = content.get_by_role("link", name="the *report*")
     await expect(link).to_have_attribute("href", "https://acme.example/a?b=1&c=2")
     await expect(link).to_have_attribute("rel", "noreferrer noopener")
+    address = content.locator("strong").get_by_role("link", name="https://acme.example/shop/", exact=True)
+    await expect(address).to_have_attribute("href", "https://acme.example/shop/")
     await expect(content.locator(".mention-me")).to_have_text("@release-managers")
     await expect(content.get_by_role("img", name="rocket")).to_have_text("🚀")
     await content.get_by_role("link", name="#ops").click()

@@ -44,6 +44,7 @@ DEPLOY = "{id: deploy, uses: set, undo: {uses: set}}"
             "{id: a, for_each: '${{ input.x }}', uses: set}",
             "for_each: must be a mapping (you wrote ${{ input.x }}); write {items: …, max_items: 50}",
         ),
+        ("{id: a, retry: 3, uses: set}", "retry: must be a mapping (you wrote 3); write {attempts: 3}"),
         ("{id: a, for_each: {items: a, max_items: 1}, uses: set}", "for_each.items: must be a list, or an expression"),
         ("{id: a, sleep: soon}", "sleep.for: must be a duration such as 30s, 15m or 3d, or an expression in ${{ }}"),
         (

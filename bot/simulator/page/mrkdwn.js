@@ -12,7 +12,7 @@ import { mentionsMe, myZone, now, personName, store } from "./store.js";
 
 const SCHEMES = new Set(["http:", "https:", "mailto:", "tel:"]);
 const TOKEN =
-  /<([^<>\n]+)>|`([^`\n]+)`|:([a-z0-9_+'-]+(?:::skin-tone-[2-6])?):|(https?:\/\/[^\s<>|]+[^\s<>|.,;:!?)\]'"])/g;
+  /<([^<>\n]+)>|`([^`\n]+)`|:([a-z0-9_+'-]+(?:::skin-tone-[2-6])?):|(https?:\/\/[^\s<>|]+[^\s<>|.,;:!?)\]'"*_~])/g;
 const MARKS = { "*": "strong", _: "em", "~": "s" };
 
 /** `&lt; &gt; &amp;` as the characters that they stand for. */
