@@ -5,7 +5,7 @@ The one rule: a role is told with whom it is to, for what, and by whom it was gi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from bot.blocks.kit import Message
@@ -43,12 +43,15 @@ class ScheduleLine(Protocol):
     def paused(self) -> Paused | None: ...
 
 
-def roles(command: str, grants: Sequence[Grant], own: Sequence[Grant]) -> Message:
-    """Who has which role, the most powerful first, and by which of them the asker has one."""
+def roles(command: str, grants: Sequence[Grant], own: Sequence[Grant], nobody: Collection[str] = ()) -> Message:
+    """Who has which role, the most powerful first, and by which of them the asker has one.
+
+    ``nobody``: names of the settings that are nobody's.
+    """
     lines: list[str] = []
     for role in reversed(Role):
         of_role = [grant for grant in grants if grant.role is role]
-        held = [_holder(grant, in_full=len(of_role) <= IN_FULL) for grant in of_role[:SHOWN]]
+        held = [_holder(grant, nobody, in_full=len(of_role) <= IN_FULL) for grant in of_role[:SHOWN]]
         cut = f", and {len(of_role) - SHOWN} more" if len(of_role) > SHOWN else ""
         lines.append(f"*{role}*: {', '.join(held) + cut if held else 'nobody yet'}")
     yours = ", ".join(dict.fromkeys(_own(grant) for grant in own))
@@ -68,10 +71,11 @@ def revoked(grant: Grant, *, there: bool) -> Message:
     return mistake(f"{_who(grant)} was not given {what}; nothing was changed. A role may also come from a group")
 
 
-def _holder(grant: Grant, *, in_full: bool) -> str:
+def _holder(grant: Grant, nobody: Collection[str], *, in_full: bool) -> str:
     told = f"{_who(grant)}{_where(grant)}"
     if grant.by is None:
-        return f"{told} (from the settings)" if grant.role is Role.ADMIN else told
+        missing = "; nobody here is called that, see VB_ADMINS" if grant.to in nobody else ""
+        return f"{told} (from the settings{missing})" if grant.role is Role.ADMIN else told
     return f"{told} (by {one_line(grant.by.name, 80)} {date(grant.at)}{because(grant.reason)})" if in_full else told
 
 

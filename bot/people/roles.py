@@ -68,6 +68,11 @@ class Roles:
         targets = await asyncio.gather(*(self._target(grant) for grant in given))
         return tuple(Holder(grant.role, target) for grant, target in zip(given, targets, strict=True))
 
+    async def nobody(self) -> frozenset[str]:
+        """Those whom the settings name by a name that is nobody's in Slack. Raises ``Unreadable``."""
+        targets = await asyncio.gather(*(self._target(grant) for grant in self.admins))
+        return frozenset(target.asked.who for target in targets if target.asked.kind == "missing")
+
     async def of(self, user: str) -> tuple[Grant, ...]:
         """The grants by which the user has roles; none for who is no full member. Raises ``Unreadable``."""
         person = await self._directory.person(user)

@@ -168,6 +168,12 @@ async def test_others_need_a_role_for_it_which_an_admin_gives(setup: Setup, simu
         assert "takes the role operator" in await front.type("chen", f"resume {run[:14]}")
 
 
+async def test_a_name_in_the_settings_that_is_nobodys_is_told(setup: Setup, simulator: Simulator) -> None:
+    async with serving(setup, simulator, [HOLD], admins=("@dana", "@danna")) as front:
+        told = await front.type("dana", "roles")
+        assert "*admin*: @dana (from the settings), @danna (from the settings; nobody here is called that" in told
+
+
 async def test_a_change_of_roles_that_cannot_be_is_told_and_not_recorded(setup: Setup, simulator: Simulator) -> None:
     async with serving(setup, simulator, [SIMPLE]) as front:
         for typed, said in {

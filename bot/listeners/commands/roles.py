@@ -55,7 +55,8 @@ async def roles(desk: Desk, typed: Typed) -> Answer:
     """List the roles, give one, or take one away."""
     if not typed.rest:
         grants = await desk.roles.grants()
-        return rights.roles(typed.command, grants, await desk.from_slack(desk.roles.of(typed.user)))
+        own = await desk.from_slack(desk.roles.of(typed.user))
+        return rights.roles(typed.command, grants, own, await desk.from_slack(desk.roles.nobody()))
     try:
         wanted = Wanted.of(typed)
     except ValueError as problem:

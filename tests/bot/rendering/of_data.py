@@ -245,6 +245,7 @@ def grants(text: str, count: int) -> list[Grant]:
 @about_data(rights.roles)
 def _roles(text: str) -> Iterator[Made]:
     yield rights.roles("/vb", [], [])
+    yield rights.roles("/vb", grants(text, 1), [], {"U0ADMIN"})
     for count in (1, 5, 60):
         yield rights.roles("/vb", grants(text, count), grants(text, 1))
 
