@@ -294,6 +294,7 @@ def told_here_since(channel: str, error: str) -> str:
         "not_in_channel": "I am not in that channel; invite me there with /invite, and later runs are told there",
         "channel_not_found": "I cannot see that channel; invite me there with /invite, and later runs are told there",
         "is_archived": "that channel is archived",
+        "is_inactive": "that channel is archived",
     }.get(error, f"Slack did not let me post there ({escape(error)})")
     return f"This run was started in <#{channel}> and is told here: {reason}."
 

@@ -45,9 +45,13 @@ DELETED = frozenset({"cannot_reply_to_message", "message_not_found", "thread_not
 GONE = DELETED | {
     "channel_not_found",
     "is_archived",
+    "is_inactive",
     "not_in_channel",
     "restricted_action",
+    "restricted_action_non_threadable_channel",
     "restricted_action_read_only_channel",
+    "restricted_action_thread_locked",
+    "restricted_action_thread_only_channel",
 }
 """Errors after which nothing more can be said where that message was to be."""
 

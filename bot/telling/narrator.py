@@ -315,6 +315,7 @@ class Narrator:
             log.warning("%s can no longer be told where it was (%s).", self._run, error)
             posted = await self._shared.postings.give_up(self._card_item(place), error)
             self._story.record(place.key, posted)
+            self._story.doubt_all()
             await self._find_place()
 
     # Updating

@@ -229,6 +229,11 @@ class Story:
             if shown.gate.asked_seq == gate.asked_seq:
                 self.posted[shown.key] = replace(shown.posted, digest="")
 
+    def doubt_all(self) -> None:
+        """The same for all gates that wait: the place where they were asked is closed."""
+        for _, gate in self._waiting_gates():
+            self.doubt(gate)
+
     def missing_reminders(self) -> Iterator[Remind]:
         """The last reminder of each waiting gate, if it was not sent; those before it are stale."""
         for step, gate in self._waiting_gates():

@@ -10,6 +10,7 @@ behind.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections import OrderedDict
@@ -154,16 +155,23 @@ class Threads:
             narrator = self._narrators.get(cursor.stream)
             if narrator is not None:
                 narrator.wake()
-            else:
-                self._start(cursor.stream)
+            elif not self._start(cursor.stream):
+                await self._leave(cursor.stream)
 
-    def _start(self, run: str) -> None:
+    async def _leave(self, run: str) -> None:
+        """Let another process tell it, which may know what this one does not."""
+        if run not in self._active:
+            await self._shared.cursors.release_cursor(THREADS, run, self._shared.owner)
+
+    def _start(self, run: str) -> bool:
+        """Whether it is told now."""
         if run in self._active or run in self._resting or len(self._active) >= TOLD_AT_ONCE:
-            return
+            return False
         self._active.add(run)
         task = asyncio.create_task(self.tell(run))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return True
 
     async def tell(self, run: str) -> bool:
         """Tell the run until it has nothing new, and keep its story for the next time; False if that could not be."""
@@ -189,6 +197,9 @@ class Threads:
         finally:
             self._active.discard(run)
             narrator = self._narrators.pop(run, None)
+            if narrator is None:
+                with contextlib.suppress(EngineError):
+                    await asyncio.shield(self._leave(run))
             if narrator is not None and narrator.woken:
                 self.wake(run)
         return told

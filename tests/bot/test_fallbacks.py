@@ -146,6 +146,23 @@ async def test_a_run_whose_channel_and_starter_are_gone_is_told_in_the_default_c
         await bench.told(run)
 
 
+@pytest.mark.parametrize("event", ["escalation", "pause"])
+async def test_a_request_whose_channel_is_closed_is_made_again_where_the_run_goes_on(bench: Bench, event: str) -> None:
+    async with bench.telling(default_channel="C0OPSXXXXX"):
+        run = await bench.start("gated")
+        await bench.shows("please decide")
+        bench.simulator.archive_channel("#releases")
+        bench.simulator.deactivate("ben")
+        if event == "escalation":
+            bench.simulator.advance_clock(16 * 60_000)
+        else:
+            await bench.engine.operations.pause(run, by=ANA, reason="the registry burns")
+        await bench.until(lambda: [one for one in with_buttons(bench, "ops") if ":0~2" in key_of(one)])
+        await bench.vote(run)
+        await bench.until(lambda: not with_buttons(bench, "ops"))
+        await bench.told(run)
+
+
 async def test_a_run_that_can_be_told_nowhere_is_done_all_the_same(bench: Bench) -> None:
     bench.simulator.archive_channel("#releases")
     bench.simulator.deactivate("ben")

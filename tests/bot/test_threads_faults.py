@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
+from sqlalchemy import Connection, update
 
 from bot.people.directory import Directory
 from bot.simulator.calls import Fault
@@ -13,6 +14,7 @@ from bot.simulator.simulator import Simulator
 from bot.telling.shared import Pace
 from engine.core import commands as c
 from engine.store import Deliveries
+from engine.store.schema import events
 from tests.bot.conftest import ACTOR, Setup, ended, until
 from tests.bot.front import unanswered
 from tests.bot.telling import ANA, CHAIN, DANA, GATED, TWO_VOTES, Bench
@@ -158,6 +160,27 @@ async def test_a_run_is_left_to_the_process_that_has_its_cursor(bench: Bench) ->
         assert {m.metadata["event_payload"]["run"] for m in bench.messages() if m.metadata} == {other}
         await cursors.release_cursor("slack", run, "wrk_other")
         await bench.shows("please decide")
+
+
+def make_newer(connection: Connection, run: str) -> None:
+    """Its steps were started by a release that this one does not know."""
+    started = (events.c.stream == run, events.c.type == "STEP_STARTED")
+    connection.execute(update(events).where(*started).values(version=99))
+
+
+async def test_a_run_that_only_a_newer_release_can_read_is_left_to_it(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    cursors = Deliveries(bench.engine.store)
+    run = await bench.start_and_wait_at_gate()
+    await bench.engine.store.database.write(make_newer, run)
+
+    async def is_free() -> bool:
+        return await cursors.claim_cursor("slack", run, "wrk_newer", 60_000) is not None
+
+    async with bench.telling():
+        await until(lambda: f"{run} is not told here" in caplog.text)
+        await until(is_free, within=60)
 
 
 async def test_a_process_that_lost_the_cursor_stops_telling(bench: Bench) -> None:

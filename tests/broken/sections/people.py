@@ -43,6 +43,20 @@ BREAKS = (
         instead="",
     ),
     Break(
+        "A request in a channel that is closed later",
+        "narrator.py::Narrator._leave",
+        "that it was asked there is enough",
+        text="            self._story.doubt_all()\n",
+        instead="",
+    ),
+    Break(
+        "A run that only a newer release can read is told",
+        "threads.py::Threads._leave",
+        "its cursor is kept while this process rests",
+        text="        if run not in self._active:\n",
+        instead="        if run in self._active:\n",
+    ),
+    Break(
         "Whoever stops everything is told of in every workspace",
         "notices.py::Notices",
         "each workspace reads its own stream alone",
