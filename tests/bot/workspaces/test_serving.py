@@ -12,8 +12,7 @@ from bot.simulator.demo import ANA, GUS
 from bot.simulator.model import Organization
 from bot.simulator.people import People
 from engine.core.state import RunStatus
-from tests.bot.conftest import ACTOR, Setup, until
-from tests.bot.front import SIMPLE
+from tests.bot.conftest import ACTOR, until
 from tests.bot.workspaces.company import ACME, GLOBEX, Company, slash
 
 # slack_sdk sends the client's secret by a class of aiohttp that aiohttp would rather not have used.
@@ -67,18 +66,6 @@ async def test_a_click_decides_nothing_in_another_workspace(company: Company) ->
         return gate is not None and gate.decision is not None
 
     await until(decided)
-
-
-async def test_the_runs_of_a_workspace_are_left_to_whoever_serves_it(company: Company, sealed: Setup) -> None:
-    await company.install(GLOBEX)
-    async with sealed.engine(SIMPLE) as elsewhere:  # another process, whose appends are found by asking alone
-        ours, theirs = elsewhere.within(f"ws_{GLOBEX}"), elsewhere.within(f"ws_{ACME}")
-        left = (await theirs.start("simple", {}, by=ACTOR, origin={"channel": "C0RELEASES"})).run
-        await ours.start("simple", {}, by=ACTOR, origin={"channel": "C1GENERALX"})
-    await company.simulator.wait_for(lambda: company.globex.channel_messages("#general"))
-    query = f"SELECT owner FROM cursors WHERE stream = '{left}'"  # noqa: S608 - an id of ours
-    owners = await company.engine.store.database.read(lambda connection: connection.exec_driver_sql(query).all())
-    assert [tuple(row) for row in owners] == [(None,)]
 
 
 async def test_a_folder_in_a_folder_is_one_workspaces_alone(company: Company, tmp_path: Path) -> None:
