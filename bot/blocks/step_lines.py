@@ -16,6 +16,7 @@ from engine.core.durations import say_duration
 from engine.core.graph import CONTAINERS, Kind
 from engine.core.outlook import MISSING_AFTER
 from engine.core.state import Hold, Phase, RunState, StepState
+from engine.core.switches import EVERYTHING
 
 _Attempt = (
     e.StepCompleted
@@ -147,13 +148,18 @@ def held_words(path: str, hold: Hold) -> str:
     if not hold.asks:
         return f"{path} waits since {date(hold.at)}: {one_line(hold.words, 320)}; then it goes on by itself"
     if hold.cause == "switch":
-        lifts = " and ".join(f"`/vb lift {one_line(key, 120)}`" for key in hold.keys)
+        lifts = " and ".join(_lift(key) for key in hold.keys)
         ways = f"{lifts} lets it go on"
     else:
         ways = "whoever raises it (`/vb budget set`) lets it go on"
     until = f"it goes on by itself {date(hold.until)}" if hold.until is not None else ""
     lets = " or ".join(part for part in (ways, until) if part)
     return f"{path} is held since {date(hold.at)}: {one_line(hold.words, 320)}; {lets}"
+
+
+def _lift(key: str) -> str:
+    """What to type. Only whoever runs the engine lets everything go on, and the run may be of any workspace."""
+    return f"`vb lift {key}` where Vectorbea runs" if key == EVERYTHING else f"`/vb lift {one_line(key, 120)}`"
 
 
 def _after_dead(state: RunState) -> str:

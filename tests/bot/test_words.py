@@ -7,7 +7,9 @@ import hashlib
 import pytest
 
 from bot.blocks.kit import Message, clip, clip_markup, escape, section, seen, title
+from bot.blocks.step_lines import held_words
 from bot.blocks.words import Asked, date, either, moment, one_line, plain, run_title, short_id
+from engine.core.state import Hold
 from tests.bot.scenes import release, skipped
 
 
@@ -106,3 +108,12 @@ def test_a_digest_is_of_exactly_what_is_shown() -> None:
 def test_a_title_with_control_characters_is_no_header() -> None:
     assert title("publish · v1")["type"] == "header"
     assert title("<!here>")["text"] == {"type": "mrkdwn", "text": "*&lt;!here&gt;*", "verbatim": True}
+
+
+@pytest.mark.parametrize(
+    ("key", "lift"),
+    [("workspace", "`/vb lift workspace`"), ("everything", "`vb lift everything` where Vectorbea runs")],
+)
+def test_who_is_held_is_told_to_type_what_they_can(key: str, lift: str) -> None:
+    words = held_words("deploy", Hold("switch", (key,), "Ben stopped it: slow", 1, 1_000_000))
+    assert words == f"deploy is held since {date(1_000_000)}: Ben stopped it: slow; {lift} lets it go on"
