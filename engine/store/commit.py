@@ -3,7 +3,7 @@
 The one rule: the batch holds at most one append per stream, sorted by stream. A loser is left out without a rollback.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection
@@ -12,12 +12,11 @@ from engine.store import data_keys, epochs, keyring
 from engine.store.blobs import put_blobs
 from engine.store.expand import BatchStatement, Row
 from engine.store.ledger import Ledger
-from engine.store.prepare import Prepared
+from engine.store.prepare import Prepared, following
 from engine.store.signals import write_listeners
 from engine.store.slots import Slots
 from engine.store.statements import Statements
 from engine.store.types import (
-    Append,
     Appended,
     AtEpoch,
     Conflict,
@@ -106,38 +105,20 @@ def _head_statement(statements: Statements, item: Prepared) -> BatchStatement:
 
 def _write(connection: Connection, statements: Statements, winners: Sequence[Prepared]) -> None:
     """What follows from a head that moved: the events, the open work, and cursors for a run that has begun."""
-    _execute(connection, statements.insert_events, (row for item in winners for row in item.event_rows))
+    rows = following(winners)
+    _execute(connection, statements.insert_events, rows.events)
     put_blobs(connection, statements.put_blob_refs, winners)
+    _execute(connection, statements.put_open_work, rows.due)
+    _execute(connection, statements.delete_open_work, rows.done)
+    _execute(connection, statements.open_cursors, rows.begun)
     appends = [item.append for item in winners]
-    _execute(
-        connection,
-        statements.put_open_work,
-        (_work_row(item, item.due) for item in appends if isinstance(item.due, int)),
-    )
-    _execute(
-        connection,
-        statements.delete_open_work,
-        ({"run": item.append.stream} for item in winners if item.append.due is None and not item.starts),
-    )
-    _execute(
-        connection,
-        statements.open_cursors,
-        ({"id": item.append.stream} for item in winners if item.starts and not item.is_workspace),
-    )
     write_listeners(connection, statements.signals, appends)
     keyring.write(connection, appends)
 
 
-def _work_row(append: Append, due: int) -> Row:
-    workspace, priority = (None, None) if append.run is None else (append.run.workspace, append.run.priority)
-    return {
-        "run": append.stream, "due": due, "kind": append.due_kind, "workspace": workspace, "priority": priority,
-    }  # fmt: skip
-
-
-def _execute(connection: Connection, statement: BatchStatement, rows: Iterable[Row]) -> None:
-    if batch := list(rows):
-        statement.execute(connection, batch)
+def _execute(connection: Connection, statement: BatchStatement, rows: Sequence[Row]) -> None:
+    if rows:
+        statement.execute(connection, rows)
 
 
 def _rows(connection: Connection, statement: BatchStatement, rows: Sequence[Row]) -> Sequence[Any]:

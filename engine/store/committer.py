@@ -6,10 +6,11 @@ in the order of arrival; one that moves the epoch is alone. No append waits for 
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
+from engine.store.at_once import append_at_once, takes
 from engine.store.commit import commit_batch
 from engine.store.database import Database, Lost
 from engine.store.errors import OutcomeUnknown, StoreUnavailable
@@ -31,9 +32,13 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Tried:
-    """Whether a try broke off in its commit, so that nobody knows what became of it."""
+    """``lost``: a try broke off in its commit, so that nobody knows what became of it.
 
-    lost: bool
+    ``at_once``: one statement was tried, and left these appends.
+    """
+
+    lost: bool = False
+    at_once: bool = False
 
 
 class Committer:
@@ -93,12 +98,9 @@ class Committer:
         self._waiting = later
         return [batch[stream] for stream in sorted(batch)]
 
-    async def _settle(self, batch: Sequence[_Waiting], lost: bool = False) -> None:
-        """Give every caller its outcome, or its error. An append that the database rejects fails alone.
-
-        `lost`: an earlier try at these appends may have been committed.
-        """
-        tried = _Tried(lost)
+    async def _settle(self, batch: Sequence[_Waiting], tried: _Tried | None = None) -> None:
+        """Give every caller its outcome, or its error. An append that the database rejects fails alone."""
+        tried = tried or _Tried()
         try:
             outcomes = await self._commit([waiting.item for waiting in batch], tried)
         except Exception as error:  # noqa: BLE001 - handed to the callers, each of whom awaits its future
@@ -108,24 +110,36 @@ class Committer:
                         waiting.outcome.set_exception(error)
                 return
             for waiting in batch:
-                await self._settle([waiting], tried.lost)
+                await self._settle([waiting], replace(tried))
             return
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if not waiting.outcome.done():
+            if outcome is not None and not waiting.outcome.done():
                 waiting.outcome.set_result(outcome)
+        if left := [waiting for waiting, outcome in zip(batch, outcomes, strict=True) if outcome is None]:
+            await self._settle(left, _Tried(at_once=True))
 
-    async def _commit(self, batch: Sequence[Prepared], tried: _Tried) -> list[Outcome]:
-        """One transaction, again after a failure that may pass. After a lost connection the log tells what happened."""
+    async def _commit(self, batch: Sequence[Prepared], tried: _Tried) -> Sequence[Outcome | None]:
+        """One transaction, again after a failure that may pass. After a lost connection the log tells what happened.
 
-        async def once() -> list[Outcome]:
+        None for what one statement did not write, where that was tried: it is to be settled by more of them.
+        """
+        database = self._database
+        plain = database.combines and not tried.at_once and takes(batch)
+
+        def write() -> Awaitable[Sequence[Outcome | None]]:
+            if plain and not tried.lost:
+                return database.write_statement_once(append_at_once, batch)
+            return database.write_once(commit_batch, self._statements, batch, tried.lost)
+
+        async def once() -> Sequence[Outcome | None]:
             try:
-                return await self._database.write_once(commit_batch, self._statements, batch, tried.lost)
+                return await write()
             except Lost:
                 tried.lost = True
                 raise
 
         try:
-            return await self._database.patiently(once)
+            return await database.patiently(once)
         except StoreUnavailable as error:
             if not tried.lost:
                 raise

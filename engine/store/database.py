@@ -65,6 +65,8 @@ class Database(ABC):
 
     # What a person can do when it cannot be reached; ends a sentence.
     remedy: ClassVar[str]
+    # Whether one statement can write several tables.
+    combines: ClassVar[bool] = False
 
     def __init__(self, url: URL, dialect: Dialect) -> None:
         self.name = url.render_as_string(hide_password=True)
@@ -80,6 +82,10 @@ class Database(ABC):
 
         A cancelled caller leaves the transaction running to its end. What the function raises itself rolls back.
         """
+
+    async def write_statement_once(self, statement: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """`write_once` for a function of exactly one statement, which is a transaction by itself where it can be."""
+        return await self.write_once(statement, *args, **kwargs)
 
     @abstractmethod
     async def read_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

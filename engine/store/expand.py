@@ -1,6 +1,6 @@
 """A batch of rows as one parameter: JSON in, a table in SQL out, on both databases.
 
-The one rule: a statement over a batch takes exactly one parameter, `rows`, so that it is written once, compiled once,
+The one rule: a batch is exactly one parameter of its statement, so that the statement is written once, compiled once,
 and costs one round trip (and one release of the interpreter's lock) whatever the size of the batch.
 """
 
@@ -30,9 +30,9 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circ
 Row = Mapping[str, str | int | None]
 
 
-def batch_rows(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
-    """The table that the parameter `rows` (a JSON array of objects with these keys) stands for."""
-    parameter = bindparam("rows", type_=Text)
+def batch_rows(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]], parameter_name: str = "rows") -> FromClause:
+    """The table that the parameter (a JSON array of objects with these keys) stands for."""
+    parameter = bindparam(parameter_name, type_=Text)
     if dialect.name == "sqlite":
         value = func.json_each(parameter).table_valued("value", name="item").c.value
         fields: list[ColumnElement[Any]] = [
@@ -42,6 +42,20 @@ def batch_rows(dialect: Dialect, columns: Mapping[str, TypeEngine[Any]]) -> From
         return select(*fields).subquery("batch")
     typed = [column(name, kind) for name, kind in columns.items()]
     return func.json_to_recordset(cast(parameter, JSON)).table_valued(*typed).render_derived("batch", with_types=True)
+
+
+class CombinedStatement:
+    """A statement over several batches, each a parameter of its own, compiled when it is made. PostgreSQL alone."""
+
+    def __init__(self, dialect: Dialect, clause: ClauseElement) -> None:
+        compiled: Any = clause.compile(dialect=dialect)
+        self._sql = str(compiled)
+        self._parameters: Sequence[str] = list(dict.fromkeys(compiled.positiontup))
+
+    def execute(self, connection: Connection, batches: Mapping[str, Sequence[Row]]) -> Sequence[Any]:
+        """Run it for the batches of these names, which are those of its parameters; what it returns."""
+        rows = tuple(_encode(batches[name]) for name in self._parameters)
+        return connection.exec_driver_sql(self._sql, rows).all()
 
 
 class BatchStatement:

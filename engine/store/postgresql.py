@@ -50,11 +50,12 @@ class PostgresDatabase(Database):
     """A database of a PostgreSQL server."""
 
     remedy = "check its address and that its server is running"
+    combines = True
 
     def __init__(self, url: URL, lease_ms: int) -> None:
         self._engine = _engine(url, max(_LEAST_MS, min(_MOST_MS, lease_ms * 3 // 10)))
         # Single statements need no BEGIN and COMMIT around them: each would be a round trip.
-        self._reader = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._snapshots = self._engine.execution_options(isolation_level="REPEATABLE READ")
         self._calls: set[asyncio.Task[Any]] = set()
         super().__init__(url, self._engine.dialect)
@@ -64,8 +65,13 @@ class PostgresDatabase(Database):
         self.commits += 1
         return written
 
+    async def write_statement_once(self, statement: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        written = await self._to_the_end(self._run(self._single, statement, *args, **kwargs))
+        self.commits += 1
+        return written
+
     async def read_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._to_the_end(self._run(self._reader, query, *args, **kwargs))
+        return await self._to_the_end(self._run(self._single, query, *args, **kwargs))
 
     async def snapshot_once(self, query: Transaction[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self._to_the_end(self._run(self._snapshots, query, *args, **kwargs))

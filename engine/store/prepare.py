@@ -5,6 +5,7 @@ The one rule: whatever is wrong with an append itself is found here, so that it 
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -46,6 +47,33 @@ class Prepared:
     def starts(self) -> bool:
         """Whether it is its stream's first."""
         return self.append.after.seq == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """The rows that follow from heads that moved: events, when runs are looked at, or no more, and runs that began."""
+
+    events: list[Row]
+    due: list[Row]
+    done: list[Row]
+    begun: list[Row]
+
+
+def following(batch: Sequence[Prepared]) -> Following:
+    """The rows of these appends, apart from what only some of them have."""
+    return Following(
+        events=[row for item in batch for row in item.event_rows],
+        due=[_work_row(item.append, item.append.due) for item in batch if isinstance(item.append.due, int)],
+        done=[{"run": item.append.stream} for item in batch if item.append.due is None and not item.starts],
+        begun=[{"id": item.append.stream} for item in batch if item.starts and not item.is_workspace],
+    )
+
+
+def _work_row(append: Append, due: int) -> Row:
+    workspace, priority = (None, None) if append.run is None else (append.run.workspace, append.run.priority)
+    return {
+        "run": append.stream, "due": due, "kind": append.due_kind, "workspace": workspace, "priority": priority,
+    }  # fmt: skip
 
 
 def prepare(append: Append, key: bytes, data_key: DataKey | None = None) -> Prepared:

@@ -11,9 +11,10 @@ of a run that still waits, since it sets the run's due time anew.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, or_, select, true, update
+from sqlalchemy import Connection, and_, or_, select, true, update
 from sqlalchemy.engine import Dialect
 
+from engine.store.clauses import stop_listening
 from engine.store.dbclock import now_ms
 from engine.store.expand import BatchStatement, Row, batch_rows
 from engine.store.schema import IDENTIFIER, listeners, open_work, runs, signals
@@ -35,13 +36,12 @@ class SignalStatements:
     @classmethod
     def build(cls, dialect: Dialect) -> "SignalStatements":
         """Compile all for this dialect."""
-        gone = batch_rows(dialect, {"run": IDENTIFIER})
         rows = batch_rows(dialect, {"run": IDENTIFIER, "name": IDENTIFIER, "correlation": IDENTIFIER})
         source = select(rows.c.run, rows.c.name, rows.c.correlation, runs.c.workspace)
         source = source.join_from(rows, runs, runs.c.id == rows.c.run).where(true())
         listen = insert_into(dialect, listeners).from_select(["run", "name", "correlation", "workspace"], source)
         return cls(
-            stop_listening=BatchStatement(dialect, delete(listeners).where(listeners.c.run.in_(select(gone.c.run)))),
+            stop_listening=BatchStatement(dialect, stop_listening(dialect)),
             listen=BatchStatement(dialect, listen.on_conflict_do_nothing()),
             wake=_wake(dialect),
         )

@@ -4,14 +4,16 @@ The one rule: it changes no byte; it forwards, or it cuts.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 # As asyncpg asks for it, and as the server reports it done.
-_ASKED, _DONE = b"COMMIT;", b"COMMIT\0"
+_BEGUN, _UNDONE, _ASKED, _DONE = b"BEGIN", b"ROLLBACK;", b"COMMIT;", b"COMMIT\0"
+# An append that is one statement is a transaction by itself, done when the server is idle again.
+_APPEND, _IDLE = b'"head_mac":', b"Z\0\0\0\x05I"
 
 
 @dataclass
@@ -28,9 +30,10 @@ class CommitCutter:
 
     async def serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         server, to_server = await asyncio.open_unix_connection(self.socket)
-        both = (to_client, to_server)
+        both, commits = (to_client, to_server), _Commits()
         await asyncio.gather(
-            self._pipe(client, to_server, "before", _ASKED, both), self._pipe(server, to_client, "after", _DONE, both)
+            self._pipe(client, to_server, "before", commits.asked, both),
+            self._pipe(server, to_client, "after", commits.done, both),
         )
 
     async def _pipe(
@@ -38,12 +41,12 @@ class CommitCutter:
         source: asyncio.StreamReader,
         target: asyncio.StreamWriter,
         at: Literal["before", "after"],
-        mark: bytes,
+        is_now: Callable[[bytes], bool],
         both: tuple[asyncio.StreamWriter, asyncio.StreamWriter],
     ) -> None:
         try:
             while data := await source.read(65536):
-                if self.at == at and mark in data:
+                if is_now(data) and self.at == at:
                     self.at = None
                     self.cuts += 1
                     break
@@ -54,6 +57,26 @@ class CommitCutter:
         finally:
             for writer in both:
                 writer.close()
+
+
+class _Commits:
+    """What is seen of the commits on one connection."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._alone = False
+
+    def asked(self, data: bytes) -> bool:
+        """Whether the client asks for a commit by this."""
+        self._begun = self._begun or _BEGUN in data
+        self._alone = not self._begun and _APPEND in data
+        if _ASKED in data or _UNDONE in data:
+            self._begun = False
+        return self._alone or _ASKED in data
+
+    def done(self, data: bytes) -> bool:
+        """Whether the server says by this that it has committed."""
+        return _DONE in data or (self._alone and _IDLE in data)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """When the database is away, locked, broken or not one at all: one clear sentence, no lost and no doubled append."""
 
 import asyncio
+import hashlib
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from sqlalchemy import Connection, make_url
 
 from engine.store import (
     Appended,
+    Blob,
     Conflict,
     Head,
     LeaseKeeper,
@@ -148,7 +150,7 @@ class TestPostgresLost:
         far = await Log.open(cutter.url, KEY)
         cutter.at = at
 
-        outcome = await far.append(append("run_a", head))
+        outcome = await far.append(append("run_a", head, run=run_row()))
         cutter.at = at
         started = await far.append(append("run_b", run=run_row(dedupe_key="Ev1")))
         await far.close()
@@ -172,13 +174,17 @@ class TestPostgresLost:
         events, head = await log.load("run_a")
         assert (len(events), outcome) == (2, Appended(head))
 
-    async def test_a_batch_of_unknown_outcome_tells_each_append_its_own(self, log: Log, cutter: CommitCutter) -> None:
+    @pytest.mark.parametrize("blobs", [(), (Blob(hashlib.sha256(b"long").hexdigest(), "long"),)])
+    async def test_a_batch_of_unknown_outcome_tells_each_append_its_own(
+        self, log: Log, cutter: CommitCutter, blobs: tuple[Blob, ...]
+    ) -> None:
         heads = [await appended(log, append(f"run_{n}")) for n in range(3)]
         await appended(log, append("run_1", heads[1], event("ANOTHER")))
         far = await Log.open(cutter.url, KEY)
         cutter.at = "after"
 
-        outcomes = await asyncio.gather(*(far.append(append(f"run_{n}", head)) for n, head in enumerate(heads)))
+        again = [append(f"run_{n}", head, run=run_row(), blobs=blobs) for n, head in enumerate(heads)]
+        outcomes = await asyncio.gather(*(far.append(one) for one in again))
         await far.close()
 
         assert cutter.cuts == 1

@@ -40,7 +40,7 @@ BREAKS = (
     ),
     Break(
         "After a kill switch is acknowledged no step starts",
-        "statements.py::_advance",
+        "clauses.py::advance",
         "what was decided at an older epoch is written all the same",
         text="    if table is schema.runs:\n",
         instead="    if table is schema.runs and not names:\n",

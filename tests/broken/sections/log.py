@@ -5,10 +5,10 @@ from tests.broken.breaks import Break
 BREAKS = (
     Break(
         "Of two writers of a stream one wins",
-        "statements.py::_advance",
+        "clauses.py::advance",
         "the head moves without being compared; the primary key is left to stand behind it",
-        text="table.c.id == rows.c.id, table.c.last_seq == rows.c.after_seq, table.c.head_hash == rows.c.after_hash",
-        instead="table.c.id == rows.c.id",
+        text="table.c.id == batch.c.id, table.c.last_seq == batch.c.after_seq, table.c.head_hash == batch.c.after_hash",
+        instead="table.c.id == batch.c.id",
         seen="StoreError",
     ),
     Break(

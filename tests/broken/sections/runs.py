@@ -31,10 +31,10 @@ BREAKS = (
     ),
     Break(
         "That time is written in the transaction of the events",
-        "commit.py::_write",
+        "prepare.py::following",
         "it is written when a run begins, and never again",
-        text="for item in appends if isinstance(item.due, int))",
-        instead="for item in appends if isinstance(item.due, int) and item.after.seq == 0)",
+        text="for item in batch if isinstance(item.append.due, int)]",
+        instead="for item in batch if isinstance(item.append.due, int) and item.starts]",
     ),
     Break(
         "SQL alone recovers",
