@@ -26,19 +26,18 @@ MOST_WAITING: Final = 4096
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
+    """``left``: one statement was tried, and did not write it."""
+
     item: Prepared
     outcome: asyncio.Future[Outcome]
+    left: bool = False
 
 
 @dataclass(slots=True)
 class _Tried:
-    """``lost``: a try broke off in its commit, so that nobody knows what became of it.
+    """Whether a try broke off in its commit, so that nobody knows what became of it."""
 
-    ``at_once``: one statement was tried, and left these appends.
-    """
-
-    lost: bool = False
-    at_once: bool = False
+    lost: bool
 
 
 class Committer:
@@ -98,11 +97,16 @@ class Committer:
         self._waiting = later
         return [batch[stream] for stream in sorted(batch)]
 
-    async def _settle(self, batch: Sequence[_Waiting], tried: _Tried | None = None) -> None:
-        """Give every caller its outcome, or its error. An append that the database rejects fails alone."""
-        tried = tried or _Tried()
+    async def _settle(self, batch: Sequence[_Waiting], lost: bool = False) -> None:
+        """Give every caller its outcome, or its error. An append that the database rejects fails alone.
+
+        What one statement did not write waits again, ahead of all others: a transaction of several is next for it.
+
+        `lost`: an earlier try at these appends may have been committed.
+        """
+        tried = _Tried(lost)
         try:
-            outcomes = await self._commit([waiting.item for waiting in batch], tried)
+            outcomes = await self._commit(batch, tried)
         except Exception as error:  # noqa: BLE001 - handed to the callers, each of whom awaits its future
             if len(batch) == 1 or isinstance(error, StoreUnavailable):
                 for waiting in batch:
@@ -110,26 +114,28 @@ class Committer:
                         waiting.outcome.set_exception(error)
                 return
             for waiting in batch:
-                await self._settle([waiting], replace(tried))
+                await self._settle([waiting], tried.lost)
             return
+        left: list[_Waiting] = []
         for waiting, outcome in zip(batch, outcomes, strict=True):
-            if outcome is not None and not waiting.outcome.done():
+            if outcome is None:
+                left.append(replace(waiting, left=True))
+            elif not waiting.outcome.done():
                 waiting.outcome.set_result(outcome)
-        if left := [waiting for waiting, outcome in zip(batch, outcomes, strict=True) if outcome is None]:
-            await self._settle(left, _Tried(at_once=True))
+        self._waiting[:0] = left
 
-    async def _commit(self, batch: Sequence[Prepared], tried: _Tried) -> Sequence[Outcome | None]:
+    async def _commit(self, batch: Sequence[_Waiting], tried: _Tried) -> Sequence[Outcome | None]:
         """One transaction, again after a failure that may pass. After a lost connection the log tells what happened.
 
-        None for what one statement did not write, where that was tried: it is to be settled by more of them.
+        None for what one statement did not write, where that was tried.
         """
-        database = self._database
-        plain = database.combines and not tried.at_once and takes(batch)
+        items, database = [waiting.item for waiting in batch], self._database
+        plain = database.combines and takes(items) and not any(waiting.left for waiting in batch)
 
         def write() -> Awaitable[Sequence[Outcome | None]]:
             if plain and not tried.lost:
-                return database.write_statement_once(append_at_once, batch)
-            return database.write_once(commit_batch, self._statements, batch, tried.lost)
+                return database.write_statement_once(append_at_once, items)
+            return database.write_once(commit_batch, self._statements, items, tried.lost)
 
         async def once() -> Sequence[Outcome | None]:
             try:
