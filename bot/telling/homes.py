@@ -135,7 +135,10 @@ class Homes:
             if tab.opened_at < now - self._pace.live:
                 self._forget(user, tab)
             elif tab.stale and tab.shown_at <= now - self._pace.pause:
-                await self._publish(user, tab, Priority.TIMELINE)
+                try:
+                    await self._publish(user, tab, Priority.TIMELINE)
+                except Exception:
+                    log.exception("The Home tab of %s met a fault that nobody foresaw; the others go on.", user)
 
     async def _publish(self, user: str, tab: _Tab, priority: Priority) -> None:
         """Show how things are. Somebody else's newer publication is left alone: then they keep the tab up to date."""

@@ -198,6 +198,29 @@ async def test_what_is_shown_already_is_not_published_again(
     assert len(simulator.calls("views.publish")) == 1
 
 
+async def test_a_fault_that_nobody_foresaw_spoils_one_look_of_one_tab(
+    setup: Setup, simulator: Simulator, client: AsyncWebClient, directory: Directory
+) -> None:
+    looks = {demo.BEN: 0, demo.DANA: 0}
+
+    async def waiting(user: str) -> list[Block]:
+        looks[user] += 1
+        if looks[demo.BEN] == 2 and user == demo.BEN:
+            raise RuntimeError("unforeseen")
+        return []
+
+    async with setup.engine(SIMPLE) as engine:
+        pace = HomePace(pause=0, look=0.01)
+        homes = Homes(engine, Outbox(client), Roles(engine, directory, ADMINS), waiting, pace=pace)
+        for user in looks:
+            await homes.open(user)
+        keeping = asyncio.create_task(homes.run())
+        await simulator.wait_for(lambda: keeping.done() or min(looks.values()) >= 4)
+        assert not keeping.done()
+        keeping.cancel()
+        await asyncio.gather(keeping, return_exceptions=True)
+
+
 async def test_it_shows_what_is_spent_by_which_workflows_and_what_a_budget_holds(
     setup: Setup, simulator: Simulator
 ) -> None:
