@@ -89,9 +89,11 @@ def alert(
         blocks = [section(words), *([context(about)] if about else [])]
         return Message("\n".join(part for part in (words, about) if part), tuple(blocks))
     value = f"{state.run}:{told.seq}"
-    stop = button(clip(_stopping(told.name, state.run), 75), STOP, value, "danger")
+    buttons = [button("Raise budget", RAISE, value)]
+    if state.end is None or switch_of(told.name, state.run) != of_run(state.run):  # else there is nothing left to stop
+        buttons.append(button(clip(_stopping(told.name, state.run), 75), STOP, value, "danger"))
     blocks = [section(words), *([context(about)] if about else [])]
-    blocks.append(actions("budget", [button("Raise budget", RAISE, value), stop]))
+    blocks.append(actions("budget", buttons))
     return Message("\n".join(part for part in (words, about) if part), tuple(blocks))
 
 

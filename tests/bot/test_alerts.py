@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.blocks.alerts import Alert, alert, switch_of
+from bot.blocks.alerts import STOP, Alert, alert, switch_of
 from bot.blocks.words import Asked
 from bot.people.directory import Directory
 from bot.sending.outbox import Outbox, Priority
@@ -20,6 +20,7 @@ from bot.telling.notices import Notices
 from bot.telling.places import LONG_OVER_MS
 from bot.telling.story import Story
 from engine.core.money import USD
+from engine.core.state import End, RunState, RunStatus
 from engine.store import Deliveries
 from tests.bot.conftest import Setup, ended
 from tests.bot.front import Front, serving
@@ -134,6 +135,18 @@ def test_an_alert_says_how_fast_it_went_and_when_that_uses_the_budget_up(spent: 
 )
 def test_what_spends_from_a_budget_is_stopped_by_its_kill_switch(budget: str, key: str) -> None:
     assert switch_of(budget, "run_t") == key
+
+
+def test_once_its_run_has_ended_nobody_is_asked_to_stop_it() -> None:
+    going_on = alerted().state
+    completed = going_on._replace(end=End(RunStatus.COMPLETED, 3_600_000))
+
+    def may_stop(state: RunState, account: str) -> bool:
+        told = Alert(9, 3_600_000, "ask", standing(500_000, 0, 50, account=account))
+        return STOP in str(alert(state, told).blocks)
+
+    own, all_runs = "run:run_t", "workspace/day/1970-01-01"
+    assert [may_stop(going_on, own), may_stop(completed, own), may_stop(completed, all_runs)] == [True, False, True]
 
 
 # Through the front door
