@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Error, Page, ViewportSize, async_playwright, expect
 
 from bot.simulator.demo import demo_workspace
 from bot.simulator.simulator import Simulator
@@ -31,6 +31,8 @@ ARGUMENTS = (
 )
 WAIT_MS = 60_000
 """For whatever the page is to do or to show; a busy machine takes long, and only a failure takes all of it."""
+
+VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -56,11 +58,12 @@ class Chromium:
             return
         await page.unroute_all(behavior="ignoreErrors")
         await page.evaluate("localStorage.clear(), sessionStorage.clear()")
+        await page.set_viewport_size(VIEWPORT)
         await page.goto("about:blank")
         self._idle.append(page)
 
     async def _make(self, **options: Any) -> Page:
-        settings: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
+        settings: dict[str, Any] = {"viewport": VIEWPORT, "reduced_motion": "reduce", **options}
         page = await (await self._browser.new_context(**settings)).new_page()
         page.set_default_timeout(WAIT_MS)
         return page
