@@ -48,8 +48,8 @@ class Question:
     ``rung``: 0 for the first request, else the rung of the ladder that this copy was made for. ``stage``: of the gate,
     for which it was made, after the edit with the seq ``version``. ``pinged``: those whom this message notifies.
     ``elsewhere``: it is not in the run's thread; ``thread`` is then a link to that. ``directly``: it is written to one
-    person; ``given_by``, by name, has let them decide. ``unreached``: the people, by name, who could not be written to,
-    and why.
+    person; ``given_by``, by name, has let them decide; or ``to_admin``, since nobody who is asked can be shown it.
+    ``unreached``: the people, by name, who could not be written to, and why.
     """
 
     asked: Mapping[str, Asked]
@@ -61,6 +61,7 @@ class Question:
     version: int = 0
     directly: bool = False
     given_by: str = ""
+    to_admin: bool = False
     unreached: Sequence[tuple[str, str]] = ()
 
 
@@ -141,6 +142,11 @@ def _open(state: RunState, step: str, gate: Gate, question: Question) -> tuple[l
 
 
 def _request(gate: Gate, question: Question) -> str:
+    if question.to_admin:
+        return (
+            f"{either(gate.asked)} cannot be shown this in Slack, so its admins are: see that somebody who may decide "
+            "gets to know of it, or cancel the run."
+        )
     whom = _mentions(question)
     if question.directly:
         given = f"{one_line(question.given_by, 80)} lets you decide here"

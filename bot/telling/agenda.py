@@ -184,6 +184,7 @@ class Agenda:
             version=int(intent.get("version", 0)),
             directly="name" in intent,
             given_by=str(intent.get("given_by", "")),
+            to_admin=bool(intent.get("admin")),
             unreached=tuple(self.story.unreached(gate)),
         )
         return approval(self.story.state, step, gate, question)

@@ -14,6 +14,10 @@ from engine.core.state import Gate, Recorded
 
 APPROVAL = "approval:"
 DIRECT = "dm:"
+ADMIN = "admin:"
+
+ADMINS = "role:admin"
+"""Who is told what nobody else can be told."""
 
 DIRECTLY_AT_MOST = 50
 """People of one gate who are written to directly; whoever comes after them is asked in the thread only."""
@@ -37,7 +41,7 @@ class Ask:
     version: int = 0
     direct: str = ""
     given_by: str = ""
-    last: Literal["", "default", "nowhere"] = ""
+    last: Literal["", "default", "admins", "nowhere"] = ""
 
 
 def asked_in(events: Iterable[Recorded]) -> Iterator[str]:
@@ -73,6 +77,13 @@ def _stage_asks(stage: Ask, first: int) -> Iterator[Ask]:
     for position, who in enumerate(stage.pinged):
         if who.startswith("#"):
             yield replace(stage, key=f"{stage.key}{first + position}", pinged=(who,), place=who)
+
+
+def admins_asked(first: Ask, members: Mapping[str, Sequence[str]]) -> Iterator[Ask]:
+    """One direct message to each admin, who may know how to reach those who were to be asked as ``first``."""
+    for user in members.get(ADMINS, ())[:DIRECTLY_AT_MOST]:
+        key = f"{first.key.rpartition(':')[0]}:{ADMIN}{user}"
+        yield replace(first, key=key, pinged=(), place=None, direct=user, last="admins")
 
 
 def _people(names: Iterable[str], members: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, str]]:

@@ -280,7 +280,7 @@ class Narrator:
     async def _write_to(self, ask: Ask, due: Post, intent: JsonObject) -> None:
         """Ask one person directly. Whoever cannot be written to is named in the thread, where they are asked too."""
         direct = await self._shared.places.direct(ask.direct, self._shared.directory)
-        intent = {**intent, "name": direct.name, "given_by": ask.given_by}
+        intent = {**intent, "name": direct.name, "given_by": ask.given_by, "admin": ask.last == "admins"}
         item = Item(self._run, ask.key, ask.gate.asked_seq, intent, if_unsure="repeat")
         message = self._agenda.request(ask.step, ask.gate, intent)
         try:

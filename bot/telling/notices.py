@@ -27,6 +27,7 @@ from bot.people.directory import Directory, Unreadable
 from bot.sending.looking import Target
 from bot.sending.outbox import Outbox, Priority, Refused
 from bot.sending.postings import NOTICES, SETTLE_MS, Item, Posted, Postings
+from bot.telling.asking import ADMINS
 from bot.telling.lease import Lease, LeaseLost
 from bot.telling.places import LONG_OVER_MS, Places
 from bot.telling.shared import PAUSES_S, Pace
@@ -39,9 +40,6 @@ from engine.store import Cursor, Deliveries, StoredEvent, from_text
 from engine.workspace import said_in
 
 log = logging.getLogger(__name__)
-
-ADMINS = "role:admin"
-"""Who is told what concerns all where no channel takes it."""
 
 
 @dataclass(frozen=True, slots=True)

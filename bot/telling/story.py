@@ -14,6 +14,7 @@ Keys of deliveries, each unique in its run:
     approval:ASKED:sSvV:N         the same for a later stage S, opened after the edit with the seq V
     approval:ASKED:…dm:USER       its copy in a direct message to that person (an id)
     approval:ASKED:…default       the same in the default channel, where nothing else of it can be shown
+    approval:ASKED:…admin:USER    the same to an admin, where that is not to be had either
     approval:ASKED:…nowhere       never posted: the request could not be shown anywhere
     approval:ASKED:…~M            the M-th message of that request; those before it are gone
     reminder:ASKED:COUNT          the COUNT-th reminder of that gate
@@ -34,7 +35,7 @@ from bot.blocks.questions import Question, open_questions
 from bot.blocks.timeline import Line, first_line, lines
 from bot.sending.postings import DELETED, GONE, NOWHERE, Posted
 from bot.telling.alerts import Alerts, Warn
-from bot.telling.asking import APPROVAL, DIRECT, Ask, asks_of, directly, ever_asked
+from bot.telling.asking import ADMINS, APPROVAL, DIRECT, Ask, admins_asked, asks_of, directly, ever_asked
 from engine.core import events as e
 from engine.core.fold import NO_PLANS, begin
 from engine.core.graph import Plan
@@ -188,7 +189,7 @@ class Story:
 
     def _missing_unseen(self, asks: Sequence[Ask], direct: Sequence[Ask]) -> Iterator[Ask]:
         """Where those asked do not see the thread: their channels are asked, else each of them, else the default
-        channel. If none of it can be shown, that is put on record.
+        channel, else the admins. If none of it can be shown, that is put on record.
         """
         if self.has_thread:
             yield from self._missing(ask for ask in asks if not ask.place)
@@ -196,10 +197,11 @@ class Story:
         ways: list[Sequence[Ask]] = [[ask for ask in asks if ask.place], direct]
         if self.has_default:
             ways.append([replace(asks[0], key=f"{key}:default", last="default")])
+        ways.append(admins := [*admins_asked(asks[0], self.members)])
         ways.append([replace(asks[0], key=f"{key}:{NOWHERE}", last="nowhere")])
         strangers = any(who not in self.members for who in asks[0].gate.asked if not who.startswith("#"))
         for way in ways:
-            if way is direct and strangers:
+            if (way is direct and strangers) or (way is admins and ADMINS not in self.members):
                 return  # until it is known who they are
             missing = [*self._missing(way)]
             yield from missing
@@ -316,7 +318,9 @@ class Story:
         """Names whose people are to be told apart, and are not known yet."""
         for _, gate in self._waiting_gates():
             if gate.request.direct_messages or gate.given or gate.snoozed or not self.is_seen:
-                yield from (who for who in gate.asked if not who.startswith("#") and who not in self.members)
+                last = () if self.is_seen else (ADMINS,)
+                asked = (who for who in (*gate.asked, *last) if not who.startswith("#"))
+                yield from (who for who in asked if who not in self.members)
 
     def quiet(self, gate: Gate) -> frozenset[str]:
         """The ids of those whom the gate's last reminder does not concern."""

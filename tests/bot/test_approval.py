@@ -252,6 +252,14 @@ def test_a_copy_for_one_person_says_as_whom_they_are_asked_and_pings_nobody() ->
     assert "<!subteam" not in text
 
 
+def test_an_admin_is_told_who_could_not_be_asked() -> None:
+    question = Question(PEOPLE, (), elsewhere=True, directly=True, to_admin=True)
+    assert shown(SCENES["asked"], question).text.splitlines()[1] == (
+        "@release-managers cannot be shown this in Slack, so its admins are: see that somebody who may decide gets to "
+        "know of it, or cancel the run."
+    )
+
+
 def test_whoever_was_not_reached_is_named_in_the_thread_alone() -> None:
     unreached = (("Finn", "deactivated"), ("Eve", "some_error"))
     told = "! Not reached by direct message: Finn (the account is deactivated), Eve (Slack says some_error)."

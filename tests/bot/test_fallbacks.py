@@ -9,12 +9,14 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.console.runs import with_unshown
 from bot.people.directory import Directory
+from bot.people.roles import asked_by_role
 from bot.sending.postings import unshown
 from bot.simulator.calls import Fault
 from bot.simulator.model import Message
 from bot.simulator.simulator import Simulator
 from engine.core import commands as c
 from tests.bot.conftest import ACTOR, Setup, ended, gate, until, workflow
+from tests.bot.front import ADMINS
 from tests.bot.telling import ANA, CHAIN, GATED, Bench
 
 LEADS = workflow(gate(approvers=["#eng-leads", "@release-managers"]), name="leads")
@@ -249,6 +251,27 @@ async def test_approvers_who_cannot_be_written_to_are_asked_in_the_default_chann
         await bench.until(lambda: with_buttons(bench, "ops"))
         await bench.vote(run)
         await bench.told(run)
+
+
+async def test_where_nobody_who_is_asked_can_be_shown_it_the_admins_are(
+    bench: Bench, client: AsyncWebClient, simulator: Simulator
+) -> None:
+    roles = asked_by_role(bench.engine, ADMINS)
+    directory = Directory(client, simulator.workspace.team_id, roles=roles)
+    bench = Bench(bench.engine, client, directory, simulator)
+    bench.simulator.archive_channel("#releases")
+    bench.simulator.set_group("release-managers", ["ana"])
+    bench.simulator.deactivate("ana")
+    bench.simulator.deactivate("ben")
+    async with bench.telling():
+        run = await bench.start("gated")
+        await bench.until(lambda: asked_directly(bench, "dana"))
+        assert "so its admins are" in asked_directly(bench, "dana")[0].text
+        await bench.vote(run)
+        await bench.until(lambda: not asked_directly(bench, "dana"))
+        await bench.told(run)
+    assert await unshown(bench.engine.store, [run]) == {}
+    await directory.close()
 
 
 async def test_a_request_that_can_be_shown_nowhere_is_on_record(bench: Bench) -> None:

@@ -105,6 +105,8 @@ def _approval(now: Situation) -> Iterator[Made]:
             rung, elsewhere = gate.escalated if place // 2 % 2 else 0, place % 2 == 1
             question = approval.Question(asked, gate.asked, rung, elsewhere, LINK if elsewhere else "")
             yield approval.approval(now.state, step, gate, question)
+        to_admin = approval.Question({}, (), elsewhere=True, thread=LINK, directly=True, to_admin=True)
+        yield approval.approval(now.state, step, gate, to_admin)
 
 
 @about_runs(approval.reminder, pings=True)

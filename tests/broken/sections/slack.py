@@ -94,6 +94,14 @@ BREAKS = (
     Break(
         "A request for a decision is always somewhere those asked can see it",
         "story.py::Story._missing_unseen",
+        "no admin is told of it",
+        text="        ways.append(admins := [*admins_asked(asks[0], self.members)])\n",
+        instead="        admins = list[Ask]()\n",
+        tests=("test_where_nobody_who_is_asked_can_be_shown_it_the_admins_are",),
+    ),
+    Break(
+        "A request for a decision is always somewhere those asked can see it",
+        "story.py::Story._missing_unseen",
         "what is shown nowhere is not on record",
         text='        ways.append([replace(asks[0], key=f"{key}:{NOWHERE}", last="nowhere")])\n',
         instead="",
