@@ -8,6 +8,7 @@ import pytest
 
 from engine.store import HIGH, LOW, NORMAL, Append, Appended, Head, Log, Refused, SlotFree, Waiting
 from tests.store.build import T0, append, appended, event, query, run_row
+from tests.waiting import until
 
 KEY = "deploy/production"
 FAR = 4_000_000_000_000
@@ -69,6 +70,12 @@ async def test_who_is_in_line_cannot_be_overtaken_even_where_there_is_room(log: 
 async def test_the_line_is_in_the_order_of_priority_then_of_time(log: Log) -> None:
     heads: dict[str, Head] = {}
     [heads["run_4"]] = await started(log, "run_4")
+    came = await log.now()
+
+    async def is_later() -> bool:
+        return await log.now() > came
+
+    await until(is_later)  # those of one millisecond stand in the order of their ids
     [heads["run_3"]] = await started(log, "run_3")
     [heads["run_2"]] = await started(log, "run_2", priority=LOW)
     [heads["run_1"]] = await started(log, "run_1", priority=HIGH)
